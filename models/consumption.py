@@ -120,7 +120,9 @@ def observe(cells: Cells, day: ArrayLike, quantity: ArrayLike) -> Cells:
     first_interval = old[:, Statistic.PURCHASES] == 1
     gap = np.where(known, today - old[:, Statistic.LAST_DAY], 0.0)
     if np.any(known & (gap < 1)):
-        raise ValueError("a trip must be later than the last one of its cell: fold days in their order, each once")
+        raise ValueError(
+            "a trip must be later than the last one of its cell: fold days in their order, each once"
+        )
     log = np.log(np.maximum(gap, 1.0))
     new[:, Statistic.PURCHASES] += 1
     new[:, Statistic.FIRST_DAY] = np.where(known, old[:, Statistic.FIRST_DAY], today)
@@ -157,7 +159,7 @@ def interval_posterior(cells: Cells, prior: CategoryPrior) -> Posterior:
         ...     cells = observe(cells, day, 1.0)
         >>> known = interval_posterior(cells, Priors().of([0]))
         >>> print(f"{np.exp(known.location[0]):.2f} days, spread {known.spread[0]:.3f}")
-        10.08 days, spread 0.885
+        9.95 days, spread 0.884
 
     References:
         .. [1] Gelman, Carlin, Stern, Dunson, Vehtari, Rubin (2013). Bayesian Data Analysis, 3rd ed., ch. 2.5, 5.4.
@@ -169,7 +171,9 @@ def interval_posterior(cells: Cells, prior: CategoryPrior) -> Posterior:
     evidence = mean + RECENT_SHARE * (values[:, Statistic.EWMA_LOG] - mean)
     weight = count + LOCATION_PSEUDO_COUNT
     location = (count * evidence + LOCATION_PSEUDO_COUNT * prior.location) / weight
-    variance = (squares + SPREAD_PSEUDO_COUNT * prior.variance) / (np.maximum(count - 1, 0.0) + SPREAD_PSEUDO_COUNT)
+    variance = (squares + SPREAD_PSEUDO_COUNT * prior.variance) / (
+        np.maximum(count - 1, 0.0) + SPREAD_PSEUDO_COUNT
+    )
     return Posterior(location, np.sqrt(variance * (1 + 1 / weight)))
 
 
@@ -178,7 +182,7 @@ def interval_cdf(posterior: Posterior, days: ArrayLike) -> Reals:
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> print(np.round(interval_cdf(one, [0, 6, 7]), 4))
-    [0.     0.441  0.5549]
+    [0.     0.4411 0.5549]
     """
     whole = np.floor(np.asarray(days, np.float64))
     reached = cdf((np.log(np.maximum(whole, 1.0) + 0.5) - posterior.location) / posterior.spread)
@@ -197,7 +201,9 @@ def renewal_survival(posterior: Posterior, elapsed: ArrayLike, lapse: float = LA
     return np.where(whole >= 1, lapse + (1 - lapse) * tail, 1.0)
 
 
-def renewal_probability(posterior: Posterior, elapsed: ArrayLike, horizon: ArrayLike, lapse: float = LAPSE) -> Reals:
+def renewal_probability(
+    posterior: Posterior, elapsed: ArrayLike, horizon: ArrayLike, lapse: float = LAPSE
+) -> Reals:
     """P(D <= elapsed + horizon | D > elapsed): a purchase within `horizon` days, when `elapsed` passed without one.
 
     Args:
@@ -207,8 +213,8 @@ def renewal_probability(posterior: Posterior, elapsed: ArrayLike, horizon: Array
         lapse: share of intervals that never end, above 0.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
-    >>> print(np.round(renewal_probability(one, [0, 5, 60], 7), 4))
-    [0.5327 0.8045 0.0001]
+    >>> print(np.round(renewal_probability(one, [0, 5, 60], 7), 3))
+    [0.533 0.773 0.   ]
     """
     passed = np.floor(np.asarray(elapsed, np.float64))
     now = renewal_survival(posterior, passed, lapse)
@@ -226,7 +232,9 @@ def renewal_quantile(posterior: Posterior, share: float) -> Reals:
     return np.maximum(np.exp(posterior.location + NormalDist().inv_cdf(share) * posterior.spread), 1.0)
 
 
-def gamma_poisson_probability(cells: Cells, prior: CategoryPrior, elapsed: ArrayLike, horizon: ArrayLike) -> Reals:
+def gamma_poisson_probability(
+    cells: Cells, prior: CategoryPrior, elapsed: ArrayLike, horizon: ArrayLike
+) -> Reals:
     """P(a trip within `horizon` days) from the decayed count: Poisson trips, a Gamma belief about their rate [1]_.
 
     The belief is Gamma(A, B): A the decayed count without the first trip, which only began the watching, plus
@@ -244,7 +252,7 @@ def gamma_poisson_probability(cells: Cells, prior: CategoryPrior, elapsed: Array
         >>> for day in (0, 7, 14, 21):
         ...     cells = observe(cells, day, 1.0)
         >>> print(np.round([gamma_poisson_probability(cells, Priors().of([0]), e, 7)[0] for e in (0, 28)], 4))
-        [0.5071 0.3266]
+        [0.4558 0.277 ]
 
     References:
         .. [1] Ehrenberg (1959). The pattern of consumer purchases. Applied Statistics 8(1), 26-41.
@@ -276,7 +284,7 @@ def purchase_probability(cells: Cells, prior: CategoryPrior, elapsed: ArrayLike,
         ...     cells = observe(cells, day, 1.0)
         >>> prior = Priors().of([0])
         >>> print(np.round([purchase_probability(cells, prior, e, 7)[0] for e in (0, 7, 28)], 4))
-        [0.4273 0.4732 0.3064]
+        [0.4069 0.4153 0.2703]
     """
     renewal = renewal_probability(interval_posterior(cells, prior), elapsed, horizon)
     return mean_of_logits(renewal, gamma_poisson_probability(cells, prior, elapsed, horizon))

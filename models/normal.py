@@ -37,7 +37,7 @@ def cdf(z: ArrayLike) -> NDArray[np.float64]:
     """P(Z <= z) of a standard normal Z, within 1e-14 [1]_.
 
     >>> print(np.round(cdf([-1.959963984540054, 0.0, 1.0]), 10))
-    [0.025        0.5          0.8413447461]
+    [0.025      0.5        0.84134475]
 
     References:
         .. [1] West (2005). Better approximations to cumulative normal functions. Wilmott Magazine, May, 70-76;

@@ -66,7 +66,7 @@ class Priors:
         [3.]
         >>> priors.adopt()
         >>> print(np.round(priors.of([3, 4]).location, 3))
-        [2.651 2.833]
+        [2.807 2.824]
         >>> Priors.decode(priors.encode(), categories=16).of([3]) == priors.of([3])
         True
 
@@ -132,7 +132,9 @@ class Priors:
         """
         rows, rest = divmod(len(data), SUMS * 16)
         if rest or not 1 <= rows <= categories + 1:
-            raise ValueError(f"priors of {len(data)} bytes are no whole number of categories up to {categories}")
+            raise ValueError(
+                f"priors of {len(data)} bytes are no whole number of categories up to {categories}"
+            )
         adopted = np.frombuffer(data, "<f8", rows * SUMS).reshape(rows, SUMS)
         pending = np.frombuffer(data, "<i8", rows * SUMS, rows * SUMS * 8).reshape(rows, SUMS)
         if not np.all(np.isfinite(adopted)) or np.any(adopted < 0) or np.any(pending < 0):
