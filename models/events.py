@@ -192,12 +192,12 @@ class DeadLetter(_Event):
     stage: Literal["decode", "time", "duplicate", "apply"] = Field(description="Which step refused it.")
     error: str = Field(description="A short stable code.")
     field: str = Field(
-        "", description="Path of the field at fault, such as items[3].quantity; empty where none is."
+        default="", description="Path of the field at fault, such as items[3].quantity; empty where none is."
     )
     reason: str = Field(description="One sentence for a person.")
     size: int | None = Field(default=None, ge=0, description="Bytes of the original, where it was cut.")
     sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the original, where it was cut."
+        default=None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the original, where it was cut."
     )
 
     @property

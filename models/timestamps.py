@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 EARLIEST_MS: Final = 946_684_800_000
@@ -43,8 +44,9 @@ def milliseconds(text: str) -> int:
     return at
 
 
+@lru_cache(maxsize=1024)
 def text_of(at: datetime) -> str:
-    """An aware date-time as RFC 3339 in UTC, ending in `Z`.
+    """An aware date-time as RFC 3339 in UTC, ending in `Z`; remembered, as all events of a boundary share one.
 
     >>> text_of(datetime(2017, 3, 5, 11, tzinfo=UTC))
     '2017-03-05T11:00:00Z'
