@@ -247,7 +247,9 @@ def renewal_quantile(posterior: Posterior, share: float, lapse: float = LAPSE) -
     return np.maximum(np.exp(posterior.location + z * posterior.spread), 1.0)
 
 
-def renewal_interval(posterior: Posterior, coverage: float = 0.8) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def renewal_interval(
+    posterior: Posterior, coverage: float = 0.8
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Whole days (earliest, latest) between which the next trip falls with probability `coverage`, tails alike.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
