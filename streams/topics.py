@@ -1,8 +1,8 @@
 """The topics of a service: what they must be like, and how they are made or checked.
 
 Timestamps. Outputs, dead letters and the changelog carry the broker's append time. Retention and compaction
-lag count from a record's timestamp: with event times, a replay of last year would be deleted as it is written,
-and a changelog row could be compacted away within minutes. Event time is in the events themselves.
+lag count from a record's timestamp: with event times, a replay of last year would be deleted as soon as it is
+written, and a changelog row be compacted away within minutes. Event time is in the events themselves.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streams.clients import MEBIBYTE, REACH_SECONDS, abilities, connection
-from streams.errors import BrokerUnreachable, TopicMismatch, TopicsNotMade
+from streams.clients import MEBIBYTE, REACH_SECONDS, abilities, connection, unreachable
+from streams.errors import TopicMismatch, TopicsNotMade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -124,10 +124,7 @@ async def create_topics(settings: Settings) -> TopicsReport:
         notes = await _check(admin, found)
         made = await _make(admin, [spec for spec in specs if spec.name not in present], settings)
     except (KafkaError, OSError, TimeoutError) as reason:
-        raise BrokerUnreachable(
-            f"The broker at {settings.kafka_broker} does not answer ({reason or type(reason).__name__}): "
-            "start one (`cartpulse broker` runs a local one) or correct KAFKA_BROKER."
-        ) from reason
+        raise unreachable(settings, reason) from reason
     finally:
         await admin.close()
     if settings.clock == "wall" and not (await abilities(settings)).append_time:
@@ -196,17 +193,11 @@ async def _check(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list
     notes: list[str] = []
     for spec in specs:
         faults += _partition_faults(spec, counts[spec.name])
-        for key in (key for key in CHECKED if key in spec.config):
+        for key, wanted in ((key, spec.config[key]) for key in CHECKED if key in spec.config):
             if (actual := configs.get(spec.name, {}).get(key)) is None:
-                notes.append(
-                    f"{spec.name}: the broker does not report {key}; it should be {spec.config[key]}."
-                )
-            elif not _fits(key, actual, spec.config[key]):
-                faults.append(
-                    f"{spec.name}: {key} is {actual} and must be {spec.config[key]}. Set it with: "
-                    "kafka-configs.sh --alter --entity-type topics "
-                    f"--entity-name {spec.name} --add-config {key}={spec.config[key]}"
-                )
+                notes.append(f"{spec.name}: the broker does not report {key}; it should be {wanted}.")
+            elif not _fits(key, actual, wanted):
+                faults.append(_config_fault(spec.name, key, actual, wanted))
     if faults:
         raise TopicMismatch("\n".join(faults))
     return notes
@@ -226,9 +217,17 @@ def _partition_faults(spec: TopicSpec, actual: int) -> Iterator[str]:
     if actual != spec.partitions:
         yield (
             f"{spec.name}: it has {actual} partitions and must have {spec.partitions}, as all topics of a "
-            f"service have the same number. Set CARTPULSE_PARTITIONS={actual} if all of them have {actual}, or "
-            "name new topics with CARTPULSE_TOPIC_PREFIX: a count cannot be changed without mixing up customers."
+            f"service have the same number. Set CARTPULSE_PARTITIONS={actual} if all have {actual}, or name "
+            "new topics with CARTPULSE_TOPIC_PREFIX: more partitions would part customers from their history."
         )
+
+
+def _config_fault(name: str, key: str, actual: str, wanted: str) -> str:
+    clock = "; or, if it was made for the other clock, correct CARTPULSE_CLOCK" if key == TIMESTAMPS else ""
+    return (
+        f"{name}: {key} is {actual} and must be {wanted}. Set it with: kafka-configs.sh --alter "
+        f"--entity-type topics --entity-name {name} --add-config '{key}={wanted}'{clock}."
+    )
 
 
 def _fits(key: str, actual: str, wanted: str) -> bool:
