@@ -57,7 +57,7 @@ class Priors:
 
     Args:
         categories: how many category numbers (0 to `categories` - 1) have statistics of their
-            own. Other numbers, such as -1, share one row that counts for the whole only.
+            own. All other numbers, such as -1, share one row.
 
     Examples:
         >>> from models.consumption import observe
