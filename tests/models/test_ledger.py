@@ -71,7 +71,7 @@ def test_a_log_gives_alerts_and_segment_changes() -> None:
 
 
 @given(seed=st.integers(0, 50), cuts=st.lists(st.integers(1, 40), min_size=1), limit=st.integers(1, 5))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_cutting_gives_the_same_events_and_rows(seed: int, cuts: list[int], limit: int) -> None:
     log = a_log(seed)
     whole, cut = replay_of(log, SETTINGS), Replay()
@@ -143,7 +143,7 @@ class Simulation:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_any_crash_between_sending_acknowledging_and_storing_changes_nothing(seed: int) -> None:
-    log = a_log(seed, days=8, customers=4)
+    log = a_log(seed, days=6, customers=3)
     whole = replay_of(log, SETTINGS)
     for schedule in range(SCHEDULES // 20):
         crashed = Simulation(log, random.Random(f"{seed}/{schedule}"), crashes=4).run()
@@ -151,7 +151,7 @@ def test_any_crash_between_sending_acknowledging_and_storing_changes_nothing(see
 
 
 @given(seed=st.integers(0, 50), shuffle=st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_baskets_of_a_day_in_any_order_give_equal_customers_once_it_is_folded(
     seed: int, shuffle: random.Random
 ) -> None:
