@@ -23,7 +23,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from streams.broker import answers, end_with_parent, free_port
+from streams.broker import accepts, answers, end_with_parent, free_port
 
 POM: Final = Path(__file__).with_name("pom.xml")
 JAVA: Final = 17
@@ -102,6 +102,8 @@ class ApacheKafka:
         deadline = time.monotonic() + READY_SECONDS
         while True:
             try:
+                if not accepts(self._port):
+                    raise ConnectionRefusedError(self.address)
                 async with asyncio.timeout(10):
                     await answers(self.address)
             except (KafkaError, OSError, TimeoutError) as reason:
