@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,18 @@ from jsonschema import Draft202012Validator
 
 from models import contracts
 from models.decode import Decoder, Raw
-from models.events import DeadLetter, Purchase, ReplenishmentAlert, SegmentChange, alert_id, output
-from models.purchases import ContractError, Signal, read
+from models.events import (
+    DEAD_LETTER_TYPE,
+    REPLENISHMENT_ALERT_TYPE,
+    SEGMENT_CHANGE_TYPE,
+    DeadLetter,
+    Purchase,
+    ReplenishmentAlert,
+    SegmentChange,
+    alert_id,
+    output,
+)
+from models.purchases import ContractError, ErrorCode, Signal, read
 from models.settings import LedgerSettings
 from tests.models.malformed import REFUSED, mutated_baskets
 
@@ -23,6 +35,7 @@ SAMPLES = ROOT / "tests" / "samples" / "v1"
 DECODER = Decoder(LedgerSettings.model_validate({}))
 
 
+@cache
 def validator(name: str) -> Draft202012Validator:
     """The committed schema's: what a stranger would check with."""
     schema = json.loads((COMMITTED / f"{name}.v1.json").read_text(encoding="utf-8"))
@@ -64,6 +77,22 @@ def test_every_schema_is_one_of_draft_2020_12_and_says_what_each_field_is(name: 
         for field, about in model["properties"].items():
             described = "description" in about or "$ref" in about or "const" in about
             assert described, f"{name}: {field} has no description"
+
+
+def test_the_page_for_people_lists_every_error_code_and_every_type() -> None:
+    page = (COMMITTED.parent / "contracts.md").read_text(encoding="utf-8")
+
+    rows = re.findall(r"^\| `([a-z-]+)` \| (?:is|has|lacks) ", page, flags=re.MULTILINE)
+    assert rows == [code.value for code in ErrorCode]
+    for type_ in (REPLENISHMENT_ALERT_TYPE, SEGMENT_CHANGE_TYPE, DEAD_LETTER_TYPE):
+        assert f"| `{type_}` |" in page
+
+
+def test_the_example_on_the_page_for_people_is_a_purchase() -> None:
+    page = (COMMITTED.parent / "contracts.md").read_text(encoding="utf-8")
+    example = page.partition("```json\n")[2].partition("```")[0]
+
+    assert isinstance(read(example.encode()), Purchase)
 
 
 def references(content: object) -> list[str]:
