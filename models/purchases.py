@@ -269,7 +269,6 @@ _CODES: Final = {
     "less_than_equal": ErrorCode.RANGE,
     "finite_number": ErrorCode.RANGE,
     "string_too_short": ErrorCode.EMPTY,
-    "string_too_long": ErrorCode.TEXT,
     "string_pattern_mismatch": ErrorCode.TEXT,
     "literal_error": ErrorCode.KIND,
 }
@@ -297,6 +296,8 @@ def _contract_error(fault: ValidationError) -> ContractError:
         code, sentence = ErrorCode(kind), context["sentence"]
     elif field == "currency" and kind == "string_pattern_mismatch":
         code, sentence = ErrorCode.CURRENCY, "must be an ISO 4217 code, three capital letters"
+    elif kind == "string_too_long":
+        code, sentence = ErrorCode.TEXT, f"must have at most {context['max_length']:,} bytes of UTF-8"
     else:
         code = _CODES.get(kind, ErrorCode.TYPE)
         sentence = _SENTENCES.get(kind) or error["msg"].replace("Input should", "must", 1).replace(
