@@ -92,7 +92,7 @@ def documents() -> dict[str, str]:
 
 
 def write(folder: Path) -> list[Path]:
-    """Writes the documents that differ from the folder's, removes those that are no contracts; says which.
+    """Writes the documents that the folder lacks or holds differently, and says which. Other files stay.
 
     Raises:
         OSError: the folder cannot be written.
@@ -101,18 +101,17 @@ def write(folder: Path) -> list[Path]:
     texts = documents()
     changed = [folder / name for name in differences(folder)]
     for path in changed:
-        if path.name in texts:
-            path.write_text(texts[path.name], encoding="utf-8")
-        else:
-            path.unlink()
+        path.write_text(texts[path.name], encoding="utf-8")
     return changed
 
 
 def differences(folder: Path) -> list[str]:
-    """Names of the documents that the folder lacks, holds differently, or should not hold; sorted."""
-    held = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
-    texts = documents()
-    return sorted(name for name in held.keys() | texts.keys() if held.get(name) != texts.get(name))
+    """Names of the documents that the folder lacks or holds differently, sorted."""
+    return sorted(name for name, text in documents().items() if _held(folder / name) != text)
+
+
+def _held(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _json_schema(message: _Message) -> dict[str, Any]:

@@ -94,8 +94,8 @@ class ContractError(ValueError):
 
 
 def _broken(code: ErrorCode, sentence: str, field: str = "") -> PydanticCustomError:
-    # A literal message: pydantic takes braces in a template for placeholders.
-    return PydanticCustomError(code.value, "{sentence}", {"sentence": sentence, "field": field})  # type: ignore[arg-type, unused-ignore]
+    # The sentence goes in as a value: pydantic takes braces in a template for placeholders.
+    return PydanticCustomError(code.value, "{sentence}", {"sentence": sentence, "field": field})
 
 
 def is_identifier(text: str) -> bool:
