@@ -262,9 +262,7 @@ class Partitions(mode.Service):
             self._open(partition.source, partition.epoch.lease, None)
 
     async def release(self, seconds: float) -> None:
-        """Let go of all partitions: what is computed is delivered and committed if the lease and time allow
-        it.
-        """
+        """Let go of all partitions, delivering and committing what is computed, if lease and time allow."""
         partitions = list(self.owned.values())
         for partition in partitions:
             partition.release()
