@@ -1,0 +1,1 @@
+"""How events move: settings, topics, brokers, partitions, delivery, recovery and sources."""

@@ -1,0 +1,369 @@
+"""The settings of a Cartpulse service, from `CARTPULSE_*` and `KAFKA_*` environment variables.
+
+`load_settings()` is the front door: in sentences, it refuses what it does not know and what cannot be.
+
+>>> settings = load_settings({"CARTPULSE_PARTITIONS": "4", "KAFKA_BROKER": "kafka-1:9092,kafka-2:9092"})
+>>> settings.partitions, settings.changelog_topic, settings.group
+(4, 'cartpulse-ledger-changelog', 'cartpulse-ledger')
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableValue
+
+from models.settings import LedgerSettings
+from streams.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PREFIX: Final = "CARTPULSE_"
+HIDDEN: Final = "********"
+
+NOT_OURS: Final = re.compile(
+    r"CARTPULSE_REQUIRE_KAFKA|"  # the tests' own
+    r"\w+_SERVICE_(HOST|PORT\w*)|\w+_PORT(_\d+_(TCP|UDP)\w*)?"  # Kubernetes injects these for services
+)
+"""Variables with our prefixes that other programs set."""
+
+KAFKA_FAMILIES: Final = re.compile(r"KAFKA_(BROKERS?|BOOTSTRAP|SECURITY|SASL|SSL|TLS|USER|PASSWORD)($|[_S])")
+"""`KAFKA_*` names that are about a client's connection: an unknown one is a typo, not another program's."""
+
+TOPIC_NAME: Final = r"[a-zA-Z0-9._-]"
+
+
+class Settings(BaseSettings, LedgerSettings):
+    """Everything a worker, a producer or a command can be told; frozen, flat, one variable each.
+
+    `Settings(partitions=4)` has the defaults for the rest; `load_settings` reads the environment.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_ignore_empty=True)
+
+    kafka_broker: str = Field(
+        "127.0.0.1:9092",
+        validation_alias="kafka_broker",
+        description="Bootstrap servers, `host:port`, separated by commas.",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT",
+        validation_alias="kafka_security_protocol",
+        description="How to talk to the broker: with TLS (`SSL`), with a login (`SASL_...`), or both.",
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None,
+        validation_alias="kafka_sasl_mechanism",
+        description="How the login is proven; `PLAIN` where the protocol is a SASL one and this is not set.",
+    )
+    kafka_sasl_username: str | None = Field(
+        None, validation_alias="kafka_sasl_username", description="User name of the login."
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        None, validation_alias="kafka_sasl_password", description="Password of the login."
+    )
+    kafka_ssl_cafile: Path | None = Field(
+        None,
+        validation_alias="kafka_ssl_cafile",
+        description="PEM file of the authorities that sign broker certificates; the system's where not set.",
+    )
+    kafka_ssl_certfile: Path | None = Field(
+        None,
+        validation_alias="kafka_ssl_certfile",
+        description="PEM file of the client's own certificate, for mutual TLS.",
+    )
+    kafka_ssl_keyfile: Path | None = Field(
+        None, validation_alias="kafka_ssl_keyfile", description="PEM file of the client certificate's key."
+    )
+    kafka_ssl_password: SecretStr | None = Field(
+        None, validation_alias="kafka_ssl_password", description="Password of the key file."
+    )
+    kafka_ssl_check_hostname: bool = Field(
+        default=True,
+        validation_alias="kafka_ssl_check_hostname",
+        description="Whether a broker's certificate must carry the name it was reached by.",
+    )
+
+    application: str = Field(
+        "cartpulse",
+        pattern=rf"^{TOPIC_NAME}{{1,100}}$",
+        description="Name of this service: its consumer group, changelog and commands topics derive from it.",
+    )
+    topic_prefix: str = Field(
+        "", pattern=rf"^{TOPIC_NAME}{{0,100}}$", description="Put before the name of every topic."
+    )
+    partitions: int = Field(
+        1,
+        ge=1,
+        le=1_000,
+        description="Partitions of `purchases`, and so of every topic; one per 50,000 customers or so.",
+    )
+    replication_factor: int = Field(
+        1,
+        ge=1,
+        le=9,
+        description="Copies of each topic that Cartpulse makes; 3 on a cluster of three brokers or more.",
+    )
+    purchases_retention_days: int | None = Field(
+        None, ge=1, le=36_500, description="Days for which purchases are kept; for ever where not set."
+    )
+    outputs_retention_days: int = Field(
+        30, ge=1, le=36_500, description="Days for which outputs and dead letters are kept."
+    )
+    session_timeout_ms: int = Field(
+        10_000,
+        ge=1_000,
+        le=300_000,
+        description="Silence after which the group gives a worker's partitions to others; "
+        "2,000 suits the embedded broker, which holds a join for half of it.",
+    )
+    group_instance_id: str | None = Field(
+        None,
+        pattern=rf"^{TOPIC_NAME}{{1,200}}$",
+        description="Static membership: each worker's own name, by which it keeps its partitions over a restart.",
+    )
+    batch_records: int = Field(
+        2_000, ge=1, le=100_000, description="Most records of one partition that are applied as one batch."
+    )
+    fetch_max_bytes: int = Field(
+        4 * 1024 * 1024, ge=64 * 1024, le=64 * 1024 * 1024, description="Most bytes asked for in one fetch."
+    )
+    fetch_wait_ms: int = Field(
+        20, ge=1, le=5_000, description="How long the broker may hold a fetch that finds nothing, in ms."
+    )
+    sweep_limit: int = Field(
+        500,
+        ge=1,
+        le=100_000,
+        description="Most customers of a day boundary's sweep handled between two batches.",
+    )
+    send_deadline_seconds: float = Field(
+        30.0, ge=1, le=600, description="A send not acknowledged within this many seconds ends the worker."
+    )
+    idempotence: Literal["auto", "on", "off"] = Field(
+        "auto", description="Whether producers are idempotent; `auto` asks the broker whether it can."
+    )
+    accept_gap: bool = Field(
+        default=False,
+        description="Go on although records of `purchases` are gone before they were applied; they are counted.",
+    )
+    web_host: str = Field(
+        "127.0.0.1", min_length=1, description="Address that Faust's web server listens on."
+    )
+    web_port: int = Field(6066, ge=0, le=65_535, description="Port of Faust's web server; 0 switches it off.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="`auto` is readable lines on a terminal and JSON elsewhere."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that is logged."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments alone: the environment is read in one place, `load_settings`."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @field_validator("kafka_broker")
+    @classmethod
+    def _host_and_port(cls, text: str) -> str:
+        servers = [server.strip() for server in text.split(",")]
+        for server in servers:
+            host, _, port = server.rpartition(":")
+            if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 65_536:
+                raise ValueError(
+                    f"{server!r} is no `host:port`; write one such as 'kafka-1:9092,kafka-2:9092'"
+                )
+        return ",".join(servers)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        faults = list(self._login_faults()) + list(self._tls_faults())
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    def _login_faults(self) -> Iterator[str]:
+        login = {
+            "KAFKA_SASL_MECHANISM": self.kafka_sasl_mechanism,
+            "KAFKA_SASL_USERNAME": self.kafka_sasl_username,
+            "KAFKA_SASL_PASSWORD": self.kafka_sasl_password,
+        }
+        if not self.uses_sasl:
+            for name in (name for name, value in login.items() if value is not None):
+                yield (
+                    f"{name} is set, but KAFKA_SECURITY_PROTOCOL is {self.kafka_security_protocol}, "
+                    "which has no login: set it to SASL_SSL (or SASL_PLAINTEXT), or unset the variable."
+                )
+            return
+        for name in ("KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"):
+            if login[name] is None:
+                yield f"{name} is missing: the protocol {self.kafka_security_protocol} needs a login."
+
+    def _tls_faults(self) -> Iterator[str]:
+        files = {
+            "KAFKA_SSL_CAFILE": self.kafka_ssl_cafile,
+            "KAFKA_SSL_CERTFILE": self.kafka_ssl_certfile,
+            "KAFKA_SSL_KEYFILE": self.kafka_ssl_keyfile,
+        }
+        given = [name for name, path in files.items() if path is not None]
+        if not self.uses_tls:
+            named = [*given, *(["KAFKA_SSL_PASSWORD"] if self.kafka_ssl_password else [])]
+            for name in named:
+                yield (
+                    f"{name} is set, but KAFKA_SECURITY_PROTOCOL is {self.kafka_security_protocol}, "
+                    "which has no TLS: set it to SSL (or SASL_SSL), or unset the variable."
+                )
+            return
+        for name in given:
+            if not Path(str(files[name])).is_file():
+                yield f"{name} names {str(files[name])!r}, where there is no file: correct the path."
+        if (self.kafka_ssl_certfile is None) != (self.kafka_ssl_keyfile is None):
+            yield (
+                "KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE go together: "
+                "set both (to one file, if it holds both), or neither."
+            )
+        if self.kafka_ssl_password is not None and self.kafka_ssl_keyfile is None:
+            yield "KAFKA_SSL_PASSWORD is set, but no KAFKA_SSL_KEYFILE that it could open: set both or neither."
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.kafka_security_protocol.endswith("SSL")
+
+    @property
+    def uses_sasl(self) -> bool:
+        """Whether the connection carries a login."""
+        return self.kafka_security_protocol.startswith("SASL_")
+
+    @property
+    def ledger(self) -> LedgerSettings:
+        """Those settings that shape outputs, alone."""
+        return LedgerSettings(**{name: getattr(self, name) for name in LedgerSettings.model_fields})
+
+    @property
+    def group(self) -> str:
+        """The consumer group that owns the partitions of `purchases`."""
+        return f"{self.application}-ledger"
+
+    @property
+    def purchases_topic(self) -> str:
+        """The input topic."""
+        return self.topic("purchases")
+
+    @property
+    def dead_letters_topic(self) -> str:
+        """Where refused records go."""
+        return self.topic("dead-letters")
+
+    @property
+    def changelog_topic(self) -> str:
+        """Where the ledger's rows are kept."""
+        return self.topic(f"{self.application}-ledger-changelog")
+
+    @property
+    def commands_topic(self) -> str:
+        """Where operators' commands to the workers are written."""
+        return self.topic(f"{self.application}-commands")
+
+    def topic(self, name: str) -> str:
+        """The topic's name on the broker: the contract's, such as `segment-changes`, after the prefix."""
+        return f"{self.topic_prefix}{name}"
+
+    def shown(self) -> dict[str, str]:
+        """Variable name to text, sorted, secrets hidden: for the log at start."""
+        shown = {variable(name): _text(getattr(self, name)) for name in type(self).model_fields}
+        return dict(sorted(shown.items()))
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """The settings of `environment` (the process's own by default), with `overrides` by field name on top.
+
+    Raises:
+        SettingsError: a variable is unknown, its value does not fit, or two contradict each other.
+    """
+    variables = dict(os.environ if environment is None else environment)
+    faults = [*_unknown_variables(variables)]
+    unknown = sorted(set(overrides) - set(Settings.model_fields))
+    faults += [f"{name!r} is no setting of Cartpulse." for name in unknown]
+    if faults:
+        raise SettingsError("\n".join(faults))
+    try:
+        return Settings(**{**_from_environment(variables), **overrides})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentences(error))) from None
+    except UnreadableValue as error:
+        raise SettingsError(_unreadable(error)) from None
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return field.upper() if field.startswith("kafka_") else f"{PREFIX}{field.upper()}"
+
+
+def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in variables.items() if value}
+    return source()
+
+
+def _unknown_variables(variables: Mapping[str, str]) -> Iterator[str]:
+    known = [variable(name) for name in Settings.model_fields]
+    for name in sorted(variables):
+        if name in known or NOT_OURS.fullmatch(name):
+            continue
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        if name.startswith(PREFIX) or KAFKA_FAMILIES.match(name) or (name.startswith("KAFKA_") and close):
+            guess = close or (["KAFKA_BROKER"] if "BOOTSTRAP" in name or "SERVERS" in name else [])
+            hint = (
+                f"did you mean {guess[0]}?"
+                if guess
+                else "`cartpulse settings` lists those there are; unset it."
+            )
+            yield f"{name} is no setting of Cartpulse: {hint}"
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors():
+        message = fault["msg"].removeprefix("Value error, ")
+        if not fault["loc"]:
+            yield from message.splitlines()
+            continue
+        name = variable(str(fault["loc"][0]))
+        value = "" if _secret(str(fault["loc"][0])) else f" (it is {fault['input']!r})"
+        yield f"{name}: {message}{value}."
+
+
+def _unreadable(error: UnreadableValue) -> str:
+    named = re.search(r'field "(\w+)"', str(error))
+    name = variable(named[1]) if named else "A setting"
+    return f'{name} holds several values, so it is written as JSON, such as \'["FUEL", "COUPON"]\'.'
+
+
+def _secret(field: str) -> bool:
+    return field.endswith("_password")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, tuple) else str(value)
