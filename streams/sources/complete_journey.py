@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from streams.errors import CartpulseError
 from streams.sources.feed import Feed
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _BASKETS_AT_ONCE: Final = 2_000
 """Baskets encoded in one go, about 19,000 lines and 15 ms: enough to amortise, short enough to stream."""
 
 
-class SourceMissingError(Exception):
+class SourceMissingError(CartpulseError):
     """The data package is not installed."""
 
 
