@@ -128,7 +128,7 @@ class Settings(BaseSettings, LedgerSettings):
     group_instance_id: str | None = Field(
         None,
         pattern=rf"^{TOPIC_NAME}{{1,200}}$",
-        description="Static membership: each worker's own name, by which it keeps its partitions over a restart.",
+        description="Static membership: a worker's own name, so that a restart keeps its partitions.",
     )
     batch_records: int = Field(
         2_000, ge=1, le=100_000, description="Most records of one partition that are applied as one batch."
@@ -153,7 +153,7 @@ class Settings(BaseSettings, LedgerSettings):
     )
     accept_gap: bool = Field(
         default=False,
-        description="Go on although records of `purchases` are gone before they were applied; they are counted.",
+        description="Go on although purchases are gone that were not yet applied; they are counted.",
     )
     web_host: str = Field(
         "127.0.0.1", min_length=1, description="Address that Faust's web server listens on."
@@ -239,7 +239,7 @@ class Settings(BaseSettings, LedgerSettings):
                 "set both (to one file, if it holds both), or neither."
             )
         if self.kafka_ssl_password is not None and self.kafka_ssl_keyfile is None:
-            yield "KAFKA_SSL_PASSWORD is set, but no KAFKA_SSL_KEYFILE that it could open: set both or neither."
+            yield "KAFKA_SSL_PASSWORD is set without a KAFKA_SSL_KEYFILE to open: set both, or neither."
 
     @property
     def uses_tls(self) -> bool:

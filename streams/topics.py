@@ -1,0 +1,238 @@
+"""The topics of a service: what they must be like, and how they are made or checked.
+
+Timestamps. Outputs, dead letters and the changelog carry the broker's append time. Retention and compaction
+lag count from a record's timestamp: with event times, a replay of last year would be deleted as soon as it is
+written, and a changelog row be compacted away within minutes. Event time is in the events themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.clients import MEBIBYTE, REACH_SECONDS, abilities, connection, unreachable
+from streams.errors import TopicMismatch, TopicsNotMade
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from streams.settings import Settings
+
+DAY_MS: Final = 86_400_000
+FOR_EVER: Final = "-1"
+
+PURCHASES_BYTES: Final = 4 * MEBIBYTE
+"""Largest record batch of `purchases`: three events of the contract's 1 MiB, or many small ones."""
+
+OUTPUTS_BYTES: Final = 8 * MEBIBYTE
+"""Largest record batch elsewhere: twice that of `purchases`, so that a refused event fits with its headers,
+and the ledger's 6 MiB of rows with their framing. Hosted clusters rarely allow more."""
+
+READY_SECONDS: Final = 30.0
+"""How long a new topic may take to have a leader on every partition."""
+
+TIMESTAMPS: Final = "message.timestamp.type"
+
+OUTPUTS: Final = ("replenishment-alerts", "segment-changes")
+"""Contract names of the output topics."""
+
+CHECKED: Final = ("cleanup.policy", "max.message.bytes", TIMESTAMPS)
+"""Settings of an existing topic that must fit; others, such as retention, are the operator's to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """One topic as Cartpulse needs it."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicsReport:
+    """What `create_topics` did."""
+
+    made: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
+    """Topics that were there and fit."""
+    notes: tuple[str, ...] = field(default=())
+    """Sentences on what could not be checked or had, for the log."""
+
+
+def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
+    """All topics of the service; every one has as many partitions as `purchases`.
+
+    The commands topic too: a command for every worker is written to every partition.
+    """
+    kept = settings.purchases_retention_days
+    purchases = {
+        "cleanup.policy": "delete",
+        "retention.ms": FOR_EVER if kept is None else str(kept * DAY_MS),
+        "max.message.bytes": str(PURCHASES_BYTES),
+        TIMESTAMPS: "LogAppendTime" if settings.clock == "wall" else "CreateTime",
+        # Since version 4 a broker refuses by default what lies an hour ahead of it; here the ledger decides,
+        # and says so in a dead letter.
+        "message.timestamp.after.max.ms": str(2**63 - 1),
+    }
+    outputs = {
+        "cleanup.policy": "delete",
+        "retention.ms": str(settings.outputs_retention_days * DAY_MS),
+        "max.message.bytes": str(OUTPUTS_BYTES),
+        TIMESTAMPS: "LogAppendTime",
+    }
+    changelog = {
+        "cleanup.policy": "compact",
+        "max.message.bytes": str(OUTPUTS_BYTES),
+        TIMESTAMPS: "LogAppendTime",
+        "min.compaction.lag.ms": str(DAY_MS),
+        "min.cleanable.dirty.ratio": "0.2",
+        "segment.bytes": str(128 * MEBIBYTE),
+    }
+    commands = {"cleanup.policy": "delete", "retention.ms": str(DAY_MS)}
+    named = {
+        settings.purchases_topic: purchases,
+        **{settings.topic(name): outputs for name in OUTPUTS},
+        settings.dead_letters_topic: outputs,
+        settings.changelog_topic: changelog,
+        settings.commands_topic: commands,
+    }
+    return tuple(TopicSpec(name, settings.partitions, config) for name, config in named.items())
+
+
+async def create_topics(settings: Settings) -> TopicsReport:
+    """Make the topics that are missing, and check those that exist.
+
+    Raises:
+        TopicMismatch: a topic exists and differs; none was made then.
+        TopicsNotMade: the broker refused to make one, or it had no leader after 30 s.
+        BrokerUnreachable: no broker answers.
+    """
+    specs = topic_specs(settings)
+    admin = AIOKafkaAdminClient(**connection(settings))
+    try:
+        async with asyncio.timeout(REACH_SECONDS):
+            await admin.start()
+        present = set(await admin.list_topics())
+        found = [spec for spec in specs if spec.name in present]
+        notes = await _check(admin, found)
+        made = await _make(admin, [spec for spec in specs if spec.name not in present], settings)
+    except (KafkaError, OSError, TimeoutError) as reason:
+        raise unreachable(settings, reason) from reason
+    finally:
+        await admin.close()
+    if settings.clock == "wall" and not (await abilities(settings)).append_time:
+        notes.append(
+            "This broker does not stamp records with its own time (the embedded one does not): events from "
+            "the future cannot be told, and that rule is off."
+        )
+    return TopicsReport(tuple(made), tuple(spec.name for spec in found), tuple(notes))
+
+
+async def _make(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], settings: Settings) -> list[str]:
+    if not specs:
+        return []
+    wanted = [
+        NewTopic(spec.name, spec.partitions, settings.replication_factor, topic_configs=dict(spec.config))
+        for spec in specs
+    ]
+    response = await admin.create_topics(wanted, timeout_ms=int(READY_SECONDS * 1_000))
+    faults = []
+    already = set()
+    for name, code, message in ((error[0], error[1], error[2]) for error in response.topic_errors):
+        kind = for_code(code)
+        if kind is TopicAlreadyExistsError:
+            already.add(name)
+        elif code:
+            faults.append(f"The broker did not make {name!r}: {message or kind.description}")
+    if faults:
+        raise TopicsNotMade("\n".join(faults))
+    await _leaders(admin, specs)
+    # Another worker that started at the same moment made these.
+    await _check(admin, [spec for spec in specs if spec.name in already])
+    return [spec.name for spec in specs if spec.name not in already]
+
+
+async def _leaders(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    """Wait until every partition has a leader: a broker answers before that."""
+    deadline = time.monotonic() + READY_SECONDS
+    waiting = {spec.name for spec in specs}
+    while True:
+        present = set(await admin.list_topics())
+        for topic in await admin.describe_topics(sorted(waiting & present)) if waiting & present else []:
+            partitions = topic["partitions"]
+            if partitions and all(partition["leader"] >= 0 for partition in partitions):
+                waiting.discard(topic["topic"])
+        if not waiting:
+            return
+        if time.monotonic() > deadline:
+            names = ", ".join(sorted(waiting))
+            raise TopicsNotMade(
+                f"Made, but without a leader after {READY_SECONDS:.0f} s: {names}. Look at the broker."
+            )
+        await asyncio.sleep(0.05)
+
+
+async def _check(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
+    """Notes on what could not be checked; raises TopicMismatch with every difference."""
+    if not specs:
+        return []
+    # Only names known to exist: brokers make a topic that is described, with partitions of their own choice.
+    counts = {
+        topic["topic"]: len(topic["partitions"])
+        for topic in await admin.describe_topics([spec.name for spec in specs])
+    }
+    configs = await _configs(admin, specs)
+    faults: list[str] = []
+    notes: list[str] = []
+    for spec in specs:
+        faults += _partition_faults(spec, counts[spec.name])
+        for key, wanted in ((key, spec.config[key]) for key in CHECKED if key in spec.config):
+            if (actual := configs.get(spec.name, {}).get(key)) is None:
+                notes.append(f"{spec.name}: the broker does not report {key}; it should be {wanted}.")
+            elif not _fits(key, actual, wanted):
+                faults.append(_config_fault(spec.name, key, actual, wanted))
+    if faults:
+        raise TopicMismatch("\n".join(faults))
+    return notes
+
+
+async def _configs(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, dict[str, str]]:
+    asked = [ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in specs]
+    configs: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(asked):
+        for code, _, _, name, entries in response.resources:
+            if not code:
+                configs[name] = {entry[0]: entry[1] for entry in entries}
+    return configs
+
+
+def _partition_faults(spec: TopicSpec, actual: int) -> Iterator[str]:
+    if actual != spec.partitions:
+        yield (
+            f"{spec.name}: it has {actual} partitions and must have {spec.partitions}, as all topics of a "
+            f"service have the same number. Set CARTPULSE_PARTITIONS={actual} if all have {actual}, or name "
+            "new topics with CARTPULSE_TOPIC_PREFIX: more partitions would part customers from their history."
+        )
+
+
+def _config_fault(name: str, key: str, actual: str, wanted: str) -> str:
+    clock = "; or, if it was made for the other clock, correct CARTPULSE_CLOCK" if key == TIMESTAMPS else ""
+    return (
+        f"{name}: {key} is {actual} and must be {wanted}. Set it with: kafka-configs.sh --alter "
+        f"--entity-type topics --entity-name {name} --add-config '{key}={wanted}'{clock}."
+    )
+
+
+def _fits(key: str, actual: str, wanted: str) -> bool:
+    if key == "max.message.bytes":
+        return int(actual) >= int(wanted)
+    if key == "cleanup.policy":
+        return set(actual.split(",")) == set(wanted.split(","))
+    return actual == wanted
