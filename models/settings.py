@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -80,7 +81,12 @@ class LedgerSettings(BaseModel):
     def _sorted_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(names)))
 
-    @property
+    @cached_property
+    def not_consumed_set(self) -> frozenset[str]:
+        """`not_consumed`, for look-ups."""
+        return frozenset(self.not_consumed)
+
+    @cached_property
     def fingerprint(self) -> int:
         """64-bit hash of every setting, as kept in the clock row."""
         shape = {name: getattr(self, name) for name in sorted(LedgerSettings.model_fields)}
