@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.consumption import LAPSE, Posterior, interval_cdf
+from models.consumption import LAPSE, Posterior, interval_cdf, renewal_survival
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +71,20 @@ class AlertDates:
         return interval_cdf(posterior, days + self.grace_days) - interval_cdf(
             posterior, days - self.lead_days - 1
         )
+
+    def hit_given(
+        self, posterior: Posterior, days: NDArray[np.int64], elapsed: NDArray[np.int64], lapse: float = LAPSE
+    ) -> Reals:
+        """P(a purchase in the window | none within `elapsed` whole days): what an alert says when it is raised.
+
+        >>> dates = AlertDates(lead_days=2, grace_days=5)
+        >>> one = Posterior(np.log([28.0]), np.array([0.9]))
+        >>> print(np.round(dates.hit_given(one, np.array([12]), np.array([9])), 3))
+        [0.203]
+        """
+        start = np.maximum(elapsed, days - self.lead_days - 1)
+        ended = interval_cdf(posterior, days + self.grace_days) - interval_cdf(posterior, start)
+        return (1 - lapse) * np.maximum(ended, 0.0) / renewal_survival(posterior, elapsed, lapse)
 
     def _balanced(self, location: Reals, spread: Reals) -> Reals:
         """Where the density is the same at both ends of the window, in days from the last trip, not rounded."""

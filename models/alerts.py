@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.alert_dates import AlertDates
-from models.calendar import date_of, instant_of
+from models.calendar import LAST_DAY, date_of, instant_of
 from models.columns import NEVER
 from models.consumption import (
     Statistic,
@@ -21,7 +21,8 @@ from models.consumption import (
 from models.dictionary import UNTRACKED
 from models.events import AlertEvidence, PurchaseHabit, ReplenishmentAlert, alert_id
 from models.habits import TRIP_DECAY, statistics_of
-from models.open_days import bought_categories, lines_of
+from models.open_days import bought_on, lines_of
+from models.ranking import rank_within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +36,8 @@ MODEL_VERSION = "replenishment-1"
 """Changes with every change of formula or constant that an alert depends on."""
 SHOWN_PRODUCTS = 3
 """Products that an alert names: what fits one line of a message."""
+MOST_GRACE_DAYS = 30
+"""Days kept free at the end of the calendar, so that a window always has an end."""
 _PROBABILITY_DAYS = 7
 
 
@@ -48,27 +51,28 @@ class Cycle(IntEnum):
     FULFILLED = 3
 
 
-def plan(state: State, cells: NDArray[Any], which: NDArray[np.int64]) -> None:
-    """Begin a new cycle in some cell records: choose the date most likely to be hit.
+def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
+    """Begin a new cycle in every category bought on a folded day: choose the date most likely to be hit.
 
     Args:
-        state: Settings and priors.
-        cells: Cell records, changed in place.
-        which: (k,) positions of the cells bought on the day being folded.
+        state: Changed in place.
+        rows: Customers who folded the day.
+        day: The day.
     """
-    settings, planned = state.settings, cells[which]
-    statistics = statistics_of(planned)
-    posterior = interval_posterior(statistics, state.priors.of(planned["category"]))
+    _, positions = state.cells.positions(rows)
+    positions = positions[state.cells.records["last_day"][positions] == day]
+    settings, cells = state.settings, state.cells.records[positions]
+    statistics = statistics_of(cells)
+    posterior = interval_posterior(statistics, state.priors.of(cells["category"]))
     days, chance = _dates(settings.alert_lead_days, settings.alert_grace_days).best(posterior)
-    last = planned["last_day"].astype(np.int64)
-    likely = (planned["purchases"] >= settings.alert_minimum_purchases) & (
+    likely = (cells["purchases"] >= settings.alert_minimum_purchases) & (
         chance >= settings.alert_minimum_probability
     )
-    cells["best_day"][which] = np.minimum(last + days, np.iinfo(np.uint16).max)
-    for column, share in (("low_day", 0.1), ("high_day", 0.9)):
-        reached = last + np.ceil(renewal_quantile(posterior, share)).astype(np.int64)
-        cells[column][which] = np.minimum(reached, np.iinfo(np.uint16).max)
-    cells["alert"][which] = np.where(likely, Cycle.PLANNED, Cycle.UNPLANNED)
+    low, high = (np.ceil(renewal_quantile(posterior, share)).astype(np.int64) for share in (0.1, 0.9))
+    for column, ahead in (("best_day", days), ("low_day", low), ("high_day", high)):
+        cells[column] = np.minimum(day + ahead, LAST_DAY - MOST_GRACE_DAYS)
+    cells["alert"] = np.where(likely, Cycle.PLANNED, Cycle.UNPLANNED)
+    state.cells.records[positions] = cells
 
 
 def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -118,8 +122,8 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     if not len(due):
         return
     owners, positions, cells, best = owners[due], positions[due], cells[due], best[due]
-    buyers, categories, _ = bought_categories(state, rows, (boundary + 1) & 1)
-    over = np.isin(owners << 16 | cells["category"], buyers << 16 | categories) | (
+    bought = bought_on(state, rows, boundary + 1)
+    over = np.isin(owners << 16 | cells["category"], bought.owners << 16 | bought.categories) | (
         _missed_from(state, best) <= boundary
     )
     prior = state.priors.of(cells["category"])
@@ -128,8 +132,8 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     horizon = np.maximum(_missed_from(state, best) - boundary, 1)
     hit = renewal_probability(interval_posterior(statistics, prior), elapsed, horizon)
     soon = purchase_probability(statistics, prior, elapsed, _PROBABILITY_DAYS)
-    chosen = _likeliest(owners, np.where(over, -1.0, hit), state.category_names.hashes[cells["category"]])
-    capped = ~over & (chosen >= state.settings.alert_daily_cap)
+    place = rank_within(owners, over, -hit, state.category_names.hashes[cells["category"]])
+    capped = ~over & (place >= state.settings.alert_daily_cap)
     raised = ~over & ~capped
     state.cells.records["alert"][positions] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
     state.cells.records["raised_day"][positions[raised]] = boundary
@@ -140,9 +144,8 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     cause = _boundary_cause(boundary)
     for index in np.flatnonzero(raised).tolist():
         row = int(rows[owners[index]])
-        event = _event(state, row, state.cells.records[positions[index]], "raised", cause, at)
-        chances = {"probability_7_days": float(soon[index]), "hit_probability": float(hit[index])}
-        step.emit(event.model_copy(update=chances), at)
+        chances = float(soon[index]), float(hit[index])
+        step.emit(_event(state, row, state.cells.records[positions[index]], "raised", cause, at, chances), at)
 
 
 def fulfil(
@@ -189,11 +192,20 @@ def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertS
         step.emit(_event(step.state, row, cell, how, cause, at), at)
 
 
-def _event(state: State, row: int, cell: Any, how: AlertState, cause: str, at: int) -> ReplenishmentAlert:
-    """The event of one alert; its chances are known only when it is raised."""
+def _event(
+    state: State,
+    row: int,
+    cell: Any,
+    how: AlertState,
+    cause: str,
+    at: int,
+    chances: tuple[float, float] | tuple[None, None] = (None, None),
+) -> ReplenishmentAlert:
+    """The event of one alert; `chances`, within 7 days and of a hit, belong to the raised one."""
     customer = state.ids[row]
     category = state.category_names.name(int(cell["category"]))
     intervals = max(int(cell["purchases"]) - 1, 1)
+    grace = state.settings.alert_grace_days
     return ReplenishmentAlert(
         alert_id=alert_id(customer, category, _boundary_cause(int(cell["raised_day"]))),
         customer_id=customer.decode(),
@@ -203,9 +215,9 @@ def _event(state: State, row: int, cell: Any, how: AlertState, cause: str, at: i
         best_date=date_of(cell["best_day"]),
         interval_low=date_of(cell["low_day"]),
         interval_high=date_of(cell["high_day"]),
-        probability_7_days=None,
-        hit_probability=None,
-        valid_until=instant_of(state.calendar.boundary(int(cell["best_day"]) + state.settings.alert_grace_days)),
+        probability_7_days=chances[0],
+        hit_probability=chances[1],
+        valid_until=instant_of(state.calendar.boundary(int(cell["best_day"]) + grace)),
         evidence=AlertEvidence(
             purchases_seen=int(cell["purchases"]),
             typical_interval_days=round(float(np.exp(float(cell["sum_log"]) / intervals)), 2),
@@ -235,19 +247,6 @@ def _usual_products(state: State, row: int, category: int) -> tuple[PurchaseHabi
         )
         for at in order.tolist()
     )
-
-
-def _likeliest(
-    owners: NDArray[np.int64], chance: NDArray[np.float64], name_hash: NDArray[np.uint64]
-) -> NDArray[np.int64]:
-    """Place of each candidate among its owner's, from 0 for the likeliest; ties by the category's name."""
-    order = np.lexsort((name_hash, -chance, owners))
-    grouped = owners[order]
-    at = np.arange(len(order))
-    first = np.r_[True, grouped[1:] != grouped[:-1]]
-    place = np.empty(len(order), np.int64)
-    place[order] = at - np.maximum.accumulate(np.where(first, at, 0))
-    return place
 
 
 def _raised_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -85,6 +85,10 @@ class Arena:
         _, positions = self.positions(rows)
         self.records[positions] = records
 
+    def clear(self, rows: NDArray[np.int64]) -> None:
+        """Empty the runs of customers; their rooms stay theirs."""
+        self.lengths[rows] = 0
+
     def release(self, row: int) -> None:
         """Free one customer's run."""
         room = int(self._rooms[row])

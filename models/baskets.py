@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,77 +10,44 @@ from models import alerts, open_days, segment_changes
 from models.changes import Refusal
 from models.columns import NO_EVENT
 from models.days import catch_up
-from models.partitioner import partition_of
-from models.records import Kind, Records
-from models.state import distinct, purchase_days
+from models.ranking import rank_within
+from models.records import Kind
+from models.state import standing_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.records import Records
     from models.step import Step
 
 
-def admit(step: Step, records: Records, indexes: list[int], partition: int) -> tuple[list[int], NDArray[np.int64]]:
-    """Find the customers of purchase records, making rows for new ones and turning strangers away.
+def apply(step: Step, records: Records, indexes: list[int]) -> None:
+    """Apply purchases and returns between which no boundary is crossed, each customer's in their order.
 
     Args:
         step: The step being computed.
         records: A run of records.
-        indexes: Which of them are purchases or returns to apply.
-        partition: The partition of this ledger.
-
-    Returns:
-        The indexes that belong here, and (k,) the row of each one's customer.
+        indexes: Which of them to apply, ascending.
     """
+    if not indexes:
+        return
     state = step.state
-    partitions, partitioner = state.clock.partitions, state.settings.partitioner
     known = state.rows
-    kept, rows = [], []
-    for index in indexes:
+    rows = np.empty(len(indexes), np.int64)
+    for place, index in enumerate(indexes):
         customer = records.customers[index]
         row = known.get(customer)
-        if row is None:
-            if partitions > 1 and partition_of(customer, partitions, partitioner) != partition:
-                step.strangers.append(int(records.offsets[index]))
-                step.counts["strangers"] += 1
-                continue
-            row = state.add(customer)
-            step.counts["new_customers"] += 1
-        kept.append(index)
-        rows.append(row)
-    return kept, np.array(rows, np.int64)
-
-
-def apply(step: Step, records: Records, indexes: list[int], rows: NDArray[np.int64]) -> None:
-    """Apply purchases and returns between which no boundary is crossed, in their order per customer.
-
-    Args:
-        step: The step being computed.
-        records: A run of records.
-        indexes: k of them, ascending, as `admit` returned them.
-        rows: (k,) rows of their customers.
-    """
-    touched = distinct(rows.tolist())
+        rows[place] = state.add(customer) if row is None else row
+    touched = np.unique(rows)
     step.touch(touched)
     catch_up(step, touched)
     which = np.array(indexes, np.int64)
     accepted = np.zeros(len(which), bool)
-    for turn in _turns(rows):
-        accepted[turn] = _apply_turn(step, records, which[turn], rows[turn])
+    turn = rank_within(rows)
+    for number in range(int(turn.max()) + 1):
+        at = np.flatnonzero(turn == number)
+        accepted[at] = _apply_turn(step, records, which[at], rows[at])
     open_days.add(step, records, which[accepted], rows[accepted])
-
-
-def _turns(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Positions grouped so that each group holds every customer once at most, earlier records first."""
-    order = np.argsort(rows, kind="stable")
-    grouped = rows[order]
-    first = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]])
-    lengths = np.diff(np.r_[first, len(rows)])
-    rank = np.empty(len(rows), np.int64)
-    rank[order] = np.arange(len(rows)) - np.repeat(first, lengths)
-    by_rank = np.argsort(rank, kind="stable")
-    ends = np.cumsum(np.bincount(rank))
-    return np.split(by_rank, ends[:-1])
 
 
 def _apply_turn(
@@ -113,16 +80,12 @@ def _apply_turn(
     after["open_day"][at, slot] = days[at]
     after["open_purchase"][at, slot] |= purchase[at]
     state.customers[rows] = after
-    state.histograms.move(*_measures(before), *_measures(after), had=before["baskets"] > 0, has=after["baskets"] > 0)
+    state.histograms.move(standing_of(before), standing_of(after))
     step.counts["late"] += int(late.sum())
     step.counts["applied"] += len(which)
     alerts.fulfil(step, records, which[at], rows[at], days[at])
     segment_changes.promote(step, records, which[purchase], rows[purchase])
     return new
-
-
-def _measures(customers: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    return customers["last_purchase"], purchase_days(customers), customers["spend"]
 
 
 def _basket_spend(records: Records, which: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -38,17 +38,21 @@ RECENCY_WEIGHT = 0.3
 """Weight of the newest value in `ewma_*` and `quantity`; half of a mean's weight lies in its last two values."""
 LOCATION_PSEUDO_COUNT = 1.5
 """The category's mean of ln D counts as this many intervals. More follows the category, less the customer."""
+UNSEEN_SHIFT = 0.75
+"""Added to the category's location of ln D. A history of months shows the short ones of a customer's intervals, and
+those who show three soonest are not as quick as they look; without it, chances of cells with few trips are said too
+high by up to a third. More makes alerts of such cells later and rarer."""
 SPREAD_PSEUDO_COUNT = 8.0
 """The category's variance of ln D counts as this many degrees of freedom: single variances are noise below ten."""
 RECENT_SHARE = 0.5
 """Share of the recency-weighted mean in the evidence on location; the plain mean has the rest."""
-LAPSE = 0.04
+LAPSE = 0.03
 """Share of intervals that never end."""
 RATE_HALF_LIFE = 112.0
 """Days; which decayed count the Gamma-Poisson model reads."""
 RATE_PRIOR_DAYS = 14.0
 """The prior rate counts as this many days of watching."""
-RATE_PRIOR_FACTOR = 0.5
+RATE_PRIOR_FACTOR = 0.25
 """Prior rate over exp(-location of the category): pairs that stopped buying never show in intervals."""
 
 
@@ -170,7 +174,7 @@ def interval_posterior(cells: Cells, prior: CategoryPrior) -> Posterior:
     squares = np.maximum(values[:, Statistic.SUM_LOG2] - count * mean**2, 0.0)
     evidence = mean + RECENT_SHARE * (values[:, Statistic.EWMA_LOG] - mean)
     weight = count + LOCATION_PSEUDO_COUNT
-    location = (count * evidence + LOCATION_PSEUDO_COUNT * prior.location) / weight
+    location = (count * evidence + LOCATION_PSEUDO_COUNT * (prior.location + UNSEEN_SHIFT)) / weight
     variance = (squares + SPREAD_PSEUDO_COUNT * prior.variance) / (
         np.maximum(count - 1, 0.0) + SPREAD_PSEUDO_COUNT
     )
@@ -222,14 +226,37 @@ def renewal_probability(
     return (now - later) / now
 
 
-def renewal_quantile(posterior: Posterior, share: float) -> Reals:
-    """Days D within which `share` (between 0 and 1) of the intervals end that end at all; not rounded, 1 at least.
+def renewal_quantile(posterior: Posterior, share: float, lapse: float = LAPSE) -> Reals:
+    """Days within which `share` of the intervals end, the lapsed among them: not rounded, 1 at least.
+
+    Args:
+        posterior: of ln D.
+        share: above 0 and below 1 - `lapse`.
+        lapse: share of intervals that never end.
+
+    Raises:
+        ValueError: so large a share never ends.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> print(np.round([renewal_quantile(one, q)[0] for q in (0.1, 0.5, 0.9)], 2))
-    [ 3.69  7.   13.29]
+    [ 3.75  7.14 14.59]
     """
-    return np.maximum(np.exp(posterior.location + NormalDist().inv_cdf(share) * posterior.spread), 1.0)
+    if not 0 < share < 1 - lapse:
+        raise ValueError(f"share must lie between 0 and {1 - lapse}, not {share}")
+    z = NormalDist().inv_cdf(share / (1 - lapse))
+    return np.maximum(np.exp(posterior.location + z * posterior.spread), 1.0)
+
+
+def renewal_interval(posterior: Posterior, coverage: float = 0.8) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Whole days (earliest, latest) between which the next trip falls with probability `coverage`, tails alike.
+
+    >>> one = Posterior(np.log([7.0]), np.array([0.5]))
+    >>> [int(days[0]) for days in renewal_interval(one)]
+    [4, 15]
+    """
+    tail = (1 - coverage) / 2
+    earliest, latest = (np.rint(renewal_quantile(posterior, share)) for share in (tail, 1 - tail))
+    return earliest.astype(np.int64), latest.astype(np.int64)
 
 
 def gamma_poisson_probability(

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models import alerts, segment_changes
-from models.columns import CELL, MOST_CELLS, MOST_PRODUCTS, NEVER, PRODUCT
-from models.consumption import HALF_LIVES, Statistic, observe
-from models.dictionary import UNTRACKED
-from models.open_days import bought_categories
+from models.columns import NEVER
+from models.habits import fold_categories, fold_products
+from models.open_days import bought_on
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.state import State
     from models.step import Step
+
 
 def catch_up(step: Step, rows: NDArray[np.int64]) -> None:
     """Bring customers to the boundary begun last: the same whether a sweep or a purchase comes to them first.
@@ -42,19 +41,18 @@ def catch_up(step: Step, rows: NDArray[np.int64]) -> None:
 
 
 def _fold(step: Step, rows: NDArray[np.int64], day: int) -> None:
-    """Close one day of customers: one trip, however many baskets it took."""
+    """Close one day of customers: one trip each, however many baskets it took."""
     state, slot = step.state, day & 1
     customers = state.customers
     customers["frequency"][rows] += customers["open_purchase"][rows, slot]
-    owners, categories, quantities = bought_categories(state, rows, slot)
-    trip = np.unique(owners)
-    customers["trips"][rows[trip]] += 1
-    if len(owners):
-        _fold_categories(step, rows, owners, categories, quantities, day)
-        _fold_products(state, rows, owners, categories, day)
-    nobody = np.zeros(0, np.int64)
-    state.open_lines[slot].put_all(rows, nobody, state.open_lines[slot].records[nobody])
+    bought = bought_on(state, rows, day)
+    if len(bought.owners):
+        customers["trips"][rows[np.unique(bought.owners)]] += 1
+        evicted = fold_categories(state, rows, bought, day)
+        fold_products(state, rows, bought, day)
+        alerts.withdraw(step, evicted.rows, evicted.cells, day)
+        alerts.plan(state, rows, day)
+        step.counts["evicted_categories"] += len(evicted.rows)
+    state.open_lines[slot].clear(rows)
     customers["open_day"][rows, slot] = NEVER
     customers["open_purchase"][rows, slot] = 0
-
-

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from models.columns import MOST_OPEN_LINES, OPEN_LINE
 from models.dictionary import UNTRACKED
+from models.ranking import rank_within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,23 +62,28 @@ def consumed_categories(state: State, names: list[str]) -> NDArray[np.int64]:
     return numbers
 
 
-def bought_categories(
-    state: State, rows: NDArray[np.int64], slot: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """What customers bought on the open day of a slot: categories of which more was bought than returned.
+class Bought(NamedTuple):
+    """Categories of which customers bought more on a day than they returned."""
 
-    Returns:
-        (m,) index into `rows`, ascending; (m,) category; (m,) net quantity in 1/1,000 units, above 0.
-    """
-    arena = state.open_lines[slot]
-    owners, positions = arena.positions(rows)
+    owners: NDArray[np.int64]
+    """(m,) index of the customer among those asked about, ascending."""
+    categories: NDArray[np.int64]
+    """(m,) category numbers."""
+    quantities: NDArray[np.int64]
+    """(m,) net quantity, 1/1,000 of a unit, above 0."""
+
+
+def bought_on(state: State, rows: NDArray[np.int64], day: int) -> Bought:
+    """What customers bought on a day that is open."""
+    arena = state.open_lines[day & 1]
+    open_then = np.flatnonzero(state.customers["open_day"][rows, day & 1] == day)
+    owners, positions = arena.positions(rows[open_then])
     lines = arena.records[positions]
-    keys = owners << 16 | lines["category"]
-    distinct, place = np.unique(keys, return_inverse=True)
-    net = np.zeros(len(distinct), np.int64)
+    keys, place = np.unique(open_then[owners] << 16 | lines["category"], return_inverse=True)
+    net = np.zeros(len(keys), np.int64)
     np.add.at(net, place, lines["quantity"])
     bought = net > 0
-    return distinct[bought] >> 16, distinct[bought] & 0xFFFF, net[bought]
+    return Bought(keys[bought] >> 16, keys[bought] & 0xFFFF, net[bought])
 
 
 def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]) -> None:
@@ -104,30 +110,16 @@ def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]
     arena.put_all(customers, owners_of, merged)
 
 
-def _within_bounds(state: State, owners: NDArray[np.int64], lines: NDArray[Any]) -> NDArray[np.int64]:
-    """Positions of the lines that a full day keeps: first one product of every category, then a second, ...
+def _within_bounds(state: State, owners: NDArray[np.int64], lines: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which lines a full day keeps: first one product of every category, then a second, ...
 
     Which ones follows from hashes of the names alone, and whatever is dropped would be dropped again: the
     lines that remain do not depend on the order of the day's baskets.
     """
-    product_order = state.product_names.hashes[lines["product"]]
-    category_order = state.category_names.hashes[lines["category"]]
-    order = np.lexsort((product_order, category_order, owners))
-    same = np.r_[
-        False,
-        (owners[order][1:] == owners[order][:-1]) & (lines["category"][order][1:] == lines["category"][order][:-1]),
-    ]
-    rank = np.empty(len(lines), np.int64)
-    rank[order] = _run_positions(~same)
-    order = np.lexsort((category_order, rank, owners))
-    place = _run_positions(np.r_[True, owners[order][1:] != owners[order][:-1]])
-    return np.sort(order[place < MOST_OPEN_LINES])
-
-
-def _run_positions(first: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Position of each item within its run; `first` marks where runs begin."""
-    at = np.arange(len(first))
-    return at - np.maximum.accumulate(np.where(first, at, 0))
+    products = state.product_names.hashes[lines["product"]]
+    categories = state.category_names.hashes[lines["category"]]
+    in_category = rank_within(owners << 16 | lines["category"], products)
+    return rank_within(owners, in_category, categories) < MOST_OPEN_LINES
 
 
 def _only(mask: NDArray[np.bool_], *columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:

@@ -45,24 +45,47 @@ class LedgerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    time_zone: str = Field("UTC", description="IANA name of the business time zone; a business day is its local date.")
-    boundary_hour: int = Field(6, ge=0, le=12, description="Local hour of day D+1 at which business day D closes.")
-    lateness_minutes: int = Field(60, ge=0, le=720, description="How far the watermark stays behind the latest event, in minutes.")
-    clock: Literal["log", "wall"] = Field("log", description="What moves time: the log's records alone, or the wall clock too once live.")
-    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="The one ISO 4217 currency of the service.")
+    time_zone: str = Field(
+        "UTC", description="IANA name of the business time zone; a business day is its local date."
+    )
+    boundary_hour: int = Field(
+        6, ge=0, le=12, description="Local hour of day D+1 at which business day D closes."
+    )
+    lateness_minutes: int = Field(
+        60, ge=0, le=720, description="How far the watermark stays behind the latest event, in minutes."
+    )
+    clock: Literal["log", "wall"] = Field(
+        "log", description="What moves time: the log's records alone, or the wall clock too once live."
+    )
+    currency: str = Field(
+        "USD", pattern=r"^[A-Z]{3}$", description="The one ISO 4217 currency of the service."
+    )
     partitioner: Literal["murmur2", "crc32"] = Field(
-        "murmur2", description="How producers map keys to partitions: murmur2 (Java, aiokafka) or crc32 (librdkafka)."
+        "murmur2",
+        description="How producers map keys to partitions: murmur2 (Java, aiokafka) or crc32 (librdkafka).",
     )
     not_consumed: tuple[str, ...] = Field(
-        NOT_CONSUMED, description="Categories that count for spend and segments, and never for consumption or alerts."
+        NOT_CONSUMED,
+        description="Categories that count for spend and segments, and never for consumption or alerts.",
     )
-    alert_lead_days: int = Field(2, ge=0, le=14, description="Days before the best date on which an alert is raised.")
-    alert_grace_days: int = Field(5, ge=0, le=28, description="Days after the best date on which a purchase still fulfils it.")
-    alert_minimum_purchases: int = Field(3, ge=2, le=100, description="Purchase days of a category before it is alerted on.")
+    alert_lead_days: int = Field(
+        2, ge=0, le=14, description="Days before the best date on which an alert is raised."
+    )
+    alert_grace_days: int = Field(
+        5, ge=0, le=28, description="Days after the best date on which a purchase still fulfils it."
+    )
+    alert_minimum_purchases: int = Field(
+        3, ge=2, le=100, description="Purchase days of a category before it is alerted on."
+    )
     alert_minimum_probability: float = Field(
-        0.35, ge=0, le=1, description="Least chance of a purchase inside the alert's window for the alert to be raised."
+        0.35,
+        ge=0,
+        le=1,
+        description="Least chance of a purchase inside the alert's window for the alert to be raised.",
     )
-    alert_daily_cap: int = Field(10, ge=0, le=64, description="Most alerts raised for one customer at one boundary.")
+    alert_daily_cap: int = Field(
+        10, ge=0, le=64, description="Most alerts raised for one customer at one boundary."
+    )
     segment_minimum_population: int = Field(
         50, ge=1, description="Customers a partition must know before it ranks them into segments."
     )
@@ -73,7 +96,9 @@ class LedgerSettings(BaseModel):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"{name!r} is no IANA time zone; write one such as 'America/New_York'") from error
+            raise ValueError(
+                f"{name!r} is no IANA time zone; write one such as 'America/New_York'"
+            ) from error
         return name
 
     @field_validator("not_consumed")

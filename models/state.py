@@ -25,13 +25,12 @@ from models.columns import (
 from models.dictionary import Dictionary
 from models.priors import Priors
 from models.rows import RowError, seal, unseal
-from models.segments import Histograms, Thresholds
+from models.segments import Histograms, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
+    from models.segments import Thresholds
     from models.settings import LedgerSettings
 
 MOST_CATEGORY_BYTES = 512 * 1024
@@ -67,7 +66,9 @@ class State:
         self.category_names = Dictionary(most_names=(1 << 16) - 1, most_bytes=MOST_CATEGORY_BYTES)
         self.product_names = Dictionary(most_names=(1 << 32) - 1, most_bytes=MOST_PRODUCT_BYTES)
         self.priors = Priors()
-        self.histograms = Histograms()
+        self.learnt_until = 0
+        """Last day whose intervals the priors hold; 0 before the first."""
+        self.histograms = Histograms(0)
         self.thresholds: tuple[Thresholds | None, ...] = ()
         self.sweep: Sweep | None = None
         self.clock = Clock(
@@ -143,22 +144,18 @@ class State:
             at += size
         self.customers[row] = record[0]
 
+    def standing(self, rows: NDArray[np.int64]) -> Standing:
+        """Recency, frequency and spend of customers, as if their open days were closed."""
+        return standing_of(self.customers[rows])
+
     def rebuild_histograms(self) -> None:
         """Count every customer anew: the histograms are derived from the rows and stored nowhere."""
-        known = self.customers[: len(self.ids)]
-        known = known[known["baskets"] > 0]
-        self.histograms = Histograms()
-        if self.clock.begun:
-            self.histograms.roll(self.calendar.start(self.clock.begun))
-        self.histograms.add(known["last_purchase"], purchase_days(known), known["spend"])
+        start = self.calendar.start(self.clock.begun + 1)
+        self.histograms = Histograms.build(standing_of(self.customers[: len(self.ids)]), start)
 
 
-def purchase_days(customers: NDArray[Any]) -> NDArray[np.int64]:
-    """Purchase days of customer records as if their open days were closed."""
-    open_days: NDArray[np.int64] = customers["open_purchase"].sum(axis=1, dtype=np.int64)
-    return customers["frequency"].astype(np.int64) + open_days
+def standing_of(customers: NDArray[Any]) -> Standing:
+    """Recency, frequency and spend of customer records, as if their open days were closed."""
+    open_days = customers["open_purchase"].sum(axis=1, dtype=np.int64)
+    return Standing(customers["last_purchase"], customers["frequency"] + open_days, customers["spend"])
 
-
-def distinct(rows: Sequence[int]) -> NDArray[np.int64]:
-    """Rows, each once, ascending."""
-    return np.unique(np.asarray(rows, np.int64))

@@ -36,6 +36,7 @@ class Step:
         self._categories = len(state.category_names)
         self._products = len(state.product_names)
         self._priors = state.priors
+        self._learnt_until = state.learnt_until
         self._histograms = copy.deepcopy(state.histograms)
         self._thresholds = state.thresholds
         self._settings = state.settings
@@ -95,5 +96,6 @@ class Step:
         for row, image in self._images.items():
             state.decode(row, image)
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
+        state.learnt_until = self._learnt_until
         state.settings, state.calendar = self._settings, self._calendar
         state.clock, state.sweep = self._clock, self._sweep

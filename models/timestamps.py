@@ -1,0 +1,54 @@
+"""RFC 3339 date-times as they stand in contracts, to milliseconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+EARLIEST_MS: Final = 946_684_800_000
+"""2000-01-01T00:00:00Z, ms since 1970: nothing earlier is accepted."""
+LATEST_MS: Final = 4_133_980_799_999
+"""2100-12-31T23:59:59.999Z, ms since 1970: nothing later is accepted."""
+
+_RFC_3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def milliseconds(text: str) -> int:
+    """Milliseconds since 1970 UTC of an RFC 3339 date-time with an offset, 2000 to 2100 in UTC.
+
+    Digits beyond milliseconds are cut off. A leap second (`:60`) is refused, as by most clocks.
+
+    Raises:
+        ValueError: the text is no such date-time; the message says what is wrong.
+
+    >>> milliseconds("2017-01-01T11:53:26Z")
+    1483271606000
+    >>> milliseconds("2017-01-01T06:53:26.5009-05:00")
+    1483271606500
+    """
+    if _RFC_3339.fullmatch(text) is None:
+        raise ValueError("must be an RFC 3339 date-time with an offset, such as 2017-01-01T11:53:26Z")
+    try:
+        at = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MILLISECOND
+    except ValueError as error:
+        raise ValueError(f"must be a day of the calendar: {error}") from error
+    if not EARLIEST_MS <= at <= LATEST_MS:
+        raise ValueError("must lie in the years 2000 to 2100 (UTC)")
+    return at
+
+
+@lru_cache(maxsize=1024)
+def text_of(at: datetime) -> str:
+    """An aware date-time as RFC 3339 in UTC, ending in `Z`; remembered, as all events of a boundary share one.
+
+    >>> text_of(datetime(2017, 3, 5, 11, tzinfo=UTC))
+    '2017-03-05T11:00:00Z'
+    """
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
