@@ -95,7 +95,7 @@ class LocalBroker:
         """
         if self.running:
             raise LocalBrokerError(f"The embedded broker runs already, at {self.address}.")
-        self._port = _free_port(self._port)
+        self._port = free_port(self._port)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
         self._process = _spawn(_command(self.address), self._log)
         try:
@@ -210,11 +210,11 @@ def _spawn(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         env={},
         start_new_session=True,  # Ctrl-C in a terminal reaches us, and we stop it after the workers
-        preexec_fn=_end_with_parent(),  # noqa: PLW1509 (it makes two system calls and takes no lock)
+        preexec_fn=end_with_parent(),  # noqa: PLW1509 (it makes two system calls and takes no lock)
     )
 
 
-def _free_port(port: int) -> int:
+def free_port(port: int) -> int:
     """`port`, or a free one for 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -233,7 +233,7 @@ def _accepts(port: int) -> bool:
     return False
 
 
-def _end_with_parent() -> Callable[[], None] | None:
+def end_with_parent() -> Callable[[], None] | None:
     """On Linux the kernel ends the broker when the thread that started it is gone, even after SIGKILL.
 
     Elsewhere there is no such thing: a broker whose parent was killed must be ended by hand.

@@ -1,0 +1,78 @@
+"""Brokers for the tests: the embedded one, Apache Kafka, and a test on both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from streams.broker import LocalBroker
+from streams.settings import Settings
+from tests.support.apache_kafka import ApacheKafka, KafkaUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Broker(Protocol):
+    """A running broker, whichever it is."""
+
+    @property
+    def address(self) -> str:
+        """`host:port`."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+
+@pytest.fixture(scope="session")
+def tansu() -> Iterator[LocalBroker]:
+    """The embedded broker, one for the whole run."""
+    broker = LocalBroker()
+    asyncio.run(broker.start())
+    yield broker
+    asyncio.run(broker.stop())
+
+
+@pytest.fixture(scope="session")
+def apache_kafka() -> Iterator[ApacheKafka]:
+    """Apache Kafka, one for the whole run; a test of its own loss makes its own `ApacheKafka`."""
+    broker = ApacheKafka()
+    try:
+        asyncio.run(broker.start())
+        yield broker
+    except KafkaUnavailable as reason:
+        if os.environ.get("CARTPULSE_REQUIRE_KAFKA") == "1":
+            pytest.fail(f"CARTPULSE_REQUIRE_KAFKA=1, but: {reason}")
+        pytest.skip(str(reason))
+    finally:
+        broker.close()
+
+
+@pytest.fixture(params=["tansu", pytest.param("apache_kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Both brokers in turn."""
+    running: Broker = request.getfixturevalue(request.param)
+    return running
+
+
+@pytest.fixture
+def fresh_settings() -> Callable[..., Settings]:
+    """`fresh_settings(broker, partitions=4)`: settings whose topics and group no other test has."""
+
+    def settings(running: Broker, **overrides: object) -> Settings:
+        own = uuid.uuid4().hex[:12]
+        defaults: dict[str, object] = {
+            "kafka_broker": running.address,
+            "application": f"test-{own}",
+            "topic_prefix": f"{own}.",
+            "session_timeout_ms": 2_000,
+            "web_port": 0,
+        }
+        return Settings.model_validate(defaults | overrides)
+
+    return settings

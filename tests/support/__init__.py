@@ -1,0 +1,1 @@
+"""What tests stand on: brokers, and the settings that keep tests on one broker apart."""
