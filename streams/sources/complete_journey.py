@@ -63,6 +63,19 @@ class Accounting:
     """Lines left out, by rule."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of the baskets that the source yields, in columns of equal length, in its order."""
+
+    instants: NDArray[np.int64]
+    """Event time, ms since 1970 UTC."""
+    households: NDArray[np.int64]
+    categories: NDArray[np.int64]
+    """Number of the category in `names`."""
+    names: list[str]
+    """Every category once."""
+
+
 class Line(msgspec.Struct):
     """One line of a basket, in the form of the input contract."""
 
@@ -183,6 +196,13 @@ class CompleteJourney:
                     )
                 )
                 yield Feed(customer.encode(), value, second * 1000)
+
+    def lines(self) -> Lines:
+        """Who bought from which category when: what a forecast is held against."""
+        names = sorted(set(self._categories))
+        numbers = {name: number for number, name in enumerate(names)}
+        by_row = np.array([numbers[name] for name in self._categories], np.int64)
+        return Lines(self._seconds * 1000, self._households, by_row[self._rows], names)
 
     def _lines(self, start: int, stop: int) -> list[Line]:
         rows = self._rows[start:stop].tolist()
