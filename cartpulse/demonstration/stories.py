@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
     from cartpulse.demonstration.received import Alert, Received, SegmentChange
 
+    History = list[tuple[Alert, Verdict]]
+    """The alerts of one customer on one category whose outcome is known, in order."""
+    Histories = dict[tuple[str, str], History]
+
+_SLOW_DAYS = 5
+_SETTLED = 0.5
+"""Share of the time after which segments are settled: at first a few customers rank among themselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -38,36 +46,44 @@ def stories(
         verdicts: One for each of `received.alerts`.
         days_of: The days on which an alert's customer bought its category.
     """
-    histories: dict[tuple[str, str], list[tuple[Alert, Verdict]]] = defaultdict(list)
+    histories: Histories = defaultdict(list)
     for alert, verdict in zip(received.alerts, verdicts, strict=True):
         if verdict.outcome is not Outcome.UNKNOWN:
             histories[alert.customer_id, alert.category].append((alert, verdict))
     told: list[Story] = []
-    if regular := _best(histories, Outcome.HIT, told):
-        told.append(_alert_story("a steady rhythm", histories[regular], days_of))
-    if missed := _best(histories, Outcome.MISS, told):
-        told.append(_alert_story("a rhythm that broke", histories[missed], days_of))
+    if steady := _best(histories, Outcome.HIT, told, days_of):
+        told.append(_alert_story("a steady rhythm", steady, days_of))
+    if broken := _best(histories, Outcome.MISS, told, days_of):
+        told.append(_alert_story("a rhythm that broke", broken, days_of))
     if climb := _climb(received.changes, {story.customer_id for story in told}):
         told.append(_segment_story(climb))
     return told
 
 
 def _best(
-    histories: dict[tuple[str, str], list[tuple[Alert, Verdict]]], ending: Outcome, told: Sequence[Story]
-) -> tuple[str, str] | None:
-    """The customer and category with the most hits and fewest misses whose last known alert ended so."""
+    histories: Histories,
+    ending: Outcome,
+    told: Sequence[Story],
+    days_of: Callable[[Alert], Sequence[int]],
+) -> History | None:
+    """The history with the most hits and fewest misses whose last known alert ended so.
+
+    Who buys every other day is hit by any date: slower rhythms are told first.
+    """
     taken = {story.customer_id for story in told}
     candidates = [
-        (sum(1 if verdict.outcome is Outcome.HIT else -1 for _, verdict in history), pair)
+        (
+            median_interval(days_of(history[0][0])) >= _SLOW_DAYS,
+            sum(1 if verdict.outcome is Outcome.HIT else -1 for _, verdict in history),
+            pair,
+        )
         for pair, history in histories.items()
         if history[-1][1].outcome is ending and pair[0] not in taken
     ]
-    return max(candidates, default=(0, None))[1]
+    return histories[max(candidates)[2]] if candidates else None
 
 
-def _alert_story(
-    title: str, history: Sequence[tuple[Alert, Verdict]], days_of: Callable[[Alert], Sequence[int]]
-) -> Story:
+def _alert_story(title: str, history: History, days_of: Callable[[Alert], Sequence[int]]) -> Story:
     alert, verdict = history[-1]
     days = days_of(alert)
     hits = sum(each.outcome is Outcome.HIT for _, each in history)
@@ -87,21 +103,27 @@ def _alert_story(
 
 
 def _climb(changes: Sequence[SegmentChange], taken: set[str]) -> list[SegmentChange] | None:
-    """The changes of the customer who rose furthest in the fewest steps, up to the best segment reached."""
-    by_customer: dict[str, list[SegmentChange]] = defaultdict(list)
+    """The longest run of changes that all lead upwards, and of those the one that rises furthest."""
+    if not changes:
+        return None
+    first, last = changes[0].occurred_at, changes[-1].occurred_at
+    settled = first + (last - first) * _SETTLED
+    runs: dict[str, list[SegmentChange]] = {}
+    best: tuple[int, int, list[SegmentChange]] = (1, 0, [])
     for change in changes:
-        if change.customer_id not in taken:
-            by_customer[change.customer_id].append(change)
-    best: tuple[int, int, list[SegmentChange]] = (0, 0, [])
-    for path in by_customer.values():
-        ranks = [SEGMENTS.index(change.to_segment) for change in path]
-        low = ranks.index(max(ranks))
-        rest = ranks[low:]
-        high = low + rest.index(min(rest))
-        candidate = (max(ranks) - min(rest), low - high, path[low : high + 1])
-        if candidate[:2] > best[:2]:
-            best = candidate
+        if change.customer_id in taken or change.occurred_at < settled:
+            continue
+        run = runs.get(change.customer_id, [])
+        rises = bool(run) and _rank(change) < _rank(run[-1])
+        run = runs[change.customer_id] = [*run, change] if rises else [change]
+        if (len(run), _rank(run[0]) - _rank(change)) > best[:2]:
+            best = (len(run), _rank(run[0]) - _rank(change), run)
     return best[2] or None
+
+
+def _rank(change: SegmentChange) -> int:
+    """0 for the best segment."""
+    return SEGMENTS.index(change.to_segment)
 
 
 def _segment_story(path: Sequence[SegmentChange]) -> Story:
