@@ -24,7 +24,7 @@ HALVINGS = 14
 class AlertDates:
     """Best dates over a grid of (location, spread), made once, read per alert.
 
-    A window of fixed length holds most of a single-peaked density when the density is equal at both its ends [1]_.
+    A window of fixed length holds most of a single-peaked density where both its ends are as dense [1]_.
     For ln D normal that point is found by bisection for every grid point; a look-up interpolates between four
     of them and takes the better of the two whole days beside it. The mean and the median of D are both later:
     for a wide spread, much later.
@@ -37,7 +37,7 @@ class AlertDates:
         >>> dates = AlertDates(lead_days=2, grace_days=5)
         >>> days, hit = dates.best(Posterior(np.log([14.0, 28.0]), np.array([0.3, 0.9])))
         >>> print(days, np.round(hit, 3))
-        [12 12] [0.646 0.178]
+        [12 12] [0.653 0.18 ]
 
     References:
         .. [1] Casella, Berger (2002). Statistical Inference, 2nd ed., theorem 9.3.2 (shortest intervals).
@@ -75,7 +75,7 @@ class AlertDates:
     def hit_given(
         self, posterior: Posterior, days: NDArray[np.int64], elapsed: NDArray[np.int64], lapse: float = LAPSE
     ) -> Reals:
-        """P(a purchase in the window | none within `elapsed` whole days): what an alert says when it is raised.
+        """P(a trip in the window | none within `elapsed` whole days): what an alert says when it is raised.
 
         >>> dates = AlertDates(lead_days=2, grace_days=5)
         >>> one = Posterior(np.log([28.0]), np.array([0.9]))
@@ -87,7 +87,7 @@ class AlertDates:
         return (1 - lapse) * np.maximum(ended, 0.0) / renewal_survival(posterior, elapsed, lapse)
 
     def _balanced(self, location: Reals, spread: Reals) -> Reals:
-        """Where the density is the same at both ends of the window, in days from the last trip, not rounded."""
+        """Where both ends of the window are as dense: days from the last trip, not rounded."""
         back, ahead = self.lead_days + 0.5, self.grace_days + 0.5
         peak = np.exp(location - spread**2)
         low = np.maximum(peak - ahead, back)

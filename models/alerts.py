@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models import alert_events
 from models.alert_dates import AlertDates
-from models.calendar import LAST_DAY, date_of, instant_of
+from models.calendar import LAST_DAY, boundary_cause
 from models.columns import NEVER
 from models.consumption import (
-    Statistic,
     interval_posterior,
     purchase_probability,
     renewal_probability,
     renewal_quantile,
 )
 from models.dictionary import UNTRACKED
-from models.events import AlertEvidence, PurchaseHabit, ReplenishmentAlert, alert_id
-from models.habits import TRIP_DECAY, statistics_of
+from models.habits import statistics_of
 from models.open_days import bought_on, lines_of
 from models.ranking import rank_within
 
@@ -32,10 +31,6 @@ if TYPE_CHECKING:
     from models.state import State
     from models.step import Step
 
-MODEL_VERSION = "replenishment-1"
-"""Changes with every change of formula or constant that an alert depends on."""
-SHOWN_PRODUCTS = 3
-"""Products that an alert names: what fits one line of a message."""
 MOST_GRACE_DAYS = 30
 """Days kept free at the end of the calendar, so that a window always has an end."""
 _PROBABILITY_DAYS = 7
@@ -95,7 +90,9 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     rows = rows[(due != NEVER) & (due <= boundary)]
     owners, positions = state.cells.positions(rows)
     cells = state.cells.records[positions]
-    missed = (cells["alert"] == Cycle.RAISED) & (_missed_from(state, cells["best_day"].astype(np.int64)) <= boundary)
+    missed = (cells["alert"] == Cycle.RAISED) & (
+        _missed_from(state, cells["best_day"].astype(np.int64)) <= boundary
+    )
     state.cells.records["alert"][positions[missed]] = Cycle.UNPLANNED
     _close(step, rows[owners[missed]], cells[missed], "missed", boundary)
 
@@ -140,12 +137,17 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     step.counts["alerts_capped"] += int(capped.sum())
     step.counts["alerts_overtaken"] += int(over.sum())
     step.counts["alerts_raised"] += int(raised.sum())
-    at = state.calendar.boundary(boundary)
-    cause = _boundary_cause(boundary)
-    for index in np.flatnonzero(raised).tolist():
-        row = int(rows[owners[index]])
-        chances = float(soon[index]), float(hit[index])
-        step.emit(_event(state, row, state.cells.records[positions[index]], "raised", cause, at, chances), at)
+    if raised.any():
+        count = int(raised.sum())
+        alert_events.emit(
+            step,
+            rows[owners[raised]],
+            state.cells.records[positions[raised]],
+            "raised",
+            [boundary_cause(boundary)] * count,
+            [state.calendar.boundary(boundary)] * count,
+            (soon[raised].tolist(), hit[raised].tolist()),
+        )
 
 
 def fulfil(
@@ -171,82 +173,27 @@ def fulfil(
     baskets, lines = lines_of(records, which)
     bought = records.quantities[lines] > 0
     baskets, lines = baskets[bought], lines[bought]
-    found = np.array(state.category_names.find([records.categories[line] for line in lines.tolist()]), np.int64)
+    found = np.array(
+        state.category_names.find([records.categories[line] for line in lines.tolist()]), np.int64
+    )
     known = found != UNTRACKED
     hit = np.isin(owners << 16 | cells["category"], baskets[known] << 16 | found[known])
     state.cells.records["alert"][positions[hit]] = Cycle.FULFILLED
     step.counts["alerts_fulfilled"] += int(hit.sum())
-    for index in np.flatnonzero(hit).tolist():
-        record = int(which[owners[index]])
-        at = int(records.occurred_at[record])
-        row = int(rows[owners[index]])
-        step.emit(_event(state, row, cells[index], "fulfilled", records.event_ids[record], at), at)
+    fulfilling = which[owners[hit]].tolist()
+    if fulfilling:
+        causes = [records.event_ids[record] for record in fulfilling]
+        times = [int(records.occurred_at[record]) for record in fulfilling]
+        alert_events.emit(step, rows[owners[hit]], cells[hit], "fulfilled", causes, times)
 
 
 def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertState, boundary: int) -> None:
     """Emit the end of raised alerts at a boundary."""
     step.counts[f"alerts_{how}"] += len(cells)
-    at = step.state.calendar.boundary(boundary)
-    cause = _boundary_cause(boundary)
-    for row, cell in zip(rows.tolist(), cells, strict=True):
-        step.emit(_event(step.state, row, cell, how, cause, at), at)
-
-
-def _event(
-    state: State,
-    row: int,
-    cell: Any,
-    how: AlertState,
-    cause: str,
-    at: int,
-    chances: tuple[float, float] | tuple[None, None] = (None, None),
-) -> ReplenishmentAlert:
-    """The event of one alert; `chances`, within 7 days and of a hit, belong to the raised one."""
-    customer = state.ids[row]
-    category = state.category_names.name(int(cell["category"]))
-    intervals = max(int(cell["purchases"]) - 1, 1)
-    grace = state.settings.alert_grace_days
-    return ReplenishmentAlert(
-        alert_id=alert_id(customer, category, _boundary_cause(int(cell["raised_day"]))),
-        customer_id=customer.decode(),
-        category=category,
-        state=how,
-        products=_usual_products(state, row, int(cell["category"])),
-        best_date=date_of(cell["best_day"]),
-        interval_low=date_of(cell["low_day"]),
-        interval_high=date_of(cell["high_day"]),
-        probability_7_days=chances[0],
-        hit_probability=chances[1],
-        valid_until=instant_of(state.calendar.boundary(int(cell["best_day"]) + grace)),
-        evidence=AlertEvidence(
-            purchases_seen=int(cell["purchases"]),
-            typical_interval_days=round(float(np.exp(float(cell["sum_log"]) / intervals)), 2),
-            last_purchase=date_of(cell["last_day"]),
-            usual_quantity=round(float(cell["quantity"]), 3),
-        ),
-        cause=cause,
-        occurred_at=instant_of(at),
-        model_version=MODEL_VERSION,
-    )
-
-
-def _usual_products(state: State, row: int, category: int) -> tuple[PurchaseHabit, ...]:
-    """What a customer usually buys of a category, most bought first."""
-    run = state.products.run(row)
-    held = run[run["category"] == category]
-    if not len(held):
-        return ()
-    trips = int(state.customers["trips"][row])
-    count = held["count"] * TRIP_DECAY ** (trips - held["trip"].astype(np.float64))
-    order = np.lexsort((state.product_names.hashes[held["product"]], -count))[:SHOWN_PRODUCTS]
-    return tuple(
-        PurchaseHabit(
-            product_id=state.product_names.name(int(held["product"][at])),
-            trips=round(float(count[at]), 2),
-            last_bought=date_of(held["last_day"][at]),
-        )
-        for at in order.tolist()
-    )
+    if len(cells):
+        at = step.state.calendar.boundary(boundary)
+        count = len(cells)
+        alert_events.emit(step, rows, cells, how, [boundary_cause(boundary)] * count, [at] * count)
 
 
 def _raised_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -257,10 +204,6 @@ def _raised_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:
 def _missed_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:
     """The boundary that closes the last day of grace."""
     return best + state.settings.alert_grace_days
-
-
-def _boundary_cause(boundary: int) -> str:
-    return f"boundary:{date_of(boundary).isoformat()}"
 
 
 @lru_cache(maxsize=8)

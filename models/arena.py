@@ -53,7 +53,9 @@ class Arena:
         lengths = self.lengths[rows]
         owners = np.repeat(np.arange(len(rows)), lengths)
         first = np.cumsum(lengths) - lengths
-        return owners, np.arange(len(owners)) - np.repeat(first, lengths) + np.repeat(self._starts[rows], lengths)
+        return owners, np.arange(len(owners)) - np.repeat(first, lengths) + np.repeat(
+            self._starts[rows], lengths
+        )
 
     def put(self, row: int, records: NDArray[Any]) -> None:
         """Replace one customer's run.

@@ -69,10 +69,14 @@ def _apply_turn(
     after["spend"] += _basket_spend(records, which)
     first = before["baskets"] == 0
     after["first_purchase"] = np.where(
-        purchase, np.where(first, occurred, np.minimum(before["first_purchase"], occurred)), before["first_purchase"]
+        purchase,
+        np.where(first, occurred, np.minimum(before["first_purchase"], occurred)),
+        before["first_purchase"],
     )
     after["last_purchase"] = np.where(
-        purchase, np.where(first, occurred, np.maximum(before["last_purchase"], occurred)), before["last_purchase"]
+        purchase,
+        np.where(first, occurred, np.maximum(before["last_purchase"], occurred)),
+        before["last_purchase"],
     )
     after["baskets"] += purchase
     at = np.flatnonzero(~late)

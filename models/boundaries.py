@@ -82,7 +82,9 @@ def _learn(state: State) -> None:
     rows = np.flatnonzero(state.customers["boundary"][: len(state.ids)] >= last)
     _, positions = state.cells.positions(rows)
     cells = state.cells.records[positions]
-    cells = cells[(cells["last_day"] > state.learnt_until) & (cells["last_day"] <= last) & (cells["purchases"] > 1)]
+    cells = cells[
+        (cells["last_day"] > state.learnt_until) & (cells["last_day"] <= last) & (cells["purchases"] > 1)
+    ]
     before = statistics_of(cells)
     before[:, Statistic.PURCHASES] -= 1
     before[:, Statistic.LAST_DAY] -= before[:, Statistic.LAST_INTERVAL]

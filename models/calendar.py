@@ -22,9 +22,10 @@ FIRST_DATE = date(1999, 12, 31)
 LAST_DAY = (date(2101, 1, 2) - FIRST_DATE).days
 
 
+@lru_cache(maxsize=4096)
 def date_of(day: int) -> date:
     """The calendar date of a day number."""
-    return FIRST_DATE + timedelta(days=int(day))
+    return FIRST_DATE + timedelta(days=day)
 
 
 def day_number(value: date) -> int:
@@ -32,9 +33,22 @@ def day_number(value: date) -> int:
     return (value - FIRST_DATE).days
 
 
+@lru_cache(maxsize=256)
 def instant_of(milliseconds: int) -> datetime:
     """A UTC datetime from milliseconds since 1970."""
-    return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=int(milliseconds) % 1000)
+    return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
+
+
+@lru_cache(maxsize=4096)
+def date_text(day: int) -> str:
+    """A day number as an ISO date."""
+    return date_of(day).isoformat()
+
+
+@lru_cache(maxsize=256)
+def boundary_cause(boundary: int) -> str:
+    """How an event names a boundary (day) as its cause."""
+    return f"boundary:{date_text(boundary)}"
 
 
 class Calendar:

@@ -7,9 +7,9 @@ and rounds once, so that results do not depend on how a ledger cuts its work.
 
 Two models read a row. The *renewal* model takes ln D as normal; its location and spread are shrunk to what
 `models.priors` knows of the category, and a small share of intervals never ends (the customer has lapsed).
-The *Gamma-Poisson* model takes trips as a Poisson stream whose rate is seen through a decayed count. The first
-knows when a customer is due, the second how habits move: `purchase_probability` is the mean of their logits.
-Formulas and sources: docs/models.md.
+The *Gamma-Poisson* model takes trips as a Poisson stream whose rate is seen through a decayed count. The
+first knows when a customer is due, the second how habits move: `purchase_probability` is the mean of their
+logits. Formulas and sources: docs/models.md.
 
 Lengths are days, rates trips a day, probabilities 0 to 1; every function works on arrays that broadcast.
 """
@@ -35,22 +35,22 @@ if TYPE_CHECKING:
 HALF_LIVES = (14.0, 28.0, 56.0, 112.0)
 """Half-lives, in days, of the four decayed counts of trips: a fortnight's habit to a season's."""
 RECENCY_WEIGHT = 0.3
-"""Weight of the newest value in `ewma_*` and `quantity`; half of a mean's weight lies in its last two values."""
+"""Weight of the newest value in `ewma_*` and `quantity`; the last two values hold half of a mean."""
 LOCATION_PSEUDO_COUNT = 1.5
 """The category's mean of ln D counts as this many intervals. More follows the category, less the customer."""
 UNSEEN_SHIFT = 0.75
-"""Added to the category's location of ln D. A history of months shows the short ones of a customer's intervals, and
-those who show three soonest are not as quick as they look; without it, chances of cells with few trips are said too
-high by up to a third. More makes alerts of such cells later and rarer."""
+"""Added to the category's location of ln D. A history of months shows the short ones of a customer's
+intervals, and those who show three soonest are not as quick as they look: without it, chances of cells with
+few trips are said too high by up to a third. More makes alerts of such cells later and rarer."""
 SPREAD_PSEUDO_COUNT = 8.0
-"""The category's variance of ln D counts as this many degrees of freedom: single variances are noise below ten."""
+"""The category's variance of ln D counts as this many degrees of freedom: a cell's own is noise below ten."""
 RECENT_SHARE = 0.5
 """Share of the recency-weighted mean in the evidence on location; the plain mean has the rest."""
 LAPSE = 0.03
 """Share of intervals that never end."""
 RATE_HALF_LIFE = 112.0
 """Days; which decayed count the Gamma-Poisson model reads."""
-RATE_PRIOR_DAYS = 14.0
+RATE_PRIOR_DAYS = 28.0
 """The prior rate counts as this many days of watching."""
 RATE_PRIOR_FACTOR = 0.25
 """Prior rate over exp(-location of the category): pairs that stopped buying never show in intervals."""
@@ -148,9 +148,9 @@ def observe(cells: Cells, day: ArrayLike, quantity: ArrayLike) -> Cells:
 def interval_posterior(cells: Cells, prior: CategoryPrior) -> Posterior:
     """What the next ln D of each cell is expected to be, shrunk to its category.
 
-    With n intervals, their mean m (half plain, half weighted by recency), the sum of squares SS about the plain
-    mean, and the category's location mu and variance w: location = (n m + 1.5 mu) / (n + 1.5), variance =
-    (SS + 8 w) / (n - 1 + 8), and the prediction's spread adds the doubt about the location [1]_.
+    With n intervals, their mean m (half plain, half weighted by recency), the sum of squares SS about the
+    plain mean, and the category's location mu and variance w: location = (n m + 1.5 (mu + .75)) / (n + 1.5),
+    variance = (SS + 8 w) / (n - 1 + 8), and the prediction's spread adds the doubt about the location [1]_.
 
     Args:
         cells: (k, 13) statistics.
@@ -163,10 +163,10 @@ def interval_posterior(cells: Cells, prior: CategoryPrior) -> Posterior:
         ...     cells = observe(cells, day, 1.0)
         >>> known = interval_posterior(cells, Priors().of([0]))
         >>> print(f"{np.exp(known.location[0]):.2f} days, spread {known.spread[0]:.3f}")
-        9.95 days, spread 0.884
+        12.77 days, spread 0.884
 
     References:
-        .. [1] Gelman, Carlin, Stern, Dunson, Vehtari, Rubin (2013). Bayesian Data Analysis, 3rd ed., ch. 2.5, 5.4.
+        .. [1] Gelman et al. (2013). Bayesian Data Analysis, 3rd ed., ch. 2.5 and 5.4.
     """
     values = cells.astype(np.float64)
     count = np.maximum(values[:, Statistic.PURCHASES] - 1, 0.0)
@@ -198,7 +198,7 @@ def renewal_survival(posterior: Posterior, elapsed: ArrayLike, lapse: float = LA
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> print(np.round(renewal_survival(one, [0, 7, 400]), 4))
-    [1.     0.4673 0.04  ]
+    [1.     0.4618 0.03  ]
     """
     whole = np.floor(np.asarray(elapsed, np.float64))
     tail = survival((np.log(np.maximum(whole, 1.0) + 0.5) - posterior.location) / posterior.spread)
@@ -208,7 +208,7 @@ def renewal_survival(posterior: Posterior, elapsed: ArrayLike, lapse: float = LA
 def renewal_probability(
     posterior: Posterior, elapsed: ArrayLike, horizon: ArrayLike, lapse: float = LAPSE
 ) -> Reals:
-    """P(D <= elapsed + horizon | D > elapsed): a purchase within `horizon` days, when `elapsed` passed without one.
+    """P(D <= elapsed + horizon | D > elapsed): a trip within `horizon` days after `elapsed` without one.
 
     Args:
         posterior: of ln D.
@@ -218,7 +218,7 @@ def renewal_probability(
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> print(np.round(renewal_probability(one, [0, 5, 60], 7), 3))
-    [0.533 0.773 0.   ]
+    [0.538 0.785 0.   ]
     """
     passed = np.floor(np.asarray(elapsed, np.float64))
     now = renewal_survival(posterior, passed, lapse)
@@ -239,7 +239,7 @@ def renewal_quantile(posterior: Posterior, share: float, lapse: float = LAPSE) -
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> print(np.round([renewal_quantile(one, q)[0] for q in (0.1, 0.5, 0.9)], 2))
-    [ 3.75  7.14 14.59]
+    [ 3.72  7.14 14.52]
     """
     if not 0 < share < 1 - lapse:
         raise ValueError(f"share must lie between 0 and {1 - lapse}, not {share}")
@@ -247,8 +247,10 @@ def renewal_quantile(posterior: Posterior, share: float, lapse: float = LAPSE) -
     return np.maximum(np.exp(posterior.location + z * posterior.spread), 1.0)
 
 
-def renewal_interval(posterior: Posterior, coverage: float = 0.8) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Whole days (earliest, latest) between which the next trip falls with probability `coverage`, tails alike.
+def renewal_interval(
+    posterior: Posterior, coverage: float = 0.8
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Whole days (earliest, latest) that hold the next trip with probability `coverage`, tails alike.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> [int(days[0]) for days in renewal_interval(one)]
@@ -262,7 +264,7 @@ def renewal_interval(posterior: Posterior, coverage: float = 0.8) -> tuple[NDArr
 def gamma_poisson_probability(
     cells: Cells, prior: CategoryPrior, elapsed: ArrayLike, horizon: ArrayLike
 ) -> Reals:
-    """P(a trip within `horizon` days) from the decayed count: Poisson trips, a Gamma belief about their rate [1]_.
+    """P(a trip within `horizon` days) from the decayed count: Poisson trips, their rate Gamma [1]_.
 
     The belief is Gamma(A, B): A the decayed count without the first trip, which only began the watching, plus
     prior trips; B the decayed days watched plus prior days. Then P = 1 - (B / (B + horizon))^A.
@@ -279,7 +281,7 @@ def gamma_poisson_probability(
         >>> for day in (0, 7, 14, 21):
         ...     cells = observe(cells, day, 1.0)
         >>> print(np.round([gamma_poisson_probability(cells, Priors().of([0]), e, 7)[0] for e in (0, 28)], 4))
-        [0.4558 0.277 ]
+        [0.3569 0.231 ]
 
     References:
         .. [1] Ehrenberg (1959). The pattern of consumer purchases. Applied Statistics 8(1), 26-41.
@@ -292,7 +294,8 @@ def gamma_poisson_probability(
     watched = RATE_HALF_LIFE / np.log(2.0) * -np.expm1(-np.log(2.0) * age / RATE_HALF_LIFE)
     shape = trips + RATE_PRIOR_DAYS * RATE_PRIOR_FACTOR * np.exp(-prior.location)
     days = watched + RATE_PRIOR_DAYS
-    return -np.expm1(-shape * np.log1p(np.asarray(horizon, np.float64) / days))
+    chance: Reals = -np.expm1(-shape * np.log1p(np.asarray(horizon, np.float64) / days))
+    return chance
 
 
 def purchase_probability(cells: Cells, prior: CategoryPrior, elapsed: ArrayLike, horizon: ArrayLike) -> Reals:
@@ -311,7 +314,7 @@ def purchase_probability(cells: Cells, prior: CategoryPrior, elapsed: ArrayLike,
         ...     cells = observe(cells, day, 1.0)
         >>> prior = Priors().of([0])
         >>> print(np.round([purchase_probability(cells, prior, e, 7)[0] for e in (0, 7, 28)], 4))
-        [0.4069 0.4153 0.2703]
+        [0.3093 0.3446 0.2515]
     """
     renewal = renewal_probability(interval_posterior(cells, prior), elapsed, horizon)
     return mean_of_logits(renewal, gamma_poisson_probability(cells, prior, elapsed, horizon))
@@ -325,5 +328,5 @@ def mean_of_logits(one: Reals, other: Reals) -> Reals:
     """
     low, high = 1e-6, 1 - 1e-6
     first, second = np.clip(one, low, high), np.clip(other, low, high)
-    odds = np.sqrt(first / (1 - first) * (second / (1 - second)))
+    odds: Reals = np.sqrt(first / (1 - first) * (second / (1 - second)))
     return odds / (1 + odds)

@@ -32,11 +32,15 @@ def describe(state: State, customer: bytes) -> dict[str, object] | None:
         "baskets": int(record["baskets"]),
         "purchase_days": int(standing.frequency[0]),
         "spend": int(record["spend"]) / 10_000,
-        "first_purchase": instant_of(int(record["first_purchase"])).isoformat() if record["baskets"] else None,
+        "first_purchase": instant_of(int(record["first_purchase"])).isoformat()
+        if record["baskets"]
+        else None,
         "last_purchase": instant_of(int(record["last_purchase"])).isoformat() if record["baskets"] else None,
         "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
         "label": _label(state, row) if bought else None,
-        "open_days": [date_of(day).isoformat() for day in sorted(record["open_day"].tolist()) if day != NEVER],
+        "open_days": [
+            date_of(day).isoformat() for day in sorted(record["open_day"].tolist()) if day != NEVER
+        ],
         "source_offset": int(record["offset"]),
         "habits": [_habit(state, cell) for cell in state.cells.run(row)],
     }
@@ -55,9 +59,9 @@ def _habit(state: State, cell: Any) -> dict[str, object]:
     return {
         "category": state.category_names.name(int(cell["category"])),
         "purchases": int(cell["purchases"]),
-        "last_purchase": date_of(cell["last_day"]).isoformat(),
+        "last_purchase": date_of(int(cell["last_day"])).isoformat(),
         "last_interval_days": int(cell["last_interval"]),
         "usual_quantity": round(float(cell["quantity"]), 3),
         "alert": cycle.name.lower(),
-        "best_date": date_of(cell["best_day"]).isoformat() if planned else None,
+        "best_date": date_of(int(cell["best_day"])).isoformat() if planned else None,
     }

@@ -64,7 +64,9 @@ class Dictionary:
         """Number and bytes of each shard that holds a name after the first `known`."""
         if known >= len(self):
             return []
-        return [(shard, self._encode(shard)) for shard in range(self._shard_of[known + 1], len(self._shard_bytes))]
+        return [
+            (shard, self._encode(shard)) for shard in range(self._shard_of[known + 1], len(self._shard_bytes))
+        ]
 
     def load(self, shards: list[bytes]) -> None:
         """Take the names of all shards, in order of their numbers.
@@ -97,7 +99,10 @@ class Dictionary:
             self._shard_bytes.pop()
 
     def _add(self, name: str) -> int:
-        if len(self) >= self._most_names or self._bytes + len(name.encode()) + _LENGTH.size > self._most_bytes:
+        if (
+            len(self) >= self._most_names
+            or self._bytes + len(name.encode()) + _LENGTH.size > self._most_bytes
+        ):
             return UNTRACKED
         self._append(name)
         return self._numbers[name]

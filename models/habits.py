@@ -121,7 +121,9 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     order = np.lexsort((products["trip"], products["product"], owners))
     owners, products = owners[order], products[order]
     trips = state.customers["trips"][rows][owners].astype(np.int64)
-    again = np.flatnonzero((owners[1:] == owners[:-1]) & (products["product"][1:] == products["product"][:-1]))
+    again = np.flatnonzero(
+        (owners[1:] == owners[:-1]) & (products["product"][1:] == products["product"][:-1])
+    )
     elapsed = trips[again] - products["trip"][again]
     products["count"][again + 1] += products["count"][again] * TRIP_DECAY**elapsed
     keep = np.ones(len(products), bool)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from models import boundaries, storage
-from models.baskets import admit, apply
+from models.baskets import apply
 from models.calendar import HOUR, MINUTE
 from models.changes import Changes, Refusal
 from models.days import catch_up
 from models.description import describe
 from models.partitioner import partition_of
 from models.records import UNKNOWN_TIME, Kind, Records
-from models.segments import Histograms
 from models.state import State
 from models.step import Step
 
@@ -158,7 +155,11 @@ class Ledger:
         watermark = state.clock.watermark
         gathered: list[int] = []
         customers: set[bytes] = set()
-        times, kinds, appended = records.occurred_at.tolist(), records.kinds.tolist(), records.appended_at.tolist()
+        times, kinds, appended = (
+            records.occurred_at.tolist(),
+            records.kinds.tolist(),
+            records.appended_at.tolist(),
+        )
         stop = len(records)
         for index, (at, kind) in enumerate(zip(times, kinds, strict=True)):
             if kind == Kind.REFUSED:
@@ -215,5 +216,7 @@ class Ledger:
         else:
             if watermark is None or at <= watermark + FURTHEST_FUTURE:
                 return None
-            reason = "the event lies more than 48 hours beyond all before it; sources that skip days write ticks"
+            reason = (
+                "the event lies more than 48 hours beyond all before it; sources that skip days write ticks"
+            )
         return Refusal(offset=offset, stage="time", error="future", field="occurred_at", reason=reason)

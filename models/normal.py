@@ -40,7 +40,7 @@ def cdf(z: ArrayLike) -> NDArray[np.float64]:
     [0.025      0.5        0.84134475]
 
     References:
-        .. [1] West (2005). Better approximations to cumulative normal functions. Wilmott Magazine, May, 70-76;
+        .. [1] West (2005). Better approximations to cumulative normal functions. Wilmott, May, 70-76;
            after Hart et al. (1968). Computer Approximations. Algorithm 5666 for the error function.
     """
     at = np.asarray(z, np.float64)

@@ -1,13 +1,14 @@
 """What is known of a category before a customer is: the distribution of ln D, learnt as days are folded.
 
-Two levels of empirical Bayes. A customer's cell is shrunk to its category (`models.consumption`), a category to
-all of them, and all of them to a fixed weak belief (`FIRST_BELIEF`), so that there is an answer on the first day.
+Two levels of empirical Bayes. A customer's cell is shrunk to its category (`models.consumption`), a category
+to all of them, and all of them to a fixed weak belief (`FIRST_BELIEF`), so that there is an answer on the
+first day.
 
-A cell that buys often has many intervals, and would speak for its category as often. The j-th interval of a cell
-therefore weighs 1/j. Only what a cell's own row holds is needed for that.
+A cell that buys often has many intervals, and would speak for its category as often. The j-th interval of a
+cell therefore weighs 1/j. Only what a cell's own row holds is needed for that.
 
-Order does not matter: within a day the sums are integers of 2^-20. They join the decayed float64 sums, and can be
-seen, only with `adopt` at the next boundary.
+Order does not matter: within a day the sums are integers of 2^-20. They join the decayed float64 sums, and
+can be seen, only with `adopt` at the next boundary.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ SCALE = 1 << 20
 HALF_LIFE_DAYS = 365.0
 """Evidence halves in a year: seasons average out, and a change of assortment is forgotten in time."""
 SUMS = 5
-"""Weight, weighted ln D and (ln D)^2; weight and weighted square of the deviation from the cell's own mean."""
+"""Weight, weighted ln D, (ln D)^2; weight and weighted square of deviations from a cell's own mean."""
 FIRST_WEIGHT = 20.0
 """The fixed belief counts as this many first intervals."""
 FIRST_BELIEF = np.array([1.0, 3.0, 3.0**2 + 1.1, 1.0, 0.8]) * FIRST_WEIGHT
@@ -54,8 +55,8 @@ class Priors:
     """Decayed statistics of ln D for each category, seen as they were at the last `adopt`.
 
     Args:
-        categories: how many category numbers (0 to `categories` - 1) have statistics of their own. Other numbers,
-            such as -1, share one row that counts for the whole only.
+        categories: how many category numbers (0 to `categories` - 1) have statistics of their
+            own. Other numbers, such as -1, share one row that counts for the whole only.
 
     Examples:
         >>> from models.consumption import observe
@@ -71,7 +72,7 @@ class Priors:
         True
 
     References:
-        .. [1] Efron, Morris (1975). Data analysis using Stein's estimator and its generalizations. JASA 70, 311-319.
+        .. [1] Efron, Morris (1975). Data analysis using Stein's estimator. JASA 70, 311-319.
         .. [2] Searle, Casella, McCulloch (1992). Variance Components, ch. 3.6 (moments of unbalanced data).
     """
 
@@ -84,7 +85,7 @@ class Priors:
         self._see()
 
     def learn(self, categories: ArrayLike, cells: Cells, day: ArrayLike) -> None:
-        """Add the intervals that trips on `day` end; seen after the next `adopt`, in whatever order they came.
+        """Add the intervals that trips on `day` end, in any order; seen after the next `adopt`.
 
         Args:
             categories: (k,) category numbers.
@@ -121,7 +122,11 @@ class Priors:
         used = np.flatnonzero((self._adopted[:-1, 0] > 0) | (self._pending[:-1, 0] > 0))
         rows = int(used[-1]) + 1 if len(used) else 0
         keep = np.append(np.arange(rows), self.categories)
-        return self._adopted[keep].astype("<f8").tobytes() + self._pending[keep].astype("<i8").tobytes()
+        parts: tuple[bytes, bytes] = (
+            self._adopted[keep].astype("<f8").tobytes(),
+            self._pending[keep].astype("<i8").tobytes(),
+        )
+        return b"".join(parts)
 
     @classmethod
     def decode(cls, data: bytes, categories: int = CATEGORIES) -> Priors:

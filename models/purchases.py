@@ -20,15 +20,21 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError, from_json
 
 from models.timestamps import milliseconds
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 LARGEST_EVENT: Final = 1 << 20
 """Bytes of one event: the message size of `purchases` in Kafka."""
@@ -99,22 +105,6 @@ def is_name(text: str) -> bool:
     return len(text.encode()) <= NAME_BYTES
 
 
-def _identifier(text: str) -> str:
-    if not is_identifier(text):
-        if text == "":
-            raise _broken(ErrorCode.EMPTY, "must not be empty")
-        raise _broken(
-            ErrorCode.TEXT, f"must have at most {IDENTIFIER_BYTES} bytes of UTF-8 and not begin with byte 0"
-        )
-    return text
-
-
-def _name(text: str) -> str:
-    if not is_name(text):
-        raise _broken(ErrorCode.TEXT, f"must have at most {NAME_BYTES} bytes of UTF-8")
-    return text
-
-
 def _time(text: str) -> str:
     try:
         milliseconds(text)
@@ -128,16 +118,14 @@ def quantity_steps(quantity: float) -> int:
     return round(quantity * QUANTITY_STEPS)
 
 
-def _countable(quantity: float) -> float:
-    if quantity_steps(quantity) == 0:
-        raise _broken(ErrorCode.RANGE, "must not be 0 when rounded to 1/1,000; leave such lines out")
-    return quantity
+def _require_bytes(field: str, text: str | None, most: int) -> None:
+    """Bounds a text in bytes, where pydantic counts characters."""
+    if text is not None and not text.isascii() and len(text.encode()) > most:
+        raise _broken(ErrorCode.TEXT, f"must have at most {most:,} bytes of UTF-8", field)
 
 
-Identifier = Annotated[
-    str, AfterValidator(_identifier), Field(json_schema_extra={"minLength": 1, "maxLength": IDENTIFIER_BYTES})
-]
-Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"maxLength": NAME_BYTES})]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=IDENTIFIER_BYTES, pattern=r"^[^\x00]")]
+Name = Annotated[str, StringConstraints(max_length=NAME_BYTES)]
 Time = Annotated[str, AfterValidator(_time), Field(json_schema_extra={"format": "date-time"})]
 Money = Annotated[float, Field(ge=-MOST_MONEY, le=MOST_MONEY)]
 
@@ -158,7 +146,7 @@ class Item(_Contract):
     name: Name | None = Field(
         None, description="The product's name for people; at most 1,024 bytes of UTF-8."
     )
-    quantity: Annotated[float, AfterValidator(_countable)] = Field(
+    quantity: float = Field(
         ge=-MOST_QUANTITY,
         le=MOST_QUANTITY,
         description="Units bought; negative for a returned line, never 0. Kept in 1/1,000.",
@@ -177,6 +165,13 @@ class Item(_Contract):
 
     @model_validator(mode="after")
     def _bounded(self) -> Item:
+        _require_bytes("product_id", self.product_id, IDENTIFIER_BYTES)
+        _require_bytes("category", self.category, IDENTIFIER_BYTES)
+        _require_bytes("name", self.name, NAME_BYTES)
+        if quantity_steps(self.quantity) == 0:
+            raise _broken(
+                ErrorCode.RANGE, "must not be 0 when rounded to 1/1,000; leave such lines out", "quantity"
+            )
         if abs(self.spend_steps) > MOST_MONEY * SPEND_STEPS:
             raise _broken(
                 ErrorCode.RANGE, f"must cost at most {MOST_MONEY:,} of the currency, in either direction"
@@ -216,6 +211,8 @@ class Purchase(_Contract):
 
     @model_validator(mode="after")
     def _whole(self) -> Purchase:
+        for field in ("event_id", "customer_id", "store_id", "channel"):
+            _require_bytes(field, getattr(self, field), IDENTIFIER_BYTES)
         if self.kind == "return":
             for number, item in enumerate(self.items):
                 if item.quantity > 0:
@@ -246,6 +243,11 @@ class Signal(_Contract):
         """The event time, ms since 1970 UTC."""
         return milliseconds(self.occurred_at)
 
+    @model_validator(mode="after")
+    def _bounded(self) -> Signal:
+        _require_bytes("event_id", self.event_id, IDENTIFIER_BYTES)
+        return self
+
 
 _CODES: Final = {
     "missing": ErrorCode.MISSING,
@@ -254,7 +256,9 @@ _CODES: Final = {
     "greater_than_equal": ErrorCode.RANGE,
     "less_than_equal": ErrorCode.RANGE,
     "finite_number": ErrorCode.RANGE,
-    "string_pattern_mismatch": ErrorCode.CURRENCY,
+    "string_too_short": ErrorCode.EMPTY,
+    "string_too_long": ErrorCode.TEXT,
+    "string_pattern_mismatch": ErrorCode.TEXT,
     "literal_error": ErrorCode.KIND,
 }
 """pydantic's error types to ours; its many others are all wrong types."""
@@ -264,24 +268,28 @@ _SENTENCES: Final = {
     "missing": "is missing",
     "too_short": "must have at least one line",
     "too_long": f"must have at most {MOST_LINES:,} lines",
-    "string_pattern_mismatch": "must be an ISO 4217 code, three capital letters",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must not begin with byte 0",
     "tuple_type": "must be an array",
     "model_type": "must be an object",
 }
 """What pydantic says in Python's words, in JSON's."""
 
 
-def _path(error: ErrorDetails) -> str:
-    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
-    return parts.removeprefix(".") or str(error.get("ctx", {}).get("field", ""))
-
-
 def _contract_error(fault: ValidationError) -> ContractError:
     error = fault.errors(include_url=False, include_input=False)[0]
-    kind = error["type"]
-    code = ErrorCode(kind) if "sentence" in error.get("ctx", {}) else _CODES.get(kind, ErrorCode.TYPE)
-    sentence = _SENTENCES.get(kind) or error["msg"].replace("Input should", "must", 1)
-    field = _path(error)
+    kind, context = error["type"], error.get("ctx", {})
+    place = (*error["loc"], context["field"]) if context.get("field") else error["loc"]
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    if "sentence" in context:
+        code, sentence = ErrorCode(kind), context["sentence"]
+    elif field == "currency" and kind == "string_pattern_mismatch":
+        code, sentence = ErrorCode.CURRENCY, "must be an ISO 4217 code, three capital letters"
+    else:
+        code = _CODES.get(kind, ErrorCode.TYPE)
+        sentence = _SENTENCES.get(kind) or error["msg"].replace("Input should", "must", 1).replace(
+            "String should", "must", 1
+        )
     return ContractError(code, field, f"{field or 'The event'} {sentence}.")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.calendar import date_of, instant_of
+from models.calendar import boundary_cause
 from models.columns import NO_SEGMENT
-from models.events import Reason, Scores, SegmentChange, SegmentEvidence
-from models.segments import SEGMENTS, label
+from models.events import event_id
+from models.outputs import SEGMENT_CHANGE, output_of, time_text
+from models.segments import DAY_MS, SEGMENTS, label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,17 +44,17 @@ def promote(step: Step, records: Records, which: NDArray[np.int64], rows: NDArra
     segments = state.customers["segment"][rows]
     better = (segments == NO_SEGMENT) | (labels < segments)
     better &= state.standing(rows).frequency > 0
-    valid_until = state.calendar.boundary(state.clock.begun + BOUNDARIES_TO_FALL)
-    for index in np.flatnonzero(better).tolist():
-        at = int(records.occurred_at[which[index]])
+    changed = np.flatnonzero(better)
+    if len(changed):
+        records_of = which[changed].tolist()
         _change(
             step,
-            int(rows[index]),
-            int(labels[index]),
-            scores[index],
-            cause=records.event_ids[which[index]],
-            at=at,
-            valid_until=valid_until,
+            rows[changed],
+            labels[changed],
+            scores[changed],
+            causes=[records.event_ids[index] for index in records_of],
+            times=records.occurred_at[which[changed]].tolist(),
+            valid_until=state.calendar.boundary(state.clock.begun + BOUNDARIES_TO_FALL),
         )
 
 
@@ -76,17 +77,16 @@ def reconsider(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     """
     state = step.state
     targets, scores = _targets(state, rows)
-    at = state.calendar.boundary(boundary)
-    valid_until = state.calendar.boundary(boundary + 1)
-    for index in np.flatnonzero(targets != state.customers["segment"][rows]).tolist():
+    changed = np.flatnonzero(targets != state.customers["segment"][rows])
+    if len(changed):
         _change(
             step,
-            int(rows[index]),
-            int(targets[index]),
-            scores[index],
-            cause=f"boundary:{date_of(boundary).isoformat()}",
-            at=at,
-            valid_until=valid_until,
+            rows[changed],
+            targets[changed],
+            scores[changed],
+            causes=[boundary_cause(boundary)] * len(changed),
+            times=[state.calendar.boundary(boundary)] * len(changed),
+            valid_until=state.calendar.boundary(boundary + 1),
         )
 
 
@@ -115,39 +115,68 @@ def _labels(
 
 
 def _change(
-    step: Step, row: int, target: int, scores: NDArray[np.int8], *, cause: str, at: int, valid_until: int
+    step: Step,
+    rows: NDArray[np.int64],
+    targets: NDArray[np.int8],
+    scores: NDArray[np.int8],
+    *,
+    causes: list[str],
+    times: list[int],
+    valid_until: int,
 ) -> None:
+    """Give k customers another segment, and say so."""
     state = step.state
-    customer: Any = state.customers[row]
-    before = int(customer["segment"])
-    state.customers["segment"][row] = target
-    step.counts["segment_changes"] += 1
-    recency, frequency, monetary = (int(score) for score in scores)
-    standing = state.standing(np.array([row]))
-    last, days, spend = int(customer["last_purchase"]), int(standing.frequency[0]), int(customer["spend"]) / 10_000
-    quiet = max((at - last) / 86_400_000, 0.0)
-    currency = state.settings.currency
-    step.emit(
-        SegmentChange(
-            customer_id=state.ids[row].decode(),
-            from_segment=None if before == NO_SEGMENT else SEGMENTS[before],
-            to_segment=SEGMENTS[target],
-            reasons=(
-                _reason("recency", f"last bought {quiet:.1f} days ago", round(quiet, 2), recency, "days"),
-                _reason("frequency", f"bought on {days} days", days, frequency, "purchase days"),
-                _reason("monetary", f"spent {spend:.2f} {currency}", round(spend, 4), monetary, currency),
-            ),
-            scores=Scores(recency=recency, frequency=frequency, monetary=monetary),
-            evidence=SegmentEvidence(last_purchase=instant_of(last), purchase_days=days, spend=round(spend, 4)),
-            valid_until=instant_of(valid_until),
-            cause=cause,
-            occurred_at=instant_of(at),
-            model_version=MODEL_VERSION,
-        ),
-        at,
-    )
+    before = state.customers["segment"][rows].tolist()
+    state.customers["segment"][rows] = targets
+    step.counts["segment_changes"] += len(rows)
+    standing, currency = state.standing(rows), state.settings.currency
+    until = time_text(valid_until)
+    for row, old, new, (recency, frequency, monetary), last, days, money, cause, at in zip(
+        rows.tolist(),
+        before,
+        targets.tolist(),
+        scores.tolist(),
+        standing.last_purchase.tolist(),
+        standing.frequency.tolist(),
+        standing.spend.tolist(),
+        causes,
+        times,
+        strict=True,
+    ):
+        quiet = round(max(at - last, 0) / DAY_MS, 1)
+        spend = money / 10_000
+        customer = state.ids[row]
+        value = {
+            "customer_id": customer.decode(),
+            "from": None if old == NO_SEGMENT else SEGMENTS[old],
+            "to": SEGMENTS[new],
+            "reasons": [
+                _reason("recency", f"Last bought {_count(quiet, 'day')} ago", quiet, recency, "days"),
+                _reason(
+                    "frequency", f"Bought on {_count(days, 'day')}", float(days), frequency, "purchase days"
+                ),
+                _reason("monetary", f"Spent {spend:.2f} {currency}", spend, monetary, currency),
+            ],
+            "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
+            "evidence": {"last_purchase": time_text(last), "purchase_days": days, "spend": spend},
+            "valid_until": until,
+            "cause": cause,
+            "occurred_at": time_text(at),
+            "model_version": MODEL_VERSION,
+        }
+        identity = event_id(SEGMENT_CHANGE.type_, customer, "", cause, "")
+        step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, at))
 
 
-def _reason(measure: str, fact: str, value: float, score: int, unit: str) -> Reason:
-    text = f"{fact}: the {_FIFTHS[score - 1]} fifth of customers by {measure}"
-    return Reason(text=text, measure=measure, value=value, score=score, unit=unit)
+def _reason(measure: str, fact: str, value: float, score: int, unit: str) -> dict[str, object]:
+    return {
+        "text": f"{fact}: the {_FIFTHS[score - 1]} fifth by {measure}",
+        "measure": measure,
+        "value": value,
+        "score": score,
+        "unit": unit,
+    }
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"

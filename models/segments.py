@@ -1,9 +1,10 @@
 """Recency, frequency and money: where a customer stands among all, and what that is called.
 
-A customer's score in each of the three is its quintile by mid-rank, and the scores name the segment. Ranks come
-from integer histograms that every change of a customer updates by removing the old value and adding the new one:
-they are exact up to a bucket, whatever the order of updates, and equal to those built anew from all customers.
-Recency is ranked by the *time* of the last purchase: ranks stay right while nobody buys anything, with no timer.
+A customer's score in each of the three is its quintile by mid-rank, and the scores name the segment. Ranks
+come from integer histograms that every change of a customer updates by removing the old value and adding the
+new one: they are exact up to a bucket, whatever the order of updates, and equal to those built anew from all
+customers. Recency is ranked by the *time* of the last purchase: ranks stay right while nobody buys anything,
+with no timer.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ SEGMENTS: tuple[str, ...] = (
 
 DAY_MS = 86_400_000
 FINE_MS = 300_000
-"""Young last purchases are counted by five minutes: the rush hours of one day hold a tenth of a grocer's customers."""
+"""Young last purchases are counted by five minutes: one evening may hold a tenth of a grocer's customers."""
 FINE_A_DAY = DAY_MS // FINE_MS
 FINE_DAYS = 32
 """Last purchases at most this old are young: most customers of a grocer are here."""
@@ -107,7 +108,8 @@ class Histograms:
     """Counts of customers by last purchase, frequency and spend.
 
     Args:
-        day_start_ms: the time from which ages are counted, ms since 1970 UTC: say the start of the business day
+        day_start_ms: the time from which ages are counted, ms since 1970 UTC: say the start of the
+            business day
             that a boundary opens. It decides which last purchases are young.
 
     Examples:
@@ -145,10 +147,9 @@ class Histograms:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histograms):
             return NotImplemented
-        mine, theirs = (np.trim_zeros(one._fine, "b") for one in (self, other))
         return (
             self._fine_day == other._fine_day
-            and np.array_equal(mine, theirs)
+            and np.array_equal(np.trim_zeros(self._fine, "b"), np.trim_zeros(other._fine, "b"))
             and np.array_equal(self._coarse, other._coarse)
             and np.array_equal(self._frequency, other._frequency)
             and np.array_equal(self._spend, other._spend)
@@ -166,7 +167,7 @@ class Histograms:
         self._count(standing, 1)
 
     def roll(self, day_start_ms: int) -> None:
-        """Let time pass: what is now older than `FINE_DAYS` is counted by the hour, what is older still as one.
+        """Let time pass: what is now older than `FINE_DAYS` is counted by the hour, the oldest as one.
 
         The result depends on the customers and the last `day_start_ms` alone. Going back does nothing.
         """
@@ -182,7 +183,7 @@ class Histograms:
         self._fine_day += passed
 
     def thresholds(self, minimum_population: int = 1) -> Thresholds | None:
-        """The cuts of the quintile score 1 + floor(5 (less + equal/2) / n), at most 5; None below the minimum."""
+        """Cuts of the quintile score 1 + floor(5 (less + equal/2) / n), at most 5; None below the minimum."""
         if self.population < max(minimum_population, 1):
             return None
         recency = np.concatenate([self._coarse, self._fine])
@@ -225,11 +226,12 @@ def label(recency: Scores, frequency: Scores, money: Scores) -> Scores:
     >>> SEGMENTS[label(five, four, five)[0]], SEGMENTS[label(one, one, one)[0]]
     ('Champions', 'Hibernating')
     """
-    return LABELS[recency, (frequency + money + 1) // 2]
+    labels: Scores = LABELS[recency, (frequency + money + 1) // 2]
+    return labels
 
 
 def _label_table() -> Scores:
-    """(6, 6) label of (recency score, frequency-money score); scores begin at 1, so row and column 0 are unused."""
+    """(6, 6) label of (recency score, frequency-money score); row and column 0 are unused."""
     table = np.full((6, 6), 7, np.int8)
     table[5, 4:] = 0
     table[3:5, 4:] = 1

@@ -118,7 +118,11 @@ class State:
         fixed, size = records.tobytes(), CUSTOMER.itemsize
         arenas = self.arenas
         return [
-            seal(b"".join((fixed[at * size : (at + 1) * size], *(arena.run(row).tobytes() for arena in arenas))))
+            seal(
+                b"".join(
+                    (fixed[at * size : (at + 1) * size], *(arena.run(row).tobytes() for arena in arenas))
+                )
+            )
             for at, row in enumerate(rows.tolist())
         ]
 
@@ -137,7 +141,9 @@ class State:
             raise RowError(f"a customer's row of {len(value)} bytes claims sections beyond their bounds")
         sizes = [count * arena.records.itemsize for count, arena in zip(counts, self.arenas, strict=True)]
         if CUSTOMER.itemsize + sum(sizes) != len(body):
-            raise RowError(f"a customer's row of {len(value)} bytes holds other sections than its header says")
+            raise RowError(
+                f"a customer's row of {len(value)} bytes holds other sections than its header says"
+            )
         at = CUSTOMER.itemsize
         for arena, count, size in zip(self.arenas, counts, sizes, strict=True):
             arena.put(row, np.frombuffer(body, arena.records.dtype, count, at))
@@ -158,4 +164,3 @@ def standing_of(customers: NDArray[Any]) -> Standing:
     """Recency, frequency and spend of customer records, as if their open days were closed."""
     open_days = customers["open_purchase"].sum(axis=1, dtype=np.int64)
     return Standing(customers["last_purchase"], customers["frequency"] + open_days, customers["spend"])
-

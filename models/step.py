@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.events import output
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.changes import Output, Refusal
-    from models.events import ReplenishmentAlert, SegmentChange
     from models.state import State
 
 
@@ -74,18 +71,13 @@ class Step:
         if new:
             self._images.update(zip(new, self.state.encode(np.array(new, np.int64)), strict=True))
 
-    def emit(self, event: ReplenishmentAlert | SegmentChange, occurred_at: int) -> None:
-        """Add an event, unless it is history: before `live` the wall clock's service only counts.
-
-        Args:
-            event: The event.
-            occurred_at: Its event time, ms since 1970 UTC.
-        """
+    def emit(self, event: Output) -> None:
+        """Add an event, unless it is history: before `live` a service on the wall clock only counts."""
         clock = self.state.clock
-        if clock.wall and (clock.live_at is None or occurred_at <= clock.live_at):
+        if clock.wall and (clock.live_at is None or event.timestamp <= clock.live_at):
             self.counts["suppressed"] += 1
             return
-        self.outputs.append(output(event))
+        self.outputs.append(event)
 
     def undo(self) -> None:
         """Put the ledger back to where it was before this step."""

@@ -238,7 +238,7 @@ def mutated_baskets(draw: st.DrawFn) -> bytes:
     content: Any = draw(st.one_of(st.builds(a_basket), baskets))
     for _ in range(draw(st.integers(0, 2))):
         target: Any = content
-        if content.get("items") and draw(st.booleans()):
+        if isinstance(content.get("items"), list) and draw(st.booleans()):
             target = content["items"] = [dict(line) for line in content["items"] if isinstance(line, dict)]
             target = target[draw(st.integers(0, len(target) - 1))] if target else content
         name = draw(st.sampled_from([*target, "more"]))

