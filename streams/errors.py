@@ -5,7 +5,11 @@ CartpulseError
  ├─ TopicMismatch            a topic exists and differs from what Cartpulse needs
  ├─ TopicsNotMade            the broker refused to make a topic, or did not bring it up in time
  ├─ BrokerUnreachable        no broker answers at KAFKA_BROKER
- └─ LocalBrokerError         the embedded broker cannot be found, started or kept running
+ ├─ LocalBrokerError         the embedded broker cannot be found, started or kept running
+ ├─ SourceJumped             the purchases log and the state made from it do not fit together
+ ├─ ChangelogUnreadable      the changelog holds something that is no row of ours
+ ├─ DeliveryFailed           a send was refused, or not acknowledged in time
+ └─ EngineFault              a fault of our own code that cannot be put down to one record
 """
 
 from __future__ import annotations
@@ -33,3 +37,19 @@ class BrokerUnreachable(CartpulseError):
 
 class LocalBrokerError(CartpulseError):
     """The embedded broker cannot be found, started or kept running."""
+
+
+class SourceJumped(CartpulseError):
+    """The purchases log and the state kept from it do not fit together; the message names the gap."""
+
+
+class ChangelogUnreadable(CartpulseError):
+    """The changelog holds something that is no row of ours."""
+
+
+class DeliveryFailed(CartpulseError):
+    """A send was refused, or not acknowledged in time; the worker ends rather than go on beside a hole."""
+
+
+class EngineFault(CartpulseError):
+    """A fault of our own code, in an agent or in a model, that cannot be put down to one record."""

@@ -1,0 +1,80 @@
+"""The Faust app, with the service that owns purchases beside its own transport."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
+
+import faust
+
+from streams.channel import BatchChannel
+from streams.clients import faust_options
+from streams.connections import Connections
+from streams.partitions import Partitions
+
+if TYPE_CHECKING:
+    from streams.ports import DecoderLike, LedgerFactory
+    from streams.settings import Settings
+
+
+class Engine(NamedTuple):
+    """A Faust app and what its agents react to."""
+
+    app: faust.App
+    partitions: Partitions
+    purchases: BatchChannel
+    """Batches of purchases."""
+    commands: faust.TopicT
+    """Operators' commands: an ordinary topic of Faust's."""
+
+
+def create_engine(settings: Settings, *, ledgers: LedgerFactory, decoder: DecoderLike) -> Engine:
+    """The app of one worker; nothing connects before it is started, and no event loop is needed to make it.
+
+    Faust's own consumer has a group of its own per worker, so that every worker hears every command, those
+    sent from now on, and no rebalance of Faust's ever disturbs another. The service is added as a dependency:
+    one that `@app.service` declares starts only when Faust has joined its group and recovered its tables.
+
+    Args:
+        settings: of the service.
+        ledgers: makes the ledger of a partition.
+        decoder: raw records to columns.
+    """
+    name = settings.group_instance_id or uuid4().hex[:12]
+    app = faust.App(
+        f"{settings.application}-worker-{name}",
+        **faust_options(settings),
+        version=1,
+        autodiscover=False,
+        store="memory://",
+        datadir=Path(tempfile.gettempdir()) / f"cartpulse-faust-{os.getuid()}",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        consumer_auto_offset_reset="latest",
+        key_serializer="raw",
+        value_serializer="raw",
+        web_enabled=settings.web_port != 0,
+        web_bind=settings.web_host,
+        web_host=settings.web_host,
+        web_port=settings.web_port or 6066,
+        worker_redirect_stdouts=False,
+        broker_session_timeout=settings.session_timeout_ms / 1_000,
+        broker_heartbeat_interval=settings.session_timeout_ms / 6_000,
+    )
+    purchases = BatchChannel(app, maxsize=settings.partitions)
+    partitions = Partitions(
+        settings, ledgers=ledgers, decoder=decoder, channel=purchases, connections=Connections(settings)
+    )
+    app.add_dependency(partitions)
+
+    @app.on_before_shutdown.connect(weak=False)
+    async def stop_partitions(sender: faust.App, **options: object) -> None:
+        """Before Faust's own consumer, whose stop can take as long as a join."""
+        del sender, options
+        await partitions.stop()
+
+    commands = app.topic(settings.commands_topic, key_type=bytes, value_type=bytes, internal=False)
+    return Engine(app, partitions, purchases, commands)

@@ -1,0 +1,90 @@
+"""Rows to record batches, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from models.changes import Row
+from models.rows import CLOCK_KEY, RowError, header
+from streams.errors import ChangelogUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+ROWS_PER_BATCH_BYTES = 6 * 1024 * 1024
+"""A ledger cuts its changes so that their rows stay below this; rewritten rows are cut the same way."""
+
+
+def fill(builder: Any, rows: Sequence[Row], timestamp: int) -> Any:
+    """Write all rows into one record batch and close it: a broker appends it whole or not at all.
+
+    A batch left open would be kept back for the producer's linger time, and could be added to.
+
+    Args:
+        builder: a new `BatchBuilder` of the producer that will send it.
+        rows: what changed, the clock row last.
+        timestamp: wall time, ms since 1970 UTC; compaction leaves rows alone until a day after it.
+
+    Raises:
+        ValueError: they do not fit into one batch, which is a fault of the ledger.
+    """
+    for row in rows:
+        if builder.append(timestamp=timestamp, key=row.key, value=row.value) is None:
+            size = sum(len(row.key) + len(row.value) for row in rows)
+            raise ValueError(f"{len(rows)} rows of {size} bytes do not fit into one record batch")
+    builder.close()
+    return builder
+
+
+class Greatest:
+    """The greatest row of every key of one changelog, by (source offset, boundary), and never just the last.
+
+    A worker that lost its partition may still have had rows under way; they land behind its successor's. They
+    are correct rows of an older state, so the greatest wins, and a key whose last row is not its greatest is
+    remembered in `corrected`: compaction would keep the wrong one, so it has to be written again.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.corrected: set[bytes] = set()
+        self._ranks: dict[bytes, tuple[int, int]] = {}
+
+    def take(self, records: Iterable[Any]) -> None:
+        """Take note of aiokafka's consumer records, in the order of the log.
+
+        Raises:
+            ChangelogUnreadable: one is no row of ours.
+        """
+        rows, ranks, corrected = self.rows, self._ranks, self.corrected
+        for record in records:
+            key, value = record.key, record.value
+            try:
+                _, offset, boundary, _ = header(value)
+            except (RowError, TypeError) as error:
+                raise ChangelogUnreadable(
+                    f"{record.topic}[{record.partition}] holds at offset {record.offset} what is no row of "
+                    f"Cartpulse's ({error}): another program writes to this topic, or a newer version did."
+                ) from error
+            rank = (offset, boundary)
+            known = ranks.get(key)
+            if known is not None and known > rank:
+                corrected.add(key)
+                continue
+            if corrected:
+                corrected.discard(key)
+            rows[key] = value
+            ranks[key] = rank
+
+    def corrections(self) -> Iterator[list[Row]]:
+        """The rows to write again, in runs that fit a record batch, the clock row last."""
+        run: list[Row] = []
+        size = 0
+        for key in sorted(self.corrected, key=lambda key: (key == CLOCK_KEY, key)):
+            value = self.rows[key]
+            if run and size + len(key) + len(value) > ROWS_PER_BATCH_BYTES:
+                yield run
+                run, size = [], 0
+            run.append(Row(key, value))
+            size += len(key) + len(value)
+        if run:
+            yield run

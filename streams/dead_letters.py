@@ -1,0 +1,52 @@
+"""What is written to `dead-letters` for a record that was refused."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+
+from models.events import DeadLetter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.changes import Refusal
+
+LARGEST_VALUE = 2 * 1024 * 1024
+"""Bytes: twice what an event of the contract may take. A value beyond it is cut, for the topic's sake."""
+
+KEPT = 64 * 1024
+"""Bytes kept of such a value, beside its size and SHA-256; its position says where the whole can be read."""
+
+
+class Letter(NamedTuple):
+    """A record for `dead-letters`."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp: int
+
+
+def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
+    """Key and value are the original bytes, untouched; where the record came from and why is in the headers.
+
+    Args:
+        raw: the record as aiokafka's consumer gave it.
+        refusal: why it was refused.
+        source: the `ce_source` of the application.
+    """
+    value = raw.value
+    cut = value is not None and len(value) > LARGEST_VALUE
+    described = DeadLetter(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        stage=cast("Literal['decode', 'time', 'duplicate', 'apply']", refusal.stage),
+        error=refusal.error,
+        field=refusal.field,
+        reason=refusal.reason,
+        size=len(value) if cut else None,
+        sha256=hashlib.sha256(value).hexdigest() if cut else None,
+    )
+    return Letter(raw.key, value[:KEPT] if cut else value, described.headers(source=source), raw.timestamp)

@@ -1,0 +1,132 @@
+"""What a worker does once a second beside its work: ticks of the wall clock, stuck batches, counters."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from streams.errors import EngineFault
+from streams.lease import Revoked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from models.settings import LedgerSettings
+    from streams.clock import Clock
+    from streams.metrics import Counts
+    from streams.outbox import Outbox
+    from streams.partition import Partition
+
+log = logging.getLogger(__name__)
+
+STUCK_SECONDS = 60.0
+"""After which a batch that the agent has not finished ends the worker, rather than leave its partition
+standing.
+"""
+
+REPORT_SECONDS = 30.0
+
+
+class Housekeeping:
+    """Looks after the owned partitions.
+
+    Args:
+        owned: the partitions at the moment.
+        settings: those of the ledger: they shape ticks.
+        sent: where ticks go out.
+        clock: the machine's clocks.
+        counts: the worker's counters.
+        end_of: a partition's log end as far as it is known, or None.
+    """
+
+    def __init__(
+        self,
+        owned: Callable[[], Iterable[Partition]],
+        *,
+        settings: LedgerSettings,
+        sent: Outbox,
+        clock: Clock,
+        counts: Counts,
+        end_of: Callable[[Partition], int | None],
+    ) -> None:
+        self._owned = owned
+        self._settings = settings
+        self._sent = sent
+        self._clock = clock
+        self._counts = counts
+        self._end_of = end_of
+        self._reported = clock.elapsed()
+
+    async def run(self) -> None:
+        """Do so until cancelled.
+
+        Raises:
+            EngineFault: a batch is stuck.
+            DeliveryFailed: a tick could not be written.
+        """
+        while True:
+            await asyncio.sleep(1.0)
+            for partition in list(self._owned()):
+                self._look_for_stuck(partition)
+                await self.tick(partition)
+            if self._clock.elapsed() - self._reported >= REPORT_SECONDS:
+                self._reported = self._clock.elapsed()
+                log.info("Counted so far: %s", json.dumps(self.report()))
+
+    def report(self) -> dict[str, Any]:
+        """The counters, and what is not applied yet of each partition."""
+        return {**self._counts.snapshot(), "lag": self.lag()}
+
+    def lag(self) -> int:
+        """Records in the log that are not applied yet, as far as the last fetch knows."""
+        behind = 0
+        for partition in self._owned():
+            end = self._end_of(partition)
+            if end is not None and partition.delivery is not None:
+                behind += max(0, end - partition.delivery.acknowledged)
+        return behind
+
+    def _look_for_stuck(self, partition: Partition) -> None:
+        since = partition.under_way_since
+        if since is not None and self._clock.elapsed() - since > STUCK_SECONDS:
+            raise EngineFault(
+                f"the agent has not finished a batch of partition {partition.number} for {STUCK_SECONDS:g} s"
+            )
+
+    async def tick(self, partition: Partition) -> None:
+        """Write the tick that is due to a partition that is read to its end, once."""
+        end = self._end_of(partition)
+        if not partition.reading or end is None or partition.expected < end or not partition.drained:
+            return
+        due = partition.ledger.tick_due(self._clock.now_ms())
+        if due is None or due == partition.ticked:
+            return
+        builder = self._sent.builder()
+        builder.append(timestamp=self._clock.now_ms(), key=None, value=tick(due, self._settings), headers=[])
+        builder.close()
+        try:
+            await self._sent.send(builder, partition.source, partition.epoch)
+        except Revoked:
+            return
+        partition.ticked = due
+        self._counts.add("ticks_written")
+
+
+def tick(occurred_at: int, settings: LedgerSettings) -> bytes:
+    """The tick of a business day D, whose event time is the boundary of D plus the lateness.
+
+    Args:
+        occurred_at: that event time, ms since 1970 UTC.
+        settings: time zone, boundary hour and lateness.
+    """
+    moment = datetime.fromtimestamp(occurred_at / 1000, UTC)
+    boundary = (moment - timedelta(minutes=settings.lateness_minutes)).astimezone(
+        ZoneInfo(settings.time_zone)
+    )
+    day = boundary.date() - timedelta(days=1)
+    at = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return json.dumps({"kind": "tick", "event_id": f"tick:{day}", "occurred_at": at}).encode()

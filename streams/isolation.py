@@ -1,0 +1,65 @@
+"""Finds the record that makes a ledger raise, by halves, so that all others are applied."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from models.changes import Refusal
+from models.records import Kind
+from streams.errors import EngineFault
+
+if TYPE_CHECKING:
+    from streams.batch import Run
+    from streams.clock import Clock
+
+PER_MINUTE = 100
+"""Isolated records a minute. Data alone does not do that: with more, the fault is in our code, and it is
+better
+to stop than to pour a shop's day into the dead letters."""
+
+log = logging.getLogger(__name__)
+
+
+class Isolation:
+    """One worker's isolation of records; the limit is the worker's.
+
+    Args:
+        clock: dates the isolated ones.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._moments: deque[float] = deque()
+
+    def split(self, run: Run, error: Exception) -> list[Run]:
+        """What to apply instead of a run that made the ledger raise and left it as it was.
+
+        Two halves; or of a single record the same one refused at stage `apply`, so that its offset alone
+        counts.
+
+        Raises:
+            EngineFault: more than 100 records were isolated within a minute, or one raises though refused.
+        """
+        if len(run) > 1:
+            middle = len(run) // 2
+            return [run.part(0, middle), run.part(middle, len(run))]
+        offset = int(run.records.offsets[0])
+        if run.records.kinds[0] == Kind.REFUSED:
+            raise EngineFault(f"the ledger takes no offset at {offset}: {error!r}")
+        self._note(offset, error)
+        reason = f"Applying this event raised {type(error).__name__}: {error}"
+        return [run.refused(Refusal(offset, "apply", type(error).__name__, "", reason[:1000]))]
+
+    def _note(self, offset: int, error: Exception) -> None:
+        now = self._clock.elapsed()
+        self._moments.append(now)
+        while self._moments[0] < now - 60:
+            self._moments.popleft()
+        log.error("The event at offset %d made the ledger raise and is dead-lettered: %r", offset, error)
+        if len(self._moments) > PER_MINUTE:
+            raise EngineFault(
+                f"more than {PER_MINUTE} events within a minute made the ledger raise, the last with "
+                f"{error!r}: this is a fault of Cartpulse's, not of the data"
+            )

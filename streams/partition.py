@@ -1,0 +1,290 @@
+"""One assignment of one partition: from fetched records to delivered steps.
+
+The object is the epoch. Fetched records are bound to it in the step in which they arrive, it is replaced at
+every assignment, and nothing that belongs to an old one is ever sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.structs import TopicPartition
+
+from models.cloudevents import source_of
+from models.decode import Raw
+from models.records import UNKNOWN_TIME
+from streams.batch import Batch, Run
+from streams.dead_letters import dead_letter
+from streams.delivery import Delivery, Send, Step
+from streams.errors import EngineFault
+from streams.lease import Epoch
+from streams.recovery import Kept
+from streams.strangers import partition_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from models.changes import Changes, Refusal
+    from streams.clock import Clock
+    from streams.isolation import Isolation
+    from streams.lease import Lease
+    from streams.metrics import Counts
+    from streams.ports import DecoderLike, LedgerLike
+    from streams.settings import Settings
+
+RUNS_WAITING = 2
+"""Fetched and decoded batches that wait for the agent; with more, memory grows and latency with it."""
+
+LOG_APPEND_TIME = 1
+
+
+class Partition:
+    """One owned partition.
+
+    Args:
+        number: of the partition.
+        lease: of the group generation that assigned it.
+        settings: of the service.
+        decoder: raw records to columns.
+        hand_over: gives a batch to the agent.
+        isolation: limits how many records may be isolated.
+        counts: the worker's counters.
+        clock: tells how long the agent has had a batch.
+        progress: called when more may be fetched, or something was finished.
+        fail: ends the worker.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        lease: Lease,
+        settings: Settings,
+        decoder: DecoderLike,
+        hand_over: Callable[[Batch], None],
+        isolation: Isolation,
+        counts: Counts,
+        clock: Clock,
+        progress: Callable[[], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self.number = number
+        self.source = TopicPartition(settings.purchases_topic, number)
+        self.changelog = TopicPartition(settings.changelog_topic, number)
+        self.epoch = Epoch(lease)
+        self.delivery: Delivery | None = None
+        self.expected = -1
+        self._end = -1
+        self.reading = False
+        self.held = False
+        self.ticked: int | None = None
+        self._settings = settings
+        self._event_source = source_of(settings.application)
+        self._decoder = decoder
+        self._hand_over = hand_over
+        self._isolation = isolation
+        self._counts = counts
+        self._clock = clock
+        self._progress = progress
+        self._fail = fail
+        self.tasks: list[asyncio.Task[None]] = []
+        self.under_way_since: float | None = None
+        self._ledger: LedgerLike | None = None
+        self._runs: deque[Run] = deque()
+        self._under_way: Batch | None = None
+        self.closing = False
+        self._sweep_first = False
+        self._turn = asyncio.Event()
+
+    @property
+    def ledger(self) -> LedgerLike:
+        """What the partition knows, once it is recovered."""
+        if self._ledger is None:
+            raise EngineFault(f"partition {self.number} is not recovered yet")
+        return self._ledger
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it has its ledger."""
+        return self._ledger is not None
+
+    @property
+    def hungry(self) -> bool:
+        """Whether more records may be fetched for it."""
+        return self.reading and not self.held and not self.closing and len(self._runs) < RUNS_WAITING
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way: all that was computed is acknowledged."""
+        return self._under_way is None and (self.delivery is None or self.delivery.idle)
+
+    @property
+    def drained(self) -> bool:
+        """Whether it is idle and nothing waits either."""
+        return self.idle and not self._runs and not (self._ledger is not None and self._ledger.sweeping)
+
+    def start(self, ledger: LedgerLike, delivery: Delivery) -> None:
+        """Take the recovered ledger; reading starts when the source is sought and resumed."""
+        self._ledger = ledger
+        self.delivery = delivery
+        self.expected = self._end = delivery.acknowledged
+
+    def offer(self, raws: list[Any]) -> None:
+        """Take fetched records that begin where the ones before ended."""
+        if self.closing:
+            return
+        decoded = [
+            Raw(
+                raw.offset,
+                raw.value,
+                raw.timestamp if raw.timestamp_type == LOG_APPEND_TIME else UNKNOWN_TIME,
+            )
+            for raw in raws
+        ]
+        records, refusals = self._decoder.decode(decoded)
+        if len(records) != len(raws):
+            raise EngineFault(f"the decoder made {len(records)} records of {len(raws)}")
+        self._runs.append(Run(records, raws, tuple(refusals)))
+        self.expected = raws[-1].offset + 1
+        self._turn.set()
+
+    def hold(self, held: bool) -> None:  # noqa: FBT001 - a switch
+        """Stop handing batches to the agent, or go on."""
+        self.held = held
+        self.progressed()
+
+    def progressed(self) -> None:
+        """Something was finished that may let the next step be computed, or more be fetched."""
+        self._turn.set()
+        self._progress()
+
+    async def work(self) -> None:
+        """Hand batches to the agent and sweep in between, one at a time, while there is room to deliver."""
+        while not self.epoch.over:
+            await self._turn.wait()
+            self._turn.clear()
+            while self._may_step():
+                if self._sweep_first or (self.ledger.sweeping and not self._runs):
+                    self._sweep()
+                elif self._runs and not self.held:
+                    self._under_way = Batch(self, self._runs.popleft(), self.ledger)
+                    self.under_way_since = self._clock.elapsed()
+                    self._hand_over(self._under_way)
+                    self._progress()
+                else:
+                    break
+                await asyncio.sleep(0)  # heartbeats, acknowledgements and the other partitions
+
+    def _may_step(self) -> bool:
+        return (
+            not self.closing and self._under_way is None and self.delivery is not None and self.delivery.room
+        )
+
+    def _sweep(self) -> None:
+        if not self.ledger.sweeping:
+            raise EngineFault(f"partition {self.number}: the ledger takes no record and has nothing to sweep")
+        self._sweep_first = False
+        self._deliver(self.ledger.sweep(self._settings.sweep_limit), None)
+
+    def finished(self, batch: Batch) -> None:
+        """The agent's last act: what changed is delivered, and what was not applied comes next."""
+        changes, run = batch.changes, batch.run
+        self._put_down()
+        if changes is None:
+            self._fail(EngineFault("the agent ended a batch without delivering its changes"))
+            return
+        applied = changes.applied
+        if applied:
+            self._deliver(changes, run.part(0, applied))
+        if applied < len(run):
+            self._runs.appendleft(run.part(applied, len(run)))
+        # Purchases and the sweep take turns, so that neither waits for the other.
+        self._sweep_first = self.ledger.sweeping or not applied
+        self._counts.add("batches")
+
+    def failed(self, batch: Batch, error: BaseException) -> bool:
+        """Look for the record at fault by halves if the ledger is as it was; otherwise the fault is ours."""
+        self._put_down()
+        if self.ledger.clock.offset >= int(batch.records.offsets[0]):
+            self._fail(EngineFault(f"the agent failed after the ledger had advanced: {error!r}"))
+            return False
+        if not isinstance(error, Exception):  # Faust restarts the agent; the batch comes again
+            self._runs.appendleft(batch.run)
+            return False
+        try:
+            self._runs.extendleft(reversed(self._isolation.split(batch.run, error)))
+        except EngineFault as fault:
+            self._fail(fault)
+            return False
+        return True
+
+    def _put_down(self) -> None:
+        self._under_way = self.under_way_since = None
+        self.progressed()
+
+    def release(self) -> None:
+        """Compute nothing more; what is computed may still be delivered."""
+        self.closing = True
+        self._runs.clear()
+        if self._under_way is not None and not self._under_way.entered:
+            self._under_way.make_void()
+            self._put_down()
+
+    def close(self) -> Kept | None:
+        """End the epoch; the ledger is worth keeping if nothing that it holds is unacknowledged."""
+        self.release()
+        clean = self.idle
+        if self._under_way is not None:
+            self._under_way.make_void()
+        self.epoch.end()
+        self._turn.set()
+        for task in self.tasks:
+            task.cancel()
+        if clean and self._ledger is not None and self.delivery is not None:
+            return Kept(self._ledger, self.delivery.base)
+        return None
+
+    def _deliver(self, changes: Changes, run: Run | None) -> None:
+        if self.delivery is None:
+            raise EngineFault(f"partition {self.number} has nothing to deliver with")
+        for name, count in changes.counts.items():
+            self._counts.add(name, count)
+        sends = [
+            Send(
+                TopicPartition(self._settings.topic(output.topic), self.number),
+                output.key,
+                output.value,
+                output.headers,
+                output.timestamp,
+            )
+            for output in changes.outputs
+        ]
+        if run is not None:
+            sends += self._dead_letters(run, (*run.refusals, *changes.refusals))
+            sends += self._strangers(run, changes.strangers)
+            self._end = int(run.records.offsets[-1]) + 1
+        if sends or changes.rows or run is not None:
+            self.delivery.put(Step(self._end, sends, changes.rows))
+
+    def _dead_letters(self, run: Run, refusals: tuple[Refusal, ...]) -> list[Send]:
+        topic = self._settings.dead_letters_topic
+        sends = []
+        for refusal in sorted(refusals, key=lambda refusal: refusal.offset):
+            self._counts.add(f"dead_letters.{refusal.error}")
+            letter = dead_letter(run.raws[run.index(refusal.offset)], refusal, source=self._event_source)
+            sends.append(Send(TopicPartition(topic, self.number), *letter))
+        return sends
+
+    def _strangers(self, run: Run, offsets: tuple[int, ...]) -> list[Send]:
+        sends = []
+        for offset in offsets:
+            index = run.index(offset)
+            raw, customer = run.raws[index], run.records.customers[index]
+            home = partition_for(customer, self._settings.partitions, self._settings.partitioner)
+            self._counts.add("strangers")
+            sends.append(
+                Send(TopicPartition(self.source.topic, home), customer, raw.value, raw.headers, raw.timestamp)
+            )
+        return sends

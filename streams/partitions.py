@@ -1,0 +1,430 @@
+"""The service that owns partitions of `purchases`: assignment, reading, commits, and the end of it all.
+
+It stands beside Faust's own transport, with a consumer and a group of its own. Faust supervises it, and
+carries its batches to an ordinary agent over a channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import mode
+from aiokafka import ConsumerRebalanceListener
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    OffsetOutOfRangeError,
+)
+
+from streams.clock import SystemClock
+from streams.delivery import Delivery, Step
+from streams.ending import Ending
+from streams.errors import EngineFault, SourceJumped
+from streams.housekeeping import Housekeeping
+from streams.isolation import Isolation
+from streams.lease import Lease, Revoked
+from streams.membership import TakeOvers
+from streams.metrics import Counts
+from streams.outbox import Outbox
+from streams.partition import Partition
+from streams.recovery import Kept, check_source, recover
+from streams.strangers import partition_for
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from aiokafka.structs import TopicPartition
+
+    from streams.channel import BatchChannel
+    from streams.clock import Clock
+    from streams.connections import Connections
+    from streams.ports import DecoderLike, LedgerFactory
+    from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+FETCH_WAIT_MS = 50
+"""How long one look for records may take before partitions that became ready meanwhile are asked too."""
+
+DRAIN_SECONDS = 3.0
+"""How long a stop waits until what is computed is acknowledged; the rest the next owner computes again."""
+
+CLOSE_SECONDS = 1.5
+"""How long one Kafka client may take to close; with the broker away it would take a minute."""
+
+
+class Partitions(mode.Service):
+    """Owns partitions of `purchases`, as the group assigns them.
+
+    Args:
+        settings: of the service.
+        ledgers: makes the ledger of a partition.
+        decoder: raw records to columns.
+        channel: on which batches travel to the agent.
+        connections: the Kafka clients.
+        clock: the machine's clocks.
+        ending: how a worker that cannot go on is brought down.
+        options: whatever else a `mode.Service` takes.
+    """
+
+    abstract: ClassVar[bool] = False
+    logger = logging.getLogger("streams.partitions.lifecycle")
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        ledgers: LedgerFactory,
+        decoder: DecoderLike,
+        channel: BatchChannel,
+        connections: Connections,
+        clock: Clock | None = None,
+        ending: Ending | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.settings = settings
+        self.counts = Counts()
+        self.owned: dict[int, Partition] = {}
+        self.held = False
+        self._ledgers = ledgers
+        self._decoder = decoder
+        self._channel = channel
+        self._connections = connections
+        self._clock = clock or SystemClock()
+        self._ending = ending or Ending()
+        self._isolation = Isolation(self._clock)
+        self._session = settings.session_timeout_ms / 1_000
+        self._take_overs = TakeOvers(settings.group_instance_id)
+        self._kept: dict[int, Kept] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._over = False
+
+    async def on_start(self) -> None:
+        """Connect, join the group and begin."""
+        self._progress = asyncio.Event()
+        self._commit_soon = asyncio.Event()
+        outputs, rows = self._producers = await self._connections.producers()
+        deadline = self.settings.send_deadline_seconds
+        self._sent, self._rows = Outbox(outputs, deadline=deadline), Outbox(rows, deadline=deadline)
+        self._consumer = await self._connections.consumer()
+        self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
+        self._run(self._read())
+        self._run(self._commit_regularly())
+        self.house = Housekeeping(
+            self.owned.values,
+            settings=self.settings,
+            sent=self._sent,
+            clock=self._clock,
+            counts=self.counts,
+            end_of=lambda partition: self._consumer.highwater(partition.source),
+        )
+        self._run(self.house.run())
+
+    async def on_stop(self) -> None:
+        """Deliver what is computed, commit, leave the group; all of it bounded."""
+        self._ending.expect()
+        if hasattr(self, "_consumer"):
+            await self.release(0 if self._ending.reason else DRAIN_SECONDS)
+        self._over = True
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        clients = [
+            *([self._consumer] if hasattr(self, "_consumer") else []),
+            *getattr(self, "_producers", ()),
+        ]
+        await asyncio.gather(*(_close(client) for client in clients))
+
+    def fail(self, reason: BaseException) -> None:
+        """End the worker: one clear line, a non-zero status, and a timer in case the end does not come."""
+        if not self._over and self._ending.begin(reason):
+            self._over = True
+            self.add_future(self.crash(reason))
+
+    def hold(self, held: bool) -> None:  # noqa: FBT001 - a switch
+        """Stop applying purchases, or go on; the lease is kept, and what is computed is delivered."""
+        self.held = held
+        for partition in self.owned.values():
+            partition.hold(held)
+        self._progress.set()
+
+    def describe(self, customer: bytes) -> dict[str, object] | None:
+        """A customer's state, if the partition is ours and knows the customer."""
+        home = partition_for(customer, self.settings.partitions, self.settings.partitioner)
+        partition = self.owned.get(home)
+        return partition.ledger.describe(customer) if partition is not None and partition.recovered else None
+
+    # --- assignment -----------------------------------------------------------------------------------------
+
+    def assign(self, assigned: Iterable[TopicPartition]) -> None:
+        """Take partitions: each paused, each given a position, each recovered on its own.
+
+        It must not wait: the group hears no heartbeat until it returns. A partition without a position would
+        be given one by aiokafka, and what was fetched for its old one would be lost or doubled.
+        """
+        lease = Lease(self._clock, self._session)
+        kept, self._kept = self._kept, {}
+        if self._take_overs.assigned(self._clock.elapsed()):
+            self.counts.add("take_overs")
+        for source in sorted(assigned):
+            self._open(source, lease, kept.get(source.partition))
+
+    def _open(self, source: TopicPartition, lease: Lease, kept: Kept | None) -> None:
+        self._consumer.pause(source)
+        self._consumer.seek(source, 0)
+        partition = Partition(
+            source.partition,
+            lease=lease,
+            settings=self.settings,
+            decoder=self._decoder,
+            hand_over=self._channel.queue.put_nowait,
+            isolation=self._isolation,
+            counts=self.counts,
+            clock=self._clock,
+            progress=self._progress.set,
+            fail=self.fail,
+        )
+        partition.held = self.held
+        self.owned[source.partition] = partition
+        self._run(self._recover(partition, kept), partition)
+
+    async def _recover(self, partition: Partition, kept: Kept | None) -> None:
+        number, partitions = partition.number, self.settings.partitions
+        reader = await self._connections.reader()
+        try:
+            recovered = await recover(
+                reader, partition.changelog, lambda: self._ledgers(number, partitions), kept
+            )
+            start = await check_source(
+                reader,
+                partition.source,
+                recovered.ledger.clock,
+                committed=await self._consumer.committed(partition.source),
+                accept_gap=self.settings.accept_gap,
+            )
+        finally:
+            await reader.stop()
+        if partition.epoch.over:
+            return
+        delivery = Delivery(
+            epoch=partition.epoch,
+            changelog=partition.changelog,
+            sent=self._sent,
+            kept=self._rows,
+            clock=self._clock,
+            start=start,
+            base=recovered.base,
+            settled=partition.progressed,
+            overtaken=lambda expected, base: self._reopen(partition, expected, base),
+        )
+        for rows in recovered.corrections:
+            delivery.put(Step(start, rows=rows))
+        partition.start(recovered.ledger, delivery)
+        self._run(delivery.run(), partition)
+        self._run(partition.work(), partition, may_end=False)
+        # From here on, one step: the position, the first fetch, and who gets what it brings.
+        self._consumer.seek(partition.source, start)
+        self._consumer.resume(partition.source)
+        partition.reading = True
+        self._commit_soon.set()
+        self._progress.set()
+        self.counts.add("recoveries")
+        self.counts.add("rows_recovered", recovered.read)
+        self.counts.add("rows_corrected", sum(map(len, recovered.corrections)))
+        log.info(
+            "Partition %d goes on at offset %d after %d rows%s",
+            number,
+            start,
+            recovered.read,
+            " of the changelog's tail" if kept is not None and recovered.ledger is kept.ledger else "",
+        )
+        if all(other.reading for other in self.owned.values()):
+            _spare_the_collector()
+
+    def _reopen(self, partition: Partition, expected: int, base: int) -> None:
+        """Somebody else's rows are in the changelog: read it again, whatever they are."""
+        log.warning(
+            "Partition %d: rows landed at offset %d of the changelog instead of %d, so another worker wrote "
+            "in between; its state is read again",
+            partition.number,
+            base,
+            expected,
+        )
+        self.counts.add("overtaken")
+        partition.close()
+        if self.owned.get(partition.number) is partition and not partition.closing:
+            self._open(partition.source, partition.epoch.lease, None)
+
+    async def release(self, seconds: float) -> None:
+        """Let go of all partitions: what is computed is delivered and committed if the lease and time allow
+        it.
+        """
+        partitions = list(self.owned.values())
+        for partition in partitions:
+            partition.release()
+        lease = next((partition.epoch.lease for partition in partitions), None)
+        until = self._clock.elapsed() + seconds
+        while lease is not None and not all(partition.idle for partition in partitions):
+            left = min(until - self._clock.elapsed(), lease.remaining)
+            self._progress.clear()
+            if left <= 0:
+                break
+            try:
+                await asyncio.wait_for(self._progress.wait(), left)
+            except TimeoutError:
+                break
+        if seconds and lease is not None and lease.valid:
+            try:
+                await asyncio.wait_for(self._commit(), min(CLOSE_SECONDS, lease.remaining))
+            except TimeoutError:
+                log.info(
+                    "The last commit was not answered; the next owner reads the position from the changelog"
+                )
+        for partition in partitions:
+            kept = partition.close()
+            if kept is not None:
+                self._kept[partition.number] = kept
+        self.owned.clear()
+
+    # --- tasks ----------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        while True:
+            self._progress.clear()
+            hungry = [partition.source for partition in self.owned.values() if partition.hungry]
+            if not hungry or self.held:
+                await self._progress.wait()
+                continue
+            try:
+                fetched = await self._consumer.getmany(
+                    *hungry, timeout_ms=FETCH_WAIT_MS, max_records=self.settings.batch_records
+                )
+            except OffsetOutOfRangeError as error:
+                for source in error.args[0]:
+                    await self._look_for_gap(self.owned.get(source.partition), None)
+                continue
+            # In the step in which they arrive, records are bound to whose epoch it is.
+            bound = [(self.owned.get(source.partition), raws) for source, raws in fetched.items()]
+            for partition, raws in bound:
+                if partition is None or not partition.reading or partition.epoch.over:
+                    continue
+                if raws[0].offset != partition.expected:
+                    await self._look_for_gap(partition, raws[0].offset)
+                if not partition.epoch.over:
+                    partition.offer(raws)
+
+    async def _look_for_gap(self, partition: Partition | None, found: int | None) -> None:
+        """Records do not begin where they should: are the missing ones gone, or were they never records?"""
+        if partition is None or not partition.reading:
+            return
+        source, expected = partition.source, partition.expected
+        if found is not None and found < expected:
+            raise EngineFault(
+                f"{source.topic}[{source.partition}] came again from offset {found}, not {expected}"
+            )
+        start = (await self._consumer.beginning_offsets([source]))[source]
+        if partition.epoch.over or (found is not None and start <= expected):
+            return  # markers of transactions, and records that compaction took
+        if start > expected and self.settings.accept_gap:
+            self.counts.add("gap_accepted", start - expected)
+            log.warning("%s[%d]: %d purchases are gone and left out", *source, start - expected)
+            if found is None:
+                self._consumer.seek(source, start)
+                partition.expected = start
+            return
+        gone = f"the purchases from {expected} to {start - 1} ({start - expected} of them) are gone unread"
+        ended = f"there is no offset {expected} any more: the log was made anew or cut"
+        raise SourceJumped(
+            f"{source.topic}[{source.partition}]: {gone if start > expected else ended}. `--accept-gap` goes "
+            "on behind a gap; `cartpulse reset` starts anew from the log."
+        )
+
+    async def _commit_regularly(self) -> None:
+        """For lag monitors, and as the lease: so often that one failed commit does not end it."""
+        period = min(1.0, self._session / 10)
+        while True:
+            self._commit_soon.clear()
+            await self._commit()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._commit_soon.wait(), period)
+
+    async def _commit(self) -> None:
+        offsets = {
+            partition.source: partition.delivery.acknowledged
+            for partition in self.owned.values()
+            if partition.delivery is not None
+        }
+        if not offsets:
+            return
+        lease = next(iter(self.owned.values())).epoch.lease
+        asked = self._clock.elapsed()
+        try:
+            await self._consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError):
+            self.counts.add("commits_refused")  # the group is about to take the partitions away
+        else:
+            lease.renew(asked)
+
+    # --- the tasks' supervision -----------------------------------------------------------------------------
+
+    def _run(
+        self, work: Coroutine[Any, Any, None], partition: Partition | None = None, *, may_end: bool = True
+    ) -> None:
+        """Run a task whose end ends the worker; one of a partition ends with its epoch."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        if partition is not None:
+            partition.tasks.append(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._running.discard(task)
+            error = None if task.cancelled() else task.exception()
+            if self._over or (partition is not None and partition.epoch.over) or isinstance(error, Revoked):
+                return
+            if error is None and partition is not None and may_end:
+                return
+            self.fail(error or EngineFault(f"{task.get_coro()!r} came to an end"))
+
+        task.add_done_callback(ended)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """aiokafka swallows what a listener raises; here it ends the worker."""
+
+    def __init__(self, partitions: Partitions) -> None:
+        self._partitions = partitions
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Wait, for a third of a session at most, until what is computed is delivered and committed."""
+        del revoked  # rebalances are eager: all of them
+        try:
+            await self._partitions.release(self._partitions.settings.session_timeout_ms / 3_000)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._partitions.fail(error)
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Open them."""
+        try:
+            self._partitions.assign(assigned)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._partitions.fail(error)
+
+
+async def _close(client: Any) -> None:
+    try:
+        await asyncio.wait_for(client.stop(), CLOSE_SECONDS)
+    except (TimeoutError, KafkaError, OSError) as error:
+        log.info("A Kafka client did not close cleanly: %r", error)
+
+
+def _spare_the_collector() -> None:
+    """Leave what recovery made out of later collections: millions of objects that never become garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000)

@@ -1,0 +1,63 @@
+"""What the engine asks of others: a ledger, a decoder. Whoever fits these can be run by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from models.changes import Changes, Refusal
+    from models.decode import Raw
+    from models.records import Records
+
+
+class ClockRow(Protocol):
+    """How far a ledger has come."""
+
+    @property
+    def offset(self) -> int:
+        """Last source offset accounted for; -1 before the first."""
+
+    @property
+    def digest(self) -> int:
+        """64-bit BLAKE2b of the raw record at that offset."""
+
+
+class LedgerLike(Protocol):
+    """What one partition knows; `models.ledger.Ledger` documents the contract."""
+
+    @property
+    def clock(self) -> ClockRow:
+        """How far the ledger has come."""
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether a begun boundary's sweep is not finished."""
+
+    def advance(self, records: Records) -> Changes:
+        """Apply a prefix of the records; if it raises, the ledger is as it was."""
+
+    def sweep(self, limit: int) -> Changes:
+        """Sweep at most `limit` customers; if it raises, the ledger is as it was."""
+
+    def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the greatest row of every key, once, when new."""
+
+    def tick_due(self, now_ms: int) -> int | None:
+        """Event time (ms) of the tick that the owner should write now, if any."""
+
+    def describe(self, customer: bytes) -> dict[str, object] | None:
+        """One customer's state, for people."""
+
+
+class DecoderLike(Protocol):
+    """Raw records to columns; it never raises, whatever the bytes."""
+
+    def decode(self, raws: Sequence[Raw]) -> tuple[Records, list[Refusal]]:
+        """Records, one for every raw record in the same order, and why some were refused."""
+
+
+if TYPE_CHECKING:
+    LedgerFactory = Callable[[int, int], LedgerLike]
+    """(partition, number of partitions) to a new, empty ledger."""

@@ -1,0 +1,144 @@
+"""A small ledger that counts events per customer, with boundaries and sweeps: what the engine is tested with.
+
+A customer's tenth event, its twentieth and so on are worth an output, and so is every boundary for every
+customer. A boundary is passed with every `DAY` offsets.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from models.changes import Changes, Output, Refusal, Row
+from models.records import Kind
+from models.rows import CLOCK_KEY, Header, header, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from models.records import Records
+
+DAY = 5_000
+HEADER = len(pack(Header(1, 0, 0, 0)))
+POISON = b"poison"
+"""A customer whose events make the ledger raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountingClock:
+    """How far a counting ledger has come."""
+
+    offset: int = -1
+    digest: int = 0
+    begun: int = 0
+    finished: int = 0
+
+
+class CountingLedger:
+    """Counts. `most` records are applied at once at most, as if the rows of more did not fit a batch."""
+
+    def __init__(
+        self, partition: int = 0, partitions: int = 1, *, day: int = DAY, most: int = 10_000
+    ) -> None:
+        self.partition, self.partitions = partition, partitions
+        self.clock = CountingClock()
+        self._day, self._most = day, most
+        self._counts: dict[bytes, int] = {}
+        self._headers: dict[bytes, Header] = {}
+        self._unswept: list[bytes] = []
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether a boundary is begun and not finished."""
+        return self.clock.finished < self.clock.begun
+
+    def advance(self, records: Records) -> Changes:
+        """Count a prefix of the records."""
+        clock, outputs = self.clock, list[Output]()
+        refusals, touched, applied = list[Refusal](), dict[bytes, None](), 0
+        offsets, customers, kinds = records.offsets.tolist(), records.customers, records.kinds.tolist()
+        for index in range(min(len(records), self._most)):
+            if kinds[index] != Kind.REFUSED and customers[index] == POISON:
+                raise ValueError("poison")
+        begun = clock.begun
+        for index in range(min(len(records), self._most)):
+            offset, customer = offsets[index], customers[index]
+            if offset // self._day > begun:
+                if self.sweeping or begun > clock.begun:
+                    break
+                begun = offset // self._day
+                self._unswept = sorted(c for c, h in self._headers.items() if h.boundary < begun)
+            applied += 1
+            if kinds[index] == Kind.REFUSED:
+                continue
+            if self._headers.get(customer, Header(1, 0, begun, 0)).boundary < begun:
+                outputs.append(self._boundary(customer, begun))
+            self._counts[customer] = count = self._counts.get(customer, 0) + 1
+            self._headers[customer] = Header(1, offset, begun, 0)
+            touched[customer] = None
+            if not count % 10:
+                outputs.append(self._output("count", customer, count))
+        if applied:
+            finished = clock.finished if begun == clock.begun else clock.begun
+            digest = int(records.digests[applied - 1])
+            self.clock = CountingClock(offsets[applied - 1], digest, begun, finished)
+        rows = (*(self._row(customer) for customer in touched), *((self._clock_row(),) if applied else ()))
+        return Changes(applied, tuple(outputs), tuple(refusals), (), rows, {"applied": applied})
+
+    def sweep(self, limit: int) -> Changes:
+        """Bring at most `limit` customers up to the boundary."""
+        if not self.sweeping:
+            return Changes(0)
+        begun, outputs, rows = self.clock.begun, list[Output](), list[Row]()
+        while self._unswept and len(rows) < limit:
+            customer = self._unswept.pop(0)
+            if self._headers[customer].boundary < begun:
+                outputs.append(self._boundary(customer, begun))
+                self._headers[customer] = self._headers[customer]._replace(boundary=begun)
+                rows.append(self._row(customer))
+        if not self._unswept:
+            clock = self.clock
+            self.clock = CountingClock(clock.offset, clock.digest, begun, begun)
+        return Changes(0, tuple(outputs), (), (), (*rows, self._clock_row()))
+
+    def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take recovered rows."""
+        for key, value in rows:
+            if key == CLOCK_KEY:
+                self.clock = CountingClock(header(value).offset, *struct.unpack_from("<Qii", value, HEADER))
+            else:
+                self._headers[key] = header(value)
+                (self._counts[key],) = struct.unpack_from("<Q", value, HEADER)
+        begun = self.clock.begun
+        self._unswept = sorted(c for c, h in self._headers.items() if h.boundary < begun)
+
+    def tick_due(self, now_ms: int) -> int | None:
+        """Never."""
+        del now_ms
+        return None
+
+    def describe(self, customer: bytes) -> dict[str, object] | None:
+        """How many events."""
+        return {"events": self._counts[customer]} if customer in self._counts else None
+
+    def rows(self) -> dict[bytes, bytes]:
+        """All rows that it stands for."""
+        return {row.key: row.value for row in (*map(self._row, self._counts), self._clock_row())}
+
+    def _boundary(self, customer: bytes, boundary: int) -> Output:
+        return self._output(f"boundary {boundary}", customer, self._counts[customer])
+
+    def _row(self, customer: bytes) -> Row:
+        return Row(customer, pack(self._headers[customer]) + struct.pack("<Q", self._counts[customer]))
+
+    def _clock_row(self) -> Row:
+        clock = self.clock
+        head = pack(Header(1, clock.offset, clock.finished, 0))
+        return Row(CLOCK_KEY, head + struct.pack("<Qii", clock.digest, clock.begun, clock.finished))
+
+    def _output(self, kind: str, customer: bytes, count: int) -> Output:
+        value = f"{kind} {customer.decode()} {count}".encode()
+        identity = blake2b(value, digest_size=16).hexdigest().encode()
+        return Output("segment-changes", customer, value, (("ce_id", identity),), count)
