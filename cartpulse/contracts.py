@@ -18,7 +18,10 @@ class ContractsDifferError(CartpulseError):
 
 
 def contracts(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the documents differ.")] = False,  # noqa: FBT002 - a flag
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if the documents differ.")
+    ] = False,
     folder: Annotated[Path, typer.Option(help="Where they lie.", file_okay=False)] = FOLDER,
 ) -> None:
     """Write JSON Schemas of all events, and one AsyncAPI 3 document of all topics."""

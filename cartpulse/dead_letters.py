@@ -17,8 +17,9 @@ FIRST_BYTES = 80
 
 
 def list_dead_letters(
+    *,
     broker: Broker = None,
-    as_json: Json = False,  # noqa: FBT002 - a flag of the command line
+    as_json: Json = False,
     limit: Annotated[int, typer.Option(help="At most so many, the oldest first.", min=1)] = 100,
 ) -> None:
     """List refused records: source position, stage, error, field, reason and the first bytes.

@@ -21,7 +21,7 @@ from streams.topics import create_topics
 EXAMPLE = "Example: CARTPULSE_CLOCK=wall cartpulse go-live --broker kafka-1:9092"
 
 
-def go_live(broker: Broker = None, as_json: Json = False) -> None:  # noqa: FBT002 - a flag of the command line
+def go_live(*, broker: Broker = None, as_json: Json = False) -> None:
     """Tell a service on the wall clock that its history is loaded.
 
     Writes a `live` record to every partition of `purchases`. Events from before it shape what is known of

@@ -30,8 +30,9 @@ class ResetRefusedError(CartpulseError):
 
 
 def reset(
+    *,
     broker: Broker = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002 - a flag
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Delete the ledger's changelog and its consumer group; `purchases` and the outputs stay.
 

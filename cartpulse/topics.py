@@ -11,7 +11,7 @@ from streams.topics import create_topics, topic_specs
 EXAMPLE = "Example: CARTPULSE_PARTITIONS=4 cartpulse topics --broker kafka-1:9092"
 
 
-def topics(broker: Broker = None, as_json: Json = False) -> None:  # noqa: FBT002 - a flag of the command line
+def topics(*, broker: Broker = None, as_json: Json = False) -> None:
     """Make the topics that are missing and check those that exist.
 
     A worker does the same when it starts. A topic that exists and differs is an error that says what to do.

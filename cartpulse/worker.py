@@ -2,10 +2,15 @@
 
 from typing import Annotated
 
+import structlog
 import typer
 
+from agents.worker import assemble, run
 from cartpulse.options import Broker, settings_with
-from streams.app import run_worker
+from models.decode import Decoder
+from models.ledger import Ledger
+from streams.logs import configure
+from streams.settings import Settings
 
 EXAMPLE = "Example: KAFKA_BROKER=kafka-1:9092 CARTPULSE_PARTITIONS=4 cartpulse worker"
 
@@ -21,4 +26,17 @@ def worker(
 
     Start as many as there are partitions: they share them out, and take over from one that dies.
     """
-    raise typer.Exit(run_worker(settings_with(kafka_broker=broker, accept_gap=accept_gap)))
+    settings = settings_with(kafka_broker=broker, accept_gap=accept_gap)
+    configure(settings)
+    structlog.get_logger("cartpulse.worker").info("The worker starts", settings=settings.shown())
+    raise typer.Exit(run_worker(settings))
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker with the ledger and the decoder of this release; the answer is the exit status."""
+    shape = settings.ledger
+
+    def ledger(partition: int, partitions: int) -> Ledger:
+        return Ledger(shape, partition=partition, partitions=partitions)
+
+    return run(assemble(settings, ledgers=ledger, decoder=Decoder(shape)))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from cartpulse import settings as settings_command
 from cartpulse.main import app
+from streams import settings_docs
 from streams.errors import BrokerUnreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMANDS = (
     ("demo",),
@@ -102,19 +105,13 @@ def test_settings_come_as_json_with_the_environments_values(monkeypatch: pytest.
     assert shown["CARTPULSE_PARTITIONS"] == "7"
 
 
-def test_the_settings_table_names_every_variable_with_its_meaning() -> None:
-    table = settings_command.table()
-    assert "| `KAFKA_BROKER` | `127.0.0.1:9092` |" in table
-    assert "| `CARTPULSE_PARTITIONS` | `1` |" in table
-
-
 def test_the_settings_check_fails_until_the_page_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    page = tmp_path / settings_command.PAGE
+    page = tmp_path / settings_docs.PAGE
     page.parent.mkdir()
-    page.write_text(f"before\n{settings_command.BEGIN}\nold\n{settings_command.END}\nafter\n")
+    page.write_text(f"before\n{settings_docs.BEGIN}\nold\n{settings_docs.END}\nafter\n")
     assert run("settings", "--check").exit_code == 1
     assert run("settings", "--write").exit_code == 0
     assert run("settings", "--check").exit_code == 0
