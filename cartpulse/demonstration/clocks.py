@@ -70,8 +70,7 @@ async def _look(consumer: AIOKafkaConsumer, clocks: dict[int, Clock]) -> None:
     The embedded broker gives the base offset of the last batch as its last: the whole batch is read then.
     """
     for place, end in (await consumer.end_offsets(list(consumer.assignment()))).items():
-        if end:
-            consumer.seek(place, end - 1)
+        consumer.seek(place, max(end - 1, 0))
     for place, rows in (await consumer.getmany(timeout_ms=_WAIT_MS)).items():
         for row in reversed(rows):
             if row.key == CLOCK_KEY:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cartpulse.demonstration import latency, state
@@ -22,6 +22,7 @@ from cartpulse.demonstration.stage import Stage
 from cartpulse.demonstration.stories import Story, stories
 from models.calendar import calendar_of
 from streams.clients import idempotence, producer_options
+from streams.errors import LocalBrokerError
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.replay import Replay
 from streams.sources.ticks import with_ticks
@@ -84,7 +85,10 @@ class Play:
         loading = asyncio.ensure_future(asyncio.to_thread(CompleteJourney, days=self.days))
         async with Stage(partitions=self.partitions) as stage:
             source = await loading
-            return await stage.guard(self._play(stage.settings, source))
+            try:
+                return await stage.guard(self._play(stage.settings, source))
+            except KafkaError as error:
+                raise LocalBrokerError(f"The local broker did not answer as it should: {error!r}") from error
 
     async def _play(self, settings: Settings, source: CompleteJourney) -> tuple[Report, list[Story]]:
         async with Listener(settings) as listener:
@@ -139,8 +143,7 @@ class Play:
                 await following
             finally:
                 following.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await following
+                await asyncio.gather(following, return_exceptions=True)
                 await producer.stop()
         return Replayed(time.monotonic() - started, done.occurred_at)
 
