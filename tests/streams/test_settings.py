@@ -64,7 +64,7 @@ def test_ledger_settings_are_those_of_the_models() -> None:
 
 
 def test_the_connection_does_not_change_the_fingerprint() -> None:
-    elsewhere = load_settings({"KAFKA_BROKER": "other:9092", "CARTPULSE_APPLICATION": "other"})
+    elsewhere = load_settings({"KAFKA_BROKER": "other:9092", "CARTPULSE_PARTITIONS": "4"})
     assert elsewhere.ledger.fingerprint == elsewhere.fingerprint == LedgerSettings().fingerprint
     assert load_settings({"CARTPULSE_CURRENCY": "EUR"}).ledger.fingerprint != LedgerSettings().fingerprint
 
