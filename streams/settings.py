@@ -328,7 +328,7 @@ def _unknown_variables(variables: Mapping[str, str]) -> Iterator[str]:
             hint = (
                 f"did you mean {guess[0]}?"
                 if guess
-                else "docs/operations.md lists those there are; unset it."
+                else "`cartpulse settings` lists those there are; unset it."
             )
             yield f"{name} is no setting of Cartpulse: {hint}"
 

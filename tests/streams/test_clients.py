@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import ssl
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -25,13 +27,14 @@ from streams.clients import (
     limit_loggers,
     producer_options,
 )
-from streams.errors import BrokerUnreachable
+from streams.errors import BrokerUnreachable, SettingsError
 from streams.settings import Settings
 from streams.topics import create_topics
 from tests.support.apache_kafka import LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.support.apache_kafka import ApacheKafka
 
@@ -147,6 +150,37 @@ async def test_a_wrong_password_is_an_error_that_says_where(
     settings = secured(fresh_settings, apache_kafka, kafka_sasl_password=SecretStr("wrong"))
     with pytest.raises(BrokerUnreachable, match=f"No Kafka broker answers at {apache_kafka.secured_address}"):
         await create_topics(settings)
+
+
+def test_files_that_hold_no_certificate_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    nonsense = tmp_path / "authority.pem"
+    nonsense.write_text("no certificate")
+    with pytest.raises(SettingsError, match=r"The TLS files cannot be used .*look at KAFKA_SSL_CAFILE"):
+        connection(Settings(kafka_security_protocol="SSL", kafka_ssl_cafile=nonsense))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="install openssl: it makes the certificate")
+def test_a_locked_key_opens_with_its_password_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-subj",
+        "/CN=till",
+        "-passout",
+        "pass:open-sesame",
+    ]
+    subprocess.run([*made, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    locked = Settings(kafka_security_protocol="SSL", kafka_ssl_certfile=certificate, kafka_ssl_keyfile=key)
+    opened = locked.model_copy(update={"kafka_ssl_password": SecretStr("open-sesame")})
+    assert isinstance(connection(opened)["ssl_context"], ssl.SSLContext)
+    wrong = locked.model_copy(update={"kafka_ssl_password": SecretStr("wrong")})
+    for refused in (locked, wrong):
+        with pytest.raises(SettingsError, match=r"look at .*KAFKA_SSL_PASSWORD"):
+            connection(refused)
 
 
 async def test_aiokafka_knows_every_option() -> None:

@@ -85,7 +85,7 @@ def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant(misspelt: st
 
 
 def test_a_variable_like_no_other_is_refused_too() -> None:
-    assert "docs/operations.md lists" in refusal({"CARTPULSE_COLOUR": "blue"})
+    assert "`cartpulse settings` lists those there are" in refusal({"CARTPULSE_COLOUR": "blue"})
 
 
 def test_an_unknown_override_is_refused() -> None:
