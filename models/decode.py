@@ -111,12 +111,37 @@ _KINDS: Final = {"purchase": Kind.PURCHASE, "return": Kind.RETURN, "tick": Kind.
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """The line columns of a run, and which of its records break a rule that only numbers show."""
+    """The line columns of a run of records that are good but for what only numbers show."""
 
     starts: NDArray[np.int64]
     quantities: NDArray[np.int64]
     spends: NDArray[np.int64]
-    suspects: NDArray[np.int64]
+
+    def suspects(self, reads: list[_Read]) -> list[int]:
+        """Indices of records with a line of no quantity, too much money, or a return's positive line."""
+        filled = np.flatnonzero(np.diff(self.starts))
+        if not len(filled):
+            return []
+        first = self.starts[filled]
+        kinds = np.array([read.kind for read in reads], np.uint8)[filled]
+        most = MOST_MONEY * SPEND_STEPS
+        odd = np.logical_or.reduceat((self.quantities == 0) | (np.abs(self.spends) > most), first)
+        odd |= np.abs(np.add.reduceat(self.spends, first)) > most
+        odd |= (kinds == Kind.RETURN) & (np.maximum.reduceat(self.quantities, first) > 0)
+        return [int(index) for index in filled[odd]]
+
+    def without(self, refused: list[int]) -> _Lines:
+        """The columns without the lines of some records."""
+        counts = np.diff(self.starts)
+        keeps = np.ones(len(counts), np.bool_)
+        keeps[refused] = False
+        kept = np.repeat(keeps, counts)
+        counts[refused] = 0
+        return _Lines(_starts(counts), self.quantities[kept], self.spends[kept])
+
+
+def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
 
 class Decoder:
@@ -138,26 +163,18 @@ class Decoder:
 
     def _run(self, raws: Sequence[Raw], refusals: list[Refusal]) -> Records:
         values = [raw.value or b"" for raw in raws]
-        refused: dict[int, ContractError] = {}
+        refused: dict[int, Refusal] = {}
         reads: list[_Read] = []
         for index, value in enumerate(values):
-            try:
-                reads.append(self._plain(value) or self._judged(value))
-            except ContractError as error:
-                refused[index] = error
-                reads.append(_REFUSED)
-        columns = _line_columns(reads)
-        for index in columns.suspects.tolist():
-            try:
-                reads[index] = self._judged(values[index])
-            except ContractError as error:
-                refused[index] = error
-                reads[index] = _REFUSED
-        if len(columns.suspects):
-            columns = _line_columns(reads)
-        for index, fault in sorted(refused.items()):
-            refusals.append(_refusal(raws[index].offset, fault))
-        return _records(raws, values, reads, columns)
+            reads.append(self._plain(value) or self._judged(index, raws, refused))
+        lines = _lines(reads)
+        suspects = lines.suspects(reads)
+        if suspects:
+            for index in suspects:
+                reads[index] = self._judged(index, raws, refused)
+            lines = lines.without([index for index in suspects if index in refused])
+        refusals.extend(refused[index] for index in sorted(refused))
+        return _records(raws, values, reads, lines)
 
     def _plain(self, value: bytes) -> _Read | None:
         """The basket, if it is one beyond doubt but for the numbers of its lines."""
@@ -194,12 +211,17 @@ class Decoder:
             _KINDS[basket.kind], occurred_at, basket.event_id, basket.customer_id.encode(), basket.items
         )
 
-    def _judged(self, value: bytes) -> _Read:
-        """What the contract makes of the bytes.
+    def _judged(self, index: int, raws: Sequence[Raw], refused: dict[int, Refusal]) -> _Read:
+        """What the contract makes of a record; if it refuses it, that is noted."""
+        try:
+            return self._contract(raws[index].value or b"")
+        except ContractError as fault:
+            refused[index] = Refusal(
+                raws[index].offset, "decode", fault.error.value, fault.field, fault.reason
+            )
+            return _REFUSED
 
-        Raises:
-            ContractError: it refuses them.
-        """
+    def _contract(self, value: bytes) -> _Read:
         record = read(value)
         if not isinstance(record, Purchase):
             return _Read(_KINDS[record.kind], record.occurred_ms, record.event_id, b"", ())
@@ -213,10 +235,6 @@ class Decoder:
         return _Read(
             _KINDS[record.kind], record.occurred_ms, record.event_id, record.customer_id.encode(), lines
         )
-
-
-def _refusal(offset: int, fault: ContractError) -> Refusal:
-    return Refusal(offset, "decode", fault.error.value, fault.field, fault.reason)
 
 
 def _texts_fit(basket: _Basket) -> bool:
@@ -241,35 +259,16 @@ def _may_hold_long_number(value: bytes) -> bool:
     return False
 
 
-def _line_columns(reads: list[_Read]) -> _Lines:
-    starts = np.zeros(len(reads) + 1, np.int64)
-    np.cumsum([len(one.lines) for one in reads], out=starts[1:])
+def _lines(reads: list[_Read]) -> _Lines:
     lines = [line for one in reads for line in one.lines]
     quantity = np.array([line.quantity for line in lines], np.float64)
     price = np.array([line.unit_price for line in lines], np.float64)
     discount = np.array([line.discount for line in lines], np.float64)
-    quantities = np.rint(quantity * QUANTITY_STEPS).astype(np.int64)
-    spends = np.rint((quantity * price - discount) * SPEND_STEPS).astype(np.int64)
-    kinds = np.array([one.kind for one in reads], np.uint8)
-    return _Lines(starts, quantities, spends, _suspects(kinds, starts, quantities, spends))
-
-
-def _suspects(
-    kinds: NDArray[np.uint8],
-    starts: NDArray[np.int64],
-    quantities: NDArray[np.int64],
-    spends: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Indices of records with a line of no quantity, too much money, or a return's positive line."""
-    filled = np.flatnonzero(np.diff(starts))
-    if not len(filled):
-        return filled
-    first = starts[filled]
-    most = MOST_MONEY * SPEND_STEPS
-    odd = np.logical_or.reduceat((quantities == 0) | (np.abs(spends) > most), first)
-    odd |= np.abs(np.add.reduceat(spends, first)) > most
-    odd |= (kinds[filled] == Kind.RETURN) & (np.maximum.reduceat(quantities, first) > 0)
-    return filled[odd]
+    return _Lines(
+        starts=_starts(np.array([len(one.lines) for one in reads], np.int64)),
+        quantities=np.rint(quantity * QUANTITY_STEPS).astype(np.int64),
+        spends=np.rint((quantity * price - discount) * SPEND_STEPS).astype(np.int64),
+    )
 
 
 def _hash(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date  # noqa: TC003 - pydantic reads the annotations
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -117,11 +118,11 @@ class ReplenishmentAlert(_Event):
     )
     interval_low: date = Field(description="Begin of the 80 % interval of the next purchase.")
     interval_high: date = Field(description="End of the 80 % interval of the next purchase.")
-    probability_7_days: Probability = Field(
-        description="Chance of a purchase of the category within 7 days, when raised."
+    probability_7_days: Probability | None = Field(
+        description="Chance of a purchase of the category within 7 days; null once the alert is closed."
     )
-    hit_probability: Probability = Field(
-        description="Chance that the purchase falls into the alert's window, when raised."
+    hit_probability: Probability | None = Field(
+        description="Chance that the purchase falls into the alert's window; null once the alert is closed."
     )
     valid_until: AwareDatetime = Field(description="When the alert's window closes; UTC.")
     evidence: AlertEvidence
@@ -239,6 +240,13 @@ def _digest(*parts: bytes) -> str:
     return hashlib.sha256(joined).hexdigest()[:32]
 
 
+@lru_cache(maxsize=8192)
+def _part(text: str) -> bytes:
+    """A part of an event id as it is hashed; types, categories, states and boundaries recur."""
+    encoded = text.encode()
+    return len(encoded).to_bytes(4, "big") + encoded
+
+
 def event_id(type_: str, customer_id: bytes, category: str, cause: str, state: str) -> str:
     """The id of an output event: a function of what happened, so that copies can be told.
 
@@ -247,7 +255,9 @@ def event_id(type_: str, customer_id: bytes, category: str, cause: str, state: s
     >>> event_id(REPLENISHMENT_ALERT_TYPE, b"900", "FLUID MILK PRODUCTS", "boundary:2017-03-05", "raised")
     'c44083b53e55598415591a10612be8c1'
     """
-    return _digest(type_.encode(), customer_id, category.encode(), cause.encode(), state.encode())
+    customer = len(customer_id).to_bytes(4, "big") + customer_id
+    joined = _part(type_) + customer + _part(category) + _part(cause) + _part(state)
+    return hashlib.sha256(joined).hexdigest()[:32]
 
 
 def alert_id(customer_id: bytes, category: str, cause: str) -> str:

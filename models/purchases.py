@@ -22,13 +22,22 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError, from_json
 
 from models.timestamps import milliseconds
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+    from pydantic.config import JsonDict
 
 LARGEST_EVENT: Final = 1 << 20
 """Bytes of one event: the message size of `purchases` in Kafka."""
@@ -85,8 +94,8 @@ class ContractError(ValueError):
 
 
 def _broken(code: ErrorCode, sentence: str, field: str = "") -> PydanticCustomError:
-    # A literal message: pydantic takes braces in a template for placeholders.
-    return PydanticCustomError(code.value, "{sentence}", {"sentence": sentence, "field": field})  # type: ignore[arg-type, unused-ignore]
+    # The sentence goes in as a value: pydantic takes braces in a template for placeholders.
+    return PydanticCustomError(code.value, "{sentence}", {"sentence": sentence, "field": field})
 
 
 def is_identifier(text: str) -> bool:
@@ -97,22 +106,6 @@ def is_identifier(text: str) -> bool:
 def is_name(text: str) -> bool:
     """Whether a text is short enough to be a name."""
     return len(text.encode()) <= NAME_BYTES
-
-
-def _identifier(text: str) -> str:
-    if not is_identifier(text):
-        if text == "":
-            raise _broken(ErrorCode.EMPTY, "must not be empty")
-        raise _broken(
-            ErrorCode.TEXT, f"must have at most {IDENTIFIER_BYTES} bytes of UTF-8 and not begin with byte 0"
-        )
-    return text
-
-
-def _name(text: str) -> str:
-    if not is_name(text):
-        raise _broken(ErrorCode.TEXT, f"must have at most {NAME_BYTES} bytes of UTF-8")
-    return text
 
 
 def _time(text: str) -> str:
@@ -128,16 +121,14 @@ def quantity_steps(quantity: float) -> int:
     return round(quantity * QUANTITY_STEPS)
 
 
-def _countable(quantity: float) -> float:
-    if quantity_steps(quantity) == 0:
-        raise _broken(ErrorCode.RANGE, "must not be 0 when rounded to 1/1,000; leave such lines out")
-    return quantity
+def _require_bytes(field: str, text: str | None, most: int) -> None:
+    """Bounds a text in bytes, where pydantic counts characters."""
+    if text is not None and not text.isascii() and len(text.encode()) > most:
+        raise _broken(ErrorCode.TEXT, f"must have at most {most:,} bytes of UTF-8", field)
 
 
-Identifier = Annotated[
-    str, AfterValidator(_identifier), Field(json_schema_extra={"minLength": 1, "maxLength": IDENTIFIER_BYTES})
-]
-Name = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"maxLength": NAME_BYTES})]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=IDENTIFIER_BYTES, pattern=r"^[^\x00]")]
+Name = Annotated[str, StringConstraints(max_length=NAME_BYTES)]
 Time = Annotated[str, AfterValidator(_time), Field(json_schema_extra={"format": "date-time"})]
 Money = Annotated[float, Field(ge=-MOST_MONEY, le=MOST_MONEY)]
 
@@ -158,7 +149,8 @@ class Item(_Contract):
     name: Name | None = Field(
         None, description="The product's name for people; at most 1,024 bytes of UTF-8."
     )
-    quantity: Annotated[float, AfterValidator(_countable)] = Field(
+    quantity: float = Field(
+        json_schema_extra={"not": {"const": 0}},
         ge=-MOST_QUANTITY,
         le=MOST_QUANTITY,
         description="Units bought; negative for a returned line, never 0. Kept in 1/1,000.",
@@ -177,6 +169,13 @@ class Item(_Contract):
 
     @model_validator(mode="after")
     def _bounded(self) -> Item:
+        _require_bytes("product_id", self.product_id, IDENTIFIER_BYTES)
+        _require_bytes("category", self.category, IDENTIFIER_BYTES)
+        _require_bytes("name", self.name, NAME_BYTES)
+        if quantity_steps(self.quantity) == 0:
+            raise _broken(
+                ErrorCode.RANGE, "must not be 0 when rounded to 1/1,000; leave such lines out", "quantity"
+            )
         if abs(self.spend_steps) > MOST_MONEY * SPEND_STEPS:
             raise _broken(
                 ErrorCode.RANGE, f"must cost at most {MOST_MONEY:,} of the currency, in either direction"
@@ -184,8 +183,16 @@ class Item(_Contract):
         return self
 
 
+_RETURN_SCHEMA: Final[JsonDict] = {
+    "if": {"properties": {"kind": {"const": "return"}}},
+    "then": {"properties": {"items": {"items": {"properties": {"quantity": {"exclusiveMaximum": 0}}}}}},
+}
+
+
 class Purchase(_Contract):
     """One basket: what a customer bought or brought back at one time. The record's key is the customer id."""
+
+    model_config = ConfigDict(json_schema_extra=_RETURN_SCHEMA)
 
     event_id: Identifier = Field(
         description="Names the event for ever: a second event of this id and time is a duplicate."
@@ -216,6 +223,8 @@ class Purchase(_Contract):
 
     @model_validator(mode="after")
     def _whole(self) -> Purchase:
+        for field in ("event_id", "customer_id", "store_id", "channel"):
+            _require_bytes(field, getattr(self, field), IDENTIFIER_BYTES)
         if self.kind == "return":
             for number, item in enumerate(self.items):
                 if item.quantity > 0:
@@ -246,6 +255,11 @@ class Signal(_Contract):
         """The event time, ms since 1970 UTC."""
         return milliseconds(self.occurred_at)
 
+    @model_validator(mode="after")
+    def _bounded(self) -> Signal:
+        _require_bytes("event_id", self.event_id, IDENTIFIER_BYTES)
+        return self
+
 
 _CODES: Final = {
     "missing": ErrorCode.MISSING,
@@ -254,7 +268,8 @@ _CODES: Final = {
     "greater_than_equal": ErrorCode.RANGE,
     "less_than_equal": ErrorCode.RANGE,
     "finite_number": ErrorCode.RANGE,
-    "string_pattern_mismatch": ErrorCode.CURRENCY,
+    "string_too_short": ErrorCode.EMPTY,
+    "string_pattern_mismatch": ErrorCode.TEXT,
     "literal_error": ErrorCode.KIND,
 }
 """pydantic's error types to ours; its many others are all wrong types."""
@@ -264,24 +279,30 @@ _SENTENCES: Final = {
     "missing": "is missing",
     "too_short": "must have at least one line",
     "too_long": f"must have at most {MOST_LINES:,} lines",
-    "string_pattern_mismatch": "must be an ISO 4217 code, three capital letters",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must not begin with byte 0",
     "tuple_type": "must be an array",
     "model_type": "must be an object",
 }
 """What pydantic says in Python's words, in JSON's."""
 
 
-def _path(error: ErrorDetails) -> str:
-    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
-    return parts.removeprefix(".") or str(error.get("ctx", {}).get("field", ""))
-
-
 def _contract_error(fault: ValidationError) -> ContractError:
     error = fault.errors(include_url=False, include_input=False)[0]
-    kind = error["type"]
-    code = ErrorCode(kind) if "sentence" in error.get("ctx", {}) else _CODES.get(kind, ErrorCode.TYPE)
-    sentence = _SENTENCES.get(kind) or error["msg"].replace("Input should", "must", 1)
-    field = _path(error)
+    kind, context = error["type"], error.get("ctx", {})
+    place = (*error["loc"], context["field"]) if context.get("field") else error["loc"]
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    if "sentence" in context:
+        code, sentence = ErrorCode(kind), context["sentence"]
+    elif field == "currency" and kind == "string_pattern_mismatch":
+        code, sentence = ErrorCode.CURRENCY, "must be an ISO 4217 code, three capital letters"
+    elif kind == "string_too_long":
+        code, sentence = ErrorCode.TEXT, f"must have at most {context['max_length']:,} bytes of UTF-8"
+    else:
+        code = _CODES.get(kind, ErrorCode.TYPE)
+        sentence = _SENTENCES.get(kind) or error["msg"].replace("Input should", "must", 1).replace(
+            "String should", "must", 1
+        )
     return ContractError(code, field, f"{field or 'The event'} {sentence}.")
 
 

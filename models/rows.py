@@ -1,35 +1,86 @@
-"""Stand-in for the real rows module."""
+"""Rows of the changelog: versioned, checksummed bytes whose header is readable alone."""
 
 from __future__ import annotations
 
-import struct
+import zlib
 from typing import NamedTuple
 
+import numpy as np
+
+from models.columns import HEADER, ROW_VERSION
+
 CLOCK_KEY = b"\0clock"
-_HEADER = struct.Struct("<Bqii")
-
-
-class Header(NamedTuple):
-    """Stand-in."""
-
-    version: int
-    offset: int
-    boundary: int
-    due: int
+THRESHOLDS_KEY = b"\0thresholds"
+PRIORS_KEY = b"\0priors"
+SETTINGS_KEY = b"\0settings"
+_CHECKSUM_BYTES = 4
 
 
 class RowError(ValueError):
-    """Bad row."""
+    """A row that this release cannot read: cut off, damaged, or of a later format version."""
+
+
+class Header(NamedTuple):
+    """What every row says about itself."""
+
+    version: int
+    offset: int
+    """Source offset of the last record applied to it; -1 before the first."""
+    boundary: int
+    """The last boundary it has seen (day), 0 before the first."""
+    due: int
+    """The next boundary at which its customer has something due (day); 0 for none."""
 
 
 def header(value: bytes) -> Header:
-    """Read."""
-    try:
-        return Header(*_HEADER.unpack_from(value))
-    except struct.error as error:
-        raise RowError("row too short") from error
+    """The header of a row, without decoding or checking the rest.
+
+    Of two rows with one key the one with the greater (offset, boundary) is the later state.
+
+    Raises:
+        RowError: Too short, or of a later format version.
+    """
+    if len(value) < HEADER.itemsize + _CHECKSUM_BYTES:
+        raise RowError(f"a row of {len(value)} bytes is too short to be one")
+    version, offset, boundary, due = np.frombuffer(value, HEADER, 1)[0].item()
+    if version > ROW_VERSION:
+        raise RowError(f"a row of format {version} needs a later release: this one reads up to {ROW_VERSION}")
+    return Header(version, offset, boundary, due)
 
 
-def pack(header: Header) -> bytes:
-    """Write."""
-    return _HEADER.pack(*header)
+def seal(body: bytes) -> bytes:
+    """A row from its body (which begins with a header): the CRC-32 of the body is put behind it."""
+    return body + zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little")
+
+
+def unseal(value: bytes) -> bytes:
+    """The body of a row, header included.
+
+    Raises:
+        RowError: Cut off, damaged, or of a later format version.
+    """
+    header(value)
+    body, checksum = value[:-_CHECKSUM_BYTES], value[-_CHECKSUM_BYTES:]
+    if zlib.crc32(body) != int.from_bytes(checksum, "little"):
+        raise RowError(f"a row of {len(value)} bytes does not match its checksum: it was damaged or cut off")
+    return body
+
+
+def own_row(payload: bytes, *, offset: int, boundary: int) -> bytes:
+    """A row of the partition's own from its payload."""
+    head = np.array([(ROW_VERSION, offset, boundary, 0)], HEADER)
+    return seal(head.tobytes() + payload)
+
+
+def own_payload(value: bytes) -> bytes:
+    """The payload of a row of the partition's own.
+
+    Raises:
+        RowError: See `unseal`.
+    """
+    return unseal(value)[HEADER.itemsize :]
+
+
+def dictionary_key(kind: bytes, shard: int) -> bytes:
+    """The key of one shard of the `categories` or `products` dictionary."""
+    return b"\0dictionary:" + kind + b":%05d" % shard

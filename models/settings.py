@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from models.cloudevents import source_of
 
 NOT_CONSUMED: tuple[str, ...] = (
     "BOTTLE DEPOSITS",
@@ -44,6 +47,11 @@ class LedgerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    application: str = Field(
+        "cartpulse",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="Name of this service: its events' source, consumer group and changelog derive from it.",
+    )
     time_zone: str = Field(
         "UTC", description="IANA name of the business time zone; a business day is its local date."
     )
@@ -77,7 +85,7 @@ class LedgerSettings(BaseModel):
         3, ge=2, le=100, description="Purchase days of a category before it is alerted on."
     )
     alert_minimum_probability: float = Field(
-        0.35,
+        0.3,
         ge=0,
         le=1,
         description="Least chance of a purchase inside the alert's window for the alert to be raised.",
@@ -105,7 +113,17 @@ class LedgerSettings(BaseModel):
     def _sorted_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(names)))
 
-    @property
+    @cached_property
+    def event_source(self) -> str:
+        """The `ce_source` of its events."""
+        return source_of(self.application)
+
+    @cached_property
+    def not_consumed_set(self) -> frozenset[str]:
+        """`not_consumed`, for look-ups."""
+        return frozenset(self.not_consumed)
+
+    @cached_property
     def fingerprint(self) -> int:
         """64-bit hash of every setting, as kept in the clock row."""
         shape = {name: getattr(self, name) for name in sorted(LedgerSettings.model_fields)}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
@@ -167,10 +167,15 @@ async def abilities(settings: Settings) -> Abilities:
 
 
 def unreachable(settings: Settings, reason: BaseException) -> BrokerUnreachable:
-    """The error for a broker that does not answer."""
+    """The error for a broker that does not answer, or not to us.
+
+    aiokafka says in a log line of its own that a login or a certificate was refused; its error does not.
+    """
+    why = "" if isinstance(reason, KafkaConnectionError) else f" ({reason or type(reason).__name__})"
     return BrokerUnreachable(
-        f"No Kafka broker answers at {settings.kafka_broker} ({reason or type(reason).__name__}): "
-        "start one (`cartpulse broker` runs a local one) or correct KAFKA_BROKER."
+        f"No Kafka broker answers at {settings.kafka_broker} over {settings.kafka_security_protocol}{why}; "
+        "aiokafka's line in the log says why. Start one (`cartpulse broker` runs a local one), or correct "
+        "KAFKA_BROKER, KAFKA_SECURITY_PROTOCOL or the login."
     )
 
 

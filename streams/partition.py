@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.structs import TopicPartition
 
-from models.cloudevents import source_of
 from models.decode import Raw
 from models.records import UNKNOWN_TIME
 from streams.batch import Batch, Run
@@ -81,7 +80,7 @@ class Partition:
         self.held = False
         self.ticked: int | None = None
         self._settings = settings
-        self._event_source = source_of(settings.application)
+        self._event_source = settings.event_source
         self._decoder = decoder
         self._hand_over = hand_over
         self._isolation = isolation

@@ -92,11 +92,6 @@ class Settings(BaseSettings, LedgerSettings):
         description="Whether a broker's certificate must carry the name it was reached by.",
     )
 
-    application: str = Field(
-        "cartpulse",
-        pattern=rf"^{TOPIC_NAME}{{1,100}}$",
-        description="Name of this service: its consumer group, changelog and commands topics derive from it.",
-    )
     topic_prefix: str = Field(
         "", pattern=rf"^{TOPIC_NAME}{{0,100}}$", description="Put before the name of every topic."
     )
@@ -287,7 +282,7 @@ class Settings(BaseSettings, LedgerSettings):
 
     def shown(self) -> dict[str, str]:
         """Variable name to text, sorted, secrets hidden: for the log at start."""
-        shown = {variable(name): _text(getattr(self, name)) for name in type(self).model_fields}
+        shown = {variable(name): text(getattr(self, name)) for name in type(self).model_fields}
         return dict(sorted(shown.items()))
 
 
@@ -333,7 +328,7 @@ def _unknown_variables(variables: Mapping[str, str]) -> Iterator[str]:
             hint = (
                 f"did you mean {guess[0]}?"
                 if guess
-                else "`cartpulse settings` lists those there are; unset it."
+                else "docs/operations.md lists those there are; unset it."
             )
             yield f"{name} is no setting of Cartpulse: {hint}"
 
@@ -359,7 +354,8 @@ def _secret(field: str) -> bool:
     return field.endswith("_password")
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """A value as an environment variable would hold it; secrets hidden."""
     if value is None:
         return ""
     if isinstance(value, SecretStr):

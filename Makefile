@@ -1,0 +1,56 @@
+# Needs make, Python 3.11 or newer and a package index; nothing else is installed outside of .venv.
+# `make demo ARGS="--json demo.json"` and `make test ARGS="-k topics"` hand options on.
+
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup test lint types imports docs docs-check check demo format lock clean
+
+help:
+	@echo "make demo   replay a year of real purchases and show what came out"
+	@echo "make test   run all tests that can run here, and say which cannot and why"
+	@echo "make check  what CI asks for: lint, types, import rules, generated docs, tests"
+	@echo "also: setup, lint, format, types, imports, docs, docs-check, lock, clean"
+
+setup: $(READY)
+
+# Again whenever the lock or the project's own description changes.
+$(READY): requirements.lock pyproject.toml .ci/setup
+	@.ci/setup
+
+demo: setup
+	@$(BIN)/cartpulse demo $(ARGS)
+
+test: setup
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types imports docs-check test
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+docs: setup
+	$(BIN)/python -m streams.settings_docs
+
+docs-check: setup
+	$(BIN)/python -m streams.settings_docs --check
+
+# For all platforms and all supported versions of Python, with hashes, naming no host.
+lock: setup
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --extra dev --quiet --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

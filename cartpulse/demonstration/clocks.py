@@ -1,0 +1,78 @@
+"""How far the worker has come, by the clock rows that it stores: the state's own word, no mere counter."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from models.clock import Clock
+from models.rows import CLOCK_KEY
+from streams.clients import consumer_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.settings import Settings
+
+_WAIT_MS = 1_000
+"""How long one look waits for a batch; there is one, so it comes at once."""
+
+_PAUSE_SECONDS = 0.3
+"""Time between two looks: a batch of rows has megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All partitions together."""
+
+    accounted: int
+    """Records of `purchases` behind which the state stands, ticks included."""
+    sweeping: bool
+    """Whether a day's end is still being worked through."""
+
+
+async def follow(
+    settings: Settings, records: asyncio.Future[int], report: Callable[[Standing], None]
+) -> Standing:
+    """Return when the state accounts for all records of `purchases`, and no sweep is unfinished.
+
+    Args:
+        settings: Of the service.
+        records: How many there are, once all are sent.
+        report: Called whenever the changelog has been looked at, several times a second.
+    """
+    consumer = AIOKafkaConsumer(**consumer_options(settings))
+    await consumer.start()
+    try:
+        places = [TopicPartition(settings.changelog_topic, number) for number in range(settings.partitions)]
+        consumer.assign(places)
+        clocks = dict.fromkeys(range(settings.partitions), Clock())
+        while True:
+            await _look(consumer, clocks)
+            standing = Standing(
+                accounted=sum(clock.offset + 1 for clock in clocks.values()),
+                sweeping=any(clock.sweeping for clock in clocks.values()),
+            )
+            report(standing)
+            if records.done() and standing.accounted >= records.result() and not standing.sweeping:
+                return standing
+            await asyncio.sleep(_PAUSE_SECONDS)
+    finally:
+        await consumer.stop()
+
+
+async def _look(consumer: AIOKafkaConsumer, clocks: dict[int, Clock]) -> None:
+    """Read the last batch of every partition; a clock row ends each.
+
+    The embedded broker gives the base offset of the last batch as its last: the whole batch is read then.
+    """
+    for place, end in (await consumer.end_offsets(list(consumer.assignment()))).items():
+        consumer.seek(place, max(end - 1, 0))
+    for place, rows in (await consumer.getmany(timeout_ms=_WAIT_MS)).items():
+        for row in reversed(rows):
+            if row.key == CLOCK_KEY:
+                clocks[place.partition] = Clock.decode(row.value)
+                break

@@ -1,0 +1,214 @@
+"""The demonstration from beginning to end: set the stage, replay, listen, measure, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cartpulse.demonstration import latency, state
+from cartpulse.demonstration.clocks import Standing, follow
+from cartpulse.demonstration.listener import Listener
+from cartpulse.demonstration.outcomes import PurchaseDays, judge, score
+from cartpulse.demonstration.report import Report
+from cartpulse.demonstration.stage import Stage
+from cartpulse.demonstration.stories import Story, stories
+from models.calendar import calendar_of
+from streams.clients import idempotence, producer_options
+from streams.errors import LocalBrokerError
+from streams.sources.complete_journey import CompleteJourney
+from streams.sources.replay import Replay
+from streams.sources.ticks import with_ticks
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cartpulse.demonstration.latency import Latency
+    from cartpulse.demonstration.received import Alert
+    from cartpulse.demonstration.state import Known
+    from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What the replay left behind."""
+
+    seconds: float
+    """From the first send until the state accounted for the last record."""
+    ended_at: int
+    """Event time of the last record, ms since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured beside the outputs."""
+
+    replayed: Replayed
+    known: Known
+    latency: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One demonstration.
+
+    Args:
+        console: Where to show how far it is.
+        began: When the command began, on the monotonic clock.
+        days: The first days of the year; None for all.
+        speed: Days a second; None for full speed.
+        partitions: Of every topic.
+        latency_seconds: Length of the latency pass; 0 leaves it out.
+    """
+
+    console: Console
+    began: float
+    days: int | None
+    speed: float | None
+    partitions: int
+    latency_seconds: float
+
+    async def run(self) -> tuple[Report, list[Story]]:
+        """Play it; whatever happens, all that was started is ended.
+
+        Raises:
+            CartpulseError: Something could not be started, or ended too soon.
+        """
+        self.console.print("Starting a local broker and a worker, reading a year of purchases ...")
+        loading = asyncio.ensure_future(asyncio.to_thread(CompleteJourney, days=self.days))
+        async with Stage(partitions=self.partitions) as stage:
+            source = await loading
+            try:
+                return await stage.guard(self._play(stage.settings, source))
+            except KafkaError as error:
+                raise LocalBrokerError(f"The local broker did not answer as it should: {error!r}") from error
+
+    async def _play(self, settings: Settings, source: CompleteJourney) -> tuple[Report, list[Story]]:
+        async with Listener(settings) as listener:
+            replayed = await self._replay(settings, source, listener)
+            await listener.drained()
+            positions = await listener.positions(settings.topic("segment-changes"))
+        known = await state.recover(settings)
+        if self.latency_seconds:
+            self.console.print(
+                f"Measuring the latency at {latency.PER_SECOND:,} purchases a second for "
+                f"{self.latency_seconds:g} s ..."
+            )
+            gc.freeze()  # what was read stays: no collection walks it while the clock runs
+            measured = await latency.measure(
+                settings, start=replayed.ended_at + 1, positions=positions, seconds=self.latency_seconds
+            )
+        else:
+            measured = latency.Latency(0, 0, None, None)
+        return self._judge(settings, source, listener, Measured(replayed, known, measured))
+
+    async def _replay(self, settings: Settings, source: CompleteJourney, listener: Listener) -> Replayed:
+        columns = (
+            TextColumn("Replaying"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(
+                "baskets applied, {task.fields[alerts]:,} alerts, {task.fields[changes]:,} segment changes"
+            ),
+            TimeElapsedColumn(),
+        )
+        producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
+        sent: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        with Progress(*columns, console=self.console) as progress:
+            bar = progress.add_task("", total=len(source), alerts=0, changes=0)
+
+            def report(standing: Standing) -> None:
+                received = listener.received
+                progress.update(
+                    bar,
+                    completed=min(standing.accounted, len(source)),
+                    alerts=len(received.alerts),
+                    changes=len(received.changes),
+                )
+
+            await producer.start()
+            following = asyncio.ensure_future(follow(settings, sent, report))
+            started = time.monotonic()
+            try:
+                replay = Replay(producer, settings, days_per_second=self.speed)
+                done = await replay.send(with_ticks(source, settings.ledger))
+                sent.set_result(done.purchases + done.ticks)
+                await following
+            finally:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+                await producer.stop()
+        return Replayed(time.monotonic() - started, done.occurred_at)
+
+    def _judge(
+        self,
+        settings: Settings,
+        source: CompleteJourney,
+        listener: Listener,
+        measured: Measured,
+    ) -> tuple[Report, list[Story]]:
+        received, accounting = listener.received, source.accounting
+        replayed, known, speed = measured.replayed, measured.known, measured.latency
+        truth = purchase_days(source, settings)
+        days_of = cache(truth.of)
+
+        def days(alert: Alert) -> list[int]:
+            return days_of(int(alert.customer_id), alert.category)
+
+        verdicts = [
+            judge(
+                alert,
+                days(alert),
+                truth.last_day,
+                lead=settings.alert_lead_days,
+                grace=settings.alert_grace_days,
+            )
+            for alert in received.alerts
+        ]
+        hits = score(verdicts)
+        states = received.states()
+        dead = sum(received.dead_letters.values())
+        report = Report(
+            baskets=accounting.baskets,
+            applied=known.baskets,
+            dead_letters=dead,
+            left_out=accounting.left_out,
+            lost=accounting.baskets - known.baskets - dead - sum(accounting.left_out.values()),
+            customers=known.customers,
+            alerts=states["raised"],
+            alerts_fulfilled=states["fulfilled"],
+            alerts_missed=states["missed"],
+            alerts_withdrawn=states["withdrawn"],
+            alert_hit_share=hits.hit_share,
+            baseline_hit_share=hits.rhythm_hit_share,
+            baseline_updated_hit_share=hits.rhythm_updated_hit_share,
+            alerts_judged=hits.cycles,
+            segment_changes=len(received.changes),
+            dead_letters_by_reason=received.dead_letters,
+            copies=received.copies,
+            seconds=replayed.seconds,
+            baskets_per_second=accounting.sent / replayed.seconds,
+            latency_ms_p50=speed.p50,
+            latency_ms_p99=speed.p99,
+            latency_purchases=speed.purchases,
+            latency_unanswered=speed.unanswered,
+            first_alert_seconds=None if listener.first_alert is None else listener.first_alert - self.began,
+            total_seconds=time.monotonic() - self.began,
+            days=truth.last_day - truth.first_day + 1,
+            partitions=self.partitions,
+        )
+        return report, stories(received, verdicts, days)
+
+
+def purchase_days(source: CompleteJourney, settings: Settings) -> PurchaseDays:
+    """Who bought from which category on which business day, by the source."""
+    lines = source.lines()
+    days = calendar_of(settings.ledger).days(lines.instants)
+    return PurchaseDays(lines.households, lines.categories, days, lines.names)

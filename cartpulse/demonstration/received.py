@@ -1,0 +1,96 @@
+"""What came out: the output events as a reader of the topics keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime  # noqa: TC003 - msgspec reads the annotations
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+class Evidence(msgspec.Struct, frozen=True, gc=False):
+    """What an alert rests on, as far as it is told here."""
+
+    purchases_seen: int
+    typical_interval_days: float
+    last_purchase: date
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False):
+    """An event of `replenishment-alerts`, as far as it is told here."""
+
+    alert_id: str
+    customer_id: str
+    category: str
+    state: str
+    best_date: date
+    evidence: Evidence
+    occurred_at: datetime
+
+
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """One ground of a segment."""
+
+    text: str
+
+
+class SegmentChange(msgspec.Struct, frozen=True):
+    """An event of `segment-changes`, as far as it is told here."""
+
+    customer_id: str
+    to_segment: str = msgspec.field(name="to")
+    from_segment: str | None = msgspec.field(name="from")
+    reasons: tuple[Reason, ...]
+    cause: str
+    occurred_at: datetime
+
+
+@dataclass
+class Received:
+    """The outputs read so far; a copy of an event, known by its `ce_id`, counts once."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    """Raised ones, in the order of their arrival."""
+    closed: dict[str, Alert] = field(default_factory=dict)
+    """By alert id, the event that closed it."""
+    changes: list[SegmentChange] = field(default_factory=list)
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    """By stage and error, such as `decode/json`."""
+    copies: int = 0
+    """Events that had arrived before."""
+    _seen: set[bytes] = field(default_factory=set)
+
+    def take(self, settings: Settings, record: Any) -> None:
+        """Keep one record of an output topic or of `dead-letters`."""
+        headers = dict(record.headers)
+        identity = headers.get("ce_id", b"")
+        if identity in self._seen:
+            self.copies += 1
+            return
+        self._seen.add(identity)
+        if record.topic == settings.dead_letters_topic:
+            kind = f"{headers['stage'].decode()}/{headers['error'].decode()}"
+            self.dead_letters[kind] = self.dead_letters.get(kind, 0) + 1
+        elif record.topic == settings.topic("segment-changes"):
+            self.changes.append(_CHANGES.decode(record.value))
+        else:
+            alert = _ALERTS.decode(record.value)
+            if alert.state == "raised":
+                self.alerts.append(alert)
+            else:
+                self.closed[alert.alert_id] = alert
+
+    def states(self) -> dict[str, int]:
+        """How many alerts were raised, and how many ended in which way."""
+        ended = dict.fromkeys(("fulfilled", "missed", "withdrawn"), 0)
+        for alert in self.closed.values():
+            ended[alert.state] += 1
+        return {"raised": len(self.alerts), **ended}
+
+
+_ALERTS = msgspec.json.Decoder(Alert)
+_CHANGES = msgspec.json.Decoder(SegmentChange)

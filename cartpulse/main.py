@@ -1,0 +1,50 @@
+"""The command line, assembled: one line per command."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from cartpulse import broker, contracts, dead_letters, demo, go_live, reset, settings, topics, worker
+from cartpulse.endings import Commands
+
+app = typer.Typer(
+    name="cartpulse",
+    cls=Commands,
+    help="Turns a stream of purchases into replenishment alerts and segment changes, at once.",
+    epilog="Example: cartpulse demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
+app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
+app.command("broker", epilog=broker.EXAMPLE)(broker.broker)
+app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
+app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
+app.command("contracts", epilog=contracts.EXAMPLE)(contracts.contracts)
+app.command("reset", epilog=reset.EXAMPLE)(reset.reset)
+app.command("settings", epilog=settings.EXAMPLE)(settings.settings)
+
+letters = typer.Typer(help="Records that were refused.", epilog=dead_letters.EXAMPLE, no_args_is_help=True)
+letters.command("list", epilog=dead_letters.EXAMPLE)(dead_letters.list_dead_letters)
+app.add_typer(letters, name="dead-letters")
+
+
+def _tell(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+    if wanted:
+        typer.echo(version("cartpulse"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_tell)] = False,
+) -> None:
+    """Nothing else to do before a command."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,22 @@
+"""Options that several commands share, and the settings that follow from them."""
+
+from typing import Annotated, Any
+
+import typer
+
+from streams.settings import Settings, load_settings
+
+Broker = Annotated[
+    str | None,
+    typer.Option("--broker", metavar="HOST:PORT", help="Kafka to talk to, instead of KAFKA_BROKER."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
+
+
+def settings_with(**overrides: Any) -> Settings:
+    """The environment's settings with those options on top that were given.
+
+    Raises:
+        SettingsError: They do not fit together.
+    """
+    return load_settings(**{name: value for name, value in overrides.items() if value is not None})

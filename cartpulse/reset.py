@@ -1,0 +1,111 @@
+"""`cartpulse reset`: forget what the ledger knows, so that a worker reads `purchases` from its beginning."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import typer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.errors import GroupIdNotFound, KafkaError, for_code
+from aiokafka.protocol.admin import DeleteGroupsRequest, DescribeGroupsRequest
+
+from cartpulse.endings import run
+from cartpulse.options import Broker, settings_with
+from streams.clients import connection
+from streams.errors import BrokerUnreachable, CartpulseError
+from streams.settings import Settings
+from streams.topics import create_topics
+
+EXAMPLE = "Example: cartpulse reset --yes"
+
+GONE_SECONDS = 30.0
+"""How long a broker may take to delete a topic: it does so in the background."""
+
+
+class ResetRefusedError(CartpulseError):
+    """The ledger's state could not be forgotten, or not safely."""
+
+
+def reset(
+    *,
+    broker: Broker = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete the ledger's changelog and its consumer group; `purchases` and the outputs stay.
+
+    The next worker reads `purchases` from its beginning. Outputs are sent again with equal ids, so that
+    consumers who drop duplicates by `ce_id` notice nothing. Refused while a worker runs.
+    """
+    settings = settings_with(kafka_broker=broker)
+    if not yes:
+        typer.confirm(
+            f"Delete {settings.changelog_topic} and the group {settings.group} at {settings.kafka_broker}?",
+            abort=True,
+        )
+    run(_reset(settings))
+    typer.echo(f"Forgotten. The next worker reads {settings.purchases_topic} from its beginning.")
+
+
+async def _reset(settings: Settings) -> None:
+    try:
+        async with _client(settings) as client:
+            await _delete_group(client, settings.group)
+        await _delete_topic(settings)
+    except (KafkaError, OSError) as error:
+        raise BrokerUnreachable(
+            f"The broker at {settings.kafka_broker} does not answer ({error or type(error).__name__}): "
+            "see that it is up, or correct KAFKA_BROKER."
+        ) from error
+    await create_topics(settings)
+
+
+@contextlib.asynccontextmanager
+async def _client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
+    client = AIOKafkaClient(**connection(settings))
+    try:
+        await client.bootstrap()
+        yield client
+    finally:
+        await client.close()
+
+
+async def _delete_group(client: AIOKafkaClient, group: str) -> None:
+    node = await client.coordinator_lookup(CoordinationType.GROUP, group)
+    described = await client.send(node, DescribeGroupsRequest([group]))
+    for _code, _name, _state, _kind, _protocol, members, *_ in described.groups:
+        if members:
+            raise ResetRefusedError(
+                f"{len(members)} worker(s) of the group {group} run: end them first, and ask again when "
+                "their session has run out."
+            )
+    answer = await client.send(node, DeleteGroupsRequest([group]))
+    for _name, code in answer.results:
+        if code and for_code(code) is not GroupIdNotFound:
+            raise ResetRefusedError(
+                f"The broker did not delete the group {group}: {for_code(code).__name__}."
+            )
+
+
+async def _delete_topic(settings: Settings) -> None:
+    admin = AIOKafkaAdminClient(**connection(settings))
+    await admin.start()
+    try:
+        if settings.changelog_topic not in await admin.list_topics():
+            return
+        answer: Any = await admin.delete_topics([settings.changelog_topic])
+        for name, code, *_ in answer.topic_error_codes:
+            if code:
+                raise ResetRefusedError(f"The broker did not delete {name}: {for_code(code).__name__}.")
+        deadline = time.monotonic() + GONE_SECONDS
+        while settings.changelog_topic in await admin.list_topics():
+            if time.monotonic() > deadline:
+                raise ResetRefusedError(
+                    f"{settings.changelog_topic} is still there after {GONE_SECONDS:.0f} s: look at the "
+                    "broker."
+                )
+            await asyncio.sleep(0.1)
+    finally:
+        await admin.close()

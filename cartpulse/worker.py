@@ -1,0 +1,42 @@
+"""`cartpulse worker`: one worker, in the foreground."""
+
+from typing import Annotated
+
+import structlog
+import typer
+
+from agents.worker import assemble, run
+from cartpulse.options import Broker, settings_with
+from models.decode import Decoder
+from models.ledger import Ledger
+from streams.logs import configure
+from streams.settings import Settings
+
+EXAMPLE = "Example: KAFKA_BROKER=kafka-1:9092 CARTPULSE_PARTITIONS=4 cartpulse worker"
+
+
+def worker(
+    broker: Broker = None,
+    accept_gap: Annotated[
+        bool | None,
+        typer.Option("--accept-gap", help="Go on although purchases not yet applied are gone; counts them."),
+    ] = None,
+) -> None:
+    """Run a worker until SIGTERM or Ctrl-C; it then drains and ends within ten seconds.
+
+    Start as many as there are partitions: they share them out, and take over from one that dies.
+    """
+    settings = settings_with(kafka_broker=broker, accept_gap=accept_gap)
+    configure(settings)
+    structlog.get_logger("cartpulse.worker").info("The worker starts", settings=settings.shown())
+    raise typer.Exit(run_worker(settings))
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker with the ledger and the decoder of this release; the answer is the exit status."""
+    shape = settings.ledger
+
+    def ledger(partition: int, partitions: int) -> Ledger:
+        return Ledger(shape, partition=partition, partitions=partitions)
+
+    return run(assemble(settings, ledgers=ledger, decoder=Decoder(shape)))

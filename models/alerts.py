@@ -1,0 +1,211 @@
+"""Replenishment alerts: planned when a cycle begins, raised before it ends, closed by what happens."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models import alert_events
+from models.alert_dates import AlertDates
+from models.calendar import LAST_DAY, boundary_cause
+from models.columns import NEVER
+from models.consumption import (
+    interval_posterior,
+    purchase_probability,
+    renewal_interval,
+)
+from models.dictionary import UNTRACKED
+from models.habits import statistics_of
+from models.open_days import bought_on, lines_of
+from models.ranking import rank_within
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.events import AlertState
+    from models.records import Records
+    from models.state import State
+    from models.step import Step
+
+MOST_GRACE_DAYS = 30
+"""Days kept free at the end of the calendar, so that a window always has an end."""
+_PROBABILITY_DAYS = 7
+
+
+class Cycle(IntEnum):
+    """Where a (customer, category) cycle stands; a cycle begins with a trip that bought the category."""
+
+    UNPLANNED = 0
+    """Too little known, too uncertain, or over."""
+    PLANNED = 1
+    RAISED = 2
+    FULFILLED = 3
+
+
+def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
+    """Begin a new cycle in every category bought on a folded day: choose the date most likely to be hit.
+
+    Args:
+        state: Changed in place.
+        rows: Customers who folded the day.
+        day: The day.
+    """
+    _, positions = state.cells.positions(rows)
+    positions = positions[state.cells.records["last_day"][positions] == day]
+    settings, cells = state.settings, state.cells.records[positions]
+    statistics = statistics_of(cells)
+    posterior = interval_posterior(statistics, state.priors.of(cells["category"]))
+    days, chance = _dates(settings.alert_lead_days, settings.alert_grace_days).best(posterior)
+    likely = (cells["purchases"] >= settings.alert_minimum_purchases) & (
+        chance >= settings.alert_minimum_probability
+    )
+    low, high = renewal_interval(posterior)
+    for column, ahead in (("best_day", days), ("low_day", low), ("high_day", high)):
+        cells[column] = np.minimum(day + ahead, LAST_DAY - MOST_GRACE_DAYS)
+    cells["alert"] = np.where(likely, Cycle.PLANNED, Cycle.UNPLANNED)
+    state.cells.records[positions] = cells
+
+
+def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(k,) the next boundary (day) at which each customer has an alert to raise or to close; `NEVER` for none."""
+    owners, positions = state.cells.positions(rows)
+    cells = state.cells.records[positions]
+    best = cells["best_day"].astype(np.int64)
+    due = np.where(cells["alert"] == Cycle.PLANNED, _raised_from(state, best), _missed_from(state, best))
+    active = (cells["alert"] == Cycle.PLANNED) | (cells["alert"] == Cycle.RAISED)
+    far = np.iinfo(np.int64).max
+    soonest = np.full(len(rows), far)
+    np.minimum.at(soonest, owners[active], due[active])
+    return np.where(soonest == far, NEVER, soonest)
+
+
+def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
+    """Close as `missed` what was raised and whose window a boundary closes."""
+    state = step.state
+    due = state.customers["due"][rows]
+    rows = rows[(due != NEVER) & (due <= boundary)]
+    owners, positions = state.cells.positions(rows)
+    cells = state.cells.records[positions]
+    missed = (cells["alert"] == Cycle.RAISED) & (
+        _missed_from(state, cells["best_day"].astype(np.int64)) <= boundary
+    )
+    state.cells.records["alert"][positions[missed]] = Cycle.UNPLANNED
+    _close(step, rows[owners[missed]], cells[missed], "missed", boundary)
+
+
+def withdraw(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], boundary: int) -> None:
+    """Close as `withdrawn` the raised ones of cells that a full row no longer keeps."""
+    raised = cells["alert"] == Cycle.RAISED
+    _close(step, rows[raised], cells[raised], "withdrawn", boundary)
+
+
+def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
+    """Raise what is due and still valid, the likeliest first up to the customer's daily cap.
+
+    Args:
+        step: The step being computed.
+        rows: (k,) customers whose closed days are folded.
+        boundary: The boundary (day D); its alerts look at the day that it opens, D + 1.
+    """
+    state = step.state
+    owners, positions = state.cells.positions(rows)
+    cells = state.cells.records[positions]
+    best = cells["best_day"].astype(np.int64)
+    due = np.flatnonzero((cells["alert"] == Cycle.PLANNED) & (_raised_from(state, best) <= boundary))
+    if not len(due):
+        return
+    owners, positions, cells, best = owners[due], positions[due], cells[due], best[due]
+    bought = bought_on(state, rows, boundary + 1)
+    over = np.isin(owners << 16 | cells["category"], bought.owners << 16 | bought.categories) | (
+        _missed_from(state, best) <= boundary
+    )
+    prior = state.priors.of(cells["category"])
+    statistics = statistics_of(cells)
+    elapsed = boundary - cells["last_day"].astype(np.int64)
+    dates = _dates(state.settings.alert_lead_days, state.settings.alert_grace_days)
+    hit = dates.hit_given(interval_posterior(statistics, prior), best - cells["last_day"], elapsed)
+    soon = purchase_probability(statistics, prior, elapsed, _PROBABILITY_DAYS)
+    place = rank_within(owners, over, -hit, state.category_names.hashes[cells["category"]])
+    capped = ~over & (place >= state.settings.alert_daily_cap)
+    raised = ~over & ~capped
+    state.cells.records["alert"][positions] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
+    state.cells.records["raised_day"][positions[raised]] = boundary
+    step.counts["alerts_capped"] += int(capped.sum())
+    step.counts["alerts_overtaken"] += int(over.sum())
+    step.counts["alerts_raised"] += int(raised.sum())
+    if raised.any():
+        count = int(raised.sum())
+        alert_events.emit(
+            step,
+            rows[owners[raised]],
+            state.cells.records[positions[raised]],
+            "raised",
+            [boundary_cause(boundary)] * count,
+            [state.calendar.boundary(boundary)] * count,
+            (soon[raised].tolist(), hit[raised].tolist()),
+        )
+
+
+def fulfil(
+    step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64], days: NDArray[np.int64]
+) -> None:
+    """Close as `fulfilled` the raised alerts whose category a basket buys inside their window.
+
+    Args:
+        step: The step being computed.
+        records: A run of records.
+        which: (k,) indexes of applied records of open days.
+        rows: (k,) rows of their customers, each once.
+        days: (k,) their business days.
+    """
+    state = step.state
+    owners, positions = state.cells.positions(rows)
+    cells = state.cells.records[positions]
+    last = cells["best_day"].astype(np.int64) + state.settings.alert_grace_days
+    raised = (cells["alert"] == Cycle.RAISED) & (days[owners] <= last)
+    if not raised.any():
+        return
+    owners, positions, cells = owners[raised], positions[raised], cells[raised]
+    baskets, lines = lines_of(records, which)
+    bought = records.quantities[lines] > 0
+    baskets, lines = baskets[bought], lines[bought]
+    found = np.array(
+        state.category_names.find([records.categories[line] for line in lines.tolist()]), np.int64
+    )
+    known = found != UNTRACKED
+    hit = np.isin(owners << 16 | cells["category"], baskets[known] << 16 | found[known])
+    state.cells.records["alert"][positions[hit]] = Cycle.FULFILLED
+    step.counts["alerts_fulfilled"] += int(hit.sum())
+    fulfilling = which[owners[hit]].tolist()
+    if fulfilling:
+        causes = [records.event_ids[record] for record in fulfilling]
+        times = [int(records.occurred_at[record]) for record in fulfilling]
+        alert_events.emit(step, rows[owners[hit]], cells[hit], "fulfilled", causes, times)
+
+
+def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertState, boundary: int) -> None:
+    """Emit the end of raised alerts at a boundary."""
+    step.counts[f"alerts_{how}"] += len(cells)
+    if len(cells):
+        at = step.state.calendar.boundary(boundary)
+        count = len(cells)
+        alert_events.emit(step, rows, cells, how, [boundary_cause(boundary)] * count, [at] * count)
+
+
+def _raised_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The boundary that opens `lead` days before the best day."""
+    return best - state.settings.alert_lead_days - 1
+
+
+def _missed_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The boundary that closes the last day of grace."""
+    return best + state.settings.alert_grace_days
+
+
+@lru_cache(maxsize=8)
+def _dates(lead_days: int, grace_days: int) -> AlertDates:
+    """The table of best dates, built once per process."""
+    return AlertDates(lead_days, grace_days)

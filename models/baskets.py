@@ -1,0 +1,136 @@
+"""What a basket changes at once: its customer's row and the histograms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models import alerts, open_days, segment_changes
+from models.changes import Refusal
+from models.columns import NO_EVENT
+from models.days import catch_up
+from models.ranking import rank_within
+from models.records import Kind
+from models.state import standing_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.records import Records
+    from models.step import Step
+
+
+def apply(step: Step, records: Records, indexes: list[int]) -> None:
+    """Apply purchases and returns between which no boundary is crossed, each customer's in their order.
+
+    Args:
+        step: The step being computed.
+        records: A run of records.
+        indexes: Which of them to apply, ascending.
+    """
+    if not indexes:
+        return
+    state = step.state
+    known = state.rows
+    rows = np.empty(len(indexes), np.int64)
+    for place, index in enumerate(indexes):
+        customer = records.customers[index]
+        row = known.get(customer)
+        rows[place] = state.add(customer) if row is None else row
+    touched = np.unique(rows)
+    step.touch(touched)
+    catch_up(step, touched)
+    which = np.array(indexes, np.int64)
+    accepted = np.zeros(len(which), bool)
+    turn = rank_within(rows)
+    for number in range(int(turn.max()) + 1):
+        at = np.flatnonzero(turn == number)
+        accepted[at] = _apply_turn(step, records, which[at], rows[at])
+    open_days.add(step, records, which[accepted], rows[accepted])
+
+
+def _apply_turn(
+    step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Apply at most one record per customer; tells which were new."""
+    state = step.state
+    occurred = records.occurred_at[which]
+    new = _remember(step, records, which, rows)
+    which, rows, occurred = which[new], rows[new], occurred[new]
+    if not len(which):
+        return new
+    before = state.customers[rows]
+    after = before.copy()
+    purchase = records.kinds[which] == Kind.PURCHASE
+    days = state.calendar.days(occurred)
+    late = days <= state.clock.begun
+    after["offset"] = records.offsets[which]
+    after["spend"] += _basket_spend(records, which)
+    first = before["baskets"] == 0
+    after["first_purchase"] = np.where(
+        purchase,
+        np.where(first, occurred, np.minimum(before["first_purchase"], occurred)),
+        before["first_purchase"],
+    )
+    after["last_purchase"] = np.where(
+        purchase,
+        np.where(first, occurred, np.maximum(before["last_purchase"], occurred)),
+        before["last_purchase"],
+    )
+    after["baskets"] += purchase
+    at = np.flatnonzero(~late)
+    slot = days[at] & 1
+    after["open_day"][at, slot] = days[at]
+    after["open_purchase"][at, slot] |= purchase[at]
+    state.customers[rows] = after
+    state.histograms.move(standing_of(before), standing_of(after))
+    step.counts["late"] += int(late.sum())
+    step.counts["applied"] += len(which)
+    alerts.fulfil(step, records, which[at], rows[at], days[at])
+    segment_changes.promote(step, records, which[purchase], rows[purchase])
+    return new
+
+
+def _basket_spend(records: Records, which: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(k,) spend of whole baskets, 1/10,000 of the currency."""
+    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(records.spends)])
+    spend: NDArray[np.int64] = total[records.line_starts[which + 1]] - total[records.line_starts[which]]
+    return spend
+
+
+def _remember(
+    step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Enter events into their customers' rings; tells which were new and not too old to know.
+
+    A ring keeps the greatest (time, hash of the event id). An event not in a full ring and smaller than the
+    least of it may have been counted before and forgotten: it is refused, never guessed.
+    """
+    customers = step.state.customers
+    at, event = records.occurred_at[which], records.event_hashes[which]
+    ring_at, ring_hash = customers["ring_at"][rows], customers["ring_hash"][rows]
+    duplicate = ((ring_at == at[:, None]) & (ring_hash == event[:, None])).any(axis=1)
+    least_at = ring_at.min(axis=1)
+    among_least = np.where(ring_at == least_at[:, None], ring_hash, np.iinfo(np.uint64).max)
+    slot = among_least.argmin(axis=1)
+    least_hash = among_least[np.arange(len(rows)), slot]
+    full = least_at != NO_EVENT
+    too_old = full & ~duplicate & ((at < least_at) | ((at == least_at) & (event < least_hash)))
+    new = ~duplicate & ~too_old
+    customers["ring_at"][rows[new], slot[new]] = at[new]
+    customers["ring_hash"][rows[new], slot[new]] = event[new]
+    step.counts["duplicates"] += int(duplicate.sum())
+    step.counts["too_old"] += int(too_old.sum())
+    for index in which[too_old].tolist():
+        step.refusals.append(
+            Refusal(
+                offset=int(records.offsets[index]),
+                stage="duplicate",
+                error="too-old",
+                field="occurred_at",
+                reason="the event is older than the customer's last 32 events, so whether it was counted before "
+                "can no longer be known",
+            )
+        )
+    return new

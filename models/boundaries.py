@@ -1,0 +1,94 @@
+"""The moment a day closes: what was learnt is adopted, thresholds freeze, and the sweep is laid out."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models import alerts, segment_changes
+from models.calendar import calendar_of
+from models.columns import NEVER
+from models.consumption import Statistic
+from models.habits import statistics_of
+from models.segments import Histograms
+from models.state import Sweep
+
+if TYPE_CHECKING:
+    from models.settings import LedgerSettings
+    from models.state import State
+    from models.step import Step
+
+
+def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
+    """Begin the boundary of a day, and so of all open days before it.
+
+    The first boundary of a log only says where its time begins. Later ones adopt what the trips of the last one
+    taught, adopt changed settings, freeze the thresholds by which customers are scored until the next, and find
+    the customers whom the boundary concerns.
+
+    Args:
+        step: The step being computed; no sweep is unfinished.
+        day: The last day closed.
+        wanted: The settings that the worker was started with.
+    """
+    state = step.state
+    first = not state.clock.begun
+    if not first:
+        _learn(state)
+    if state.settings != wanted:
+        state.settings, state.calendar, state.adopted_at = wanted, calendar_of(wanted), day
+        known = np.arange(len(state.ids))
+        state.customers["due"][known] = alerts.next_due(state, known)
+    state.clock = replace(state.clock, begun=day, fingerprint=state.settings.fingerprint)
+    if first:
+        state.histograms = Histograms(state.calendar.start(day + 1))
+    state.histograms.roll(state.calendar.start(day + 1))
+    frozen = state.histograms.thresholds(state.settings.segment_minimum_population)
+    state.thresholds = (*state.thresholds, frozen)[-segment_changes.BOUNDARIES_TO_FALL :]
+    lay_out_sweep(state)
+    if not len(state.sweep.rows):
+        state.sweep = None
+        state.clock = replace(state.clock, finished=day)
+
+
+def lay_out_sweep(state: State) -> None:
+    """Find the customers whom the boundary begun concerns and who have not seen it, in order of their ids.
+
+    All others are quiet: nothing of theirs is open, due or to change, and they cost no write.
+    """
+    customers = state.customers[: len(state.ids)]
+    day = state.clock.begun
+    open_days = customers["open_day"]
+    concerned = (
+        ((open_days != NEVER) & (open_days <= day)).any(axis=1)
+        | ((customers["due"] != NEVER) & (customers["due"] <= day))
+        | segment_changes.falling(state)
+    ) & (customers["boundary"] < day)
+    rows = sorted(np.flatnonzero(concerned).tolist(), key=state.ids.__getitem__)
+    state.sweep = Sweep(np.array(rows, np.int64))
+
+
+def _learn(state: State) -> None:
+    """Adopt the intervals that ended on the days of the last boundary.
+
+    They are read from the cells themselves, which every swept customer's row holds, so that nothing of a day's
+    learning has to be stored beside the rows. Sums of a day are integers: no order shapes them.
+    """
+    last = state.clock.begun
+    rows = np.flatnonzero(state.customers["boundary"][: len(state.ids)] >= last)
+    _, positions = state.cells.positions(rows)
+    cells = state.cells.records[positions]
+    cells = cells[
+        (cells["last_day"] > state.learnt_until) & (cells["last_day"] <= last) & (cells["purchases"] > 1)
+    ]
+    before = statistics_of(cells)
+    before[:, Statistic.PURCHASES] -= 1
+    before[:, Statistic.LAST_DAY] -= before[:, Statistic.LAST_INTERVAL]
+    before[:, Statistic.SUM_LOG] -= np.log(before[:, Statistic.LAST_INTERVAL])
+    priors = copy.deepcopy(state.priors)
+    priors.learn(cells["category"], before, cells["last_day"].astype(np.float64))
+    priors.adopt(float(last - state.learnt_until) if state.learnt_until else 1.0)
+    state.priors, state.learnt_until = priors, last

@@ -1,0 +1,77 @@
+"""A partition's clock: how far its log is accounted for, and which days are closed."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from models.rows import RowError, header, own_payload, own_row
+
+_FORMAT = struct.Struct("<QqiqQ?I")
+_NONE = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The clock row. Recovery resumes the source behind its offset, whatever the consumer group committed."""
+
+    offset: int = -1
+    """Last source offset accounted for; -1 before the first."""
+    digest: int = 0
+    """64-bit BLAKE2b of the record at that offset: tells a topic that was made anew."""
+    watermark: int | None = None
+    """Greatest event time applied less the allowed lateness, ms since 1970 UTC: it alone closes days."""
+    begun: int = 0
+    """Last day whose boundary was begun; 0 before the first."""
+    finished: int = 0
+    """Last day whose boundary is finished: every customer it concerned has seen it."""
+    live_at: int | None = None
+    """Event time (ms) of the `live` record: on the wall clock, outputs of earlier events are counted, not sent."""
+    fingerprint: int = 0
+    """Hash of the settings that shape outputs."""
+    wall: bool = False
+    """Whether the wall clock closes days once live, or the log's records alone do."""
+    partitions: int = 1
+    """Partitions of the log: which customers belong to this one depends on it."""
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether a boundary was begun that is not finished."""
+        return self.finished < self.begun
+
+    def encode(self) -> bytes:
+        """The clock row. Of two with one offset, the one whose sweep has got further is the later."""
+        payload = _FORMAT.pack(
+            self.digest,
+            _NONE if self.watermark is None else self.watermark,
+            self.begun,
+            _NONE if self.live_at is None else self.live_at,
+            self.fingerprint,
+            self.wall,
+            self.partitions,
+        )
+        return own_row(payload, offset=self.offset, boundary=self.finished)
+
+    @classmethod
+    def decode(cls, value: bytes) -> Clock:
+        """The clock of a clock row.
+
+        Raises:
+            RowError: Damaged, cut off, or of a later format version.
+        """
+        payload = own_payload(value)
+        if len(payload) != _FORMAT.size:
+            raise RowError(f"a clock row with a payload of {len(payload)} bytes, not {_FORMAT.size}")
+        digest, watermark, begun, live_at, fingerprint, wall, partitions = _FORMAT.unpack(payload)
+        head = header(value)
+        return cls(
+            offset=head.offset,
+            digest=digest,
+            watermark=None if watermark == _NONE else watermark,
+            begun=begun,
+            finished=head.boundary,
+            live_at=None if live_at == _NONE else live_at,
+            fingerprint=fingerprint,
+            wall=wall,
+            partitions=partitions,
+        )

@@ -1,0 +1,134 @@
+"""Names as small numbers, bounded, stored in shards that only the newest names change."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left
+from hashlib import blake2b
+
+import numpy as np
+
+UNTRACKED = 0
+"""The number of every name that found no room: it is counted and not remembered."""
+_SHARD_BYTES = 16_384
+"""Names of one shard: small, because a batch with a new name writes its shard again."""
+_LENGTH = struct.Struct("<H")
+
+
+class Dictionary:
+    """Numbers for names in order of first appearance, from 1 on.
+
+    Args:
+        most_names: Numbers handed out at most.
+        most_bytes: bytes of all shards at most; later names are `UNTRACKED`.
+
+    >>> names = Dictionary(most_names=2, most_bytes=100)
+    >>> names.numbers(["MILK", "BREAD", "MILK", "EGGS"])
+    [1, 2, 1, 0]
+    >>> names.name(2)
+    'BREAD'
+    """
+
+    def __init__(self, *, most_names: int, most_bytes: int) -> None:
+        self._most_names = most_names
+        self._most_bytes = most_bytes
+        self._names: list[str] = [""]
+        self._numbers: dict[str, int] = {}
+        self._shard_of: list[int] = [0]
+        self._shard_bytes: list[int] = [0]
+        self._bytes = 0
+        self.hashes = np.zeros(1024, np.uint64)
+        """(most names,) 64-bit BLAKE2b of each name: an order of names that no arrival order shapes."""
+
+    def __len__(self) -> int:
+        return len(self._names) - 1
+
+    def name(self, number: int) -> str:
+        """The name of a number; empty for `UNTRACKED`."""
+        return self._names[number]
+
+    def numbers(self, names: list[str]) -> list[int]:
+        """The number of each name; new names get one while there is room."""
+        known = self._numbers
+        try:
+            return [known[name] for name in names]
+        except KeyError:
+            return [known[name] if name in known else self._add(name) for name in names]
+
+    def find(self, names: list[str]) -> list[int]:
+        """The number of each name, `UNTRACKED` for those that have none."""
+        known = self._numbers
+        return [known.get(name, UNTRACKED) for name in names]
+
+    def shards_since(self, known: int) -> list[tuple[int, bytes]]:
+        """Number and bytes of each shard that holds a name after the first `known`."""
+        if known >= len(self):
+            return []
+        return [
+            (shard, self._encode(shard)) for shard in range(self._shard_of[known + 1], len(self._shard_bytes))
+        ]
+
+    def load(self, shards: list[bytes]) -> None:
+        """Take the names of all shards, in order of their numbers.
+
+        Raises:
+            ValueError: A shard is cut off or no UTF-8.
+        """
+        for shard in shards:
+            at = 0
+            while at < len(shard):
+                if at + 2 > len(shard):
+                    raise ValueError("a dictionary shard ends inside a length")
+                (length,) = _LENGTH.unpack_from(shard, at)
+                name = shard[at + 2 : at + 2 + length]
+                if len(name) != length:
+                    raise ValueError("a dictionary shard ends inside a name")
+                self._append(name.decode())
+                at += 2 + length
+
+    def truncate(self, length: int) -> None:
+        """Forget every name after the first `length`."""
+        while len(self) > length:
+            name = self._names.pop()
+            shard = self._shard_of.pop()
+            size = len(name.encode()) + _LENGTH.size
+            self._bytes -= size
+            self._shard_bytes[shard] -= size
+            del self._numbers[name]
+        while len(self._shard_bytes) > 1 and not self._shard_bytes[-1]:
+            self._shard_bytes.pop()
+
+    def _add(self, name: str) -> int:
+        if (
+            len(self) >= self._most_names
+            or self._bytes + len(name.encode()) + _LENGTH.size > self._most_bytes
+        ):
+            return UNTRACKED
+        self._append(name)
+        return self._numbers[name]
+
+    def _append(self, name: str) -> None:
+        number = len(self._names)
+        encoded = name.encode()
+        size = len(encoded) + _LENGTH.size
+        if self._shard_bytes[-1] + size > _SHARD_BYTES:
+            self._shard_bytes.append(0)
+        shard = len(self._shard_bytes) - 1
+        self._shard_bytes[shard] += size
+        self._shard_of.append(shard)
+        self._bytes += size
+        self._names.append(name)
+        self._numbers[name] = number
+        if number >= len(self.hashes):
+            self.hashes = np.concatenate([self.hashes, np.zeros_like(self.hashes)])
+        self.hashes[number] = int.from_bytes(blake2b(encoded, digest_size=8).digest(), "little")
+
+    def _encode(self, shard: int) -> bytes:
+        first = bisect_left(self._shard_of, shard, lo=1)
+        encoded = []
+        for number in range(first, len(self._names)):
+            if self._shard_of[number] != shard:
+                break
+            name = self._names[number].encode()
+            encoded.append(_LENGTH.pack(len(name)) + name)
+        return b"".join(encoded)

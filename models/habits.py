@@ -1,0 +1,159 @@
+"""What a trip adds to a customer's habits: statistics per category, counts per product, both bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.columns import CELL, MOST_CELLS, MOST_PRODUCTS, PRODUCT
+from models.consumption import HALF_LIVES, Statistic, observe
+from models.dictionary import UNTRACKED
+from models.ranking import rank_within
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.open_days import Bought
+    from models.state import State
+
+TRIP_DECAY = 0.97
+"""What a product's count keeps per trip of its customer without it (docs/models.md)."""
+_COLUMNS = (
+    ("purchases", Statistic.PURCHASES),
+    ("first_day", Statistic.FIRST_DAY),
+    ("last_day", Statistic.LAST_DAY),
+    ("last_interval", Statistic.LAST_INTERVAL),
+    ("sum_log", Statistic.SUM_LOG),
+    ("sum_log2", Statistic.SUM_LOG2),
+    ("ewma_interval", Statistic.EWMA_INTERVAL),
+    ("ewma_log", Statistic.EWMA_LOG),
+    ("quantity", Statistic.QUANTITY),
+)
+_DECAYED = slice(Statistic.DECAYED_14, Statistic.DECAYED_112 + 1)
+
+
+class Evicted(NamedTuple):
+    """Cells that lost their place in a full row."""
+
+    rows: NDArray[np.int64]
+    """(m,) their customers."""
+    cells: NDArray[Any]
+    """(m,) cell records."""
+
+
+def statistics_of(cells: NDArray[Any]) -> NDArray[np.float32]:
+    """(k, 13) statistics of cell records, as `models.consumption` reads them."""
+    matrix = np.empty((len(cells), len(Statistic)), np.float32)
+    for name, column in _COLUMNS:
+        matrix[:, column] = cells[name]
+    matrix[:, _DECAYED] = cells["decayed"]
+    return matrix
+
+
+def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: int) -> Evicted:
+    """Add a trip to each bought category's cell.
+
+    Args:
+        state: Changed in place.
+        rows: (k,) customers.
+        bought: What they bought on the day.
+        day: The day, later than any that these customers folded.
+
+    Returns:
+        The cells for which a full row has no room any more: those with the least decayed count of trips; among
+        equals the longest unused, then by name.
+    """
+    buyers, owners = np.unique(bought.owners, return_inverse=True)
+    rows = rows[buyers]
+    held_owners, positions = state.cells.positions(rows)
+    held = state.cells.records[positions]
+    held_keys = held_owners << 16 | held["category"]
+    keys = owners << 16 | bought.categories
+    new = ~np.isin(keys, held_keys)
+    fresh = np.zeros(int(new.sum()), CELL)
+    fresh["category"] = bought.categories[new]
+    all_owners = np.concatenate([held_owners, owners[new]])
+    cells = np.concatenate([held, fresh])
+    all_keys = np.concatenate([held_keys, keys[new]])
+    by_key = np.argsort(all_keys)
+    at = by_key[np.searchsorted(all_keys[by_key], keys)]
+    cells[at] = _observed(cells[at], bought.quantities, day)
+    keep = np.ones(len(cells), bool)
+    if (np.bincount(all_owners) > MOST_CELLS).any():
+        count = cells["decayed"][:, -1] * np.exp2((cells["last_day"] - float(day)) / HALF_LIVES[-1])
+        names = state.category_names.hashes[cells["category"]]
+        keep = rank_within(all_owners, -count, -cells["last_day"].astype(np.int64), names) < MOST_CELLS
+    evicted = Evicted(rows[all_owners[~keep]], cells[~keep])
+    all_owners, cells = all_owners[keep], cells[keep]
+    if new.any():
+        order = np.lexsort((state.category_names.hashes[cells["category"]], all_owners))
+        all_owners, cells = all_owners[order], cells[order]
+    state.cells.put_all(rows, all_owners, cells)
+    return evicted
+
+
+def _observed(cells: NDArray[Any], quantities: NDArray[np.int64], day: int) -> NDArray[Any]:
+    """Cell records after a trip."""
+    matrix = observe(statistics_of(cells), float(day), quantities / 1000.0)
+    after = cells.copy()
+    for name, column in _COLUMNS:
+        after[name] = matrix[:, column]
+    after["decayed"] = matrix[:, _DECAYED]
+    return after
+
+
+def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: int) -> None:
+    """Count a trip for each product that was bought in a bought category.
+
+    Args:
+        state: Changed in place; its customers' `trips` count this day already.
+        rows: (k,) customers.
+        bought: What they bought on the day.
+        day: The day.
+    """
+    buyers, owners = np.unique(bought.owners, return_inverse=True)
+    rows = rows[buyers]
+    added_owners, added = _bought_products(state, rows, owners << 16 | bought.categories, day)
+    held_owners, positions = state.products.positions(rows)
+    owners = np.concatenate([held_owners, added_owners])
+    products = np.concatenate([state.products.records[positions], added])
+    order = np.lexsort((products["trip"], products["product"], owners))
+    owners, products = owners[order], products[order]
+    trips = state.customers["trips"][rows][owners].astype(np.int64)
+    again = np.flatnonzero(
+        (owners[1:] == owners[:-1]) & (products["product"][1:] == products["product"][:-1])
+    )
+    elapsed = trips[again] - products["trip"][again]
+    products["count"][again + 1] += products["count"][again] * TRIP_DECAY**elapsed
+    keep = np.ones(len(products), bool)
+    keep[again] = False
+    owners, products, trips = owners[keep], products[keep], trips[keep]
+    if (np.bincount(owners) > MOST_PRODUCTS).any():
+        count = products["count"] * TRIP_DECAY ** (trips - products["trip"])
+        names = state.product_names.hashes[products["product"]]
+        keep = rank_within(owners, -count, -products["last_day"].astype(np.int64), names) < MOST_PRODUCTS
+        owners, products = owners[keep], products[keep]
+    state.products.put_all(rows, owners, products)
+
+
+def _bought_products(
+    state: State, rows: NDArray[np.int64], bought_keys: NDArray[np.int64], day: int
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """One fresh record per customer and product bought on a day, with the index into `rows` of its customer."""
+    arena = state.open_lines[day & 1]
+    owners, positions = arena.positions(rows)
+    lines = arena.records[positions]
+    bought = (
+        (lines["quantity"] > 0)
+        & (lines["product"] != UNTRACKED)
+        & np.isin(owners << 16 | lines["category"], bought_keys)
+    )
+    owners, lines = owners[bought], lines[bought]
+    once = np.unique(owners << 32 | lines["product"], return_index=True)[1]
+    owners, lines = owners[once], lines[once]
+    added = np.zeros(len(lines), PRODUCT)
+    added["product"], added["category"] = lines["product"], lines["category"]
+    added["count"], added["last_day"] = 1.0, day
+    added["trip"] = state.customers["trips"][rows][owners]
+    return owners, added

@@ -1,0 +1,222 @@
+"""The heart: what one partition knows, advanced record by record, a pure function from run to run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from models import boundaries, storage
+from models.baskets import apply
+from models.calendar import HOUR, MINUTE
+from models.changes import Changes, Refusal
+from models.days import catch_up
+from models.description import describe
+from models.partitioner import partition_of
+from models.records import UNKNOWN_TIME, Kind, Records
+from models.state import State
+from models.step import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from models.clock import Clock
+    from models.settings import LedgerSettings
+
+MOST_CUSTOMERS = 600
+"""Customers changed by one step: with 8 KB each and the partition's own rows they fit the 8 MiB that the
+changelog takes as one record batch."""
+FURTHEST_FUTURE = 48 * HOUR
+"""On the log clock a purchase later than this beyond the watermark is refused: one wrong date must not close
+everybody's days."""
+FURTHEST_AHEAD = 10 * MINUTE
+"""On the wall clock a purchase may be this much later than its append time."""
+
+
+class Ledger:
+    """The customers of one partition, and what its log has made of them.
+
+    `advance` and `sweep` are pure in all but memory: no I/O, no clock, no randomness. For one log and one set
+    of settings, however it is cut into runs and wherever a crash made some of it be applied again, the same
+    events and equal rows come out.
+
+    Args:
+        settings: The settings that shape outputs. A ledger that was loaded with others in force adopts these at
+            the next boundary.
+        partition: This partition's number.
+        partitions: Partitions of the log.
+    """
+
+    def __init__(self, settings: LedgerSettings, *, partition: int = 0, partitions: int = 1) -> None:
+        self._wanted = settings
+        self._partition = partition
+        self._state = State(settings, partitions)
+
+    @property
+    def clock(self) -> Clock:
+        """How far the log is accounted for."""
+        return self._state.clock
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether a boundary was begun that `sweep` has to finish."""
+        return self._state.clock.sweeping
+
+    @property
+    def customers(self) -> int:
+        """How many customers it knows."""
+        return len(self._state.ids)
+
+    @property
+    def settings(self) -> LedgerSettings:
+        """The settings in force; those it was made with wait for the next boundary if they differ."""
+        return self._state.settings
+
+    def advance(self, records: Records) -> Changes:
+        """Apply a prefix of a run of records.
+
+        It stops early when as many customers changed as one changelog batch can hold, and before a record that
+        begins a boundary while the sweep of the one before is unfinished: `applied` 0 means `sweep` first.
+
+        Raises:
+            Exception: Whatever a model raised; the ledger is then as it was.
+        """
+        step = Step(self._state)
+        try:
+            applied = self._advance(step, records)
+            if not applied:
+                return Changes(applied=0)
+            last = applied - 1
+            self._state.clock = replace(
+                self._state.clock, offset=int(records.offsets[last]), digest=int(records.digests[last])
+            )
+            return storage.changes_of(step, applied)
+        except BaseException:
+            step.undo()
+            raise
+
+    def sweep(self, limit: int = MOST_CUSTOMERS) -> Changes:
+        """Bring the next customers, at most `limit`, to the boundary begun; no rows when there is nothing to do.
+
+        Raises:
+            Exception: Whatever a model raised; the ledger is then as it was.
+        """
+        state = self._state
+        if state.sweep is None:
+            return Changes(applied=0)
+        step = Step(state)
+        try:
+            stop = state.sweep.at + max(1, min(limit, MOST_CUSTOMERS))
+            rows = state.sweep.rows[state.sweep.at : stop]
+            rows = rows[state.customers["boundary"][rows] < state.clock.begun]
+            step.touch(rows)
+            catch_up(step, rows)
+            state.sweep.at = stop
+            if stop >= len(state.sweep.rows):
+                state.sweep = None
+                state.clock = replace(state.clock, finished=state.clock.begun)
+            return storage.changes_of(step, 0)
+        except BaseException:
+            step.undo()
+            raise
+
+    def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take the greatest row of every key; for a ledger that has applied nothing yet.
+
+        Raises:
+            RowError: A row is damaged, of a later format version, or does not fit the others.
+            LedgerConflict: The rows belong to another partition count or another kind of clock.
+        """
+        storage.load(self._state, rows)
+
+    def tick_due(self, now: int) -> int | None:
+        """The event time of the tick that this partition's owner should write to the log by now, if any.
+
+        Args:
+            now: The wall clock, ms since 1970 UTC.
+
+        Returns:
+            Boundary and lateness of the next open day, ms, once that has passed; None on the log clock, before
+            the service is live, and while the day is not over.
+        """
+        clock, state = self._state.clock, self._state
+        if not clock.wall or clock.live_at is None:
+            return None
+        due = state.calendar.boundary(clock.begun + 1) + state.settings.lateness_minutes * MINUTE
+        return due if now >= due else None
+
+    def describe(self, customer: bytes) -> dict[str, object] | None:
+        """What is known of a customer, for people: JSON-able, days as dates; None for one not known."""
+        return describe(self._state, customer)
+
+    def _advance(self, step: Step, records: Records) -> int:
+        """Apply records between boundaries together; returns how many were accounted for."""
+        state = self._state
+        lateness = state.settings.lateness_minutes * MINUTE
+        watermark = state.clock.watermark
+        gathered: list[int] = []
+        customers: set[bytes] = set()
+        times, kinds, appended = (
+            records.occurred_at.tolist(),
+            records.kinds.tolist(),
+            records.appended_at.tolist(),
+        )
+        stop = len(records)
+        for index, (at, kind) in enumerate(zip(times, kinds, strict=True)):
+            if kind == Kind.REFUSED:
+                step.counts["refused"] += 1
+                continue
+            purchase = kind in (Kind.PURCHASE, Kind.RETURN)
+            if purchase:
+                if len(customers) >= MOST_CUSTOMERS and records.customers[index] not in customers:
+                    stop = index
+                    break
+                if self._belongs_elsewhere(records.customers[index]):
+                    step.strangers.append(int(records.offsets[index]))
+                    continue
+                refusal = self._out_of_time(int(records.offsets[index]), at, appended[index], watermark)
+                if refusal is not None:
+                    step.refusals.append(refusal)
+                    continue
+            moved = at - lateness if watermark is None else max(watermark, at - lateness)
+            closed = state.calendar.closed(moved) if moved != watermark else state.clock.begun
+            if closed > state.clock.begun:
+                if state.clock.sweeping:
+                    stop = index
+                    break
+                apply(step, records, gathered)
+                gathered.clear()
+                boundaries.begin(step, closed, self._wanted)
+                lateness = state.settings.lateness_minutes * MINUTE
+            watermark = moved
+            if kind == Kind.LIVE and state.clock.live_at is None:
+                apply(step, records, gathered)
+                gathered.clear()
+                state.clock = replace(state.clock, live_at=at)
+            if purchase:
+                gathered.append(index)
+                customers.add(records.customers[index])
+        apply(step, records, gathered)
+        state.clock = replace(state.clock, watermark=watermark)
+        return stop
+
+    def _belongs_elsewhere(self, customer: bytes) -> bool:
+        """Whether a customer never seen here is another partition's."""
+        state = self._state
+        if state.clock.partitions == 1 or customer in state.rows:
+            return False
+        partition = partition_of(customer, state.clock.partitions, state.settings.partitioner)
+        return partition != self._partition
+
+    def _out_of_time(self, offset: int, at: int, appended: int, watermark: int | None) -> Refusal | None:
+        """Why an event's time cannot be, if so."""
+        if self._state.clock.wall:
+            if appended == UNKNOWN_TIME or at <= appended + FURTHEST_AHEAD:
+                return None
+            reason = "the event is more than ten minutes later than the broker's time when it arrived"
+        else:
+            if watermark is None or at <= watermark + FURTHEST_FUTURE:
+                return None
+            reason = (
+                "the event lies more than 48 hours beyond all before it; sources that skip days write ticks"
+            )
+        return Refusal(offset=offset, stage="time", error="future", field="occurred_at", reason=reason)

@@ -1,0 +1,182 @@
+"""The reported segment: up at a purchase, down when three boundaries in a row agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.calendar import boundary_cause
+from models.columns import NO_SEGMENT
+from models.events import event_id
+from models.outputs import SEGMENT_CHANGE, output_of, time_text
+from models.segments import DAY_MS, SEGMENTS, label
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.records import Records
+    from models.segments import Thresholds
+    from models.state import State
+    from models.step import Step
+
+MODEL_VERSION = "rfm-1"
+"""Changes with every change of the segments' definition."""
+BOUNDARIES_TO_FALL = 3
+"""A customer falls only when the labels of this many boundaries are all worse than the segment."""
+_FIFTHS = ("lowest", "second lowest", "middle", "second highest", "highest")
+
+
+def promote(step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    """Move customers up whose purchase earns a better label under the thresholds frozen last.
+
+    Args:
+        step: The step being computed.
+        records: A run of records.
+        which: (k,) indexes of applied purchases.
+        rows: (k,) rows of their customers, each once.
+    """
+    state = step.state
+    frozen = state.thresholds[-1] if state.thresholds else None
+    if frozen is None or not len(rows):
+        return
+    labels, scores = _labels(state, rows, frozen)
+    segments = state.customers["segment"][rows]
+    better = (segments == NO_SEGMENT) | (labels < segments)
+    better &= state.standing(rows).frequency > 0
+    changed = np.flatnonzero(better)
+    if len(changed):
+        records_of = which[changed].tolist()
+        _change(
+            step,
+            rows[changed],
+            labels[changed],
+            scores[changed],
+            causes=[records.event_ids[index] for index in records_of],
+            times=records.occurred_at[which[changed]].tolist(),
+            valid_until=state.calendar.boundary(state.clock.begun + BOUNDARIES_TO_FALL),
+        )
+
+
+def falling(state: State) -> NDArray[np.bool_]:
+    """(customers,) whether each customer's segment changes at the boundary begun last.
+
+    One scan of the columns; those for whom it is true are touched, and all others stay as they are.
+    """
+    rows = np.arange(len(state.ids))
+    return _targets(state, rows)[0] != state.customers["segment"][rows]
+
+
+def reconsider(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
+    """Let segments fall, and give a first one to those who had none, at a boundary.
+
+    Args:
+        step: The step being computed.
+        rows: (k,) customers whose closed days are folded.
+        boundary: The boundary (day).
+    """
+    state = step.state
+    targets, scores = _targets(state, rows)
+    changed = np.flatnonzero(targets != state.customers["segment"][rows])
+    if len(changed):
+        _change(
+            step,
+            rows[changed],
+            targets[changed],
+            scores[changed],
+            causes=[boundary_cause(boundary)] * len(changed),
+            times=[state.calendar.boundary(boundary)] * len(changed),
+            valid_until=state.calendar.boundary(boundary + 1),
+        )
+
+
+def _targets(state: State, rows: NDArray[np.int64]) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """The segment of each customer after this boundary, and (k, 3) scores under its thresholds."""
+    segments = state.customers["segment"][rows]
+    newest = state.thresholds[-1] if state.thresholds else None
+    if newest is None or not len(rows):
+        return segments, np.zeros((len(rows), 3), np.int8)
+    labels, scores = _labels(state, rows, newest)
+    targets = np.where(segments == NO_SEGMENT, labels, segments)
+    known = [frozen for frozen in state.thresholds if frozen is not None]
+    if len(known) == BOUNDARIES_TO_FALL:
+        best = np.minimum.reduce([labels, *(_labels(state, rows, frozen)[0] for frozen in known[:-1])])
+        targets = np.where((segments != NO_SEGMENT) & (best > segments), best, targets)
+    ranked = state.standing(rows).frequency > 0
+    return np.where(ranked, targets, segments), scores
+
+
+def _labels(
+    state: State, rows: NDArray[np.int64], frozen: Thresholds
+) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """(k,) labels and (k, 3) scores of customers as they stand, under frozen thresholds."""
+    scores = frozen.scores(state.standing(rows))
+    return label(*scores), np.stack(scores, axis=1)
+
+
+def _change(
+    step: Step,
+    rows: NDArray[np.int64],
+    targets: NDArray[np.int8],
+    scores: NDArray[np.int8],
+    *,
+    causes: list[str],
+    times: list[int],
+    valid_until: int,
+) -> None:
+    """Give k customers another segment, and say so."""
+    state = step.state
+    before = state.customers["segment"][rows].tolist()
+    state.customers["segment"][rows] = targets
+    step.counts["segment_changes"] += len(rows)
+    standing, currency = state.standing(rows), state.settings.currency
+    until = time_text(valid_until)
+    for row, old, new, (recency, frequency, monetary), last, days, money, cause, at in zip(
+        rows.tolist(),
+        before,
+        targets.tolist(),
+        scores.tolist(),
+        standing.last_purchase.tolist(),
+        standing.frequency.tolist(),
+        standing.spend.tolist(),
+        causes,
+        times,
+        strict=True,
+    ):
+        quiet = round(max(at - last, 0) / DAY_MS, 1)
+        spend = money / 10_000
+        customer = state.ids[row]
+        value = {
+            "customer_id": customer.decode(),
+            "from": None if old == NO_SEGMENT else SEGMENTS[old],
+            "to": SEGMENTS[new],
+            "reasons": [
+                _reason("recency", f"Last bought {_count(quiet, 'day')} ago", quiet, recency, "days"),
+                _reason(
+                    "frequency", f"Bought on {_count(days, 'day')}", float(days), frequency, "purchase days"
+                ),
+                _reason("monetary", f"Spent {spend:.2f} {currency}", spend, monetary, currency),
+            ],
+            "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
+            "evidence": {"last_purchase": time_text(last), "purchase_days": days, "spend": spend},
+            "valid_until": until,
+            "cause": cause,
+            "occurred_at": time_text(at),
+            "model_version": MODEL_VERSION,
+        }
+        identity = event_id(SEGMENT_CHANGE.type_, customer, "", cause, "")
+        step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, at, state.settings.event_source))
+
+
+def _reason(measure: str, fact: str, value: float, score: int, unit: str) -> dict[str, object]:
+    return {
+        "text": f"{fact}: the {_FIFTHS[score - 1]} fifth by {measure}",
+        "measure": measure,
+        "value": value,
+        "score": score,
+        "unit": unit,
+    }
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"

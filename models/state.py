@@ -1,0 +1,168 @@
+"""What one partition knows: its customers in columns, its dictionaries, priors, thresholds and clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.arena import RESERVED_CUSTOMERS, Arena, grown
+from models.calendar import calendar_of
+from models.clock import Clock
+from models.columns import (
+    CELL,
+    CUSTOMER,
+    MOST_CELLS,
+    MOST_OPEN_LINES,
+    MOST_PRODUCTS,
+    NO_EVENT,
+    NO_SEGMENT,
+    OPEN_LINE,
+    PRODUCT,
+    ROW_VERSION,
+)
+from models.dictionary import Dictionary
+from models.priors import Priors
+from models.rows import RowError, seal, unseal
+from models.segments import Histograms, Standing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.segments import Thresholds
+    from models.settings import LedgerSettings
+
+MOST_CATEGORY_BYTES = 512 * 1024
+MOST_PRODUCT_BYTES = 3 * 1024 * 1024
+"""Bytes of dictionary names: with the priors under 4 MiB, so that recovery reads little besides customers."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """The customers whom an unfinished boundary concerns, in order of their ids."""
+
+    rows: NDArray[np.int64]
+    at: int = 0
+
+
+class State:
+    """Columns over the customers of one partition. `row` is a customer's place in them.
+
+    Args:
+        settings: The settings that shape outputs.
+        partitions: Partition count of the log.
+    """
+
+    def __init__(self, settings: LedgerSettings, partitions: int) -> None:
+        self.settings = settings
+        self.adopted_at = 0
+        """The boundary (day) at which these settings came into force; 0 for the first."""
+        self.calendar = calendar_of(settings)
+        self.rows: dict[bytes, int] = {}
+        self.ids: list[bytes] = []
+        self.customers: NDArray[Any] = np.zeros(RESERVED_CUSTOMERS, CUSTOMER)
+        self.cells = Arena(CELL, MOST_CELLS)
+        self.products = Arena(PRODUCT, MOST_PRODUCTS)
+        self.open_lines = (Arena(OPEN_LINE, MOST_OPEN_LINES), Arena(OPEN_LINE, MOST_OPEN_LINES))
+        self.category_names = Dictionary(most_names=(1 << 16) - 1, most_bytes=MOST_CATEGORY_BYTES)
+        self.product_names = Dictionary(most_names=(1 << 32) - 1, most_bytes=MOST_PRODUCT_BYTES)
+        self.priors = Priors()
+        self.learnt_until = 0
+        """Last day whose intervals the priors hold; 0 before the first."""
+        self.histograms = Histograms(0)
+        self.thresholds: tuple[Thresholds | None, ...] = ()
+        self.sweep: Sweep | None = None
+        self.clock = Clock(
+            wall=settings.clock == "wall", partitions=partitions, fingerprint=settings.fingerprint
+        )
+
+    @property
+    def arenas(self) -> tuple[Arena, ...]:
+        """The runs of a row, in the order in which it holds them."""
+        return (self.cells, self.products, *self.open_lines)
+
+    def add(self, customer: bytes) -> int:
+        """A row for a new customer, who has seen every boundary begun so far."""
+        row = len(self.ids)
+        if row >= len(self.customers):
+            self.customers = grown(self.customers, row + 1)
+        for arena in self.arenas:
+            arena.reserve(row + 1)
+        record = self.customers[row : row + 1]
+        record[:] = np.zeros(1, CUSTOMER)
+        record["offset"] = -1
+        record["boundary"] = self.clock.begun
+        record["segment"] = NO_SEGMENT
+        record["ring_at"] = NO_EVENT
+        self.rows[customer] = row
+        self.ids.append(customer)
+        return row
+
+    def drop_last(self, count: int) -> None:
+        """Forget the customers added after the first `count`."""
+        while len(self.ids) > count:
+            for arena in self.arenas:
+                arena.release(len(self.ids) - 1)
+            del self.rows[self.ids.pop()]
+
+    def encode(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """The changelog rows of customers, their recent events in order of time whatever order they came in."""
+        records = self.customers[rows]
+        records["version"] = ROW_VERSION
+        records["cells"] = self.cells.lengths[rows]
+        records["products"] = self.products.lengths[rows]
+        for slot, arena in enumerate(self.open_lines):
+            records["open_lines"][:, slot] = arena.lengths[rows]
+        order = np.lexsort((records["ring_hash"], records["ring_at"]), axis=1)
+        for column in ("ring_at", "ring_hash"):
+            records[column] = np.take_along_axis(records[column], order, axis=1)
+        fixed, size = records.tobytes(), CUSTOMER.itemsize
+        arenas = self.arenas
+        return [
+            seal(
+                b"".join(
+                    (fixed[at * size : (at + 1) * size], *(arena.run(row).tobytes() for arena in arenas))
+                )
+            )
+            for at, row in enumerate(rows.tolist())
+        ]
+
+    def decode(self, row: int, value: bytes) -> None:
+        """Put what a changelog row holds in the place of a customer.
+
+        Raises:
+            RowError: Damaged, cut off, or of a later format version.
+        """
+        body = unseal(value)
+        if len(body) < CUSTOMER.itemsize:
+            raise RowError(f"a customer's row of {len(value)} bytes is cut off")
+        record = np.frombuffer(body, CUSTOMER, 1)
+        counts = (int(record["cells"][0]), int(record["products"][0]), *record["open_lines"][0].tolist())
+        if any(count > arena.longest for count, arena in zip(counts, self.arenas, strict=True)):
+            raise RowError(f"a customer's row of {len(value)} bytes claims sections beyond their bounds")
+        sizes = [count * arena.records.itemsize for count, arena in zip(counts, self.arenas, strict=True)]
+        if CUSTOMER.itemsize + sum(sizes) != len(body):
+            raise RowError(
+                f"a customer's row of {len(value)} bytes holds other sections than its header says"
+            )
+        at = CUSTOMER.itemsize
+        for arena, count, size in zip(self.arenas, counts, sizes, strict=True):
+            arena.put(row, np.frombuffer(body, arena.records.dtype, count, at))
+            at += size
+        self.customers[row] = record[0]
+
+    def standing(self, rows: NDArray[np.int64]) -> Standing:
+        """Recency, frequency and spend of customers, as if their open days were closed."""
+        return standing_of(self.customers[rows])
+
+    def rebuild_histograms(self) -> None:
+        """Count every customer anew: the histograms are derived from the rows and stored nowhere."""
+        start = self.calendar.start(self.clock.begun + 1)
+        self.histograms = Histograms.build(standing_of(self.customers[: len(self.ids)]), start)
+
+
+def standing_of(customers: NDArray[Any]) -> Standing:
+    """Recency, frequency and spend of customer records, as if their open days were closed."""
+    open_days = customers["open_purchase"].sum(axis=1, dtype=np.int64)
+    return Standing(customers["last_purchase"], customers["frequency"] + open_days, customers["spend"])

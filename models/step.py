@@ -1,0 +1,94 @@
+"""One step of a ledger while it is computed: what it emits, whom it changes, and how to undo it."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.changes import Output, Refusal
+    from models.state import State
+
+
+class Step:
+    """Collects the outputs and changed customers of one `advance` or `sweep`.
+
+    Before a customer is changed for the first time the step keeps the row as it was, so that a step which
+    raises leaves the ledger untouched.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.outputs: list[Output] = []
+        self.refusals: list[Refusal] = []
+        self.strangers: list[int] = []
+        self.counts: Counter[str] = Counter()
+        self._images: dict[int, bytes] = {}
+        self._customers = len(state.ids)
+        self._categories = len(state.category_names)
+        self._products = len(state.product_names)
+        self._priors = state.priors
+        self._learnt_until = state.learnt_until
+        self._histograms = copy.deepcopy(state.histograms)
+        self._thresholds = state.thresholds
+        self._settings, self._adopted_at = state.settings, state.adopted_at
+        self._calendar = state.calendar
+        self._clock = state.clock
+        self._sweep = copy.copy(state.sweep)
+
+    @property
+    def changed(self) -> NDArray[np.int64]:
+        """Rows of the customers touched so far, ascending."""
+        new = range(self._customers, len(self.state.ids))
+        return np.array(sorted({*self._images, *new}), np.int64)
+
+    @property
+    def boundary_begun(self) -> bool:
+        """Whether this step began a boundary."""
+        return self.state.clock.begun != self._clock.begun
+
+    @property
+    def settings_adopted(self) -> bool:
+        """Whether this step is the first to work with the settings now in force."""
+        return self.state.settings is not self._settings or self._clock.offset < 0
+
+    def new_category_shards(self) -> list[tuple[int, bytes]]:
+        """Shards of the category dictionary that this step added names to."""
+        return self.state.category_names.shards_since(self._categories)
+
+    def new_product_shards(self) -> list[tuple[int, bytes]]:
+        """Shards of the product dictionary that this step added names to."""
+        return self.state.product_names.shards_since(self._products)
+
+    def touch(self, rows: NDArray[np.int64]) -> None:
+        """Call before changing customers: keeps each row as it was when first touched."""
+        new = [row for row in rows.tolist() if row < self._customers and row not in self._images]
+        if new:
+            self._images.update(zip(new, self.state.encode(np.array(new, np.int64)), strict=True))
+
+    def emit(self, event: Output) -> None:
+        """Add an event, unless it is history: before `live` a service on the wall clock only counts."""
+        clock = self.state.clock
+        if clock.wall and (clock.live_at is None or event.timestamp <= clock.live_at):
+            self.counts["suppressed"] += 1
+            return
+        self.outputs.append(event)
+
+    def undo(self) -> None:
+        """Put the ledger back to where it was before this step."""
+        state = self.state
+        state.drop_last(self._customers)
+        state.category_names.truncate(self._categories)
+        state.product_names.truncate(self._products)
+        for row, image in self._images.items():
+            state.decode(row, image)
+        state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
+        state.adopted_at = self._adopted_at
+        state.learnt_until = self._learnt_until
+        state.settings, state.calendar = self._settings, self._calendar
+        state.clock, state.sweep = self._clock, self._sweep

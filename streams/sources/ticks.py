@@ -1,0 +1,66 @@
+"""Ticks: the records by which a log moves time past the end of a business day."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from streams.sources.feed import Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from models.settings import LedgerSettings
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def tick(day: date, settings: LedgerSettings) -> Feed:
+    """The tick that closes business day `day`: it carries the boundary of the day plus the allowed lateness.
+
+    The boundary is `boundary_hour` o'clock of the next local date, so the watermark, which stays the
+    lateness behind, stands exactly on it once the tick is applied.
+    """
+    boundary = datetime.combine(
+        day + timedelta(days=1), time(settings.boundary_hour), ZoneInfo(settings.time_zone)
+    ).astimezone(UTC)
+    occurred_at = boundary + timedelta(minutes=settings.lateness_minutes)
+    value = _ENCODER.encode(
+        {"kind": "tick", "event_id": f"tick:{day.isoformat()}", "occurred_at": occurred_at}
+    )
+    return Feed(None, value, int(occurred_at.timestamp()) * 1000)
+
+
+def with_ticks(records: Iterable[Feed], settings: LedgerSettings) -> Iterator[Feed]:
+    """The records with the ticks of a `log` clock between them, all in order of event time.
+
+    One tick stands before the first record, one after each business day that ended since, the last
+    record's own included. `records` must be in order of event time; no records give no ticks.
+    """
+    zone = ZoneInfo(settings.time_zone)
+    rest = iter(records)
+    record = next(rest, None)
+    if record is None:
+        return
+    day = _local_date(record.occurred_at, zone)
+    while tick(day, settings).occurred_at > record.occurred_at:
+        day -= timedelta(days=1)
+    coming = tick(day, settings)
+    for each in chain((record,), rest):
+        while coming.occurred_at <= each.occurred_at:
+            yield coming
+            day += timedelta(days=1)
+            coming = tick(day, settings)
+        record = each
+        yield record
+    while day <= _local_date(record.occurred_at, zone):
+        yield tick(day, settings)
+        day += timedelta(days=1)
+
+
+def _local_date(moment: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(moment / 1000, zone).date()

@@ -1,0 +1,153 @@
+"""The command line: every command explains itself with an example and ends with a status a script can use."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cartpulse.main import app
+from streams import settings_docs
+from streams.errors import BrokerUnreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = (
+    ("demo",),
+    ("worker",),
+    ("broker",),
+    ("topics",),
+    ("go-live",),
+    ("contracts",),
+    ("reset",),
+    ("dead-letters",),
+    ("dead-letters", "list"),
+    ("settings",),
+)
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KAFKA_BROKER", raising=False)
+    monkeypatch.delenv("CARTPULSE_CLOCK", raising=False)
+
+
+def run(*arguments: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(app, arguments, input=typed)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_help_of_every_command_has_an_example(command: tuple[str, ...]) -> None:
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Example: " in result.output
+
+
+def test_help_lists_every_command() -> None:
+    result = run("--help")
+    assert all(command[0] in result.output for command in COMMANDS)
+
+
+def test_no_command_shows_the_help() -> None:
+    assert "Usage" in run().output
+
+
+def test_an_unknown_command_is_the_callers_mistake() -> None:
+    result = run("demnstration")
+    assert result.exit_code == 2
+    assert "demnstration" in result.output
+
+
+@pytest.mark.parametrize("command", [("topics",), ("dead-letters", "list"), ("reset", "--yes")], ids=" ".join)
+def test_without_a_broker_a_command_fails_in_one_clear_line(command: tuple[str, ...]) -> None:
+    result = run(*command, "--broker", NOWHERE)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if line.startswith("cartpulse: ")]
+    assert len(lines) == 1
+    assert NOWHERE in lines[0]
+    assert "Traceback" not in result.output
+
+
+def test_a_setting_out_of_range_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTPULSE_PARTITIONS", "none")
+    result = run("settings")
+    assert result.exit_code == 1
+    assert "CARTPULSE_PARTITIONS" in result.stderr
+
+
+def test_ctrl_c_ends_a_command_with_130_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cartpulse.settings.settings_with", interrupted)
+    result = run("settings")
+    assert result.exit_code == 130
+    assert result.output == ""
+
+
+def test_a_failure_on_purpose_is_one_line_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise BrokerUnreachable("nobody answers")
+
+    monkeypatch.setattr("cartpulse.settings.settings_with", failing)
+    result = run("settings")
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "cartpulse: nobody answers\n")
+
+
+def test_settings_come_as_json_with_the_environments_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTPULSE_PARTITIONS", "7")
+    shown = json.loads(run("settings", "--json").stdout)
+    assert shown["CARTPULSE_PARTITIONS"] == "7"
+
+
+def test_the_settings_check_fails_until_the_page_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / settings_docs.PAGE
+    page.parent.mkdir()
+    page.write_text(f"before\n{settings_docs.BEGIN}\nold\n{settings_docs.END}\nafter\n")
+    assert run("settings", "--check").exit_code == 1
+    assert run("settings", "--write").exit_code == 0
+    assert run("settings", "--check").exit_code == 0
+    assert page.read_text().startswith("before\n")
+    assert page.read_text().endswith("after\n")
+
+
+def test_go_live_is_refused_on_the_log_clock() -> None:
+    result = run("go-live")
+    assert result.exit_code == 1
+    assert "CARTPULSE_CLOCK=wall" in result.stderr
+
+
+def test_reset_asks_and_does_nothing_without_a_yes() -> None:
+    result = run("reset", "--broker", NOWHERE, typed="n\n")
+    assert result.exit_code == 1
+    assert "Delete" in result.output
+    assert "cartpulse: " not in result.stderr
+
+
+def test_the_worker_hands_on_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def worker(settings: object) -> int:
+        seen.append(settings)
+        return 3
+
+    monkeypatch.setattr("cartpulse.worker.run_worker", worker)
+    assert run("worker", "--broker", NOWHERE, "--accept-gap").exit_code == 3
+    assert [(each.kafka_broker, each.accept_gap) for each in seen] == [(NOWHERE, True)]  # type: ignore[attr-defined]
+
+
+def test_the_contracts_check_names_what_differs_until_they_are_written(tmp_path: Path) -> None:
+    folder = str(tmp_path / "contracts")
+    failed = run("contracts", "--check", "--folder", folder)
+    assert failed.exit_code == 1
+    assert "asyncapi.json" in failed.stderr
+    assert "asyncapi.json" in run("contracts", "--folder", folder).stdout
+    assert run("contracts", "--check", "--folder", folder).exit_code == 0

@@ -1,0 +1,196 @@
+"""Settings: what is read, what is refused and in which words, what is hidden."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from models.settings import LedgerSettings
+from streams.errors import SettingsError
+from streams.settings import HIDDEN, Settings, load_settings, variable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOGIN = {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_USERNAME": "cartpulse",
+    "KAFKA_SASL_PASSWORD": "hush-hush",
+}
+
+
+def refusal(environment: dict[str, str], **overrides: object) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environment, **overrides)
+    return str(caught.value)
+
+
+def test_names_of_group_and_topics_derive_from_application_and_prefix() -> None:
+    settings = load_settings({"CARTPULSE_APPLICATION": "shop", "CARTPULSE_TOPIC_PREFIX": "eu."})
+    assert settings.group == "shop-ledger"
+    assert settings.purchases_topic == "eu.purchases"
+    assert settings.dead_letters_topic == "eu.dead-letters"
+    assert settings.changelog_topic == "eu.shop-ledger-changelog"
+    assert settings.commands_topic == "eu.shop-commands"
+    assert settings.topic("segment-changes") == "eu.segment-changes"
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert load_settings({}) == Settings()
+    assert load_settings({"CARTPULSE_PARTITIONS": ""}).partitions == 1, "an empty variable is as good as none"
+
+
+def test_overrides_stand_above_the_environment() -> None:
+    settings = load_settings(
+        {"CARTPULSE_PARTITIONS": "4", "KAFKA_BROKER": "a:1"}, partitions=8, kafka_broker="b:2"
+    )
+    assert (settings.partitions, settings.kafka_broker) == (8, "b:2")
+
+
+def test_the_process_environment_is_read_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTPULSE_PARTITIONS", "12")
+    assert load_settings().partitions == 12
+    assert Settings().partitions == 1, "the constructor alone reads nothing"
+
+
+def test_ledger_settings_are_those_of_the_models() -> None:
+    settings = load_settings(
+        {"CARTPULSE_TIME_ZONE": "America/New_York", "CARTPULSE_NOT_CONSUMED": '["FUEL"]'}
+    )
+    assert settings.ledger == LedgerSettings(time_zone="America/New_York", not_consumed=("FUEL",))
+    assert type(settings.ledger) is LedgerSettings
+
+
+def test_the_connection_does_not_change_the_fingerprint() -> None:
+    elsewhere = load_settings({"KAFKA_BROKER": "other:9092", "CARTPULSE_PARTITIONS": "4"})
+    assert elsewhere.ledger.fingerprint == elsewhere.fingerprint == LedgerSettings().fingerprint
+    assert load_settings({"CARTPULSE_CURRENCY": "EUR"}).ledger.fingerprint != LedgerSettings().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("CARTPULSE_PARTITONS", "CARTPULSE_PARTITIONS"),
+        ("CARTPULSE_TIMEZONE", "CARTPULSE_TIME_ZONE"),
+        ("KAFKA_BROKERS", "KAFKA_BROKER"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_BROKER"),
+        ("KAFKA_SASL_USER_NAME", "KAFKA_SASL_USERNAME"),
+        ("KAFKA_SECURTY_PROTOCOL", "KAFKA_SECURITY_PROTOCOL"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant(misspelt: str, meant: str) -> None:
+    assert refusal({misspelt: "1"}) == f"{misspelt} is no setting of Cartpulse: did you mean {meant}?"
+
+
+def test_a_variable_like_no_other_is_refused_too() -> None:
+    assert "docs/operations.md lists" in refusal({"CARTPULSE_COLOUR": "blue"})
+
+
+def test_an_unknown_override_is_refused() -> None:
+    assert refusal({}, colour="blue") == "'colour' is no setting of Cartpulse."
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "KAFKA_HOME",
+        "KAFKA_OPTS",
+        "KAFKA_HEAP_OPTS",
+        "KAFKA_JVM_PERFORMANCE_OPTS",
+        "KAFKA_LOG4J_OPTS",
+        "KAFKA_CLUSTER_ID",
+        "KAFKA_SERVICE_HOST",
+        "KAFKA_BROKER_SERVICE_PORT_TCP_CLIENT",
+        "KAFKA_BROKER_PORT_9092_TCP_ADDR",
+        "CARTPULSE_SERVICE_HOST",
+        "CARTPULSE_PORT",
+        "CARTPULSE_PORT_6066_TCP_PROTO",
+        "CARTPULSE_REQUIRE_KAFKA",
+        "PATH",
+    ],
+)
+def test_variables_of_kafkas_scripts_and_of_kubernetes_are_left_alone(name: str) -> None:
+    assert load_settings({name: "anything"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        (
+            {"KAFKA_SASL_USERNAME": "me"},
+            "KAFKA_SASL_USERNAME is set, but KAFKA_SECURITY_PROTOCOL is PLAINTEXT",
+        ),
+        ({"KAFKA_SASL_MECHANISM": "PLAIN"}, "set it to SASL_SSL (or SASL_PLAINTEXT), or unset the variable"),
+        ({"KAFKA_SSL_CAFILE": "/x"}, "KAFKA_SSL_CAFILE is set, but KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
+        ({"KAFKA_SSL_PASSWORD": "x"}, "KAFKA_SSL_PASSWORD is set, but KAFKA_SECURITY_PROTOCOL is PLAINTEXT"),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_USERNAME": "me"},
+            "KAFKA_SASL_PASSWORD is missing",
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_PASSWORD": "x"},
+            "KAFKA_SASL_USERNAME is missing",
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CAFILE": "/no/such"},
+            "names '/no/such', where there is no file",
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_PASSWORD": "x"},
+            "without a KAFKA_SSL_KEYFILE to open",
+        ),
+        ({"KAFKA_BROKER": "kafka-1"}, "'kafka-1' is no `host:port`"),
+        ({"KAFKA_BROKER": "kafka://kafka-1:9092"}, "is no `host:port`"),
+        ({"KAFKA_BROKER": "kafka-1:99999"}, "is no `host:port`"),
+        ({"KAFKA_SASL_MECHANISM": "GSSAPI"}, "KAFKA_SASL_MECHANISM: Input should be 'PLAIN'"),
+        (
+            {"CARTPULSE_PARTITIONS": "0"},
+            "CARTPULSE_PARTITIONS: Input should be greater than or equal to 1 (it is ",
+        ),
+        ({"CARTPULSE_TOPIC_PREFIX": "a b"}, "CARTPULSE_TOPIC_PREFIX: String should match pattern"),
+        ({"CARTPULSE_TIME_ZONE": "Mars/Base"}, "CARTPULSE_TIME_ZONE: 'Mars/Base' is no IANA time zone"),
+        ({"CARTPULSE_NOT_CONSUMED": "FUEL,COUPON"}, "holds several values, so it is written as JSON"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(environment: dict[str, str], sentence: str) -> None:
+    assert sentence in refusal(environment)
+
+
+def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
+    certificate = tmp_path / "client.pem"
+    certificate.touch()
+    environment = {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SSL_CERTFILE": str(certificate)}
+    assert "go together: set both (to one file, if it holds both), or neither" in refusal(environment)
+    assert (
+        load_settings(environment | {"KAFKA_SSL_KEYFILE": str(certificate)}).kafka_ssl_certfile == certificate
+    )
+
+
+def test_every_fault_is_named_at_once() -> None:
+    said = refusal({"CARTPULSE_PARTITIONS": "none", "CARTPULSE_CLOCK": "sun", "KAFKA_BROKER": "here"})
+    for name in ("CARTPULSE_PARTITIONS", "CARTPULSE_CLOCK", "KAFKA_BROKER"):
+        assert name in said
+
+
+def test_secrets_are_never_shown() -> None:
+    settings = load_settings(LOGIN)
+    shown = settings.shown()
+    assert shown["KAFKA_SASL_PASSWORD"] == HIDDEN
+    assert shown["KAFKA_SASL_USERNAME"] == "cartpulse"
+    assert shown["KAFKA_SSL_PASSWORD"] == ""
+    assert "hush-hush" not in repr(settings) + str(shown)
+    assert "hush-hush" not in refusal(LOGIN | {"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"})
+
+
+def test_every_setting_is_shown_under_its_variable() -> None:
+    shown = Settings().shown()
+    assert set(shown) == {variable(name) for name in Settings.model_fields}
+    given = {name: value for name, value in shown.items() if value}
+    assert load_settings(given) == Settings(), "what is shown can be given back"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().partitions = 2  # type: ignore[misc]  # the point of the test

@@ -1,0 +1,51 @@
+"""The settings table of the operations page is made from the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streams.settings import Settings, variable
+from streams.settings_docs import BEGIN, END, PAGE, main, settings_table, with_table
+
+
+def test_the_committed_page_is_up_to_date() -> None:
+    page = Path(PAGE).read_text()
+    assert page == with_table(page), "run `make docs`"
+
+
+def test_every_setting_is_in_the_table_once_with_its_meaning() -> None:
+    table = settings_table()
+    for name, field in Settings.model_fields.items():
+        assert table.count(f"| `{variable(name)}` |") == 1, name
+        assert field.description, name
+        assert field.description in table, name
+
+
+def test_text_around_the_table_is_kept() -> None:
+    page = with_table(f"before\n{BEGIN}\nstale table\n{END}\nafter\n")
+    assert page.startswith(f"before\n{BEGIN}\n")
+    assert page.endswith(f"{END}\nafter\n")
+    assert "stale table" not in page
+    assert with_table(page) == page
+
+
+def test_a_page_without_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs the lines"):
+        with_table("nothing here")
+
+
+def test_check_fails_when_the_page_differs_and_passes_after_writing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "operations.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    monkeypatch.setattr("streams.settings_docs.PAGE", page)
+    monkeypatch.setattr("sys.argv", ["settings_docs", "--check"])
+    assert main() == 1
+    assert "run `make docs`" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["settings_docs"])
+    assert main() == 0
+    monkeypatch.setattr("sys.argv", ["settings_docs", "--check"])
+    assert main() == 0
