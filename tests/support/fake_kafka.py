@@ -221,7 +221,8 @@ class FakeConsumer:
                 return found
             self.logs.changed.clear()
             try:
-                await asyncio.wait_for(self.logs.changed.wait(), timeout_ms / 1_000)
+                async with asyncio.timeout(timeout_ms / 1_000):
+                    await self.logs.changed.wait()
             except TimeoutError:
                 break
         return {}
