@@ -78,12 +78,12 @@ def _learn(state: State) -> None:
     learning has to be stored beside the rows. Sums of a day are integers: no order shapes them.
     """
     last = state.clock.begun
-    rows = np.flatnonzero(state.customers["boundary"][: len(state.ids)] >= last)
+    since = state.calendar.start(state.learnt_until + 1) if state.learnt_until else 0
+    rows = np.flatnonzero(state.customers["last_purchase"][: len(state.ids)] >= since)
     _, positions = state.cells.positions(rows)
-    cells = state.cells.records[positions]
-    cells = cells[
-        (cells["last_day"] > state.learnt_until) & (cells["last_day"] <= last) & (cells["purchases"] > 1)
-    ]
+    days = state.cells.records["last_day"][positions]
+    cells = state.cells.records[positions[(days > state.learnt_until) & (days <= last)]]
+    cells = cells[cells["purchases"] > 1]
     before = statistics_of(cells)
     before[:, Statistic.PURCHASES] -= 1
     before[:, Statistic.LAST_DAY] -= before[:, Statistic.LAST_INTERVAL]
