@@ -42,10 +42,12 @@ imports: setup
 	$(BIN)/lint-imports
 
 docs: setup
-	$(BIN)/python -m streams.settings_docs
+	$(BIN)/cartpulse contracts
+	$(BIN)/cartpulse settings --write
 
 docs-check: setup
-	$(BIN)/python -m streams.settings_docs --check
+	$(BIN)/cartpulse contracts --check
+	$(BIN)/cartpulse settings --check
 
 # For all platforms and all supported versions of Python, with hashes, naming no host.
 lock: setup

@@ -50,7 +50,7 @@ def emit(
     state = step.state
     unknown: Sequence[None] = [None] * len(rows)
     soon, hit = chances or (unknown, unknown)
-    grace = state.settings.alert_grace_days
+    grace, source = state.settings.alert_grace_days, state.settings.event_source
     products = _usual_products(state, rows, cells["category"])
     intervals = np.maximum(cells["purchases"].astype(np.int64) - 1, 1)
     typical = np.round(np.exp(cells["sum_log"].astype(np.float64) / intervals), 2).tolist()
@@ -85,7 +85,7 @@ def emit(
             "occurred_at": time_text(times[at]),
             "model_version": MODEL_VERSION,
         }
-        step.emit(output_of(ALERT, customer, identity, value, times[at]))
+        step.emit(output_of(ALERT, customer, identity, value, times[at], source))
 
 
 def _usual_products(

@@ -15,8 +15,7 @@ from models.columns import NEVER
 from models.consumption import (
     interval_posterior,
     purchase_probability,
-    renewal_probability,
-    renewal_quantile,
+    renewal_interval,
 )
 from models.dictionary import UNTRACKED
 from models.habits import statistics_of
@@ -63,7 +62,7 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
     likely = (cells["purchases"] >= settings.alert_minimum_purchases) & (
         chance >= settings.alert_minimum_probability
     )
-    low, high = (np.ceil(renewal_quantile(posterior, share)).astype(np.int64) for share in (0.1, 0.9))
+    low, high = renewal_interval(posterior)
     for column, ahead in (("best_day", days), ("low_day", low), ("high_day", high)):
         cells[column] = np.minimum(day + ahead, LAST_DAY - MOST_GRACE_DAYS)
     cells["alert"] = np.where(likely, Cycle.PLANNED, Cycle.UNPLANNED)
@@ -126,8 +125,8 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     prior = state.priors.of(cells["category"])
     statistics = statistics_of(cells)
     elapsed = boundary - cells["last_day"].astype(np.int64)
-    horizon = np.maximum(_missed_from(state, best) - boundary, 1)
-    hit = renewal_probability(interval_posterior(statistics, prior), elapsed, horizon)
+    dates = _dates(state.settings.alert_lead_days, state.settings.alert_grace_days)
+    hit = dates.hit_given(interval_posterior(statistics, prior), best - cells["last_day"], elapsed)
     soon = purchase_probability(statistics, prior, elapsed, _PROBABILITY_DAYS)
     place = rank_within(owners, over, -hit, state.category_names.hashes[cells["category"]])
     capped = ~over & (place >= state.settings.alert_daily_cap)

@@ -39,7 +39,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     if not first:
         _learn(state)
     if state.settings != wanted:
-        state.settings, state.calendar = wanted, calendar_of(wanted)
+        state.settings, state.calendar, state.adopted_at = wanted, calendar_of(wanted), day
         known = np.arange(len(state.ids))
         state.customers["due"][known] = alerts.next_due(state, known)
     state.clock = replace(state.clock, begun=day, fingerprint=state.settings.fingerprint)
@@ -49,6 +49,9 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     frozen = state.histograms.thresholds(state.settings.segment_minimum_population)
     state.thresholds = (*state.thresholds, frozen)[-segment_changes.BOUNDARIES_TO_FALL :]
     lay_out_sweep(state)
+    if not len(state.sweep.rows):
+        state.sweep = None
+        state.clock = replace(state.clock, finished=day)
 
 
 def lay_out_sweep(state: State) -> None:
@@ -65,11 +68,7 @@ def lay_out_sweep(state: State) -> None:
         | segment_changes.falling(state)
     ) & (customers["boundary"] < day)
     rows = sorted(np.flatnonzero(concerned).tolist(), key=state.ids.__getitem__)
-    if rows:
-        state.sweep = Sweep(np.array(rows, np.int64))
-    else:
-        state.sweep = None
-        state.clock = replace(state.clock, finished=day)
+    state.sweep = Sweep(np.array(rows, np.int64))
 
 
 def _learn(state: State) -> None:

@@ -242,7 +242,7 @@ def _digest(*parts: bytes) -> str:
 
 @lru_cache(maxsize=8192)
 def _part(text: str) -> bytes:
-    """A part of an event id as it is hashed; types, categories, states and boundaries come again and again."""
+    """A part of an event id as it is hashed; types, categories, states and boundaries recur."""
     encoded = text.encode()
     return len(encoded).to_bytes(4, "big") + encoded
 

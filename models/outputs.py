@@ -48,7 +48,12 @@ def time_text(milliseconds: int) -> str:
 
 
 def output_of(
-    contract: Contract, customer: bytes, identity: str, value: Mapping[str, object], occurred_at: int
+    contract: Contract,
+    customer: bytes,
+    identity: str,
+    value: Mapping[str, object],
+    occurred_at: int,
+    source: str,
 ) -> Output:
     """The record of an event.
 
@@ -58,8 +63,9 @@ def output_of(
         identity: Its `ce_id`.
         value: Its fields in the contract's order, dates and times as text.
         occurred_at: Its event time, ms since 1970 UTC.
+        source: The service's `ce_source`.
     """
     headers = cloudevents.headers(
-        type_=contract.type_, identity=identity, source=cloudevents.SOURCE, time=instant_of(occurred_at)
+        type_=contract.type_, identity=identity, source=source, time=instant_of(occurred_at)
     )
     return Output(contract.topic, customer, _encode(value), headers, occurred_at)

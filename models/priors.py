@@ -13,6 +13,7 @@ can be seen, only with `adopt` at the next boundary.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -56,7 +57,7 @@ class Priors:
 
     Args:
         categories: how many category numbers (0 to `categories` - 1) have statistics of their
-            own. Other numbers, such as -1, share one row that counts for the whole only.
+            own. All other numbers, such as -1, share one row.
 
     Examples:
         >>> from models.consumption import observe
@@ -157,17 +158,17 @@ class Priors:
 
     def _see(self) -> None:
         """Shrink every category to the whole, by how much they differ among themselves."""
-        whole = self._adopted.sum(axis=0) + FIRST_BELIEF
+        whole = np.array([math.fsum(column) for column in self._adopted.T]) + FIRST_BELIEF  # whatever the numbering
         mean, variance = whole[1] / whole[0], whole[4] / whole[3]
         spread = whole[2] / whole[0] - mean**2
         weight = self._adopted[:-1, 0]
-        total = weight.sum()
+        total = math.fsum(weight)
         pull = SHRINKAGE_BOUNDS[1]
         if np.count_nonzero(weight) > 1:
             means = self._adopted[:-1, 1] / np.maximum(weight, 1e-300)
-            own = self._adopted[:-1, 1].sum() / total
-            unbalanced = total - (weight**2).sum() / total
-            excess = (weight * (means - own) ** 2).sum() - (np.count_nonzero(weight) - 1) * spread
+            own = math.fsum(self._adopted[:-1, 1]) / total
+            unbalanced = total - math.fsum(weight**2) / total
+            excess = math.fsum(weight * (means - own) ** 2) - (np.count_nonzero(weight) - 1) * spread
             between = max(excess / max(unbalanced, 1e-9), 1e-9)
             pull = float(np.clip(spread / between, *SHRINKAGE_BOUNDS))
         self._location = (self._adopted[:, 1] + pull * mean) / (self._adopted[:, 0] + pull)

@@ -20,7 +20,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -35,6 +35,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, from_json
 
 from models.timestamps import milliseconds
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
 
 LARGEST_EVENT: Final = 1 << 20
 """Bytes of one event: the message size of `purchases` in Kafka."""
@@ -91,8 +94,8 @@ class ContractError(ValueError):
 
 
 def _broken(code: ErrorCode, sentence: str, field: str = "") -> PydanticCustomError:
-    # A literal message: pydantic takes braces in a template for placeholders.
-    return PydanticCustomError(code.value, "{sentence}", {"sentence": sentence, "field": field})  # type: ignore[arg-type, unused-ignore]
+    # The sentence goes in as a value: pydantic takes braces in a template for placeholders.
+    return PydanticCustomError(code.value, "{sentence}", {"sentence": sentence, "field": field})
 
 
 def is_identifier(text: str) -> bool:
@@ -147,6 +150,7 @@ class Item(_Contract):
         None, description="The product's name for people; at most 1,024 bytes of UTF-8."
     )
     quantity: float = Field(
+        json_schema_extra={"not": {"const": 0}},
         ge=-MOST_QUANTITY,
         le=MOST_QUANTITY,
         description="Units bought; negative for a returned line, never 0. Kept in 1/1,000.",
@@ -179,8 +183,16 @@ class Item(_Contract):
         return self
 
 
+_RETURN_SCHEMA: Final[JsonDict] = {
+    "if": {"properties": {"kind": {"const": "return"}}},
+    "then": {"properties": {"items": {"items": {"properties": {"quantity": {"exclusiveMaximum": 0}}}}}},
+}
+
+
 class Purchase(_Contract):
     """One basket: what a customer bought or brought back at one time. The record's key is the customer id."""
+
+    model_config = ConfigDict(json_schema_extra=_RETURN_SCHEMA)
 
     event_id: Identifier = Field(
         description="Names the event for ever: a second event of this id and time is a duplicate."
@@ -257,7 +269,6 @@ _CODES: Final = {
     "less_than_equal": ErrorCode.RANGE,
     "finite_number": ErrorCode.RANGE,
     "string_too_short": ErrorCode.EMPTY,
-    "string_too_long": ErrorCode.TEXT,
     "string_pattern_mismatch": ErrorCode.TEXT,
     "literal_error": ErrorCode.KIND,
 }
@@ -285,6 +296,8 @@ def _contract_error(fault: ValidationError) -> ContractError:
         code, sentence = ErrorCode(kind), context["sentence"]
     elif field == "currency" and kind == "string_pattern_mismatch":
         code, sentence = ErrorCode.CURRENCY, "must be an ISO 4217 code, three capital letters"
+    elif kind == "string_too_long":
+        code, sentence = ErrorCode.TEXT, f"must have at most {context['max_length']:,} bytes of UTF-8"
     else:
         code = _CODES.get(kind, ErrorCode.TYPE)
         sentence = _SENTENCES.get(kind) or error["msg"].replace("Input should", "must", 1).replace(

@@ -165,7 +165,7 @@ def _change(
             "model_version": MODEL_VERSION,
         }
         identity = event_id(SEGMENT_CHANGE.type_, customer, "", cause, "")
-        step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, at))
+        step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, at, state.settings.event_source))
 
 
 def _reason(measure: str, fact: str, value: float, score: int, unit: str) -> dict[str, object]:

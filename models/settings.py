@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from models.cloudevents import source_of
+
 NOT_CONSUMED: tuple[str, ...] = (
     "BOTTLE DEPOSITS",
     "CONTINUITIES",
@@ -45,6 +47,11 @@ class LedgerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    application: str = Field(
+        "cartpulse",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="Name of this service: its events' source, consumer group and changelog derive from it.",
+    )
     time_zone: str = Field(
         "UTC", description="IANA name of the business time zone; a business day is its local date."
     )
@@ -78,7 +85,7 @@ class LedgerSettings(BaseModel):
         3, ge=2, le=100, description="Purchase days of a category before it is alerted on."
     )
     alert_minimum_probability: float = Field(
-        0.35,
+        0.3,
         ge=0,
         le=1,
         description="Least chance of a purchase inside the alert's window for the alert to be raised.",
@@ -105,6 +112,11 @@ class LedgerSettings(BaseModel):
     @classmethod
     def _sorted_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(names)))
+
+    @cached_property
+    def event_source(self) -> str:
+        """The `ce_source` of its events."""
+        return source_of(self.application)
 
     @cached_property
     def not_consumed_set(self) -> frozenset[str]:

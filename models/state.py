@@ -56,6 +56,8 @@ class State:
 
     def __init__(self, settings: LedgerSettings, partitions: int) -> None:
         self.settings = settings
+        self.adopted_at = 0
+        """The boundary (day) at which these settings came into force; 0 for the first."""
         self.calendar = calendar_of(settings)
         self.rows: dict[bytes, int] = {}
         self.ids: list[bytes] = []

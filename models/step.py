@@ -36,7 +36,7 @@ class Step:
         self._learnt_until = state.learnt_until
         self._histograms = copy.deepcopy(state.histograms)
         self._thresholds = state.thresholds
-        self._settings = state.settings
+        self._settings, self._adopted_at = state.settings, state.adopted_at
         self._calendar = state.calendar
         self._clock = state.clock
         self._sweep = copy.copy(state.sweep)
@@ -88,6 +88,7 @@ class Step:
         for row, image in self._images.items():
             state.decode(row, image)
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
+        state.adopted_at = self._adopted_at
         state.learnt_until = self._learnt_until
         state.settings, state.calendar = self._settings, self._calendar
         state.clock, state.sweep = self._clock, self._sweep

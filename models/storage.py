@@ -49,13 +49,14 @@ def changes_of(step: Step, applied: int) -> Changes:
         Row(state.ids[row], value) for row, value in zip(changed.tolist(), state.encode(changed), strict=True)
     ]
     for kind, shards in ((_CATEGORIES, step.new_category_shards()), (_PRODUCTS, step.new_product_shards())):
-        rows.extend(Row(dictionary_key(kind, shard), _own(state, names)) for shard, names in shards)
+        rows.extend(Row(dictionary_key(kind, shard), _own(names, at=len(names))) for shard, names in shards)
     if step.settings_adopted:
-        rows.append(Row(SETTINGS_KEY, _own(state, state.settings.model_dump_json().encode())))
+        rows.append(Row(SETTINGS_KEY, _own(state.settings.model_dump_json().encode(), at=state.adopted_at)))
     if step.boundary_begun:
-        rows.append(Row(THRESHOLDS_KEY, _own(state, _encode_thresholds(state.thresholds))))
+        begun = state.clock.begun
+        rows.append(Row(THRESHOLDS_KEY, _own(_encode_thresholds(state.thresholds), at=begun)))
         learnt = state.learnt_until.to_bytes(4, "little") + state.priors.encode()
-        rows.append(Row(PRIORS_KEY, _own(state, learnt)))
+        rows.append(Row(PRIORS_KEY, _own(learnt, at=begun)))
     rows.append(Row(CLOCK_KEY, state.clock.encode()))
     return Changes(
         applied=applied,
@@ -120,6 +121,7 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
         if SETTINGS_KEY in own:
             state.settings = LedgerSettings.model_validate_json(own_payload(own[SETTINGS_KEY]))
             state.calendar = calendar_of(state.settings)
+            state.adopted_at = header(own[SETTINGS_KEY]).boundary
         if THRESHOLDS_KEY in own:
             state.thresholds = _decode_thresholds(own_payload(own[THRESHOLDS_KEY]))
         if PRIORS_KEY in own:
@@ -141,8 +143,12 @@ def _load_dictionary(names: Dictionary, kind: bytes, own: dict[bytes, bytes]) ->
     names.load(shards)
 
 
-def _own(state: State, payload: bytes) -> bytes:
-    return own_row(payload, offset=state.clock.offset, boundary=state.clock.begun)
+def _own(payload: bytes, *, at: int) -> bytes:
+    """A row of the partition's own that grows with `at`: the boundary it was made at, or how much it holds.
+
+    Not with the source offset, which would depend on where the run that wrote it was cut.
+    """
+    return own_row(payload, offset=0, boundary=at)
 
 
 def _encode_thresholds(frozen: tuple[Thresholds | None, ...]) -> bytes:

@@ -46,7 +46,7 @@ def milliseconds(text: str) -> int:
 
 @lru_cache(maxsize=1024)
 def text_of(at: datetime) -> str:
-    """An aware date-time as RFC 3339 in UTC, ending in `Z`; remembered, as all events of a boundary share one.
+    """An aware date-time as RFC 3339 in UTC, ending in `Z`. All events of a boundary share one.
 
     >>> text_of(datetime(2017, 3, 5, 11, tzinfo=UTC))
     '2017-03-05T11:00:00Z'

@@ -141,7 +141,7 @@ class LocalBroker:
 
     async def _ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not _accepts(self._port):
+        while not accepts(self._port):
             if not self.running:
                 raise LocalBrokerError(f"The embedded broker ended at once: {self._last_words()}")
             if time.monotonic() > deadline:
@@ -227,7 +227,8 @@ def free_port(port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
+    """Whether something listens at this port of 127.0.0.1."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):
         return True
     return False

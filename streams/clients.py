@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
-from streams.errors import BrokerUnreachable
+from streams.errors import BrokerUnreachable, SettingsError
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -55,16 +55,27 @@ class Abilities:
 
 
 def ssl_context(settings: Settings) -> SSLContext | None:
-    """The TLS context of every client; None where the protocol has no TLS."""
+    """The TLS context of every client; None where the protocol has no TLS.
+
+    Raises:
+        SettingsError: a file holds no PEM, or the password does not open the key.
+    """
     if not settings.uses_tls:
         return None
     password = settings.kafka_ssl_password
-    context: SSLContext = create_ssl_context(
-        cafile=settings.kafka_ssl_cafile,
-        certfile=settings.kafka_ssl_certfile,
-        keyfile=settings.kafka_ssl_keyfile,
-        password=password.get_secret_value() if password else None,
-    )
+    try:
+        context: SSLContext = create_ssl_context(
+            cafile=settings.kafka_ssl_cafile,
+            certfile=settings.kafka_ssl_certfile,
+            keyfile=settings.kafka_ssl_keyfile,
+            # Never none: OpenSSL would ask a person for it, and a worker would stand still.
+            password=password.get_secret_value() if password else "",
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"The TLS files cannot be used ({error}): look at KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE, "
+            "KAFKA_SSL_KEYFILE and KAFKA_SSL_PASSWORD."
+        ) from error
     context.check_hostname = settings.kafka_ssl_check_hostname
     return context
 
@@ -167,10 +178,15 @@ async def abilities(settings: Settings) -> Abilities:
 
 
 def unreachable(settings: Settings, reason: BaseException) -> BrokerUnreachable:
-    """The error for a broker that does not answer."""
+    """The error for a broker that does not answer, or not to us.
+
+    aiokafka says in a log line of its own that a login or a certificate was refused; its error does not.
+    """
+    why = "" if isinstance(reason, KafkaConnectionError) else f" ({reason or type(reason).__name__})"
     return BrokerUnreachable(
-        f"No Kafka broker answers at {settings.kafka_broker} ({reason or type(reason).__name__}): "
-        "start one (`cartpulse broker` runs a local one) or correct KAFKA_BROKER."
+        f"No Kafka broker answers at {settings.kafka_broker} over {settings.kafka_security_protocol}{why}; "
+        "aiokafka's line in the log says why. Start one (`cartpulse broker` runs a local one), or correct "
+        "KAFKA_BROKER, KAFKA_SECURITY_PROTOCOL or the login."
     )
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.structs import TopicPartition
 
-from models.cloudevents import source_of
 from models.decode import Raw
 from models.records import UNKNOWN_TIME
 from streams.batch import Batch, Run
@@ -81,7 +80,7 @@ class Partition:
         self.held = False
         self.ticked: int | None = None
         self._settings = settings
-        self._event_source = source_of(settings.application)
+        self._event_source = settings.event_source
         self._decoder = decoder
         self._hand_over = hand_over
         self._isolation = isolation
@@ -135,15 +134,7 @@ class Partition:
         """Take fetched records that begin where the ones before ended."""
         if self.closing:
             return
-        decoded = [
-            Raw(
-                raw.offset,
-                raw.value,
-                raw.timestamp if raw.timestamp_type == LOG_APPEND_TIME else UNKNOWN_TIME,
-            )
-            for raw in raws
-        ]
-        records, refusals = self._decoder.decode(decoded)
+        records, refusals = self._decoder.decode([raw_of(record) for record in raws])
         if len(records) != len(raws):
             raise EngineFault(f"the decoder made {len(records)} records of {len(raws)}")
         self._runs.append(Run(records, raws, tuple(refusals)))
@@ -288,3 +279,9 @@ class Partition:
                 Send(TopicPartition(self.source.topic, home), customer, raw.value, raw.headers, raw.timestamp)
             )
         return sends
+
+
+def raw_of(record: Any) -> Raw:
+    """What a decoder needs of a consumer record; a producer's own time says nothing about when it was sent."""
+    appended_at = record.timestamp if record.timestamp_type == LOG_APPEND_TIME else UNKNOWN_TIME
+    return Raw(record.offset, record.value, appended_at)

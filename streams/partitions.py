@@ -262,9 +262,7 @@ class Partitions(mode.Service):
             self._open(partition.source, partition.epoch.lease, None)
 
     async def release(self, seconds: float) -> None:
-        """Let go of all partitions: what is computed is delivered and committed if the lease and time allow
-        it.
-        """
+        """Let go of all partitions, delivering and committing what is computed, if lease and time allow."""
         partitions = list(self.owned.values())
         for partition in partitions:
             partition.release()
@@ -276,12 +274,14 @@ class Partitions(mode.Service):
             if left <= 0:
                 break
             try:
-                await asyncio.wait_for(self._progress.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._progress.wait()
             except TimeoutError:
                 break
         if seconds and lease is not None and lease.valid:
             try:
-                await asyncio.wait_for(self._commit(), min(CLOSE_SECONDS, lease.remaining))
+                async with asyncio.timeout(min(CLOSE_SECONDS, lease.remaining)):
+                    await self._commit()
             except TimeoutError:
                 log.info(
                     "The last commit was not answered; the next owner reads the position from the changelog"
@@ -352,7 +352,8 @@ class Partitions(mode.Service):
             self._commit_soon.clear()
             await self._commit()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._commit_soon.wait(), period)
+                async with asyncio.timeout(period):  # `wait_for` of Python 3.11 may swallow a cancellation
+                    await self._commit_soon.wait()
 
     async def _commit(self) -> None:
         offsets = {
@@ -418,7 +419,8 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
 
 async def _close(client: Any) -> None:
     try:
-        await asyncio.wait_for(client.stop(), CLOSE_SECONDS)
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.stop()
     except (TimeoutError, KafkaError, OSError) as error:
         log.info("A Kafka client did not close cleanly: %r", error)
 

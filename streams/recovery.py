@@ -128,8 +128,8 @@ async def check_source(
     if committed is not None and committed > following and not accept_gap:
         raise SourceJumped(
             f"{name}: the group has committed offset {committed}, but the changelog only knows of "
-            f"{following} records: {committed - following} of its steps are gone. `cartpulse reset` starts anew from the "
-            "log; `--accept-gap` goes on from what the changelog knows."
+            f"{following} records: {committed - following} of its steps are gone. `cartpulse reset` "
+            "starts anew from the log; `--accept-gap` goes on from what the changelog knows."
         )
     start = (await reader.beginning_offsets([source]))[source]
     if following < start:

@@ -92,11 +92,6 @@ class Settings(BaseSettings, LedgerSettings):
         description="Whether a broker's certificate must carry the name it was reached by.",
     )
 
-    application: str = Field(
-        "cartpulse",
-        pattern=rf"^{TOPIC_NAME}{{1,100}}$",
-        description="Name of this service: its consumer group, changelog and commands topics derive from it.",
-    )
     topic_prefix: str = Field(
         "", pattern=rf"^{TOPIC_NAME}{{0,100}}$", description="Put before the name of every topic."
     )
@@ -333,7 +328,7 @@ def _unknown_variables(variables: Mapping[str, str]) -> Iterator[str]:
             hint = (
                 f"did you mean {guess[0]}?"
                 if guess
-                else "docs/operations.md lists those there are; unset it."
+                else "`cartpulse settings` lists those there are; unset it."
             )
             yield f"{name} is no setting of Cartpulse: {hint}"
 

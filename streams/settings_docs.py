@@ -1,8 +1,7 @@
-"""The settings table of docs/operations.md, from the code: `python -m streams.settings_docs [--check]`."""
+"""The settings table of docs/operations.md, made from the code by `cartpulse settings --write`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
@@ -47,19 +46,6 @@ def with_table(page: str) -> str:
     return f"{before}{BEGIN}\n\n{settings_table()}\n\n{END}{after}"
 
 
-def main() -> int:
-    """Write the table, or with `--check` say whether it is up to date."""
-    page = PAGE.read_text()
-    wanted = with_table(page)
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(wanted)
-        return 0
-    if page == wanted:
-        return 0
-    sys.stderr.write(f"The settings table of {PAGE} is out of date: run `make docs`.\n")
-    return 1
-
-
 def _table(names: list[str]) -> str:
     head = "| variable | default | values | meaning |\n|---|---|---|---|"
     return "\n".join([head, *(_row(name, Settings.model_fields[name]) for name in names)])
@@ -91,7 +77,3 @@ def _values(field: FieldInfo) -> Iterator[str]:
 def _without_none(annotation: Any) -> Any:
     kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
     return kinds[0] if len(kinds) == 1 and get_origin(annotation) is not tuple else annotation
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -206,7 +206,7 @@ def assert_agrees_with_the_contract(value: bytes) -> None:
     assert records.spends.tolist() == [item.spend_steps for item in record.items]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(mutated_baskets())
 def test_the_decoder_accepts_and_refuses_what_the_contract_does(value: bytes) -> None:
     assert_agrees_with_the_contract(value)

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import priors as module
-from models.consumption import Statistic, observe
+from models.consumption import Statistic, interval_posterior, observe
 from models.priors import CATEGORIES, Priors
+from models.settings import NOT_CONSUMED
+from tests.support import exact
 
 if TYPE_CHECKING:
     from random import Random
@@ -118,6 +120,27 @@ def test_the_order_and_grouping_of_a_days_lessons_do_not_matter(
     whole.adopt()
     single.adopt()
     assert whole.encode() == single.encode()
+
+
+def test_days_folded_one_by_one_give_the_exact_priors_and_posteriors_of_the_real_data() -> None:
+    end = exact.week_end(12)
+    trips = exact.before(exact.trips(exact.complete_journey(), NOT_CONSUMED), end)
+    starts = exact.starts_of(trips)
+    pairs = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(trips.days))))
+    cells, learnt = np.zeros((len(starts), len(Statistic)), np.float32), Priors()
+    for day in np.unique(trips.days):
+        today = np.flatnonzero(trips.days == day)
+        learnt.learn(trips.categories[today], cells[pairs[today]], day)
+        cells[pairs[today]] = observe(cells[pairs[today]], day, trips.quantities[today])
+        learnt.adopt()
+    numbers = np.arange(len(exact.complete_journey().names))
+    location, variance = exact.category_priors(trips, len(numbers), end)
+    np.testing.assert_allclose(learnt.of(numbers).location, location, rtol=1e-4)
+    np.testing.assert_allclose(learnt.of(numbers).variance, variance, rtol=1e-4)
+    wanted = exact.posteriors(exact.statistics(trips), location, variance)
+    found = interval_posterior(cells, learnt.of(trips.categories[starts]))
+    np.testing.assert_allclose(found.location, wanted[0], atol=1e-4)
+    np.testing.assert_allclose(found.spread, wanted[1], atol=1e-4)
 
 
 def test_rows_are_bounded_and_come_back_whole() -> None:

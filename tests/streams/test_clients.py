@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import shutil
 import ssl
+import subprocess
 from typing import TYPE_CHECKING, Any
 
+import faust
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from faust.auth import SASLCredentials, SSLCredentials
 from pydantic import SecretStr
@@ -23,11 +27,16 @@ from streams.clients import (
     limit_loggers,
     producer_options,
 )
-from streams.errors import BrokerUnreachable
+from streams.errors import BrokerUnreachable, SettingsError
 from streams.settings import Settings
+from streams.topics import create_topics
+from tests.support.apache_kafka import LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.apache_kafka import ApacheKafka
 
 SECURED = Settings(
     kafka_broker="kafka-1:9093,kafka-2:9093",
@@ -36,6 +45,18 @@ SECURED = Settings(
     kafka_sasl_username="cartpulse",
     kafka_sasl_password=SecretStr("hush"),
 )
+
+
+def secured(fresh_settings: Callable[..., Settings], node: ApacheKafka, **overrides: object) -> Settings:
+    user, password = LOGIN
+    login: dict[str, object] = {
+        "kafka_broker": node.secured_address,
+        "kafka_security_protocol": "SASL_SSL",
+        "kafka_sasl_username": user,
+        "kafka_sasl_password": SecretStr(password),
+        "kafka_ssl_cafile": node.certificate,
+    }
+    return fresh_settings(node, **(login | overrides))
 
 
 def all_options(settings: Settings) -> list[dict[str, Any]]:
@@ -89,6 +110,79 @@ def test_certificates_are_checked_unless_told_otherwise() -> None:
     assert not connection(lax)["ssl_context"].check_hostname
 
 
+@pytest.mark.kafka
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+async def test_a_secured_broker_is_administered_written_and_read(
+    mechanism: str, apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings]
+) -> None:
+    settings = secured(fresh_settings, apache_kafka, kafka_sasl_mechanism=mechanism)
+    await create_topics(settings)
+    assert await idempotence(settings)
+    topic = TopicPartition(settings.purchases_topic, 0)
+    async with AIOKafkaProducer(**producer_options(settings, idempotent=True)) as producer:
+        await producer.send_and_wait(topic.topic, b"a basket", partition=0)
+    async with AIOKafkaConsumer(**consumer_options(settings)) as consumer, asyncio.timeout(10):
+        consumer.assign([topic])
+        consumer.seek(topic, 0)
+        assert (await consumer.getone()).value == b"a basket"
+
+
+@pytest.mark.kafka
+async def test_faust_reaches_a_secured_broker(
+    apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings]
+) -> None:
+    settings = secured(fresh_settings, apache_kafka)
+    await create_topics(settings)
+    app = faust.App(settings.application, **faust_options(settings))
+    await app.producer.start()
+    try:
+        async with asyncio.timeout(10):
+            sent = await app.producer.send_and_wait(settings.commands_topic, b"key", b"pause", 0, None, None)
+        assert sent.offset == 0
+    finally:
+        await app.producer.stop()
+
+
+@pytest.mark.kafka
+async def test_a_wrong_password_is_an_error_that_says_where(
+    apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings]
+) -> None:
+    settings = secured(fresh_settings, apache_kafka, kafka_sasl_password=SecretStr("wrong"))
+    with pytest.raises(BrokerUnreachable, match=f"No Kafka broker answers at {apache_kafka.secured_address}"):
+        await create_topics(settings)
+
+
+def test_files_that_hold_no_certificate_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    nonsense = tmp_path / "authority.pem"
+    nonsense.write_text("no certificate")
+    with pytest.raises(SettingsError, match=r"The TLS files cannot be used .*look at KAFKA_SSL_CAFILE"):
+        connection(Settings(kafka_security_protocol="SSL", kafka_ssl_cafile=nonsense))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="install openssl: it makes the certificate")
+def test_a_locked_key_opens_with_its_password_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-subj",
+        "/CN=till",
+        "-passout",
+        "pass:open-sesame",
+    ]
+    subprocess.run([*made, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    locked = Settings(kafka_security_protocol="SSL", kafka_ssl_certfile=certificate, kafka_ssl_keyfile=key)
+    opened = locked.model_copy(update={"kafka_ssl_password": SecretStr("open-sesame")})
+    assert isinstance(connection(opened)["ssl_context"], ssl.SSLContext)
+    wrong = locked.model_copy(update={"kafka_ssl_password": SecretStr("wrong")})
+    for refused in (locked, wrong):
+        with pytest.raises(SettingsError, match=r"look at .*KAFKA_SSL_PASSWORD"):
+            connection(refused)
+
+
 async def test_aiokafka_knows_every_option() -> None:
     settings = Settings(group_instance_id="till-1")
     AIOKafkaConsumer(**consumer_options(settings))
@@ -118,7 +212,7 @@ async def test_idempotence_is_as_set_or_as_the_broker_can(
 async def test_a_broker_that_is_not_there_is_an_error_that_says_what_to_do() -> None:
     nowhere = Settings(kafka_broker=f"127.0.0.1:{free_port(0)}")
     with pytest.raises(
-        BrokerUnreachable, match=r"No Kafka broker answers at 127\.0\.0\.1:\d+ .*correct KAFKA_BROKER"
+        BrokerUnreachable, match=r"No Kafka broker answers at 127\.0\.0\.1:\d+ over PLAINTEXT"
     ):
         await abilities(nowhere)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.settings import Settings, variable
-from streams.settings_docs import BEGIN, END, PAGE, main, settings_table, with_table
+from streams.settings_docs import BEGIN, END, PAGE, settings_table, with_table
 
 
 def test_the_committed_page_is_up_to_date() -> None:
@@ -34,18 +34,3 @@ def test_text_around_the_table_is_kept() -> None:
 def test_a_page_without_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="needs the lines"):
         with_table("nothing here")
-
-
-def test_check_fails_when_the_page_differs_and_passes_after_writing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = tmp_path / "operations.md"
-    page.write_text(f"{BEGIN}\n{END}\n")
-    monkeypatch.setattr("streams.settings_docs.PAGE", page)
-    monkeypatch.setattr("sys.argv", ["settings_docs", "--check"])
-    assert main() == 1
-    assert "run `make docs`" in capsys.readouterr().err
-    monkeypatch.setattr("sys.argv", ["settings_docs"])
-    assert main() == 0
-    monkeypatch.setattr("sys.argv", ["settings_docs", "--check"])
-    assert main() == 0

@@ -213,5 +213,5 @@ async def test_more_copies_than_brokers_is_the_brokers_refusal(
 
 
 async def test_no_broker_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(BrokerUnreachable, match="correct KAFKA_BROKER"):
+    with pytest.raises(BrokerUnreachable, match="correct KAFKA_BROKER, KAFKA_SECURITY_PROTOCOL or the login"):
         await create_topics(Settings(kafka_broker=f"127.0.0.1:{free_port(0)}"))

@@ -23,10 +23,12 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from streams.broker import answers, end_with_parent, free_port
+from streams.broker import accepts, answers, end_with_parent, free_port
 
 POM: Final = Path(__file__).with_name("pom.xml")
 JAVA: Final = 17
+LOGIN: Final = ("cartpulse", "hush-hush")
+"""User and password of the listener that asks for them."""
 READY_SECONDS: Final = 90.0
 """A cold start takes four seconds; after SIGKILL, or on a busy machine, many more."""
 
@@ -40,13 +42,23 @@ class ApacheKafka:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="cartpulse-kafka-"))
-        self._port, self._controller = free_port(0), free_port(0)
+        self._port, self._secured, self._controller = free_port(0), free_port(0), free_port(0)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         """`host:port` for `KAFKA_BROKER`."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def secured_address(self) -> str:
+        """`host:port` of the listener with TLS that takes `LOGIN` by PLAIN and SCRAM-SHA-512."""
+        return f"127.0.0.1:{self._secured}"
+
+    @property
+    def certificate(self) -> Path:
+        """PEM file of the authority that signs the secured listener's certificate."""
+        return self._folder / "broker.pem"
 
     @property
     def pid(self) -> int:
@@ -61,7 +73,10 @@ class ApacheKafka:
         if not config.exists():
             config.write_text(self._properties())
             cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            _run([*program, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)])
+            self._make_certificate()
+            scram = f"SCRAM-SHA-512=[name={LOGIN[0]},password={LOGIN[1]}]"
+            arguments = ["format", "-t", cluster, "-c", str(config), "--add-scram", scram]
+            _run([*program, "kafka.tools.StorageTool", *arguments])
         with (self._folder / "server.log").open("ab") as log:
             self._process = _spawn([*program, "kafka.Kafka", str(config)], log.fileno())
         try:
@@ -87,6 +102,8 @@ class ApacheKafka:
         deadline = time.monotonic() + READY_SECONDS
         while True:
             try:
+                if not accepts(self._port):
+                    raise ConnectionRefusedError(self.address)
                 async with asyncio.timeout(10):
                     await answers(self.address)
             except (KafkaError, OSError, TimeoutError) as reason:
@@ -98,30 +115,55 @@ class ApacheKafka:
             else:
                 return
 
+    def _make_certificate(self) -> None:
+        tool = str(Path(java()).with_name("keytool"))
+        keystore = ["-alias", "broker", "-keystore", str(self._keystore), "-storepass", LOGIN[1]]
+        made = ["-dname", "CN=localhost", "-keyalg", "RSA", "-validity", "2", "-storetype", "PKCS12"]
+        extensions = ("san=ip:127.0.0.1", "bc:critical=ca:true", "ku:critical=keyCertSign,digitalSignature")
+        extended = [word for extension in extensions for word in ("-ext", extension)]
+        _run([tool, "-genkeypair", *keystore, *made, *extended])
+        _run([tool, "-exportcert", "-rfc", *keystore, "-file", str(self.certificate)])
+
+    @property
+    def _keystore(self) -> Path:
+        return self._folder / "broker.p12"
+
     def _properties(self) -> str:
-        return "\n".join(
-            (
-                "process.roles=broker,controller",
-                "node.id=1",
-                f"controller.quorum.voters=1@127.0.0.1:{self._controller}",
-                f"listeners=PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{self._controller}",
-                f"advertised.listeners=PLAINTEXT://127.0.0.1:{self._port}",
-                "controller.listener.names=CONTROLLER",
-                "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-                f"log.dirs={self._folder / 'data'}",
-                "offsets.topic.replication.factor=1",
-                "offsets.topic.num.partitions=4",
-                "transaction.state.log.replication.factor=1",
-                "transaction.state.log.min.isr=1",
-                "transaction.state.log.num.partitions=4",
-                "share.coordinator.state.topic.replication.factor=1",
-                "share.coordinator.state.topic.min.isr=1",
-                # The default of 3 s hides what goes wrong when workers join at the same moment.
-                "group.initial.rebalance.delay.ms=0",
-                "group.min.session.timeout.ms=1000",
-                "",
-            )
-        )
+        listeners = f"PLAINTEXT://{self.address},SECURED://{self.secured_address}"
+        properties = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{self._controller}",
+            "advertised.listeners": listeners,
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL",
+            "log.dirs": str(self._folder / "data"),
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "4",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            # The default of 3 s hides what goes wrong when workers join at the same moment.
+            "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "1000",
+        }
+        return "".join(f"{key}={value}\n" for key, value in (properties | self._security()).items())
+
+    def _security(self) -> dict[str, str]:
+        user, password = LOGIN
+        modules = "org.apache.kafka.common.security"
+        security = {
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+            "plain.sasl.jaas.config": f'{modules}.plain.PlainLoginModule required user_{user}="{password}";',
+            "scram-sha-512.sasl.jaas.config": f"{modules}.scram.ScramLoginModule required;",
+            "ssl.keystore.location": str(self._keystore),
+            "ssl.keystore.password": password,
+            "ssl.keystore.type": "PKCS12",
+        }
+        return {f"listener.name.secured.{key}": value for key, value in security.items()}
 
 
 def artifacts() -> Path:

@@ -1,8 +1,9 @@
 """What streaming results are checked against: the exact batch computation over The Complete Journey.
 
 Everything here works on the whole data at once, in float64, with nothing incremental and nothing of
-`models/` in it: two independent ways to the same numbers. Days are business days of New York, counted from
-2000-01-01; a trip is a household-day; a category is bought on a day if its net quantity is above 0.
+`models/` in it but the constants of a formula: two independent ways to the same numbers. Days are business
+days of New York, counted from 2000-01-01; a trip is a household-day; a category is bought on a day if its net
+quantity is above 0.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow.parquet as pq
+from scipy import stats
+
+from models import consumption, priors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -228,6 +232,63 @@ def _recency_weighted(
     weight = np.where(position == skip, 1.0, 0.3) * 0.7**age
     weight[position < skip] = 0
     return np.add.reduceat(weight * values, starts)
+
+
+def category_priors(
+    trips: Trips, categories: int, day: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Location and within-customer variance of ln D by category, as adopted at the boundary that opens `day`.
+
+    Of all intervals that ended before `day`: the j-th of a pair weighs 1/j, halved for each year of age.
+    """
+    trips = before(trips, day)
+    starts = starts_of(trips)
+    counts = np.diff(np.append(starts, len(trips.days)))
+    number = np.arange(len(trips.days)) - np.repeat(starts, counts)
+    log = np.log(np.maximum(intervals(trips), 1))
+    running = np.cumsum(log) - log
+    earlier = running - np.repeat(running[starts], counts)
+    deviation = log - earlier / np.maximum(number - 1, 1)
+    age = day - 1 - trips.days
+    weight = np.where(number > 0, 0.5 ** (age / priors.HALF_LIFE_DAYS) / np.maximum(number, 1), 0)
+    again = np.where(number > 1, weight, 0)
+    square = deviation**2 * (number - 1) / np.maximum(number, 1)
+    parts = [weight, weight * log, weight * log**2, again, again * square]
+    sums = np.stack([np.bincount(trips.categories, part, categories) for part in parts])
+    whole = sums.sum(axis=1) + priors.FIRST_BELIEF
+    mean, variance = whole[1] / whole[0], whole[4] / whole[3]
+    seen = sums[0] > 0
+    size, means = sums[0, seen], sums[1, seen] / sums[0, seen]
+    spread = whole[2] / whole[0] - mean**2
+    excess = (size * (means - np.average(means, weights=size)) ** 2).sum() - (len(size) - 1) * spread
+    between = excess / (size.sum() - (size**2).sum() / size.sum())
+    pull = np.clip(spread / between, *priors.SHRINKAGE_BOUNDS) if between > 0 else priors.SHRINKAGE_BOUNDS[1]
+    return (sums[1] + pull * mean) / (sums[0] + pull), (sums[4] + pull * variance) / (sums[3] + pull)
+
+
+def posteriors(
+    pairs: Pairs, location: NDArray[np.float64], variance: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Location and spread of each pair's next ln D, from the priors of every category."""
+    count = pairs.purchases - 1.0
+    mean = pairs.sum_log / np.maximum(count, 1)
+    evidence = (1 - consumption.RECENT_SHARE) * mean + consumption.RECENT_SHARE * pairs.ewma_log
+    trust, freedom = consumption.LOCATION_PSEUDO_COUNT, consumption.SPREAD_PSEUDO_COUNT
+    centre = location[pairs.categories] + consumption.UNSEEN_SHIFT
+    squares = np.maximum(pairs.sum_log2 - count * mean**2, 0) + freedom * variance[pairs.categories]
+    spread = np.sqrt(squares / (np.maximum(count - 1, 0) + freedom) * (1 + 1 / (count + trust)))
+    return (count * evidence + trust * centre) / (count + trust), spread
+
+
+def hit_chances(location: float, spread: float, lead: int, grace: int) -> NDArray[np.float64]:
+    """Chance of a purchase in [date - lead, date + grace] for dates 0 to 1,500 days after a trip."""
+    dates = np.arange(1_501)
+    days = np.arange(-lead - 1, len(dates) + grace)
+    ended = np.where(
+        days >= 1, stats.lognorm.cdf(np.maximum(days, 0) + 0.5, spread, scale=np.exp(location)), 0
+    )
+    chances: NDArray[np.float64] = (1 - consumption.LAPSE) * (ended[lead + grace + 1 :] - ended[: len(dates)])
+    return chances
 
 
 def customers(lines: Lines, *, before_ms: int | None = None) -> Customers:

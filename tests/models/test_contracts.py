@@ -1,0 +1,251 @@
+"""The documents made from the models, and samples of version 1 that must be understood for ever."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from jsonschema import Draft202012Validator
+
+from models import contracts
+from models.decode import Decoder, Raw
+from models.events import (
+    DEAD_LETTER_TYPE,
+    REPLENISHMENT_ALERT_TYPE,
+    SEGMENT_CHANGE_TYPE,
+    DeadLetter,
+    Purchase,
+    ReplenishmentAlert,
+    SegmentChange,
+    alert_id,
+    output,
+)
+from models.purchases import ContractError, ErrorCode, Signal, read
+from models.settings import LedgerSettings
+from tests.models.malformed import REFUSED, mutated_baskets
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = ROOT / "docs" / "contracts"
+SAMPLES = ROOT / "tests" / "samples" / "v1"
+DECODER = Decoder(LedgerSettings.model_validate({}))
+
+
+@cache
+def validator(name: str) -> Draft202012Validator:
+    """The committed schema's: what a stranger would check with."""
+    schema = json.loads((COMMITTED / f"{name}.v1.json").read_text(encoding="utf-8"))
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def sample(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def names(prefix: str) -> list[str]:
+    return sorted(path.stem for path in SAMPLES.glob(f"{prefix}*.json"))
+
+
+def test_the_committed_documents_are_those_of_the_models() -> None:
+    assert contracts.differences(COMMITTED) == []
+
+
+def test_writing_makes_the_folder_equal_and_says_what_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "contracts"
+    assert {path.name for path in contracts.write(folder)} == set(contracts.documents())
+    (folder / "purchase.v1.json").write_text("{}", encoding="utf-8")
+    (folder / "signal.v1.json").unlink()
+    (folder / "mine.json").write_text("{}", encoding="utf-8")
+
+    assert contracts.differences(folder) == ["purchase.v1.json", "signal.v1.json"]
+    assert [path.name for path in contracts.write(folder)] == ["purchase.v1.json", "signal.v1.json"]
+    assert (folder / "mine.json").exists()
+    assert contracts.differences(folder) == []
+    assert contracts.write(folder) == []
+
+
+@pytest.mark.parametrize("name", [name for name in contracts.documents() if name != contracts.ASYNCAPI])
+def test_every_schema_is_one_of_draft_2020_12_and_says_what_each_field_is(name: str) -> None:
+    schema = json.loads(contracts.documents()[name])
+
+    Draft202012Validator.check_schema(schema)
+    assert schema["$id"] == f"urn:cartpulse:{name.removesuffix('.v1.json')}:v1"
+    for model in (schema, *schema.get("$defs", {}).values()):
+        for field, about in model["properties"].items():
+            described = "description" in about or "$ref" in about or "const" in about
+            assert described, f"{name}: {field} has no description"
+
+
+def test_the_page_for_people_lists_every_error_code_and_every_type() -> None:
+    page = (COMMITTED.parent / "contracts.md").read_text(encoding="utf-8")
+
+    rows = re.findall(r"^\| `([a-z-]+)` \| (?:is|has|lacks) ", page, flags=re.MULTILINE)
+    assert rows == [code.value for code in ErrorCode]
+    for type_ in (REPLENISHMENT_ALERT_TYPE, SEGMENT_CHANGE_TYPE, DEAD_LETTER_TYPE):
+        assert f"| `{type_}` |" in page
+
+
+def test_the_example_on_the_page_for_people_is_a_purchase() -> None:
+    page = (COMMITTED.parent / "contracts.md").read_text(encoding="utf-8")
+    example = page.partition("```json\n")[2].partition("```")[0]
+
+    assert isinstance(read(example.encode()), Purchase)
+
+
+def references(content: object) -> list[str]:
+    if isinstance(content, dict):
+        own = [content["$ref"]] if isinstance(content.get("$ref"), str) else []
+        return own + [one for inner in content.values() for one in references(inner)]
+    if isinstance(content, list):
+        return [one for inner in content for one in references(inner)]
+    return []
+
+
+def test_the_asyncapi_document_follows_the_rules_of_version_3() -> None:
+    document = json.loads(contracts.documents()[contracts.ASYNCAPI])
+
+    assert document["asyncapi"] == "3.0.0"
+    assert set(document) <= {
+        "asyncapi", "id", "info", "servers", "defaultContentType", "channels", "operations", "components"
+    }  # fmt: skip
+    assert {"title", "version"} <= set(document["info"])
+    for channel in document["channels"].values():
+        assert set(channel) <= {"address", "messages", "title", "summary", "description", "bindings"}
+        for reference in references(channel["messages"]):
+            assert reference.startswith("#/components/messages/")
+    for operation in document["operations"].values():
+        assert operation["action"] in {"send", "receive"}
+        assert operation["channel"]["$ref"].removeprefix("#/channels/") in document["channels"]
+    for message in document["components"]["messages"].values():
+        assert set(message) <= {"name", "title", "summary", "contentType", "headers", "payload", "bindings"}
+        assert message.get("headers", {"type": "object"})["type"] == "object"
+
+
+def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
+    document = json.loads(contracts.documents()[contracts.ASYNCAPI])
+
+    found = references(document)
+    assert found
+    for reference in found:
+        place: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            place = place[step]
+
+
+def test_the_asyncapi_document_names_every_topic_and_what_it_is_read_or_written_for() -> None:
+    document = json.loads(contracts.documents()[contracts.ASYNCAPI])
+
+    actions = {
+        one["channel"]["$ref"].split("/")[-1]: one["action"] for one in document["operations"].values()
+    }
+    assert actions == {
+        "purchases": "receive",
+        "replenishment-alerts": "send",
+        "segment-changes": "send",
+        "dead-letters": "send",
+    }
+
+
+@pytest.mark.parametrize("name", [*names("purchase"), *names("return")])
+def test_a_purchase_of_version_1_decodes_for_ever(name: str) -> None:
+    content = sample(name)
+    value = json.dumps(content).encode()
+
+    record = read(value)
+    records, refusals = DECODER.decode([Raw(0, value, -1)])
+
+    assert isinstance(record, Purchase)
+    assert refusals == []
+    assert (records.event_ids, records.customers) == (
+        [content["event_id"]],
+        [content["customer_id"].encode()],
+    )
+    assert records.products == [line["product_id"] for line in content["items"]]
+    said, kept = dict(content), record.model_dump(mode="json")
+    lines = zip(said.pop("items"), kept.pop("items"), strict=True)
+    assert all(kept[field] == said[field] for field in said.keys() & kept.keys())
+    assert all(
+        after[field] == before[field] for before, after in lines for field in before.keys() & after.keys()
+    )
+    validator("purchase").validate(content)
+
+
+@pytest.mark.parametrize("name", names("signal"))
+def test_a_signal_of_version_1_decodes_for_ever(name: str) -> None:
+    content = sample(name)
+
+    record = read(json.dumps(content).encode())
+
+    assert isinstance(record, Signal)
+    assert record.model_dump() == content
+    validator("signal").validate(content)
+
+
+@pytest.mark.parametrize("name", [*names("replenishment-alert"), *names("segment-change")])
+def test_an_output_of_version_1_decodes_for_ever_and_would_be_sent_alike(name: str) -> None:
+    content = sample(name)
+    alert = content["topic"] == "replenishment-alerts"
+    model: type[ReplenishmentAlert | SegmentChange] = ReplenishmentAlert if alert else SegmentChange
+
+    record = output(model.model_validate_json(json.dumps(content["value"])))
+
+    validator("replenishment-alert" if alert else "segment-change").validate(content["value"])
+    sent = json.loads(record.value)
+    assert {field: sent[field] for field in content["value"]} == content["value"]
+    assert {field: value.decode() for field, value in record.headers} == content["headers"]
+    assert (record.topic, record.key.decode()) == (content["topic"], content["key"])
+    assert record.timestamp == content["timestamp"]
+
+
+def test_the_samples_alert_id_is_still_made_the_same_way() -> None:
+    for name in names("replenishment-alert"):
+        assert sample(name)["value"]["alert_id"] == alert_id(
+            b"900", "FLUID MILK PRODUCTS", "boundary:2017-03-05"
+        )
+
+
+@pytest.mark.parametrize("name", names("dead-letter"))
+def test_a_dead_letter_of_version_1_reads_back_for_ever(name: str) -> None:
+    content = sample(name)
+    headers = tuple((field, value.encode()) for field, value in content["headers"].items())
+
+    letter = DeadLetter.from_headers(headers)
+
+    assert letter.headers() == headers
+    validator("dead-letter").validate(content["headers"])
+
+
+def test_there_is_a_sample_of_every_alert_state_and_of_a_first_segment() -> None:
+    states = {sample(name)["value"]["state"] for name in names("replenishment-alert")}
+    firsts = {sample(name)["value"]["from"] is None for name in names("segment-change")}
+
+    assert states == {"raised", "fulfilled", "missed", "withdrawn"}
+    assert firsts == {True, False}
+
+
+@settings(max_examples=200, deadline=None)
+@given(mutated_baskets())
+def test_the_purchase_schema_allows_whatever_the_contract_does(value: bytes) -> None:
+    try:
+        record = read(value)
+    except ContractError:
+        return
+    if isinstance(record, Purchase):
+        validator("purchase").validate(json.loads(value))
+
+
+SEEN_BY_A_SCHEMA = {"type", "missing", "empty", "kind", "sign"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [value for value, error, _ in REFUSED.values() if value and error in SEEN_BY_A_SCHEMA],
+    ids=[name for name, (value, error, _) in REFUSED.items() if value and error in SEEN_BY_A_SCHEMA],
+)
+def test_the_purchase_schema_refuses_what_a_schema_can_see(value: bytes) -> None:
+    assert not validator("purchase").is_valid(json.loads(value))

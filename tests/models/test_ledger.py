@@ -1,0 +1,416 @@
+"""The ledger: one log gives the same events and rows, however it is cut, repeated, shuffled or crashed."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models import alerts
+from models.ledger import FURTHEST_AHEAD, Ledger
+from models.rows import CLOCK_KEY, PRIORS_KEY, THRESHOLDS_KEY, RowError, header
+from models.settings import LedgerSettings
+from models.storage import LedgerConflict
+from tests.support.logs import Replay, basket, drive, live, records_of, replay_of, tick
+
+if TYPE_CHECKING:
+    from models.records import Records
+
+SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+CATEGORIES = ("MILK", "BREAD", "EGGS", "COUPON", "Käse")
+SCHEDULES = 2_000
+"""Simulated crash schedules of one test run."""
+
+
+def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
+    """A made-up log: regular buyers, returns, late and repeated events, rubbish, and ticks."""
+    rng = random.Random(seed)
+    rhythm = {str(number): rng.uniform(0.4, 4.0) for number in range(customers)}
+    log = [tick(-1)]
+    sent: list[bytes] = []
+    for day in range(days):
+        for customer, gap in rhythm.items():
+            for part in range(3):
+                if rng.random() < 1 / (3 * gap):
+                    lines = [
+                        (rng.choice(CATEGORIES), f"p{rng.randrange(4)}", float(rng.choice((1, 2, -1))), 1.25)
+                        for _ in range(rng.randrange(1, 5))
+                    ]
+                    event = f"{day}-{customer}-{part}"
+                    sent.append(basket(event, customer, day + part / 4 + rng.random() / 5, *lines))
+                    log.append(sent[-1])
+        if rng.random() < 0.4 and sent:
+            log.append(rng.choice(sent))  # a duplicate
+        if rng.random() < 0.2:
+            log.append(basket(f"late-{day}", "1", day - 3.5, ("MILK", "p1", 1.0, 2.0)))
+        if rng.random() < 0.2:
+            log.append(b"{rubbish")
+        if rng.random() < 0.9:
+            log.append(tick(day))
+    return log
+
+
+def equal(one: Replay, other: Replay) -> None:
+    """Same ids, one content each, equal rows."""
+    assert one.events.keys() == other.events.keys()
+    assert all(len(one.events[identity] | other.events[identity]) == 1 for identity in one.events)
+    assert one.rows == other.rows
+
+
+def test_a_log_gives_alerts_and_segment_changes() -> None:
+    replay = replay_of(a_log(7, days=40), SETTINGS)
+    states = {event["state"] for event in replay.values("replenishment-alerts")}
+    assert states >= {"raised", "fulfilled", "missed"}
+    assert replay.values("segment-changes")
+    assert replay.counts["late"]
+    assert replay.counts["duplicates"]
+
+
+@given(seed=st.integers(0, 50), cuts=st.lists(st.integers(1, 40), min_size=1), limit=st.integers(1, 5))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_cutting_gives_the_same_events_and_rows(seed: int, cuts: list[int], limit: int) -> None:
+    log = a_log(seed)
+    whole, cut = replay_of(log, SETTINGS), Replay()
+    ledger, records, at = Ledger(SETTINGS), records_of(log, SETTINGS), 0
+    while at < len(records):
+        step = cuts[at % len(cuts)]
+        drive(ledger, records.slice(at, min(at + step, len(records))), cut, sweep_limit=limit)
+        at += step
+        if at % 3 == 0 and ledger.sweeping:
+            cut.take(ledger.sweep(limit))
+    drive_to_the_end(ledger, cut, limit)
+    equal(whole, cut)
+
+
+def drive_to_the_end(ledger: Ledger, replay: Replay, limit: int) -> None:
+    while ledger.sweeping:
+        replay.take(ledger.sweep(limit))
+
+
+class Crash(Exception):  # noqa: N818 - it is one
+    """The worker died here."""
+
+
+class Simulation:
+    """Workers that send outputs, then rows as one batch, then commit, and die anywhere in between."""
+
+    def __init__(self, log: list[bytes], rng: random.Random, crashes: int) -> None:
+        self.log, self.rng, self.crashes = log, rng, crashes
+        self.broker = Replay()
+
+    def run(self) -> Replay:
+        """Start workers until one gets to the end of the log."""
+        while True:
+            try:
+                self.work()
+            except Crash:
+                continue
+            return self.broker
+
+    def work(self) -> None:
+        ledger = Ledger(SETTINGS)
+        ledger.load(list(self.broker.rows.items()))
+        at = ledger.clock.offset + 1
+        records = records_of(self.log, SETTINGS)
+        while at < len(records) or ledger.sweeping:
+            sweep = ledger.sweeping and (at >= len(records) or self.rng.random() < 0.3)
+            stop = min(at + self.rng.randrange(1, 30), len(records))
+            changes = ledger.sweep(2) if sweep else ledger.advance(records.slice(at, stop))
+            if not sweep and not changes.applied:
+                changes = ledger.sweep(2)
+            at += changes.applied
+            self.deliver(changes.outputs, changes)
+
+    def deliver(self, outputs: tuple[object, ...], changes: object) -> None:
+        self.may_crash()
+        some = self.rng.randrange(len(outputs) + 1)
+        self.broker.outputs.extend(changes.outputs[:some])  # type: ignore[attr-defined]
+        self.may_crash()
+        self.broker.outputs.extend(changes.outputs[some:])  # type: ignore[attr-defined]
+        self.may_crash()
+        self.broker.store(changes.rows)  # type: ignore[attr-defined]
+        self.may_crash()
+
+    def may_crash(self) -> None:
+        if self.crashes and self.rng.random() < 0.1:
+            self.crashes -= 1
+            raise Crash
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_crash_between_sending_acknowledging_and_storing_changes_nothing(seed: int) -> None:
+    log = a_log(seed, days=6, customers=3)
+    whole = replay_of(log, SETTINGS)
+    for schedule in range(SCHEDULES // 20):
+        crashed = Simulation(log, random.Random(f"{seed}/{schedule}"), crashes=4).run()
+        equal(whole, crashed)
+
+
+@given(seed=st.integers(0, 50), shuffle=st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_baskets_of_a_day_in_any_order_give_equal_customers_once_it_is_folded(
+    seed: int, shuffle: random.Random
+) -> None:
+    rng = random.Random(seed)
+    straight, shuffled = [tick(-1)], [tick(-1)]
+    for day in range(8):
+        baskets = [
+            basket(
+                f"{day}-{at}",
+                str(rng.randrange(4)),
+                day + 0.35 + at / 40,
+                *((rng.choice(CATEGORIES), f"p{rng.randrange(5)}", float(rng.randrange(1, 4)), 0.1) for _ in range(3)),
+            )
+            for at in range(rng.randrange(8))
+        ]
+        straight += [*baskets, tick(day)]
+        shuffle.shuffle(baskets)
+        shuffled += [*baskets, tick(day)]
+    assert folded(straight) == folded(shuffled)
+
+
+def folded(log: list[bytes]) -> list[dict[str, object]]:
+    """Every customer of a log after its last day, without what names an order."""
+    ledger = Ledger(SETTINGS)
+    drive(ledger, records_of(log, SETTINGS), Replay(), finish=True)
+    known = [ledger.describe(str(number).encode()) for number in range(4)]
+    return [
+        {name: value for name, value in customer.items() if name not in ("source_offset", "segment")}
+        for customer in known
+        if customer is not None
+    ]
+
+
+def test_a_sweep_uses_the_thresholds_of_its_boundary_however_much_arrives_meanwhile() -> None:
+    log = a_log(3, days=20)
+    early, late = Replay(), Replay()
+    for replay, sweep_at_once in ((early, True), (late, False)):
+        ledger, records = Ledger(SETTINGS), records_of(log, SETTINGS)
+        for at in range(len(records)):
+            drive(ledger, records.slice(at, at + 1), replay, sweep_limit=1)
+            if sweep_at_once:
+                drive_to_the_end(ledger, replay, 100)
+        drive_to_the_end(ledger, replay, 1)
+    equal(early, late)
+
+
+def test_what_a_day_teaches_is_adopted_at_the_next_boundary() -> None:
+    ledger, replay = Ledger(SETTINGS), Replay()
+    log = [tick(-1)]
+    for day in range(0, 9, 3):
+        log += [basket(f"{day}-{n}", str(n), day + 0.5, ("MILK", "p", 1.0, 1.0)) for n in range(5)]
+        log += [tick(day)]
+    drive(ledger, records_of(log, SETTINGS), replay, finish=True)
+    at_the_boundary = replay.rows[PRIORS_KEY]
+    drive(ledger, records_of([tick(9)], SETTINGS, first_offset=len(log)), replay, finish=True)
+    adopted = replay.rows[PRIORS_KEY]
+    drive(ledger, records_of([tick(10)], SETTINGS, first_offset=len(log) + 1), replay, finish=True)
+    assert len(adopted) > 0
+    assert at_the_boundary != adopted
+    assert header(adopted).boundary == header(at_the_boundary).boundary + 1
+
+
+@pytest.mark.parametrize("fails", ["plan", "fulfil", "raise_due"])
+def test_a_step_that_raises_leaves_the_ledger_as_it_was(monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    log = a_log(11, days=20)
+    whole, replay = replay_of(log, SETTINGS), Replay()
+    ledger, records = Ledger(SETTINGS), records_of(log, SETTINGS)
+    original = getattr(alerts, fails)
+    raised = 0
+    for at in range(0, len(records), 5):
+        run = records.slice(at, min(at + 5, len(records)))
+        with monkeypatch.context() as broken:
+            broken.setattr(alerts, fails, lambda *given: (original(*given), 1 / 0))
+            raised += tries(ledger, run)
+        drive(ledger, run, replay)
+    drive_to_the_end(ledger, replay, 100)
+    assert raised
+    equal(whole, replay)
+
+
+def tries(ledger: Ledger, run: Records) -> int:
+    """Advance or sweep once; tells whether it raised."""
+    try:
+        if ledger.sweeping:
+            ledger.sweep(2)
+        else:
+            ledger.advance(run)
+    except ZeroDivisionError:
+        return 1
+    return 0
+
+
+def test_a_ledger_loaded_from_its_rows_goes_on_as_if_nothing_had_happened() -> None:
+    log = a_log(5, days=30)
+    whole, replay = replay_of(log, SETTINGS), Replay()
+    half = len(log) // 2
+    drive(Ledger(SETTINGS), records_of(log[:half], SETTINGS), replay)
+    again = Ledger(SETTINGS)
+    again.load(replay.rows.items())
+    drive(again, records_of(log[half:], SETTINGS, first_offset=half), replay, finish=True)
+    equal(whole, replay)
+
+
+def test_rows_without_a_clock_row_are_refused() -> None:
+    replay = replay_of(a_log(1), SETTINGS)
+    del replay.rows[CLOCK_KEY]
+    with pytest.raises(RowError, match="no clock row"):
+        Ledger(SETTINGS).load(replay.rows.items())
+
+
+def test_rows_of_another_partition_count_are_refused() -> None:
+    replay = replay_of(a_log(1), SETTINGS)
+    with pytest.raises(LedgerConflict, match="1 partitions"):
+        Ledger(SETTINGS, partitions=4).load(replay.rows.items())
+
+
+def test_rows_of_another_kind_of_clock_are_refused() -> None:
+    replay = replay_of(a_log(1), SETTINGS)
+    with pytest.raises(LedgerConflict, match="clock"):
+        Ledger(SETTINGS.model_copy(update={"clock": "wall"})).load(replay.rows.items())
+
+
+def test_other_settings_are_adopted_at_the_next_boundary_and_not_before() -> None:
+    log = a_log(1, days=4)
+    replay = Replay()
+    drive(Ledger(SETTINGS), records_of(log, SETTINGS), replay, finish=True)
+    wanted = SETTINGS.model_copy(update={"alert_daily_cap": 1})
+    ledger = Ledger(wanted)
+    ledger.load(replay.rows.items())
+    assert ledger.settings == SETTINGS
+    at = len(log)
+    drive(ledger, records_of([basket("x", "1", 4.1, ("MILK", "p", 1.0, 1.0))], SETTINGS, first_offset=at), replay)
+    assert ledger.settings == SETTINGS
+    drive(ledger, records_of([tick(5)], SETTINGS, first_offset=at + 1), replay, finish=True)
+    assert ledger.settings == wanted
+    again = Ledger(wanted)
+    again.load(replay.rows.items())
+    assert again.settings == wanted
+
+
+def test_strangers_are_named_and_change_nothing() -> None:
+    log = [tick(-1), *(basket(f"e{n}", str(n), 0.5, ("MILK", "p", 1.0, 1.0)) for n in range(40))]
+    replays = [Replay() for _ in range(4)]
+    for partition, replay in enumerate(replays):
+        ledger = Ledger(SETTINGS, partition=partition, partitions=4)
+        drive(ledger, records_of(log, SETTINGS), replay)
+    assert sum(40 - len(replay.strangers) for replay in replays) == 40
+    customers = [key for replay in replays for key in replay.rows if key[:1] != b"\0"]
+    assert len(customers) == len(set(customers)) == 40
+
+
+def test_an_event_far_beyond_the_log_is_refused_and_does_not_move_time() -> None:
+    log = [tick(-1), basket("a", "1", 0.5, ("MILK", "p", 1.0, 1.0)), basket("b", "1", 9.5, ("MILK", "p", 1.0, 1.0))]
+    replay = replay_of(log, SETTINGS)
+    assert [(refusal.offset, refusal.error) for refusal in replay.refusals] == [(2, "future")]
+    assert replay.counts["applied"] == 1
+
+
+def test_an_event_older_than_a_full_ring_is_refused_and_not_guessed() -> None:
+    log = [tick(-1), *(basket(f"e{n}", "1", 0.5 + n / 1000, ("MILK", "p", 1.0, 1.0)) for n in range(40))]
+    replay = replay_of([*log, log[1], log[-1]], SETTINGS)
+    assert [refusal.error for refusal in replay.refusals] == ["too-old"]
+    assert replay.counts["duplicates"] == 1
+
+
+def test_the_same_log_twice_counts_once() -> None:
+    log = a_log(2, days=10)
+    ledger, once = Ledger(SETTINGS), Replay()
+    drive(ledger, records_of(log, SETTINGS), once, finish=True)
+    before = [ledger.describe(str(number).encode()) for number in range(6)]
+    drive(ledger, records_of(log, SETTINGS, first_offset=len(log)), once, finish=True)
+    assert [ledger.describe(str(number).encode()) for number in range(6)] == before
+
+
+def test_on_the_wall_clock_history_is_counted_and_not_sent() -> None:
+    wall = SETTINGS.model_copy(update={"clock": "wall"})
+    history, future = a_log(7, days=20), a_log(8, days=30)[1:]
+    log = [*history, live(20.5), *future]
+    replay = Replay()
+    drive(Ledger(wall), records_of(log, wall), replay, finish=True)
+    assert replay.counts["suppressed"]
+    assert replay.outputs
+    assert all(event["occurred_at"] > "2017-01-21T12" for event in replay.values("replenishment-alerts"))
+
+
+def test_on_the_wall_clock_an_event_later_than_its_arrival_is_refused() -> None:
+    wall = SETTINGS.model_copy(update={"clock": "wall"})
+    arrival = records_of([tick(0)], wall).occurred_at[0]
+    late = records_of([tick(0), basket("a", "1", 2.0, ("MILK", "p", 1.0, 1.0))], wall, appended_at=int(arrival))
+    replay = Replay()
+    drive(Ledger(wall), late, replay)
+    assert late.occurred_at[1] > arrival + FURTHEST_AHEAD
+    assert [refusal.error for refusal in replay.refusals] == ["future"]
+
+
+def test_a_tick_is_due_once_the_day_and_the_lateness_are_over() -> None:
+    wall = SETTINGS.model_copy(update={"clock": "wall"})
+    ledger, replay = Ledger(wall), Replay()
+    records = records_of([tick(0), live(1.4), tick(1)], wall)
+    drive(ledger, records.slice(0, 1), replay, finish=True)
+    over = int(records.occurred_at[2])
+    assert ledger.tick_due(over) is None
+    drive(ledger, records.slice(1, 2), replay, finish=True)
+    assert ledger.tick_due(over - 1) is None
+    assert ledger.tick_due(over) == over
+
+
+def test_a_customer_of_very_many_products_and_categories_stays_within_bounds() -> None:
+    log = [tick(-1)]
+    for day in range(6):
+        log += [
+            basket(
+                f"{day}-{part}",
+                "1",
+                day + 0.3 + part / 10,
+                *((f"c{day * 90 + n % 90}", f"p{day}-{part}-{n}", 1.0, 1.0) for n in range(900)),
+            )
+            for part in range(3)
+        ]
+        log.append(tick(day))
+    replay = replay_of(log, SETTINGS)
+    assert len(replay.rows[b"1"]) <= 8192
+    assert replay.counts["evicted_categories"] > 0
+
+
+def test_a_full_open_day_keeps_the_same_lines_in_any_order() -> None:
+    baskets = [
+        basket(f"b{part}", "1", 0.3 + part / 100, *((f"c{n % 7}", f"p{part}-{n}", 1.0, 1.0) for n in range(60)))
+        for part in range(5)
+    ]
+    rows = []
+    for order in ((0, 1, 2, 3, 4), (4, 2, 0, 3, 1)):
+        replay, ledger = Replay(), Ledger(SETTINGS)
+        drive(ledger, records_of([tick(-1), *(baskets[at] for at in order), tick(0)], SETTINGS), replay, finish=True)
+        run = ledger._state.products.run(0)
+        rows.append(sorted(ledger._state.product_names.name(int(number)) for number in run["product"]))
+    assert rows[0] == rows[1]
+
+
+def test_thresholds_are_kept_for_three_boundaries() -> None:
+    replay = replay_of(a_log(4, days=10, customers=5), SETTINGS)
+    assert THRESHOLDS_KEY in replay.rows
+
+
+def test_histograms_rebuilt_from_rows_equal_those_kept_up_to_date() -> None:
+    ledger, replay = Ledger(SETTINGS), Replay()
+    drive(ledger, records_of(a_log(9, days=25), SETTINGS), replay, finish=True)
+    kept = ledger._state.histograms
+    ledger._state.rebuild_histograms()
+    assert ledger._state.histograms == kept
+    assert kept.population == len([key for key in replay.rows if key[:1] != b"\0"])
+
+
+def test_a_new_release_format_is_refused_by_name() -> None:
+    replay = replay_of(a_log(1), SETTINGS)
+    later = np.frombuffer(replay.rows[b"1"], np.uint8).copy()
+    later[0] = 9
+    replay.rows[b"1"] = later.tobytes()
+    with pytest.raises(RowError, match="later release"):
+        Ledger(SETTINGS).load(replay.rows.items())
+
+

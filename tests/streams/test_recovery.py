@@ -1,0 +1,134 @@
+"""Recovery: the ledger from the changelog, and whether the source fits it."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from aiokafka.structs import TopicPartition
+
+from models.rows import CLOCK_KEY, Header, pack
+from streams.errors import SourceJumped
+from streams.recovery import Kept, check_source, digest, read_to_end, recover
+from tests.support.counting import CountingClock, CountingLedger
+from tests.support.fake_kafka import FakeConsumer, FakeLogs
+
+CHANGELOG, SOURCE = TopicPartition("changelog", 0), TopicPartition("purchases", 0)
+
+
+def write_row(logs: FakeLogs, key: bytes, offset: int, count: int = 0) -> None:
+    content = struct.pack("<Qii", count, 0, 0) if key == CLOCK_KEY else struct.pack("<Q", count)
+    logs.append(CHANGELOG, key, pack(Header(1, offset, 0, 0)) + content)
+
+
+async def test_a_ledger_is_made_of_the_greatest_rows_and_goes_on_behind_its_clock() -> None:
+    logs = FakeLogs()
+    for key, offset, count in [(b"a", 8, 3), (CLOCK_KEY, 9, 77), (b"a", 4, 1), (CLOCK_KEY, 5, 33)]:
+        write_row(logs, key, offset, count)
+    recovered = await recover(FakeConsumer(logs), CHANGELOG, CountingLedger, None)
+    assert recovered.ledger.describe(b"a") == {"events": 3}
+    assert recovered.ledger.clock.offset == 9
+    assert recovered.base == 4
+    assert [[row.key for row in rows] for rows in recovered.corrections] == [[b"a", CLOCK_KEY]]
+
+
+async def test_an_empty_changelog_makes_a_new_ledger() -> None:
+    recovered = await recover(FakeConsumer(FakeLogs()), CHANGELOG, CountingLedger, None)
+    assert recovered.ledger.clock.offset == -1
+    assert recovered.base == 0
+
+
+async def test_a_kept_ledger_is_taken_up_again_after_a_look_at_the_tail_alone() -> None:
+    logs = FakeLogs()
+    write_row(logs, CLOCK_KEY, 9)
+    ledger = CountingLedger()
+    recovered = await recover(FakeConsumer(logs), CHANGELOG, CountingLedger, Kept(ledger, 1))
+    assert recovered.ledger is ledger
+    assert (recovered.base, recovered.read) == (1, 0)
+
+
+async def test_a_kept_ledger_is_of_no_use_when_another_owner_has_written() -> None:
+    logs = FakeLogs()
+    for offset in (9, 12):
+        write_row(logs, CLOCK_KEY, offset)
+    kept = Kept(CountingLedger(), 1)
+    recovered = await recover(FakeConsumer(logs), CHANGELOG, CountingLedger, kept)
+    assert recovered.ledger is not kept.ledger
+    assert recovered.ledger.clock.offset == 12
+
+
+async def test_a_kept_position_beyond_a_changelog_that_was_made_anew_is_not_trusted() -> None:
+    logs = FakeLogs()
+    write_row(logs, CLOCK_KEY, 3)
+    recovered = await recover(FakeConsumer(logs), CHANGELOG, CountingLedger, Kept(CountingLedger(), 900))
+    assert recovered.ledger.clock.offset == 3
+
+
+async def test_reading_ends_at_the_high_watermark_of_the_first_fetch() -> None:
+    logs = FakeLogs()
+    for offset in range(3):
+        write_row(logs, b"a", offset)
+    read = 0
+    async for records in read_to_end(FakeConsumer(logs), CHANGELOG, 0):
+        read += len(records)
+        write_row(logs, b"a", 9)  # somebody goes on writing
+    assert read == 3
+
+
+def purchases(count: int, *, start: int = 0) -> FakeLogs:
+    logs = FakeLogs()
+    logs.starts[SOURCE] = start
+    for number in range(start, count):
+        logs.append(SOURCE, b"a", b"purchase %d" % number)
+    return logs
+
+
+def clock(offset: int) -> CountingClock:
+    return CountingClock(offset, digest(b"purchase %d" % offset))
+
+
+async def check(
+    logs: FakeLogs, at: CountingClock, committed: int | None = None, *, accept_gap: bool = False
+) -> int:
+    return await check_source(FakeConsumer(logs), SOURCE, at, committed=committed, accept_gap=accept_gap)
+
+
+async def test_the_source_goes_on_behind_the_clock_row_whatever_the_group_committed() -> None:
+    assert await check(purchases(10), clock(5), committed=2) == 6
+    assert await check(purchases(10), clock(9), committed=None) == 10
+
+
+async def test_a_new_service_begins_at_the_start_of_the_log() -> None:
+    assert await check(purchases(10, start=4), CountingClock()) == 4
+
+
+async def test_purchases_that_are_gone_are_counted_and_stop_the_worker() -> None:
+    with pytest.raises(SourceJumped, match="begins at offset 8, and 2 purchases from 6 on are gone"):
+        await check(purchases(10, start=8), clock(5))
+
+
+async def test_a_gap_is_left_out_when_that_is_accepted() -> None:
+    assert await check(purchases(10, start=8), clock(5), accept_gap=True) == 8
+
+
+async def test_a_log_that_ends_before_the_state_stops_the_worker() -> None:
+    with pytest.raises(SourceJumped, match="ends before that"):
+        await check(purchases(5), clock(7))
+    with pytest.raises(SourceJumped, match="ends before that"):
+        await check(purchases(7), clock(7))
+
+
+async def test_another_log_under_the_same_name_stops_the_worker() -> None:
+    with pytest.raises(SourceJumped, match="not the one that was applied"):
+        await check(purchases(10), CountingClock(5, digest(b"something else")))
+
+
+async def test_a_group_that_is_ahead_of_the_changelog_stops_the_worker() -> None:
+    with pytest.raises(SourceJumped, match="committed offset 9, but the changelog only knows of 6"):
+        await check(purchases(10), clock(5), committed=9)
+    with pytest.raises(SourceJumped, match="only knows of 0"):
+        await check(purchases(10), CountingClock(), committed=1)
+
+
+async def test_a_last_applied_record_that_retention_took_needs_no_hash() -> None:
+    assert await check(purchases(10, start=6), clock(5)) == 6

@@ -1,0 +1,204 @@
+"""Workers as processes on a real broker, and the oracle that says what they should have made of the log.
+
+The oracle is a replay of the purchases read back from the broker through the same decoder and ledger, in one
+process and with no engine. Whatever happened to the workers: the greatest row of every key in the changelog is the
+replay's, every output of the replay is there, no other is, and all copies of one id are equal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from models.decode import Decoder
+from models.rows import CLOCK_KEY
+from streams.changelog import Greatest
+from streams.clients import consumer_options
+from streams.partition import raw_of
+from streams.recovery import read_to_end
+from streams.settings import variable
+from streams.topics import OUTPUTS, create_topics
+from tests.support.counting import CountingLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from streams.ports import LedgerLike
+    from streams.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the workers run, and how a replay of it is made."""
+
+    program: str = "tests.support.counting_worker"
+    ledger: Callable[[int, int], LedgerLike] = CountingLedger
+    rows: Callable[[Any], Mapping[bytes, bytes]] = CountingLedger.rows
+
+
+@dataclass
+class Outcome:
+    """What one partition comes to."""
+
+    rows: dict[bytes, bytes] = field(default_factory=dict)
+    outputs: dict[bytes, set[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(set))
+    """ce_id to its different (topic, key, value, headers): one each."""
+
+
+class Cluster:
+    """A service on a broker: its topics and its workers.
+
+    Args:
+        settings: of the service.
+        folder: where the workers' logs go, and their current directory.
+        job: what they run.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, job: Job | None = None) -> None:
+        self.settings = settings
+        self.job = job or Job()
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._folder = folder
+
+    async def __aenter__(self) -> Cluster:
+        await create_topics(self.settings)
+        self._reader = AIOKafkaConsumer(**consumer_options(self.settings))
+        await self._reader.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._reader.stop()
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGCONT)
+                worker.kill()
+                worker.wait()
+
+    def start_worker(self, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a worker with the service's settings."""
+        settings = self.settings.model_dump(exclude_defaults=True, mode="json")
+        given = {variable(name): str(value) for name, value in settings.items()}
+        kept = {
+            name: text for name, text in os.environ.items() if not name.startswith(("CARTPULSE_", "KAFKA_"))
+        }
+        with self.log_of(len(self.workers)).open("wb") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", self.job.program],
+                env={**kept, **given, "PYTHONPATH": str(ROOT), **environment},
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+            )
+        self.workers.append(worker)
+        return worker
+
+    def log_of(self, number: int) -> Path:
+        """Where a worker writes its log."""
+        return self._folder / f"worker-{number}.log"
+
+    def logs(self) -> str:
+        """What all workers said, for a test that fails."""
+        texts = (self.log_of(number).read_text()[-6_000:] for number in range(len(self.workers)))
+        return "\n---\n".join(texts)
+
+    async def applied(self) -> int:
+        """How many purchases the changelog accounts for."""
+        total = 0
+        for partition in range(self.settings.partitions):
+            rows = await self._rows(partition)
+            if CLOCK_KEY in rows:
+                ledger = self.job.ledger(partition, self.settings.partitions)
+                ledger.load([(CLOCK_KEY, rows[CLOCK_KEY])])
+                total += ledger.clock.offset + 1
+        return total
+
+    async def until_applied(self, least: int, seconds: float = 30) -> None:
+        """Wait until so many purchases are accounted for."""
+        await self.until(lambda: self._applied_at_least(least), seconds, f"{least} purchases applied")
+
+    async def until(self, condition: Callable[[], Any], seconds: float, what: str) -> None:
+        """Wait for a condition, a coroutine function or not, with a deadline."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = condition()
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+            if answer:
+                return
+            assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{self.logs()}"
+            await asyncio.sleep(0.05)
+
+    async def until_settled(self, seconds: float = 40) -> None:
+        """Wait until the changelog holds what the oracle says, and compare everything with it."""
+        wanted = [await self.replay(partition) for partition in range(self.settings.partitions)]
+        await self.until(lambda: self._clocks_are(wanted), seconds, "the clock rows of the replay")
+        for partition, oracle in enumerate(wanted):
+            assert await self._rows(partition) == oracle.rows
+            outputs = await self._outputs(partition)
+            assert outputs.keys() == oracle.outputs.keys()
+            assert outputs == oracle.outputs
+
+    async def replay(self, partition: int) -> Outcome:
+        """What one partition's purchases come to."""
+        decoder, outcome = Decoder(self.settings.ledger), Outcome()
+        ledger = self.job.ledger(partition, self.settings.partitions)
+        source = TopicPartition(self.settings.purchases_topic, partition)
+        async for raws in read_to_end(self._reader, source, 0):
+            records, _ = decoder.decode([raw_of(raw) for raw in raws])
+            applied = 0
+            while applied < len(records):
+                changes = ledger.advance(records.slice(applied, len(records)))
+                applied += changes.applied
+                self._collect(outcome, changes if changes.applied else ledger.sweep(1_000))
+        while ledger.sweeping:
+            self._collect(outcome, ledger.sweep(1_000))
+        outcome.rows = dict(self.job.rows(ledger))
+        return outcome
+
+    def _collect(self, outcome: Outcome, changes: Any) -> None:
+        for output in changes.outputs:
+            topic = self.settings.topic(output.topic)
+            outcome.outputs[_id(output.headers)].add((topic, output.key, output.value, tuple(output.headers)))
+
+    async def _applied_at_least(self, least: int) -> bool:
+        return await self.applied() >= least
+
+    async def _clocks_are(self, wanted: list[Outcome]) -> bool:
+        for partition, oracle in enumerate(wanted):
+            if (await self._rows(partition)).get(CLOCK_KEY) != oracle.rows[CLOCK_KEY]:
+                return False
+        return True
+
+    async def _rows(self, partition: int) -> dict[bytes, bytes]:
+        greatest = Greatest()
+        changelog = TopicPartition(self.settings.changelog_topic, partition)
+        async for records in read_to_end(self._reader, changelog, 0):
+            greatest.take(records)
+        return greatest.rows
+
+    async def _outputs(self, partition: int) -> dict[bytes, set[tuple[Any, ...]]]:
+        found: dict[bytes, set[tuple[Any, ...]]] = defaultdict(set)
+        for name in OUTPUTS:
+            topic = TopicPartition(self.settings.topic(name), partition)
+            async for records in read_to_end(self._reader, topic, 0):
+                for record in records:
+                    found[_id(record.headers)].add(
+                        (record.topic, record.key, record.value, tuple(record.headers))
+                    )
+        return found
+
+
+def _id(headers: Any) -> bytes:
+    return next(content for name, content in headers if name == "ce_id")

@@ -1,0 +1,276 @@
+"""Kafka in memory, at the surface of aiokafka's clients that the engine uses, with every wait in the test's hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.structs import TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Record(NamedTuple):
+    """As aiokafka's ConsumerRecord, as far as it is looked at."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int = 0
+    timestamp_type: int = 0
+
+
+class FakeClock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.at = 1_000.0
+
+    def elapsed(self) -> float:
+        """Seconds."""
+        return self.at
+
+    def now_ms(self) -> int:
+        """The same, in ms."""
+        return int(self.at * 1_000)
+
+
+class FakeLogs:
+    """The logs of a broker."""
+
+    def __init__(self) -> None:
+        self.records: defaultdict[TopicPartition, list[Record]] = defaultdict(list)
+        self.starts: defaultdict[TopicPartition, int] = defaultdict(int)
+        self.committed: dict[TopicPartition, int] = {}
+        self.changed = asyncio.Event()
+
+    def end(self, partition: TopicPartition) -> int:
+        """The high watermark."""
+        records = self.records[partition]
+        return records[-1].offset + 1 if records else self.starts[partition]
+
+    def append(
+        self,
+        partition: TopicPartition,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Iterable[tuple[str, bytes]] = (),
+    ) -> int:
+        """Write a record; the answer is its offset."""
+        offset = self.end(partition)
+        self.records[partition].append(Record(*partition, offset, key, value, tuple(headers)))
+        self.changed.set()
+        return offset
+
+    def cut(self, partition: TopicPartition, start: int) -> None:
+        """Remove what is before `start`."""
+        self.starts[partition] = start
+        self.records[partition] = [record for record in self.records[partition] if record.offset >= start]
+
+    def read(self, partition: TopicPartition, start: int, most: int) -> list[Record]:
+        """Records from an offset on."""
+        if not self.starts[partition] <= start <= self.end(partition):
+            raise OffsetOutOfRangeError({partition: start})
+        return [record for record in self.records[partition] if record.offset >= start][:most]
+
+
+class FakeBuilder:
+    """A record batch in the making."""
+
+    def __init__(self, limit: int = 7 * 1024 * 1024) -> None:
+        self.records: list[tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]] = []
+        self.closed = False
+        self._left = limit
+
+    def append(self, *, timestamp: int, key: bytes | None, value: bytes | None, headers: Any = ()) -> object:
+        """Take a record; None when the batch is full."""
+        del timestamp
+        self._left -= len(key or b"") + len(value or b"")
+        if self.closed or self._left < 0:
+            return None
+        self.records.append((key, value, tuple(headers)))
+        return object()
+
+    def close(self) -> None:
+        """Take no more."""
+        self.closed = True
+
+
+class Sent(NamedTuple):
+    """A batch given to a producer."""
+
+    target: TopicPartition
+    builder: FakeBuilder
+    future: asyncio.Future[Any]
+
+
+class Acknowledgement(NamedTuple):
+    """As aiokafka's RecordMetadata, as far as it is looked at."""
+
+    offset: int
+
+
+class FakeProducer:
+    """Appends to the logs what it is given: at once, or when the test says so."""
+
+    def __init__(self, logs: FakeLogs, *, at_once: bool = True) -> None:
+        self.logs, self.at_once = logs, at_once
+        self.sent: list[Sent] = []
+        self.stopped = False
+
+    def create_batch(self) -> FakeBuilder:
+        """A new batch."""
+        return FakeBuilder()
+
+    async def send_batch(self, builder: FakeBuilder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        """Take a batch."""
+        assert builder.closed, "an open batch waits for the linger time"
+        sent = Sent(TopicPartition(topic, partition), builder, asyncio.get_running_loop().create_future())
+        self.sent.append(sent)
+        if self.at_once:
+            self.acknowledge(sent)
+        return sent.future
+
+    def acknowledge(self, sent: Sent) -> None:
+        """Append it."""
+        base = self.logs.end(sent.target)
+        for key, value, headers in sent.builder.records:
+            self.logs.append(sent.target, key, value, headers)
+        sent.future.set_result(Acknowledgement(base))
+
+    def waiting(self) -> Sequence[Sent]:
+        """What is not acknowledged yet."""
+        return [sent for sent in self.sent if not sent.future.done()]
+
+    async def stop(self) -> None:
+        """End."""
+        self.stopped = True
+
+
+class FakeConsumer:
+    """A consumer, with or without a group; whoever drives the test assigns."""
+
+    def __init__(self, logs: FakeLogs) -> None:
+        self.logs = logs
+        self.calls: list[tuple[Any, ...]] = []
+        self.positions: dict[TopicPartition, int] = {}
+        self.commits: list[dict[TopicPartition, int]] = []
+        self.refuse: Exception | None = None
+        self.listener: Any = None
+        self._paused: set[TopicPartition] = set()
+        self.stopped = False
+
+    def subscribe(self, topics: list[str], *, listener: Any) -> None:
+        """Remember who listens."""
+        self.calls.append(("subscribe", *topics))
+        self.listener = listener
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        """By hand."""
+        self.positions = dict.fromkeys(partitions, -1)
+
+    async def rebalance(self, partitions: Iterable[TopicPartition]) -> None:
+        """Take all partitions away and give these."""
+        await self.listener.on_partitions_revoked(set(self.positions))
+        self.positions = dict.fromkeys(partitions, -1)
+        self._paused = set()
+        self.listener.on_partitions_assigned(set(self.positions))
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Fetch nothing of these."""
+        self.calls.append(("pause", *partitions))
+        self._paused |= set(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Fetch again."""
+        self.calls.append(("resume", *partitions))
+        self._paused -= set(partitions)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Set a position."""
+        self.calls.append(("seek", partition, offset))
+        self.positions[partition] = offset
+
+    async def position(self, partition: TopicPartition) -> int:
+        """Where it is."""
+        return self.positions[partition]
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """As of the last fetch."""
+        return self.logs.end(partition)
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int = 500
+    ) -> dict[TopicPartition, list[Record]]:
+        """Fetch."""
+        for _ in range(2):
+            found = {}
+            for partition in partitions:
+                if partition not in self._paused and self.positions.get(partition, -1) >= 0:
+                    records = self.logs.read(partition, self.positions[partition], max_records)
+                    if records:
+                        found[partition] = records
+                        self.positions[partition] = records[-1].offset + 1
+            if found:
+                return found
+            self.logs.changed.clear()
+            try:
+                async with asyncio.timeout(timeout_ms / 1_000):
+                    await self.logs.changed.wait()
+            except TimeoutError:
+                break
+        return {}
+
+    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Log starts."""
+        return {partition: self.logs.starts[partition] for partition in partitions}
+
+    async def committed(self, partition: TopicPartition) -> int | None:
+        """What the group has."""
+        return self.logs.committed.get(partition)
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        """Commit, unless the test refuses it."""
+        await asyncio.sleep(0)
+        if self.refuse is not None:
+            raise self.refuse
+        self.commits.append(offsets)
+        self.logs.committed |= offsets
+
+    async def stop(self) -> None:
+        """End."""
+        self.stopped = True
+
+
+class FakeConnections:
+    """The clients of one worker."""
+
+    def __init__(self, logs: FakeLogs) -> None:
+        self.logs = logs
+        self.group = FakeConsumer(logs)
+        self.outputs, self.rows = FakeProducer(logs), FakeProducer(logs)
+
+    async def consumer(self) -> FakeConsumer:
+        """The group's."""
+        return self.group
+
+    async def reader(self) -> FakeConsumer:
+        """One without a group."""
+        return FakeConsumer(self.logs)
+
+    async def producers(self) -> tuple[FakeProducer, FakeProducer]:
+        """Both."""
+        return self.outputs, self.rows
+
+
+async def until(condition: Any, seconds: float = 5.0) -> None:
+    """Let the loop run until a condition holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)

@@ -1,0 +1,136 @@
+"""Small purchase logs for tests, and their pure replay: what a worker, a crash or a broker must not change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from models.decode import Decoder, Raw
+from models.ledger import Ledger
+from models.records import UNKNOWN_TIME
+from models.rows import header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from models.changes import Changes, Output, Refusal, Row
+    from models.records import Records
+    from models.settings import LedgerSettings
+
+FIRST_DAY = datetime(2017, 1, 1, tzinfo=UTC)
+"""Day 0 of the logs."""
+
+
+def moment(day: float) -> str:
+    """An instant, in days since `FIRST_DAY`, as RFC 3339."""
+    return (FIRST_DAY + timedelta(seconds=round(day * 86_400))).isoformat().replace("+00:00", "Z")
+
+
+def basket(
+    event_id: str,
+    customer_id: str,
+    day: float,
+    *lines: tuple[str, str, float, float],
+    kind: str = "purchase",
+) -> bytes:
+    """A purchase event; lines are (category, product, quantity, unit price)."""
+    return msgspec.json.encode(
+        {
+            "event_id": event_id,
+            "customer_id": customer_id,
+            "occurred_at": moment(day),
+            "currency": "USD",
+            "kind": kind,
+            "items": [
+                {"category": category, "product_id": product, "quantity": quantity, "unit_price": price}
+                for category, product, quantity, price in lines
+            ],
+        }
+    )
+
+
+def tick(day: int) -> bytes:
+    """The tick that closes a day (boundary at six, lateness one hour)."""
+    return msgspec.json.encode({"kind": "tick", "event_id": f"tick:{day}", "occurred_at": moment(day + 1 + 7 / 24)})
+
+
+def live(day: float) -> bytes:
+    """The record that makes a service on the wall clock live."""
+    return msgspec.json.encode({"kind": "live", "event_id": "live", "occurred_at": moment(day)})
+
+
+def records_of(
+    values: Sequence[bytes],
+    settings: LedgerSettings,
+    *,
+    first_offset: int = 0,
+    appended_at: int = UNKNOWN_TIME,
+) -> Records:
+    """A log, or a part of it, decoded."""
+    raws = [Raw(first_offset + at, value, appended_at) for at, value in enumerate(values)]
+    return Decoder(settings).decode(raws)[0]
+
+
+@dataclass(slots=True)
+class Replay:
+    """Everything that came out of a ledger, as a broker would hold it."""
+
+    outputs: list[Output] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    strangers: list[int] = field(default_factory=list)
+    rows: dict[bytes, bytes] = field(default_factory=dict)
+    """The greatest row of every key."""
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def take(self, changes: Changes) -> None:
+        """Add one step's changes."""
+        self.outputs.extend(changes.outputs)
+        self.refusals.extend(changes.refusals)
+        self.strangers.extend(changes.strangers)
+        self.counts.update(changes.counts)
+        self.store(changes.rows)
+
+    def store(self, rows: Iterable[Row]) -> None:
+        """Keep the greater of each row and the one held."""
+        for key, value in rows:
+            held = self.rows.get(key)
+            if held is None or header(value)[1:3] >= header(held)[1:3]:
+                self.rows[key] = value
+
+    @property
+    def events(self) -> dict[str, set[bytes]]:
+        """Every copy of every event, by `ce_id`."""
+        found: dict[str, set[bytes]] = {}
+        for output in self.outputs:
+            identity = dict(output.headers)["ce_id"].decode()
+            found.setdefault(identity, set()).add(repr(output).encode())
+        return found
+
+    def values(self, topic: str) -> list[dict[str, object]]:
+        """The decoded events of a topic, in order."""
+        return [msgspec.json.decode(output.value) for output in self.outputs if output.topic == topic]
+
+
+def drive(ledger: Ledger, records: Records, replay: Replay, *, sweep_limit: int = 600, finish: bool = False) -> None:
+    """Advance a ledger over a run of records, sweeping when it asks for it and, to `finish`, at the end."""
+    applied = 0
+    while applied < len(records):
+        changes = ledger.advance(records.slice(applied, len(records)))
+        if not changes.applied:
+            changes = ledger.sweep(sweep_limit)
+        applied += changes.applied
+        replay.take(changes)
+    while finish and ledger.sweeping:
+        replay.take(ledger.sweep(sweep_limit))
+
+
+def replay_of(values: Sequence[bytes], settings: LedgerSettings) -> Replay:
+    """The pure replay of a whole log in one run, its last sweep finished."""
+    replay = Replay()
+    if values:
+        drive(Ledger(settings), records_of(values, settings), replay, finish=True)
+    return replay
