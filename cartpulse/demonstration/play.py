@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cartpulse.demonstration import latency, state
 from cartpulse.demonstration.clocks import Standing, follow
@@ -115,11 +115,10 @@ class Play:
 
     async def _replay(self, settings: Settings, source: CompleteJourney, listener: Listener) -> Replayed:
         columns = (
-            TextColumn("Replaying"),
-            BarColumn(),
-            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
             TextColumn(
-                "baskets applied, {task.fields[alerts]:,} alerts, {task.fields[changes]:,} segment changes"
+                "{task.completed:,.0f} baskets, {task.fields[alerts]:,} alerts, "
+                "{task.fields[changes]:,} segment changes"
             ),
             TimeElapsedColumn(),
         )
