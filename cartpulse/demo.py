@@ -49,8 +49,8 @@ def demo(
         latency_seconds=latency_seconds,
     )
     report, told = run(play.run())
-    show(play.console, report, told)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+    show(play.console, report, told)
     if report.lost:
         raise typer.Exit(FAILED)

@@ -5,12 +5,13 @@ from typing import Annotated
 import structlog
 import typer
 
-from agents.worker import assemble, run
+from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
 from models.decode import Decoder
 from models.ledger import Ledger
 from streams.logs import configure
 from streams.settings import Settings
+from streams.topics import create_topics
 
 EXAMPLE = "Example: KAFKA_BROKER=kafka-1:9092 CARTPULSE_PARTITIONS=4 cartpulse worker"
 
@@ -28,15 +29,22 @@ def worker(
     """
     settings = settings_with(kafka_broker=broker, accept_gap=accept_gap)
     configure(settings)
-    structlog.get_logger("cartpulse.worker").info("The worker starts", settings=settings.shown())
+    log = structlog.get_logger("cartpulse.worker")
+    log.info("The worker starts", settings=settings.shown())
+    topics = run(create_topics(settings))
+    log.info("The topics are there", made=topics.made)
+    for note in topics.notes:
+        log.warning(note)
     raise typer.Exit(run_worker(settings))
 
 
 def run_worker(settings: Settings) -> int:
     """Run a worker with the ledger and the decoder of this release; the answer is the exit status."""
+    from agents import worker  # noqa: PLC0415 - Faust takes a second to import, and no other command needs it
+
     shape = settings.ledger
 
     def ledger(partition: int, partitions: int) -> Ledger:
         return Ledger(shape, partition=partition, partitions=partitions)
 
-    return run(assemble(settings, ledgers=ledger, decoder=Decoder(shape)))
+    return worker.run(worker.assemble(settings, ledgers=ledger, decoder=Decoder(shape)))

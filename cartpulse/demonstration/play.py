@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cartpulse.demonstration import latency, state
 from cartpulse.demonstration.clocks import Standing, follow
@@ -28,6 +28,8 @@ from streams.sources.replay import Replay
 from streams.sources.ticks import with_ticks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from cartpulse.demonstration.latency import Latency
@@ -42,6 +44,8 @@ class Replayed:
 
     seconds: float
     """From the first send until the state accounted for the last record."""
+    baskets_per_second: float
+    """From the first look that saw the worker at work until the end: its start does not count."""
     ended_at: int
     """Event time of the last record, ms since 1970 UTC."""
 
@@ -111,11 +115,10 @@ class Play:
 
     async def _replay(self, settings: Settings, source: CompleteJourney, listener: Listener) -> Replayed:
         columns = (
-            TextColumn("Replaying"),
-            BarColumn(),
-            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
             TextColumn(
-                "baskets applied, {task.fields[alerts]:,} alerts, {task.fields[changes]:,} segment changes"
+                "{task.completed:,.0f} baskets, {task.fields[alerts]:,} alerts, "
+                "{task.fields[changes]:,} segment changes"
             ),
             TimeElapsedColumn(),
         )
@@ -124,8 +127,12 @@ class Play:
         with Progress(*columns, console=self.console) as progress:
             bar = progress.add_task("", total=len(source), alerts=0, changes=0)
 
+            looks: list[tuple[float, int]] = []
+
             def report(standing: Standing) -> None:
                 received = listener.received
+                if standing.accounted:
+                    looks.append((time.monotonic(), standing.accounted))
                 progress.update(
                     bar,
                     completed=min(standing.accounted, len(source)),
@@ -145,7 +152,8 @@ class Play:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
                 await producer.stop()
-        return Replayed(time.monotonic() - started, done.occurred_at)
+        seconds = time.monotonic() - started
+        return Replayed(seconds, rate(looks) or done.purchases / seconds, done.occurred_at)
 
     def _judge(
         self,
@@ -194,7 +202,7 @@ class Play:
             dead_letters_by_reason=received.dead_letters,
             copies=received.copies,
             seconds=replayed.seconds,
-            baskets_per_second=accounting.sent / replayed.seconds,
+            baskets_per_second=replayed.baskets_per_second,
             latency_ms_p50=speed.p50,
             latency_ms_p99=speed.p99,
             latency_purchases=speed.purchases,
@@ -205,6 +213,17 @@ class Play:
             partitions=self.partitions,
         )
         return report, stories(received, verdicts, days)
+
+
+def rate(looks: Sequence[tuple[float, int]]) -> float | None:
+    """Records a second between the first and the last look; None where they are too near to tell.
+
+    Args:
+        looks: When, in seconds, and how many records were accounted for then.
+    """
+    if len(looks) < 2 or looks[-1][0] - looks[0][0] < 1:
+        return None
+    return (looks[-1][1] - looks[0][1]) / (looks[-1][0] - looks[0][0])
 
 
 def purchase_days(source: CompleteJourney, settings: Settings) -> PurchaseDays:

@@ -50,6 +50,7 @@ class Report:
     seconds: float
     """From the first send until the state accounted for the last record."""
     baskets_per_second: float
+    """What the worker applied in a second, once it was at work."""
     latency_ms_p50: float | None
     latency_ms_p99: float | None
     latency_purchases: int

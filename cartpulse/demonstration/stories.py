@@ -95,8 +95,8 @@ def _alert_story(title: str, history: History, days_of: Callable[[Alert], Sequen
     return Story(
         alert.customer_id,
         title,
-        f"Customer {alert.customer_id} bought {alert.category} on {len(days)} days, about every "
-        f"{median_interval(days)} days. {hits} of {len(history)} alerts hit. The last one, after the "
+        f"Customer {alert.customer_id} bought {alert.category} on {len(days)} days, "
+        f"{_about(median_interval(days))}. {hits} of {len(history)} alerts hit. The last one, after the "
         f"purchase of {_written(alert.evidence.last_purchase)}, was raised on "
         f"{_written(alert.occurred_at.date())} for {_written(alert.best_date)}, {ending}",
     )
@@ -136,6 +136,10 @@ def _segment_story(path: Sequence[SegmentChange]) -> Story:
         f"Customer {first.customer_id} was in {first.to_segment} on {_written(first.occurred_at.date())}, "
         f"then in {steps}.{why}",
     )
+
+
+def _about(interval: int) -> str:
+    return "about every day" if interval == 1 else f"about every {interval} days"
 
 
 def _written(day: date) -> str:
