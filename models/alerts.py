@@ -70,7 +70,7 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
 
 
 def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(k,) the next boundary (day) at which each customer has an alert to raise or to close; `NEVER` for none."""
+    """(k,) the next boundary (day) with an alert of each customer to raise or to close; `NEVER` for none."""
     owners, positions = state.cells.positions(rows)
     cells = state.cells.records[positions]
     best = cells["best_day"].astype(np.int64)
@@ -143,9 +143,9 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
             rows[owners[raised]],
             state.cells.records[positions[raised]],
             "raised",
-            [boundary_cause(boundary)] * count,
-            [state.calendar.boundary(boundary)] * count,
-            (soon[raised].tolist(), hit[raised].tolist()),
+            causes=[boundary_cause(boundary)] * count,
+            times=[state.calendar.boundary(boundary)] * count,
+            chances=(soon[raised].tolist(), hit[raised].tolist()),
         )
 
 
@@ -183,16 +183,16 @@ def fulfil(
     if fulfilling:
         causes = [records.event_ids[record] for record in fulfilling]
         times = [int(records.occurred_at[record]) for record in fulfilling]
-        alert_events.emit(step, rows[owners[hit]], cells[hit], "fulfilled", causes, times)
+        alert_events.emit(step, rows[owners[hit]], cells[hit], "fulfilled", causes=causes, times=times)
 
 
 def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertState, boundary: int) -> None:
     """Emit the end of raised alerts at a boundary."""
     step.counts[f"alerts_{how}"] += len(cells)
     if len(cells):
-        at = step.state.calendar.boundary(boundary)
-        count = len(cells)
-        alert_events.emit(step, rows, cells, how, [boundary_cause(boundary)] * count, [at] * count)
+        causes = [boundary_cause(boundary)] * len(cells)
+        times = [step.state.calendar.boundary(boundary)] * len(cells)
+        alert_events.emit(step, rows, cells, how, causes=causes, times=times)
 
 
 def _raised_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:

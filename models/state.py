@@ -107,7 +107,7 @@ class State:
             del self.rows[self.ids.pop()]
 
     def encode(self, rows: NDArray[np.int64]) -> list[bytes]:
-        """The changelog rows of customers, their recent events in order of time whatever order they came in."""
+        """The changelog rows of customers, recent events in order of time whatever order they came in."""
         records = self.customers[rows]
         records["version"] = ROW_VERSION
         records["cells"] = self.cells.lengths[rows]
