@@ -114,19 +114,19 @@ async def test_real_purchases_survive_a_killed_worker_and_an_added_one(
 ) -> None:
     async with Cluster(service, tmp_path, REAL) as cluster:
         first, _ = cluster.start_worker(), cluster.start_worker()
-        producing = asyncio.create_task(produce(service, shop(60, 400, seed=3)))
-        await cluster.until_applied(1_000)
+        producing = asyncio.create_task(produce(service, shop(30, 240, seed=3)))
+        await cluster.until_applied(400)
         first.kill()
-        await cluster.until_applied(2_500)
+        await cluster.until_applied(900)
         cluster.start_worker()
-        assert await producing > 6_000
+        assert await producing > 1_800
         await cluster.until_settled()
         assert await cluster.outputs() > 100
 
 
 async def test_one_worker_and_three_make_the_same_of_a_log(service: Settings, tmp_path: Path) -> None:
     async with Cluster(service, tmp_path, REAL) as cluster:
-        await produce(service, shop(40, 300, seed=4))
+        await produce(service, shop(20, 160, seed=4))
         for _ in range(3):
             cluster.start_worker()
         await cluster.until_settled()
