@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 from models.decode import Decoder, Raw
 from models.records import UNKNOWN_TIME, Kind
 from models.settings import LedgerSettings
-from streams.errors import EngineFault
+from streams.errors import DeliveryFailed, EngineFault
 from streams.housekeeping import STUCK_SECONDS, Housekeeping, tick
 from streams.lease import Epoch, Lease
 from streams.metrics import Counts
@@ -30,6 +30,7 @@ class House:
 
     def __init__(self) -> None:
         self.clock, self.logs, self.counts = FakeClock(), FakeLogs(), Counts()
+        self.asked_at: float | None = None
         epoch = Epoch(Lease(self.clock, 1e9))
         epoch.lease.renew(self.clock.elapsed())
         self.partition: Any = SimpleNamespace(
@@ -51,6 +52,8 @@ class House:
             clock=self.clock,
             counts=self.counts,
             end_of=lambda partition: self.logs.end(partition.source),
+            asked_at=lambda: self.asked_at,
+            patience=60,
         )
 
     def ticks(self) -> int:
@@ -107,10 +110,20 @@ def test_an_owners_tick_is_the_same_event_as_a_sources() -> None:
 def test_a_batch_that_nobody_finishes_ends_the_worker() -> None:
     house = House()
     house.partition.under_way_since = house.clock.elapsed()
-    house.keeping._look_for_stuck(house.partition)
+    house.keeping.look_for_stuck()
     house.clock.at += STUCK_SECONDS + 1
     with pytest.raises(EngineFault, match="has not finished a batch"):
-        house.keeping._look_for_stuck(house.partition)
+        house.keeping.look_for_stuck()
+
+
+def test_a_commit_that_is_not_answered_ends_the_worker() -> None:
+    house = House()
+    house.asked_at = house.clock.elapsed()
+    house.clock.at += 59
+    house.keeping.look_for_stuck()
+    house.clock.at += 2
+    with pytest.raises(DeliveryFailed, match="has not answered a commit"):
+        house.keeping.look_for_stuck()
 
 
 def test_the_report_has_the_counters_and_the_lag() -> None:
