@@ -32,6 +32,7 @@ def emit(
     rows: NDArray[np.int64],
     cells: NDArray[Any],
     how: AlertState,
+    *,
     causes: Sequence[str],
     times: Sequence[int],
     chances: tuple[Sequence[float | None], Sequence[float | None]] | None = None,
@@ -85,7 +86,7 @@ def emit(
             "occurred_at": time_text(times[at]),
             "model_version": MODEL_VERSION,
         }
-        step.emit(output_of(ALERT, customer, identity, value, times[at], source))
+        step.emit(output_of(ALERT, customer, identity, value, occurred_at=times[at], source=source))
 
 
 def _usual_products(

@@ -70,15 +70,14 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
 
 
 def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(k,) the next boundary (day) at which each customer has an alert to raise or to close; `NEVER` for none."""
-    owners, positions = state.cells.positions(rows)
-    cells = state.cells.records[positions]
-    best = cells["best_day"].astype(np.int64)
-    due = np.where(cells["alert"] == Cycle.PLANNED, _raised_from(state, best), _missed_from(state, best))
-    active = (cells["alert"] == Cycle.PLANNED) | (cells["alert"] == Cycle.RAISED)
+    """(k,) the next boundary (day) at which a customer has an alert to raise or close; `NEVER` for none."""
+    owners, positions, cycles, best = _cycles(state, rows)
+    active = np.flatnonzero((cycles == Cycle.PLANNED) | (cycles == Cycle.RAISED))
+    best = best[active]
+    due = np.where(cycles[active] == Cycle.PLANNED, _raised_from(state, best), _missed_from(state, best))
     far = np.iinfo(np.int64).max
     soonest = np.full(len(rows), far)
-    np.minimum.at(soonest, owners[active], due[active])
+    np.minimum.at(soonest, owners[active], due)
     return np.where(soonest == far, NEVER, soonest)
 
 
@@ -87,13 +86,11 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     state = step.state
     due = state.customers["due"][rows]
     rows = rows[(due != NEVER) & (due <= boundary)]
-    owners, positions = state.cells.positions(rows)
-    cells = state.cells.records[positions]
-    missed = (cells["alert"] == Cycle.RAISED) & (
-        _missed_from(state, cells["best_day"].astype(np.int64)) <= boundary
-    )
+    owners, positions, cycles, best = _cycles(state, rows)
+    missed = np.flatnonzero((cycles == Cycle.RAISED) & (_missed_from(state, best) <= boundary))
+    cells = state.cells.records[positions[missed]]
     state.cells.records["alert"][positions[missed]] = Cycle.UNPLANNED
-    _close(step, rows[owners[missed]], cells[missed], "missed", boundary)
+    _close(step, rows[owners[missed]], cells, "missed", boundary)
 
 
 def withdraw(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], boundary: int) -> None:
@@ -111,13 +108,12 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
         boundary: The boundary (day D); its alerts look at the day that it opens, D + 1.
     """
     state = step.state
-    owners, positions = state.cells.positions(rows)
-    cells = state.cells.records[positions]
-    best = cells["best_day"].astype(np.int64)
-    due = np.flatnonzero((cells["alert"] == Cycle.PLANNED) & (_raised_from(state, best) <= boundary))
+    owners, positions, cycles, best = _cycles(state, rows)
+    due = np.flatnonzero((cycles == Cycle.PLANNED) & (_raised_from(state, best) <= boundary))
     if not len(due):
         return
-    owners, positions, cells, best = owners[due], positions[due], cells[due], best[due]
+    owners, positions, best = owners[due], positions[due], best[due]
+    cells = state.cells.records[positions]
     bought = bought_on(state, rows, boundary + 1)
     over = np.isin(owners << 16 | cells["category"], bought.owners << 16 | bought.categories) | (
         _missed_from(state, best) <= boundary
@@ -143,9 +139,9 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
             rows[owners[raised]],
             state.cells.records[positions[raised]],
             "raised",
-            [boundary_cause(boundary)] * count,
-            [state.calendar.boundary(boundary)] * count,
-            (soon[raised].tolist(), hit[raised].tolist()),
+            causes=[boundary_cause(boundary)] * count,
+            times=[state.calendar.boundary(boundary)] * count,
+            chances=(soon[raised].tolist(), hit[raised].tolist()),
         )
 
 
@@ -162,13 +158,12 @@ def fulfil(
         days: (k,) their business days.
     """
     state = step.state
-    owners, positions = state.cells.positions(rows)
-    cells = state.cells.records[positions]
-    last = cells["best_day"].astype(np.int64) + state.settings.alert_grace_days
-    raised = (cells["alert"] == Cycle.RAISED) & (days[owners] <= last)
-    if not raised.any():
+    owners, positions, cycles, best = _cycles(state, rows)
+    raised = np.flatnonzero((cycles == Cycle.RAISED) & (days[owners] <= _missed_from(state, best)))
+    if not len(raised):
         return
-    owners, positions, cells = owners[raised], positions[raised], cells[raised]
+    owners, positions = owners[raised], positions[raised]
+    cells = state.cells.records[positions]
     baskets, lines = lines_of(records, which)
     bought = records.quantities[lines] > 0
     baskets, lines = baskets[bought], lines[bought]
@@ -183,16 +178,25 @@ def fulfil(
     if fulfilling:
         causes = [records.event_ids[record] for record in fulfilling]
         times = [int(records.occurred_at[record]) for record in fulfilling]
-        alert_events.emit(step, rows[owners[hit]], cells[hit], "fulfilled", causes, times)
+        alert_events.emit(step, rows[owners[hit]], cells[hit], "fulfilled", causes=causes, times=times)
 
 
 def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertState, boundary: int) -> None:
     """Emit the end of raised alerts at a boundary."""
     step.counts[f"alerts_{how}"] += len(cells)
     if len(cells):
-        at = step.state.calendar.boundary(boundary)
-        count = len(cells)
-        alert_events.emit(step, rows, cells, how, [boundary_cause(boundary)] * count, [at] * count)
+        causes = [boundary_cause(boundary)] * len(cells)
+        times = [step.state.calendar.boundary(boundary)] * len(cells)
+        alert_events.emit(step, rows, cells, how, causes=causes, times=times)
+
+
+def _cycles(
+    state: State, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
+    """Owner, position, cycle and best day of every cell of some customers: two columns, not whole records."""
+    owners, positions = state.cells.positions(rows)
+    records = state.cells.records
+    return owners, positions, records["alert"][positions], records["best_day"][positions].astype(np.int64)
 
 
 def _raised_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESERVED_CUSTOMERS = 1 << 18
-"""Customers for which address space is taken at the start. Pages cost memory only once touched, and doubling a
-full array costs 0.7 to 1.0 us an event; beyond this many it doubles all the same."""
+"""Customers for which address space is taken at the start. Pages cost memory only once touched, and doubling
+a full array costs 0.7 to 1.0 us an event; beyond this many it doubles all the same."""
 _SMALLEST = 4
 """Records of the smallest run that is handed out; runs grow by doubling, and freed ones are used again."""
 
@@ -56,6 +56,13 @@ class Arena:
         return owners, np.arange(len(owners)) - np.repeat(first, lengths) + np.repeat(
             self._starts[rows], lengths
         )
+
+    def slices(self, rows: NDArray[np.int64]) -> list[memoryview]:
+        """The bytes of each customer's run, as views that the next change makes stale."""
+        memory, size = self.records.view(np.uint8).data, self.records.itemsize
+        starts = self._starts[rows]
+        ends = ((starts + self.lengths[rows]) * size).tolist()
+        return [memory[start:end] for start, end in zip((starts * size).tolist(), ends, strict=True)]
 
     def put(self, row: int, records: NDArray[Any]) -> None:
         """Replace one customer's run.

@@ -64,7 +64,8 @@ def falling(state: State) -> NDArray[np.bool_]:
     One scan of the columns; those for whom it is true are touched, and all others stay as they are.
     """
     rows = np.arange(len(state.ids))
-    return _targets(state, rows)[0] != state.customers["segment"][rows]
+    changed: NDArray[np.bool_] = _targets(state, rows)[0] != state.customers["segment"][rows]
+    return changed
 
 
 def reconsider(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
@@ -130,6 +131,7 @@ def _change(
     state.customers["segment"][rows] = targets
     step.counts["segment_changes"] += len(rows)
     standing, currency = state.standing(rows), state.settings.currency
+    source = state.settings.event_source
     until = time_text(valid_until)
     for row, old, new, (recency, frequency, monetary), last, days, money, cause, at in zip(
         rows.tolist(),
@@ -165,7 +167,7 @@ def _change(
             "model_version": MODEL_VERSION,
         }
         identity = event_id(SEGMENT_CHANGE.type_, customer, "", cause, "")
-        step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, at, state.settings.event_source))
+        step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, occurred_at=at, source=source))
 
 
 def _reason(measure: str, fact: str, value: float, score: int, unit: str) -> dict[str, object]:

@@ -106,27 +106,22 @@ class State:
                 arena.release(len(self.ids) - 1)
             del self.rows[self.ids.pop()]
 
-    def encode(self, rows: NDArray[np.int64]) -> list[bytes]:
-        """The changelog rows of customers, their recent events in order of time whatever order they came in."""
+    def bodies(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """Customers as they are: fixed columns and runs, as `restore` takes them back."""
         records = self.customers[rows]
+        counts = [arena.lengths[rows] for arena in self.arenas]
         records["version"] = ROW_VERSION
-        records["cells"] = self.cells.lengths[rows]
-        records["products"] = self.products.lengths[rows]
-        for slot, arena in enumerate(self.open_lines):
-            records["open_lines"][:, slot] = arena.lengths[rows]
-        order = np.lexsort((records["ring_hash"], records["ring_at"]), axis=1)
-        for column in ("ring_at", "ring_hash"):
-            records[column] = np.take_along_axis(records[column], order, axis=1)
-        fixed, size = records.tobytes(), CUSTOMER.itemsize
-        arenas = self.arenas
-        return [
-            seal(
-                b"".join(
-                    (fixed[at * size : (at + 1) * size], *(arena.run(row).tobytes() for arena in arenas))
-                )
-            )
-            for at, row in enumerate(rows.tolist())
-        ]
+        records["cells"], records["products"] = counts[0], counts[1]
+        records["open_lines"][:, 0], records["open_lines"][:, 1] = counts[2], counts[3]
+        return self._joined(records, rows)
+
+    def encode(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """The changelog rows of customers, recent events in order of time whatever order they came in."""
+        ring_at, ring_hash = self.customers["ring_at"][rows], self.customers["ring_hash"][rows]
+        order = np.lexsort((ring_hash, ring_at), axis=1)
+        self.customers["ring_at"][rows] = np.take_along_axis(ring_at, order, axis=1)
+        self.customers["ring_hash"][rows] = np.take_along_axis(ring_hash, order, axis=1)
+        return [seal(body) for body in self.bodies(rows)]
 
     def decode(self, row: int, value: bytes) -> None:
         """Put what a changelog row holds in the place of a customer.
@@ -134,32 +129,52 @@ class State:
         Raises:
             RowError: Damaged, cut off, or of a later format version.
         """
-        body = unseal(value)
+        self.restore(row, unseal(value))
+
+    def restore(self, row: int, body: bytes) -> None:
+        """Put a body in the place of a customer.
+
+        Raises:
+            RowError: It holds other sections than it says.
+        """
         if len(body) < CUSTOMER.itemsize:
-            raise RowError(f"a customer's row of {len(value)} bytes is cut off")
+            raise RowError(f"a customer's row of {len(body)} bytes is cut off")
         record = np.frombuffer(body, CUSTOMER, 1)
         counts = (int(record["cells"][0]), int(record["products"][0]), *record["open_lines"][0].tolist())
         if any(count > arena.longest for count, arena in zip(counts, self.arenas, strict=True)):
-            raise RowError(f"a customer's row of {len(value)} bytes claims sections beyond their bounds")
+            raise RowError(f"a customer's row of {len(body)} bytes claims sections beyond their bounds")
         sizes = [count * arena.records.itemsize for count, arena in zip(counts, self.arenas, strict=True)]
         if CUSTOMER.itemsize + sum(sizes) != len(body):
-            raise RowError(
-                f"a customer's row of {len(value)} bytes holds other sections than its header says"
-            )
+            raise RowError(f"a customer's row of {len(body)} bytes holds other sections than it says")
         at = CUSTOMER.itemsize
         for arena, count, size in zip(self.arenas, counts, sizes, strict=True):
             arena.put(row, np.frombuffer(body, arena.records.dtype, count, at))
             at += size
         self.customers[row] = record[0]
 
+    def _joined(self, records: NDArray[Any], rows: NDArray[np.int64]) -> list[bytes]:
+        """Each customer's record and runs in one piece; runs are slices of memory, not gathered items."""
+        fixed, size = records.tobytes(), CUSTOMER.itemsize
+        pieces = [arena.slices(rows) for arena in self.arenas]
+        return [
+            b"".join((fixed[at * size : (at + 1) * size], *runs))
+            for at, runs in enumerate(zip(*pieces, strict=True))
+        ]
+
     def standing(self, rows: NDArray[np.int64]) -> Standing:
         """Recency, frequency and spend of customers, as if their open days were closed."""
-        return standing_of(self.customers[rows])
+        customers = self.customers
+        open_days = customers["open_purchase"][rows].sum(axis=1, dtype=np.int64)
+        return Standing(
+            customers["last_purchase"][rows],
+            customers["frequency"][rows] + open_days,
+            customers["spend"][rows],
+        )
 
     def rebuild_histograms(self) -> None:
         """Count every customer anew: the histograms are derived from the rows and stored nowhere."""
         start = self.calendar.start(self.clock.begun + 1)
-        self.histograms = Histograms.build(standing_of(self.customers[: len(self.ids)]), start)
+        self.histograms = Histograms.build(self.standing(np.arange(len(self.ids))), start)
 
 
 def standing_of(customers: NDArray[Any]) -> Standing:

@@ -69,7 +69,7 @@ class Step:
         """Call before changing customers: keeps each row as it was when first touched."""
         new = [row for row in rows.tolist() if row < self._customers and row not in self._images]
         if new:
-            self._images.update(zip(new, self.state.encode(np.array(new, np.int64)), strict=True))
+            self._images.update(zip(new, self.state.bodies(np.array(new, np.int64)), strict=True))
 
     def emit(self, event: Output) -> None:
         """Add an event, unless it is history: before `live` a service on the wall clock only counts."""
@@ -85,8 +85,8 @@ class Step:
         state.drop_last(self._customers)
         state.category_names.truncate(self._categories)
         state.product_names.truncate(self._products)
-        for row, image in self._images.items():
-            state.decode(row, image)
+        for row, body in self._images.items():
+            state.restore(row, body)
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
         state.adopted_at = self._adopted_at
         state.learnt_until = self._learnt_until

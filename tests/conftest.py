@@ -7,7 +7,9 @@ import os
 import uuid
 from typing import TYPE_CHECKING, Protocol
 
-os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")  # a ledger reserves address space; pages of 2 MiB would fill it
+os.environ.setdefault(
+    "NUMPY_MADVISE_HUGEPAGE", "0"
+)  # a ledger reserves address space; pages of 2 MiB would fill it
 
 import pytest
 

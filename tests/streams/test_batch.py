@@ -19,9 +19,11 @@ class Owner:
         self._dealt_with = dealt_with
 
     def finished(self, batch: Batch) -> None:
+        """Remember it."""
         self.finished_ones.append(batch)
 
     def failed(self, batch: Batch, error: BaseException) -> bool:
+        """Remember why."""
         del batch
         self.errors.append(error)
         return self._dealt_with

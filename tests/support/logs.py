@@ -1,4 +1,4 @@
-"""Small purchase logs for tests, and their pure replay: what a worker, a crash or a broker must not change."""
+"""Small purchase logs for tests, and their replay: what a worker, a crash or a broker must not change."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def basket(
 
 def tick(day: int) -> bytes:
     """The tick that closes a day (boundary at six, lateness one hour)."""
-    return msgspec.json.encode({"kind": "tick", "event_id": f"tick:{day}", "occurred_at": moment(day + 1 + 7 / 24)})
+    return msgspec.json.encode(
+        {"kind": "tick", "event_id": f"tick:{day}", "occurred_at": moment(day + 1 + 7 / 24)}
+    )
 
 
 def live(day: float) -> bytes:
@@ -115,7 +117,9 @@ class Replay:
         return [msgspec.json.decode(output.value) for output in self.outputs if output.topic == topic]
 
 
-def drive(ledger: Ledger, records: Records, replay: Replay, *, sweep_limit: int = 600, finish: bool = False) -> None:
+def drive(
+    ledger: Ledger, records: Records, replay: Replay, *, sweep_limit: int = 600, finish: bool = False
+) -> None:
     """Advance a ledger over a run of records, sweeping when it asks for it and, to `finish`, at the end."""
     applied = 0
     while applied < len(records):
