@@ -1,13 +1,13 @@
 """`cartpulse demo`: a year of real purchases through a real broker and a real worker."""
 
 import json
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from cartpulse import STARTED
 from cartpulse.demonstration import latency
 from cartpulse.demonstration.play import Play
 from cartpulse.demonstration.report import show
@@ -42,7 +42,7 @@ def demo(
     """
     play = Play(
         Console(),
-        began=time.monotonic(),
+        began=STARTED,
         days=days,
         speed=speed,
         partitions=partitions,
