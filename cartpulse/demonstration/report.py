@@ -137,8 +137,8 @@ def _next(report: Report) -> str:
         "A hit: bought from two days before the alert's date to five days after it.\n\n"
         "What to try next\n"
         f"{slower}"
-        "  cartpulse broker                    a broker that stays, for the next two\n"
-        "  cartpulse worker                    a worker on it; start several\n"
-        "  cartpulse topics                    what to write to and read from\n"
-        "  README.md                           how to read the topics from your own programs\n"
+        "  cartpulse broker                    a broker that stays, in a terminal of its own\n"
+        "  cartpulse demo --broker 127.0.0.1:9092 --days 30\n"
+        "                                      the demo on it: its topics stay to be read\n"
+        "  README.md                           how to read them from Python and the shell\n"
     )
