@@ -22,7 +22,7 @@ from cartpulse.demonstration.stage import Stage
 from cartpulse.demonstration.stories import Story, stories
 from models.calendar import calendar_of
 from streams.clients import idempotence, producer_options
-from streams.errors import LocalBrokerError
+from streams.errors import BrokerUnreachable
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.replay import Replay
 from streams.sources.ticks import with_ticks
@@ -70,6 +70,7 @@ class Play:
         speed: Days a second; None for full speed.
         partitions: Of every topic.
         latency_seconds: Length of the latency pass; 0 leaves it out.
+        broker: A running broker, `host:port`; None starts a local one.
     """
 
     console: Console
@@ -78,6 +79,7 @@ class Play:
     speed: float | None
     partitions: int
     latency_seconds: float
+    broker: str | None = None
 
     async def run(self) -> tuple[Report, list[Story]]:
         """Play it; whatever happens, all that was started is ended.
@@ -85,14 +87,15 @@ class Play:
         Raises:
             CartpulseError: Something could not be started, or ended too soon.
         """
-        self.console.print("Starting a local broker and a worker, reading a year of purchases ...")
+        started = "a worker" if self.broker else "a local broker and a worker"
+        self.console.print(f"Starting {started}, reading a year of purchases ...")
         loading = asyncio.ensure_future(asyncio.to_thread(CompleteJourney, days=self.days))
-        async with Stage(partitions=self.partitions) as stage:
+        async with Stage(partitions=self.partitions, broker=self.broker) as stage:
             source = await loading
             try:
                 return await stage.guard(self._play(stage.settings, source))
             except KafkaError as error:
-                raise LocalBrokerError(f"The local broker did not answer as it should: {error!r}") from error
+                raise BrokerUnreachable(f"The broker did not answer as it should: {error!r}") from error
 
     async def _play(self, settings: Settings, source: CompleteJourney) -> tuple[Report, list[Story]]:
         async with Listener(settings) as listener:

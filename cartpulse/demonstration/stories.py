@@ -129,7 +129,7 @@ def _rank(change: SegmentChange) -> int:
 def _segment_story(path: Sequence[SegmentChange]) -> Story:
     first, last = path[0], path[-1]
     steps = ", ".join(f"{change.to_segment} on {_written(change.occurred_at.date())}" for change in path[1:])
-    why = f" Why the last: {last.reasons[0].text}" if last.reasons else ""
+    why = f" Why: {last.reasons[0].text}." if last.reasons else ""
     return Story(
         first.customer_id,
         "a customer won",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cartpulse.demonstration.outcomes import Outcome, PurchaseDays, Verdict, judge, median_interval, score
@@ -102,6 +102,7 @@ def test_the_median_interval_rounds_up_from_a_half(days: list[int], interval: in
 lines = st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3), st.integers(1, 60)), min_size=1)
 
 
+@settings(deadline=None)  # a machine under load is no fault of the code
 @given(lines)
 def test_purchase_days_are_those_of_the_lines_each_once(entries: list[tuple[int, int, int]]) -> None:
     customers, categories, days = (np.array(column, np.int64) for column in zip(*entries, strict=True))

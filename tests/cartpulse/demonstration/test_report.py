@@ -81,7 +81,7 @@ def test_the_account_adds_up() -> None:
 
 def test_the_screen_tells_counts_quality_speed_and_what_to_try() -> None:
     text = screen(REPORT)
-    for part in ("155,848", "2,469", "45.7%", "30.0%", "2,592", "10 ms", "Customer 1228", "cartpulse worker"):
+    for part in ("155,848", "2,469", "45.7%", "30.0%", "2,592", "10 ms", "Customer 1228", "cartpulse broker"):
         assert part in text
 
 

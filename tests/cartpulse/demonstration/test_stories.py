@@ -97,7 +97,7 @@ def test_the_longest_climb_is_told_once_segments_are_settled() -> None:
     assert (customer, title) == ("7", "a customer won")
     assert text == (
         "Customer 7 was in Hibernating on 20 July, then in Needs Attention on 30 July, Loyal Customers on "
-        "9 August. Why the last: Bought on 9 days"
+        "9 August. Why: Bought on 9 days."
     )
 
 
