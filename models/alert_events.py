@@ -32,6 +32,7 @@ def emit(
     rows: NDArray[np.int64],
     cells: NDArray[Any],
     how: AlertState,
+    *,
     causes: Sequence[str],
     times: Sequence[int],
     chances: tuple[Sequence[float | None], Sequence[float | None]] | None = None,

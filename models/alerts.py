@@ -139,9 +139,9 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
             rows[owners[raised]],
             state.cells.records[positions[raised]],
             "raised",
-            [boundary_cause(boundary)] * count,
-            [state.calendar.boundary(boundary)] * count,
-            (soon[raised].tolist(), hit[raised].tolist()),
+            causes=[boundary_cause(boundary)] * count,
+            times=[state.calendar.boundary(boundary)] * count,
+            chances=(soon[raised].tolist(), hit[raised].tolist()),
         )
 
 
@@ -178,16 +178,16 @@ def fulfil(
     if fulfilling:
         causes = [records.event_ids[record] for record in fulfilling]
         times = [int(records.occurred_at[record]) for record in fulfilling]
-        alert_events.emit(step, rows[owners[hit]], cells[hit], "fulfilled", causes, times)
+        alert_events.emit(step, rows[owners[hit]], cells[hit], "fulfilled", causes=causes, times=times)
 
 
 def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertState, boundary: int) -> None:
     """Emit the end of raised alerts at a boundary."""
     step.counts[f"alerts_{how}"] += len(cells)
     if len(cells):
-        at = step.state.calendar.boundary(boundary)
-        count = len(cells)
-        alert_events.emit(step, rows, cells, how, [boundary_cause(boundary)] * count, [at] * count)
+        causes = [boundary_cause(boundary)] * len(cells)
+        times = [step.state.calendar.boundary(boundary)] * len(cells)
+        alert_events.emit(step, rows, cells, how, causes=causes, times=times)
 
 
 def _cycles(

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESERVED_CUSTOMERS = 1 << 18
-"""Customers for which address space is taken at the start. Pages cost memory only once touched, and doubling a
-full array costs 0.7 to 1.0 us an event; beyond this many it doubles all the same."""
+"""Customers for which address space is taken at the start. Pages cost memory only once touched, and doubling
+a full array costs 0.7 to 1.0 us an event; beyond this many it doubles all the same."""
 _SMALLEST = 4
 """Records of the smallest run that is handed out; runs grow by doubling, and freed ones are used again."""
 

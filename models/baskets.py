@@ -110,14 +110,14 @@ def _remember(
     customers = step.state.customers
     at, event = records.occurred_at[which], records.event_hashes[which]
     ring_at, ring_hash = customers["ring_at"][rows], customers["ring_hash"][rows]
-    duplicate = ((ring_at == at[:, None]) & (ring_hash == event[:, None])).any(axis=1)
+    duplicate: NDArray[np.bool_] = ((ring_at == at[:, None]) & (ring_hash == event[:, None])).any(axis=1)
     least_at = ring_at.min(axis=1)
     among_least = np.where(ring_at == least_at[:, None], ring_hash, np.iinfo(np.uint64).max)
     slot = among_least.argmin(axis=1)
     least_hash = among_least[np.arange(len(rows)), slot]
     full = least_at != NO_EVENT
     too_old = full & ~duplicate & ((at < least_at) | ((at == least_at) & (event < least_hash)))
-    new = ~duplicate & ~too_old
+    new: NDArray[np.bool_] = ~duplicate & ~too_old
     customers["ring_at"][rows[new], slot[new]] = at[new]
     customers["ring_hash"][rows[new], slot[new]] = event[new]
     step.counts["duplicates"] += int(duplicate.sum())
@@ -129,8 +129,8 @@ def _remember(
                 stage="duplicate",
                 error="too-old",
                 field="occurred_at",
-                reason="the event is older than the customer's last 32 events, so whether it was counted before "
-                "can no longer be known",
+                reason="the event is older than the customer's last 32 events, so whether it was counted "
+                "before can no longer be known",
             )
         )
     return new

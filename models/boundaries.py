@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     """Begin the boundary of a day, and so of all open days before it.
 
-    The first boundary of a log only says where its time begins. Later ones adopt what the trips of the last one
-    taught, adopt changed settings, freeze the thresholds by which customers are scored until the next, and find
-    the customers whom the boundary concerns.
+    The first boundary of a log only says where its time begins. Later ones adopt what the trips of the last
+    one taught, adopt changed settings, freeze the thresholds by which customers are scored until the next,
+    and find the customers whom the boundary concerns.
 
     Args:
         step: The step being computed; no sweep is unfinished.
@@ -48,13 +48,12 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     state.histograms.roll(state.calendar.start(day + 1))
     frozen = state.histograms.thresholds(state.settings.segment_minimum_population)
     state.thresholds = (*state.thresholds, frozen)[-segment_changes.BOUNDARIES_TO_FALL :]
-    lay_out_sweep(state)
-    if not len(state.sweep.rows):
+    if not len(lay_out_sweep(state).rows):
         state.sweep = None
         state.clock = replace(state.clock, finished=day)
 
 
-def lay_out_sweep(state: State) -> None:
+def lay_out_sweep(state: State) -> Sweep:
     """Find the customers whom the boundary begun concerns and who have not seen it, in order of their ids.
 
     All others are quiet: nothing of theirs is open, due or to change, and they cost no write.
@@ -69,13 +68,14 @@ def lay_out_sweep(state: State) -> None:
     ) & (customers["boundary"] < day)
     rows = sorted(np.flatnonzero(concerned).tolist(), key=state.ids.__getitem__)
     state.sweep = Sweep(np.array(rows, np.int64))
+    return state.sweep
 
 
 def _learn(state: State) -> None:
     """Adopt the intervals that ended on the days of the last boundary.
 
-    They are read from the cells themselves, which every swept customer's row holds, so that nothing of a day's
-    learning has to be stored beside the rows. Sums of a day are integers: no order shapes them.
+    They are read from the cells themselves, which every swept customer's row holds, so that nothing of a
+    day's learning has to be stored beside the rows. Sums of a day are integers: no order shapes them.
     """
     last = state.clock.begun
     since = state.calendar.start(state.learnt_until + 1) if state.learnt_until else 0

@@ -50,7 +50,7 @@ class Changes:
     outputs: tuple[Output, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     strangers: tuple[int, ...] = ()
-    """Source offsets of records whose customer belongs to another partition: to be sent on there, unchanged."""
+    """Source offsets of records whose customer is another partition's: to be sent on there, unchanged."""
     rows: tuple[Row, ...] = ()
     """Changed rows; the clock row is the last of them. Empty when nothing changed."""
     counts: dict[str, int] = field(default_factory=dict)

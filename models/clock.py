@@ -26,7 +26,7 @@ class Clock:
     finished: int = 0
     """Last day whose boundary is finished: every customer it concerned has seen it."""
     live_at: int | None = None
-    """Event time (ms) of the `live` record: on the wall clock, outputs of earlier events are counted, not sent."""
+    """Event time (ms) of the `live` record: on the wall clock, earlier outputs are counted, not sent."""
     fingerprint: int = 0
     """Hash of the settings that shape outputs."""
     wall: bool = False

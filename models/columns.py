@@ -10,13 +10,13 @@ import numpy as np
 
 ROW_VERSION = 1
 RING = 32
-"""Recent events remembered per customer, to recognise duplicates: order inside a day is free up to this many."""
+"""Recent events remembered per customer to recognise duplicates: order inside a day is free up to so many."""
 MOST_CELLS = 64
 """Categories kept per customer: 3.5 KB of a full row. Fewer would forget habits, more would pass 8 KB."""
 MOST_PRODUCTS = 100
 """Products kept per customer: 1.4 KB of a full row."""
 MOST_OPEN_LINES = 96
-"""(category, product) pairs of one customer's open day; 99.9 % of the days of The Complete Journey hold fewer."""
+"""(category, product) pairs of one customer's open day; 99.9 % of days in The Complete Journey hold fewer."""
 NO_EVENT = np.iinfo(np.int64).min
 """`ring_at` of an empty place of the ring: less than every instant."""
 NO_SEGMENT = -1

@@ -61,8 +61,8 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
         day: The day, later than any that these customers folded.
 
     Returns:
-        The cells for which a full row has no room any more: those with the least decayed count of trips; among
-        equals the longest unused, then by name.
+        The cells for which a full row has no room any more: those with the least decayed count of trips;
+        among equals the longest unused, then by name.
     """
     buyers, owners = np.unique(bought.owners, return_inverse=True)
     rows = rows[buyers]
@@ -140,7 +140,7 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
 def _bought_products(
     state: State, rows: NDArray[np.int64], bought_keys: NDArray[np.int64], day: int
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """One fresh record per customer and product bought on a day, with the index into `rows` of its customer."""
+    """One fresh record per customer and product bought on a day, and its customer's index into `rows`."""
     arena = state.open_lines[day & 1]
     owners, positions = arena.positions(rows)
     lines = arena.records[positions]

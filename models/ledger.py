@@ -35,13 +35,13 @@ FURTHEST_AHEAD = 10 * MINUTE
 class Ledger:
     """The customers of one partition, and what its log has made of them.
 
-    `advance` and `sweep` are pure in all but memory: no I/O, no clock, no randomness. For one log and one set
-    of settings, however it is cut into runs and wherever a crash made some of it be applied again, the same
-    events and equal rows come out.
+    `advance` and `sweep` are pure in all but memory: no I/O, no clock, no randomness. For one log and one
+    set of settings, however it is cut into runs and wherever a crash made some of it be applied again, the
+    same events and equal rows come out.
 
     Args:
-        settings: The settings that shape outputs. A ledger that was loaded with others in force adopts these at
-            the next boundary.
+        settings: The settings that shape outputs. A ledger that was loaded with others in force adopts these
+            at the next boundary.
         partition: This partition's number.
         partitions: Partitions of the log.
     """
@@ -74,8 +74,9 @@ class Ledger:
     def advance(self, records: Records) -> Changes:
         """Apply a prefix of a run of records.
 
-        It stops early when as many customers changed as one changelog batch can hold, and before a record that
-        begins a boundary while the sweep of the one before is unfinished: `applied` 0 means `sweep` first.
+        It stops early when as many customers changed as one changelog batch can hold, and before a record
+        that begins a boundary while the sweep of the one before is unfinished: `applied` 0 means `sweep`
+        first.
 
         Raises:
             Exception: Whatever a model raised; the ledger is then as it was.
@@ -95,7 +96,7 @@ class Ledger:
             raise
 
     def sweep(self, limit: int = MOST_CUSTOMERS) -> Changes:
-        """Bring the next customers, at most `limit`, to the boundary begun; no rows when there is nothing to do.
+        """Bring the next customers, at most `limit`, to the boundary begun; no rows with nothing to do.
 
         Raises:
             Exception: Whatever a model raised; the ledger is then as it was.
@@ -135,8 +136,8 @@ class Ledger:
             now: The wall clock, ms since 1970 UTC.
 
         Returns:
-            Boundary and lateness of the next open day, ms, once that has passed; None on the log clock, before
-            the service is live, and while the day is not over.
+            Boundary and lateness of the next open day, ms, once that has passed; None on the log clock,
+            before the service is live, and while the day is not over.
         """
         clock, state = self._state.clock, self._state
         if not clock.wall or clock.live_at is None:
@@ -155,11 +156,7 @@ class Ledger:
         watermark = state.clock.watermark
         gathered: list[int] = []
         customers: set[bytes] = set()
-        times, kinds, appended = (
-            records.occurred_at.tolist(),
-            records.kinds.tolist(),
-            records.appended_at.tolist(),
-        )
+        times, kinds = records.occurred_at.tolist(), records.kinds.tolist()
         stop = len(records)
         for index, (at, kind) in enumerate(zip(times, kinds, strict=True)):
             if kind == Kind.REFUSED:
@@ -170,12 +167,7 @@ class Ledger:
                 if len(customers) >= MOST_CUSTOMERS and records.customers[index] not in customers:
                     stop = index
                     break
-                if self._belongs_elsewhere(records.customers[index]):
-                    step.strangers.append(int(records.offsets[index]))
-                    continue
-                refusal = self._out_of_time(int(records.offsets[index]), at, appended[index], watermark)
-                if refusal is not None:
-                    step.refusals.append(refusal)
+                if not self._admit(step, records, index, at, watermark):
                     continue
             moved = at - lateness if watermark is None else max(watermark, at - lateness)
             closed = state.calendar.closed(moved) if moved != watermark else state.clock.begun
@@ -199,6 +191,25 @@ class Ledger:
         state.clock = replace(state.clock, watermark=watermark)
         return stop
 
+    def _admit(self, step: Step, records: Records, index: int, at: int, watermark: int | None) -> bool:
+        """Whether a purchase is this partition's and its time can be; else the step names it."""
+        if self._belongs_elsewhere(records.customers[index]):
+            step.strangers.append(int(records.offsets[index]))
+            return False
+        reason = self._out_of_time(at, int(records.appended_at[index]), watermark)
+        if reason is None:
+            return True
+        step.refusals.append(
+            Refusal(
+                offset=int(records.offsets[index]),
+                stage="time",
+                error="future",
+                field="occurred_at",
+                reason=reason,
+            )
+        )
+        return False
+
     def _belongs_elsewhere(self, customer: bytes) -> bool:
         """Whether a customer never seen here is another partition's."""
         state = self._state
@@ -207,16 +218,12 @@ class Ledger:
         partition = partition_of(customer, state.clock.partitions, state.settings.partitioner)
         return partition != self._partition
 
-    def _out_of_time(self, offset: int, at: int, appended: int, watermark: int | None) -> Refusal | None:
+    def _out_of_time(self, at: int, appended: int, watermark: int | None) -> str | None:
         """Why an event's time cannot be, if so."""
         if self._state.clock.wall:
             if appended == UNKNOWN_TIME or at <= appended + FURTHEST_AHEAD:
                 return None
-            reason = "the event is more than ten minutes later than the broker's time when it arrived"
-        else:
-            if watermark is None or at <= watermark + FURTHEST_FUTURE:
-                return None
-            reason = (
-                "the event lies more than 48 hours beyond all before it; sources that skip days write ticks"
-            )
-        return Refusal(offset=offset, stage="time", error="future", field="occurred_at", reason=reason)
+            return "the event is more than ten minutes later than the broker's time when it arrived"
+        if watermark is None or at <= watermark + FURTHEST_FUTURE:
+            return None
+        return "the event lies more than 48 hours beyond all before it; sources that skip days write ticks"

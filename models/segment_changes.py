@@ -64,7 +64,8 @@ def falling(state: State) -> NDArray[np.bool_]:
     One scan of the columns; those for whom it is true are touched, and all others stay as they are.
     """
     rows = np.arange(len(state.ids))
-    return _targets(state, rows)[0] != state.customers["segment"][rows]
+    changed: NDArray[np.bool_] = _targets(state, rows)[0] != state.customers["segment"][rows]
+    return changed
 
 
 def reconsider(step: Step, rows: NDArray[np.int64], boundary: int) -> None:

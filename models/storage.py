@@ -104,14 +104,16 @@ def load(state: State, rows: Iterable[tuple[bytes, bytes]]) -> None:
 def _check(mine: Clock, stored: Clock) -> None:
     if stored.partitions != mine.partitions:
         raise LedgerConflict(
-            f"these rows were written for {stored.partitions} partitions and the topic has {mine.partitions}: customers "
-            "would be looked for in the wrong one. Go back to the old count, or reset and replay the log"
+            f"these rows were written for {stored.partitions} partitions and the topic has "
+            f"{mine.partitions}: customers would be looked for in the wrong one. Go back to the old count, "
+            "or reset and replay the log"
         )
     if stored.wall != mine.wall:
         kinds = {True: "wall", False: "log"}
         raise LedgerConflict(
-            f"these rows were written on the {kinds[stored.wall]} clock and the settings say {kinds[mine.wall]}: the "
-            "clock of a service is fixed when its topics are made. Set it back, or reset and replay the log"
+            f"these rows were written on the {kinds[stored.wall]} clock and the settings say "
+            f"{kinds[mine.wall]}: the clock of a service is fixed when its topics are made. Set it back, or "
+            "reset and replay the log"
         )
 
 
@@ -137,7 +139,7 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
 
 
 def _load_dictionary(names: Dictionary, kind: bytes, own: dict[bytes, bytes]) -> None:
-    shards = []
+    shards: list[bytes] = []
     while (key := dictionary_key(kind, len(shards))) in own:
         shards.append(own_payload(own[key]))
     names.load(shards)
