@@ -86,7 +86,7 @@ def emit(
             "occurred_at": time_text(times[at]),
             "model_version": MODEL_VERSION,
         }
-        step.emit(output_of(ALERT, customer, identity, value, times[at], source))
+        step.emit(output_of(ALERT, customer, identity, value, occurred_at=times[at], source=source))
 
 
 def _usual_products(

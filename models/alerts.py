@@ -71,7 +71,7 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
 
 def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """(k,) the next boundary (day) at which a customer has an alert to raise or close; `NEVER` for none."""
-    owners, positions, cycles, best = _cycles(state, rows)
+    owners, _, cycles, best = _cycles(state, rows)
     active = np.flatnonzero((cycles == Cycle.PLANNED) | (cycles == Cycle.RAISED))
     best = best[active]
     due = np.where(cycles[active] == Cycle.PLANNED, _raised_from(state, best), _missed_from(state, best))

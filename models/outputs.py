@@ -52,6 +52,7 @@ def output_of(
     customer: bytes,
     identity: str,
     value: Mapping[str, object],
+    *,
     occurred_at: int,
     source: str,
 ) -> Output:

@@ -131,6 +131,7 @@ def _change(
     state.customers["segment"][rows] = targets
     step.counts["segment_changes"] += len(rows)
     standing, currency = state.standing(rows), state.settings.currency
+    source = state.settings.event_source
     until = time_text(valid_until)
     for row, old, new, (recency, frequency, monetary), last, days, money, cause, at in zip(
         rows.tolist(),
@@ -166,7 +167,7 @@ def _change(
             "model_version": MODEL_VERSION,
         }
         identity = event_id(SEGMENT_CHANGE.type_, customer, "", cause, "")
-        step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, at, state.settings.event_source))
+        step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, occurred_at=at, source=source))
 
 
 def _reason(measure: str, fact: str, value: float, score: int, unit: str) -> dict[str, object]:
