@@ -67,8 +67,16 @@ def lines() -> exact.Lines:
     """The lines of the days replayed."""
     every = exact.complete_journey()
     early = every.days < END
-    columns = (every.customers, every.baskets, every.times, every.days, every.categories, every.quantities)
-    return exact.Lines(*(column[early] for column in columns), every.spends[early], every.names)
+    return exact.Lines(
+        customers=every.customers[early],
+        baskets=every.baskets[early],
+        times=every.times[early],
+        days=every.days[early],
+        categories=every.categories[early],
+        quantities=every.quantities[early],
+        spends=every.spends[early],
+        names=every.names,
+    )
 
 
 @cache
@@ -129,25 +137,30 @@ def cells_of(state: State, households: NDArray[np.int64]) -> Cells:
 
 def pairs_of(households: NDArray[np.int64], day: int = END) -> exact.Pairs:
     """The exact statistics of some households as of a day."""
-    bought = exact.before(trips(), day)
+    return exact.statistics(of_households(exact.before(trips(), day), households))
+
+
+def of_households(bought: exact.Trips, households: NDArray[np.int64]) -> exact.Trips:
+    """The trips of some households."""
     some = np.isin(bought.customers, households)
-    return exact.statistics(exact.Trips(*(column[some] for column in bought)))
+    return exact.Trips(
+        bought.customers[some], bought.categories[some], bought.days[some], bought.quantities[some]
+    )
 
 
 def kept_trips() -> exact.Trips:
-    some = np.isin(trips().customers, roomy())
-    return exact.Trips(*(column[some] for column in trips()))
+    return of_households(trips(), roomy())
 
 
 def priors_at(boundary: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What the boundary of a day works with: what was learnt until the boundary before, which closed day - 1."""
+    """What the boundary of a day works with: learnt until the boundary before, which closed day - 1."""
     return exact.category_priors(kept_trips(), len(lines().names), boundary)
 
 
 def chance_of_a_trip(
     pairs: exact.Pairs, prior: tuple[NDArray[np.float64], NDArray[np.float64]], boundary: int, horizon: int
 ) -> NDArray[np.float64]:
-    """P(a trip within the horizon | none since), written out with scipy: both models, the mean of their logits."""
+    """P(a trip within the horizon given none since), by scipy: the mean of both models' logits."""
     location, spread = exact.posteriors(pairs, *prior)
     elapsed = boundary - pairs.last_day
     lapse = consumption.LAPSE

@@ -1,0 +1,37 @@
+"""Ranks inside groups against sorting group by group."""
+
+from __future__ import annotations
+
+import doctest
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import ranking
+from models.ranking import rank_within
+
+ITEMS = st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3), st.integers(-2, 2)), max_size=60)
+
+
+def test_its_examples_print_what_they_say() -> None:
+    assert doctest.testmod(ranking).failed == 0
+
+
+@given(items=ITEMS)
+def test_each_item_gets_its_place_among_those_of_its_owner(items: list[tuple[int, int, int]]) -> None:
+    owners, first, second = np.array(items, np.int64).reshape(-1, 3).T
+    wanted = [0] * len(items)
+    for owner in set(owners.tolist()):
+        mine = [at for at, item in enumerate(items) if item[0] == owner]
+        for place, at in enumerate(sorted(mine, key=lambda at: items[at][1:])):
+            wanted[at] = place
+    assert rank_within(owners, first, second).tolist() == wanted
+
+
+def test_without_keys_items_keep_their_order() -> None:
+    assert rank_within(np.array([2, 1, 2, 2, 1])).tolist() == [0, 0, 1, 2, 1]
+
+
+def test_nothing_has_no_ranks() -> None:
+    assert rank_within(np.zeros(0, np.int64), np.zeros(0)).tolist() == []
