@@ -129,6 +129,7 @@ class Simulation:
             self.deliver(changes)
 
     def deliver(self, changes: Changes) -> None:
+        """Send outputs, then rows as one batch."""
         self.may_crash()
         some = self.rng.randrange(len(changes.outputs) + 1)
         self.broker.outputs.extend(changes.outputs[:some])
