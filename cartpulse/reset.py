@@ -9,7 +9,13 @@ from typing import Annotated, Any
 import typer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import GroupIdNotFound, KafkaError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupIdNotFound,
+    GroupLoadInProgressError,
+    KafkaError,
+    for_code,
+)
 from aiokafka.protocol.admin import DeleteGroupsRequest, DescribeGroupsRequest
 
 from cartpulse.endings import run
@@ -78,8 +84,20 @@ async def _client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
         await client.close()
 
 
+async def _coordinator(client: AIOKafkaClient, group: str) -> Any:
+    """The broker that answers for the group; a cluster that has had none yet needs a moment to name it."""
+    deadline = time.monotonic() + GONE_SECONDS
+    while True:
+        try:
+            return await client.coordinator_lookup(CoordinationType.GROUP, group)
+        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+
+
 async def _refuse_beside_workers(client: AIOKafkaClient, group: str) -> None:
-    node = await client.coordinator_lookup(CoordinationType.GROUP, group)
+    node = await _coordinator(client, group)
     described = await client.send(node, DescribeGroupsRequest([group]))
     for _code, _name, _state, _kind, _protocol, members, *_ in described.groups:
         if members:
@@ -90,13 +108,16 @@ async def _refuse_beside_workers(client: AIOKafkaClient, group: str) -> None:
 
 
 async def _delete_group(client: AIOKafkaClient, group: str) -> None:
-    node = await client.coordinator_lookup(CoordinationType.GROUP, group)
-    answer = await client.send(node, DeleteGroupsRequest([group]))
-    for _name, code in answer.results:
-        if code and for_code(code) is not GroupIdNotFound:
-            raise ResetRefusedError(
-                f"The broker did not delete the group {group}: {for_code(code).__name__}."
-            )
+    deadline = time.monotonic() + GONE_SECONDS
+    node = await _coordinator(client, group)
+    while True:
+        answer = await client.send(node, DeleteGroupsRequest([group]))
+        ((_name, code),) = answer.results
+        if not for_code(code).retriable or time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1)
+    if code and for_code(code) is not GroupIdNotFound:
+        raise ResetRefusedError(f"The broker did not delete the group {group}: {for_code(code).__name__}.")
 
 
 async def _delete_topic(settings: Settings) -> None:

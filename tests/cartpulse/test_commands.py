@@ -11,27 +11,27 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
 from cartpulse.reading import read_all
-from streams.clients import producer_options
+from streams.clients import consumer_options, producer_options
 from streams.settings import Settings, load_settings, variable
 from streams.topics import create_topics, topic_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.broker import LocalBroker
+    from tests.conftest import Broker
 
 
 @pytest.fixture
 def settings(
-    tansu: LocalBroker, fresh_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+    broker: Broker, fresh_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
     """Settings of a service of its own, in the environment too."""
-    own = fresh_settings(tansu, partitions=2, clock="wall")
+    own = fresh_settings(broker, partitions=2, clock="wall")
     for name in ("kafka_broker", "application", "topic_prefix", "session_timeout_ms", "partitions", "clock"):
         monkeypatch.setenv(variable(name), str(getattr(own, name)))
     assert load_settings().topic_prefix == own.topic_prefix
@@ -105,6 +105,32 @@ def test_reset_forgets_the_changelog_and_leaves_the_purchases(settings: Settings
     assert held(settings, settings.changelog_topic) == []
     assert [record.value for record in held(settings, settings.purchases_topic)] == [b"{}"]
     assert {row["state"] for row in json.loads(run("topics", "--json").stdout)["topics"]} == {"found"}
+
+
+@pytest.mark.kafka
+async def test_reset_is_refused_while_a_worker_runs(
+    apache_kafka: Broker, fresh_settings: Callable[..., Settings]
+) -> None:
+    settings = fresh_settings(apache_kafka)
+    await create_topics(settings)
+    environment = {
+        variable(name): str(getattr(settings, name))
+        for name in ("kafka_broker", "application", "topic_prefix")
+    }
+    async with AIOKafkaConsumer(
+        settings.purchases_topic, **consumer_options(settings, group=settings.group)
+    ) as member:
+        async with asyncio.timeout(30):
+            while not member.assignment():  # noqa: ASYNC110 - an assignment sets no event
+                await asyncio.sleep(0.05)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cartpulse", "reset", "--yes"),
+            env=os.environ | environment,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert errors.startswith(b"cartpulse: 1 worker(s) of the group")
 
 
 def test_a_topic_is_read_to_its_end_whatever_its_batches(settings: Settings) -> None:
