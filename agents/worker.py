@@ -23,8 +23,8 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
     "NUMPY_MADVISE_HUGEPAGE": "0",
 }
-"""What a worker's environment should hold before Python starts. Without the first two, every buffer of the size
-of a batch is given back to the system and faulted in again; without the third, a reserved matrix takes its memory
+"""What a worker's environment should hold before Python starts. Without the first two, buffers of the size of
+a batch are given back to the system and faulted in again; without the third, a reserved matrix takes its memory
 at once."""
 
 SILENT = logging.CRITICAL + 1

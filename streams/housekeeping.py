@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STUCK_SECONDS = 60.0
-"""After which a batch that the agent has not finished ends the worker, rather than its partition stand still."""
+"""After which a batch that the agent has not finished ends the worker: its partition must not stand still."""
 
 REPORT_SECONDS = 30.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,7 +101,7 @@ async def test_nothing_is_written_when_nothing_is_due() -> None:
 
 def test_an_owners_tick_is_the_same_event_as_a_sources() -> None:
     decoder = Decoder(SETTINGS)
-    day = ticks.date(2017, 3, 5)
+    day = date(2017, 3, 5)
     both = [Raw(0, tick(DUE, SETTINGS), UNKNOWN_TIME), Raw(1, ticks.tick(day, SETTINGS).value, UNKNOWN_TIME)]
     records, _ = decoder.decode(both)
     assert records.event_ids[0] == records.event_ids[1]
