@@ -7,7 +7,6 @@ carries its batches to an ordinary agent over a channel.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,6 +28,7 @@ from streams.housekeeping import Housekeeping
 from streams.isolation import Isolation
 from streams.lease import Lease, Revoked
 from streams.membership import TakeOvers
+from streams.memory import spare_the_collector
 from streams.metrics import Counts
 from streams.outbox import Outbox
 from streams.partition import Partition
@@ -254,7 +254,7 @@ class Partitions(mode.Service):
             " of the changelog's tail" if kept is not None and recovered.ledger is kept.ledger else "",
         )
         if all(other.reading for other in self.owned.values()):
-            _spare_the_collector()
+            spare_the_collector()
 
     def _reopen(self, partition: Partition, expected: int, base: int) -> None:
         """Somebody else's rows are in the changelog: read it again, whatever they are."""
@@ -379,10 +379,3 @@ async def _close(client: Any) -> None:
             await client.stop()
     except (TimeoutError, KafkaError, OSError) as error:
         log.info("A Kafka client did not close cleanly: %r", error)
-
-
-def _spare_the_collector() -> None:
-    """Leave what recovery made out of later collections: millions of objects that never become garbage."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 1_000)
