@@ -10,8 +10,8 @@ M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 
 MMAP_THRESHOLD = 32 * 1024 * 1024
-"""Bytes; the most that glibc takes. A buffer above it is mapped anew and faulted in page by page at every use;
-with the default of 128 KiB every buffer of the size of a batch is, at 0.2 us an event."""
+"""Bytes; the most that glibc takes. A buffer above it is mapped anew and faulted in page by page at every
+use; with the default of 128 KiB every buffer of the size of a batch is, at 0.2 us an event."""
 
 TRIM_THRESHOLD = 256 * 1024 * 1024
 """Bytes that stay with the process when they are free, for the next batch."""

@@ -253,6 +253,12 @@ class Partitions(mode.Service):
             recovered.read,
             " of the changelog's tail" if kept is not None and recovered.ledger is kept.ledger else "",
         )
+        if start and recovered.ledger.clock.fingerprint != self.settings.ledger.fingerprint:
+            log.warning(
+                "Partition %d was made with other settings of the ledger; those of this worker are adopted "
+                "at the next boundary",
+                number,
+            )
         if all(other.reading for other in self.owned.values()):
             spare_the_collector()
 

@@ -127,6 +127,17 @@ def test_a_commit_that_is_not_answered_ends_the_worker() -> None:
         house.keeping.look_for_stuck()
 
 
+def test_strangers_beyond_one_in_a_hundred_name_the_setting(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    house.counts.add("applied", 990)
+    house.counts.add("strangers", 10)
+    house.keeping.look_for_strangers()
+    assert not caplog.text
+    house.counts.add("strangers", 1)
+    house.keeping.look_for_strangers()
+    assert "CARTPULSE_PARTITIONER=murmur2" in caplog.text
+
+
 def test_the_report_has_the_counters_and_the_lag() -> None:
     house = House()
     house.counts.add("applied", 5)
