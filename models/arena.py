@@ -59,7 +59,7 @@ class Arena:
 
     def slices(self, rows: NDArray[np.int64]) -> list[memoryview]:
         """The bytes of each customer's run, as views that the next change makes stale."""
-        memory, size = memoryview(self.records.view(np.uint8)), self.records.itemsize
+        memory, size = self.records.view(np.uint8).data, self.records.itemsize
         starts = self._starts[rows]
         ends = ((starts + self.lengths[rows]) * size).tolist()
         return [memory[start:end] for start, end in zip((starts * size).tolist(), ends, strict=True)]
