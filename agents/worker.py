@@ -10,18 +10,43 @@ import faust
 
 from agents.commands import add_commands
 from agents.purchases import add_purchases
+from models.decode import Decoder
+from models.ledger import Ledger
 from streams.app import Engine, create_engine
 
 if TYPE_CHECKING:
     from streams.ports import DecoderLike, LedgerFactory
     from streams.settings import Settings
 
-log = logging.getLogger(__name__)
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": str(64 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
+    "NUMPY_MADVISE_HUGEPAGE": "0",
+}
+"""What a worker's environment should hold before Python starts. Without the first two, every buffer of the size
+of a batch is given back to the system and faulted in again; without the third, a reserved matrix takes its memory
+at once."""
+
+SILENT = logging.CRITICAL + 1
+"""Level of the loggers of Faust and mode, which say in a traceback what is said in a line where it arises."""
 
 
-def assemble(settings: Settings, *, ledgers: LedgerFactory, decoder: DecoderLike) -> Engine:
-    """The engine with all its agents."""
-    engine = create_engine(settings, ledgers=ledgers, decoder=decoder)
+def assemble(
+    settings: Settings, *, ledgers: LedgerFactory | None = None, decoder: DecoderLike | None = None
+) -> Engine:
+    """The engine with all its agents.
+
+    Args:
+        settings: of the service.
+        ledgers: makes the ledger of a partition; this release's own where it is not given.
+        decoder: raw records to columns; the same.
+    """
+    shape = settings.ledger
+
+    def ledger(partition: int, partitions: int) -> Ledger:
+        return Ledger(shape, partition=partition, partitions=partitions)
+
+    engine = create_engine(settings, ledgers=ledgers or ledger, decoder=decoder or Decoder(shape))
     add_purchases(engine)
     add_commands(engine)
     return engine
@@ -34,7 +59,7 @@ def run(engine: Engine) -> int:
     print of a failure is a traceback; the reason is logged in one line where it arises.
     """
     for name in ("mode", "faust", "streams.partitions.lifecycle"):
-        logging.getLogger(name).setLevel(logging.CRITICAL if name != "faust" else logging.ERROR)
+        logging.getLogger(name).setLevel(SILENT)
     worker = faust.Worker(
         engine.app, override_logging=False, redirect_stdouts=False, quiet=True, stderr=io.StringIO()
     )
@@ -43,6 +68,6 @@ def run(engine: Engine) -> int:
         worker.execute_from_commandline()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
-    else:
-        status = 0
+    if status and not engine.partitions.failed and worker.crash_reason is not None:
+        logging.getLogger(__name__).critical("The worker ends: %s", worker.crash_reason)
     return status

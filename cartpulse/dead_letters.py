@@ -1,6 +1,7 @@
 """`cartpulse dead-letters list`: what was refused, and why."""
 
 import json
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import typer
@@ -34,12 +35,13 @@ def list_dead_letters(
 
 async def _list(settings: Settings, *, limit: int, as_json: bool) -> int:
     count = 0
-    async for record in read_all(settings, settings.dead_letters_topic):
-        letter = describe(record)
-        typer.echo(json.dumps(letter) if as_json else sentence(letter))
-        count += 1
-        if count == limit:
-            break
+    async with aclosing(read_all(settings, settings.dead_letters_topic)) as records:
+        async for record in records:
+            letter = describe(record)
+            typer.echo(json.dumps(letter) if as_json else sentence(letter))
+            count += 1
+            if count == limit:
+                break
     return count
 
 

@@ -1,13 +1,13 @@
 """`cartpulse demo`: a year of real purchases through a real broker and a real worker."""
 
 import json
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from cartpulse import STARTED
 from cartpulse.demonstration import latency
 from cartpulse.demonstration.play import Play
 from cartpulse.demonstration.report import show
@@ -19,6 +19,7 @@ DAYS_OF_THE_YEAR = 365
 
 
 def demo(
+    *,
     days: Annotated[
         int | None, typer.Option(help="Only the first days of the year.", min=1, max=DAYS_OF_THE_YEAR)
     ] = None,
@@ -34,23 +35,31 @@ def demo(
     latency_seconds: Annotated[
         float, typer.Option(help="Length of the latency pass; 0 leaves it out.", min=0, max=600)
     ] = latency.SECONDS,
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            "--broker", metavar="HOST:PORT", help="A broker that runs; the topics stay there to be read."
+        ),
+    ] = None,
 ) -> None:
     """Replay real purchases through a local broker and a worker, and show what comes out.
 
     Starts a broker and a worker of its own, replays a year of 2,469 households, measures the latency in a
-    pass of its own, and ends all that it started. Nothing needs to be set up, nothing is left behind.
+    pass of its own, and ends all that it started. Nothing needs to be set up, nothing is left behind; with
+    --broker the topics are.
     """
     play = Play(
         Console(),
-        began=time.monotonic(),
+        began=STARTED,
         days=days,
         speed=speed,
         partitions=partitions,
         latency_seconds=latency_seconds,
+        broker=broker,
     )
     report, told = run(play.run())
-    show(play.console, report, told)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+    show(play.console, report, told)
     if report.lost:
         raise typer.Exit(FAILED)

@@ -1,5 +1,6 @@
 """The command line, assembled: one line per command."""
 
+import logging
 from importlib.metadata import version
 from typing import Annotated
 
@@ -42,7 +43,8 @@ def _options(
     *,
     _version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_tell)] = False,
 ) -> None:
-    """Nothing else to do before a command."""
+    """Before a command: what a client would log of a broker that is away, the command says in one line."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def main() -> None:

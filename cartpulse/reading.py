@@ -12,7 +12,7 @@ from streams.clients import consumer_options
 from streams.errors import BrokerUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from streams.settings import Settings
 
@@ -41,7 +41,7 @@ async def open_reader(settings: Settings, topics: Sequence[str]) -> AIOKafkaCons
     return consumer
 
 
-async def read_all(settings: Settings, topic: str) -> AsyncIterator[Any]:
+async def read_all(settings: Settings, topic: str) -> AsyncGenerator[Any, None]:
     """All records that a topic holds, partition by partition as they come.
 
     Raises:

@@ -14,7 +14,7 @@ from aiokafka.protocol.admin import DeleteGroupsRequest, DescribeGroupsRequest
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
-from streams.clients import connection
+from streams.clients import abilities, connection
 from streams.errors import BrokerUnreachable, CartpulseError
 from streams.settings import Settings
 from streams.topics import create_topics
@@ -37,7 +37,8 @@ def reset(
     """Delete the ledger's changelog and its consumer group; `purchases` and the outputs stay.
 
     The next worker reads `purchases` from its beginning. Outputs are sent again with equal ids, so that
-    consumers who drop duplicates by `ce_id` notice nothing. Refused while a worker runs.
+    consumers who drop duplicates by `ce_id` notice nothing. End all workers first; where the broker says that
+    one still runs, this is refused.
     """
     settings = settings_with(kafka_broker=broker)
     if not yes:
@@ -51,7 +52,12 @@ def reset(
 
 async def _reset(settings: Settings) -> None:
     try:
+        # The embedded broker, which has no idempotent producers, lists members that left long ago: there,
+        # whoever resets must know that no worker runs.
+        tells_members = (await abilities(settings)).idempotent
         async with _client(settings) as client:
+            if tells_members:
+                await _refuse_beside_workers(client, settings.group)
             await _delete_group(client, settings.group)
         await _delete_topic(settings)
     except (KafkaError, OSError) as error:
@@ -72,7 +78,7 @@ async def _client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
         await client.close()
 
 
-async def _delete_group(client: AIOKafkaClient, group: str) -> None:
+async def _refuse_beside_workers(client: AIOKafkaClient, group: str) -> None:
     node = await client.coordinator_lookup(CoordinationType.GROUP, group)
     described = await client.send(node, DescribeGroupsRequest([group]))
     for _code, _name, _state, _kind, _protocol, members, *_ in described.groups:
@@ -81,6 +87,10 @@ async def _delete_group(client: AIOKafkaClient, group: str) -> None:
                 f"{len(members)} worker(s) of the group {group} run: end them first, and ask again when "
                 "their session has run out."
             )
+
+
+async def _delete_group(client: AIOKafkaClient, group: str) -> None:
+    node = await client.coordinator_lookup(CoordinationType.GROUP, group)
     answer = await client.send(node, DeleteGroupsRequest([group]))
     for _name, code in answer.results:
         if code and for_code(code) is not GroupIdNotFound:

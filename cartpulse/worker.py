@@ -1,18 +1,24 @@
 """`cartpulse worker`: one worker, in the foreground."""
 
-from typing import Annotated
+import contextlib
+import ctypes
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 import structlog
 import typer
 
-from agents.worker import assemble, run
+from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
-from models.decode import Decoder
-from models.ledger import Ledger
 from streams.logs import configure
 from streams.settings import Settings
+from streams.topics import create_topics
 
 EXAMPLE = "Example: KAFKA_BROKER=kafka-1:9092 CARTPULSE_PARTITIONS=4 cartpulse worker"
+
+
+MALLOPT: Final = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_MMAP_THRESHOLD_": -3}
+"""The parameter of glibc's `mallopt` that does what an environment variable does."""
 
 
 def worker(
@@ -28,15 +34,29 @@ def worker(
     """
     settings = settings_with(kafka_broker=broker, accept_gap=accept_gap)
     configure(settings)
-    structlog.get_logger("cartpulse.worker").info("The worker starts", settings=settings.shown())
+    log = structlog.get_logger("cartpulse.worker")
+    log.info("The worker starts", settings=settings.shown())
+    topics = run(create_topics(settings))
+    log.info("The topics are there", made=topics.made)
+    for note in topics.notes:
+        log.warning(note)
     raise typer.Exit(run_worker(settings))
 
 
 def run_worker(settings: Settings) -> int:
-    """Run a worker with the ledger and the decoder of this release; the answer is the exit status."""
-    shape = settings.ledger
+    """Run a worker of this release; the answer is the exit status."""
+    from agents import worker  # noqa: PLC0415 - Faust takes a second to import, and no other command needs it
 
-    def ledger(partition: int, partitions: int) -> Ledger:
-        return Ledger(shape, partition=partition, partitions=partitions)
+    _set_allocator(worker.ALLOCATOR)
+    return worker.run(worker.assemble(settings))
 
-    return run(assemble(settings, ledgers=ledger, decoder=Decoder(shape)))
+
+def _set_allocator(environment: Mapping[str, str]) -> None:
+    """Set glibc's thresholds as its environment variables would have, had they been there at the start.
+
+    Does nothing where the C library has no such settings.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        library = ctypes.CDLL(None)
+        for name, parameter in MALLOPT.items():
+            library.mallopt(parameter, int(environment[name]))

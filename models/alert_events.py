@@ -75,7 +75,7 @@ def emit(
             "interval_high": date_text(high),
             "probability_7_days": soon[at],
             "hit_probability": hit[at],
-            "valid_until": time_text(state.calendar.boundary(best + grace)),
+            "valid_until": state.calendar.boundary_text(best + grace),
             "evidence": {
                 "purchases_seen": purchases,
                 "typical_interval_days": typical[at],

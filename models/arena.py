@@ -57,6 +57,11 @@ class Arena:
             self._starts[rows], lengths
         )
 
+    def gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Copies of the records of many customers: (m,) index into `rows`, ascending, and (m,) records."""
+        owners = np.repeat(np.arange(len(rows)), self.lengths[rows])
+        return owners, np.frombuffer(bytearray().join(self.slices(rows)), self.records.dtype)
+
     def slices(self, rows: NDArray[np.int64]) -> list[memoryview]:
         """The bytes of each customer's run, as views that the next change makes stale."""
         memory, size = self.records.view(np.uint8).data, self.records.itemsize
@@ -91,8 +96,10 @@ class Arena:
         for index in np.flatnonzero(lengths > self._rooms[rows]).tolist():
             self._move(int(rows[index]), int(lengths[index]))
         self.lengths[rows] = lengths
-        _, positions = self.positions(rows)
-        self.records[positions] = records
+        data, at = memoryview(records.tobytes()), 0
+        for place in self.slices(rows):
+            place[:] = data[at : at + len(place)]
+            at += len(place)
 
     def clear(self, rows: NDArray[np.int64]) -> None:
         """Empty the runs of customers; their rooms stay theirs."""

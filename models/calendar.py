@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from models.timestamps import text_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -63,6 +65,7 @@ class Calendar:
         zone = ZoneInfo(time_zone)
         self._starts = _instants(zone, 0)
         self._boundaries = _instants(zone, boundary_hour)[1:]
+        self._texts: dict[int, str] = {}
 
     def days(self, instants: NDArray[np.int64]) -> NDArray[np.int64]:
         """Day numbers of instants (ms), of the same shape."""
@@ -75,6 +78,13 @@ class Calendar:
     def boundary(self, day: int) -> int:
         """The instant (ms) at which a day closes."""
         return int(self._boundaries[day])
+
+    def boundary_text(self, day: int) -> str:
+        """The boundary of a day as events write it."""
+        text = self._texts.get(day)
+        if text is None:
+            text = self._texts[day] = text_of(instant_of(self.boundary(day)))
+        return text
 
     def closed(self, watermark: int) -> int:
         """The last day whose boundary a watermark (ms) has passed."""

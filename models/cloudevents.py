@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -45,11 +46,16 @@ def headers(
         time: `ce_time`, aware; left out where the time is unknown.
         content_type: Media type of the record's value.
     """
-    attributes = (
+    attributes = (*_common(type_, source, content_type), ("ce_id", identity.encode()))
+    return attributes if time is None else (*attributes, ("ce_time", text_of(time).encode()))
+
+
+@lru_cache(maxsize=64)
+def _common(type_: str, source: str, content_type: str) -> Headers:
+    """The headers that all events of a kind share."""
+    return (
         ("ce_specversion", b"1.0"),
-        ("ce_id", identity.encode()),
         ("ce_type", type_.encode()),
         ("ce_source", source.encode()),
         ("content-type", content_type.encode()),
     )
-    return attributes if time is None else (*attributes, ("ce_time", text_of(time).encode()))

@@ -66,8 +66,7 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     """
     buyers, owners = np.unique(bought.owners, return_inverse=True)
     rows = rows[buyers]
-    held_owners, positions = state.cells.positions(rows)
-    held = state.cells.records[positions]
+    held_owners, held = state.cells.gather(rows)
     held_keys = held_owners << 16 | held["category"]
     keys = owners << 16 | bought.categories
     new = ~np.isin(keys, held_keys)
@@ -115,9 +114,9 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     buyers, owners = np.unique(bought.owners, return_inverse=True)
     rows = rows[buyers]
     added_owners, added = _bought_products(state, rows, owners << 16 | bought.categories, day)
-    held_owners, positions = state.products.positions(rows)
+    held_owners, held = state.products.gather(rows)
     owners = np.concatenate([held_owners, added_owners])
-    products = np.concatenate([state.products.records[positions], added])
+    products = np.concatenate([held, added])
     order = np.lexsort((products["trip"], products["product"], owners))
     owners, products = owners[order], products[order]
     trips = state.customers["trips"][rows][owners].astype(np.int64)
@@ -142,8 +141,7 @@ def _bought_products(
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """One fresh record per customer and product bought on a day, and its customer's index into `rows`."""
     arena = state.open_lines[day & 1]
-    owners, positions = arena.positions(rows)
-    lines = arena.records[positions]
+    owners, lines = arena.gather(rows)
     bought = (
         (lines["quantity"] > 0)
         & (lines["product"] != UNTRACKED)

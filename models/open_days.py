@@ -77,8 +77,7 @@ def bought_on(state: State, rows: NDArray[np.int64], day: int) -> Bought:
     """What customers bought on a day that is open."""
     arena = state.open_lines[day & 1]
     open_then = np.flatnonzero(state.customers["open_day"][rows, day & 1] == day)
-    owners, positions = arena.positions(rows[open_then])
-    lines = arena.records[positions]
+    owners, lines = arena.gather(rows[open_then])
     keys, place = np.unique(open_then[owners] << 16 | lines["category"], return_inverse=True)
     net = np.zeros(len(keys), np.int64)
     np.add.at(net, place, lines["quantity"])
@@ -90,9 +89,9 @@ def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]
     """Sum lines into the runs of their customers."""
     arena = state.open_lines[slot]
     customers, added_owners = np.unique(rows, return_inverse=True)
-    held_owners, positions = arena.positions(customers)
+    held_owners, held = arena.gather(customers)
     owners = np.concatenate([held_owners, added_owners])
-    lines = np.concatenate([arena.records[positions], added])
+    lines = np.concatenate([held, added])
     order = np.lexsort((lines["product"], lines["category"], owners))
     owners, lines = owners[order], lines[order]
     first = np.r_[

@@ -158,9 +158,8 @@ class Priors:
 
     def _see(self) -> None:
         """Shrink every category to the whole, by how much they differ among themselves."""
-        whole = (
-            np.array([math.fsum(column) for column in self._adopted.T]) + FIRST_BELIEF
-        )  # whatever the numbering
+        sums = np.array([math.fsum(column) for column in self._adopted.T])  # equal in any numbering
+        whole = sums + FIRST_BELIEF
         mean, variance = whole[1] / whole[0], whole[4] / whole[3]
         spread = whole[2] / whole[0] - mean**2
         weight = self._adopted[:-1, 0]

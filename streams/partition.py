@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.structs import TopicPartition
 
 from models.decode import Raw
+from models.partitioner import partition_of
 from models.records import UNKNOWN_TIME
 from streams.batch import Batch, Run
 from streams.dead_letters import dead_letter
@@ -20,7 +21,6 @@ from streams.delivery import Delivery, Send, Step
 from streams.errors import EngineFault
 from streams.lease import Epoch
 from streams.recovery import Kept
-from streams.strangers import partition_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,7 +273,7 @@ class Partition:
         for offset in offsets:
             index = run.index(offset)
             raw, customer = run.raws[index], run.records.customers[index]
-            home = partition_for(customer, self._settings.partitions, self._settings.partitioner)
+            home = partition_of(customer, self._settings.partitions, self._settings.partitioner)
             self._counts.add("strangers")
             sends.append(
                 Send(TopicPartition(self.source.topic, home), customer, raw.value, raw.headers, raw.timestamp)
@@ -282,6 +282,6 @@ class Partition:
 
 
 def raw_of(record: Any) -> Raw:
-    """What a decoder needs of a consumer record; a producer's own time says nothing about when it was sent."""
+    """What a decoder needs of a consumer record; a producer's own time does not tell when it was appended."""
     appended_at = record.timestamp if record.timestamp_type == LOG_APPEND_TIME else UNKNOWN_TIME
     return Raw(record.offset, record.value, appended_at)

@@ -21,6 +21,7 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
+from models.partitioner import partition_of
 from streams.clock import SystemClock
 from streams.delivery import Delivery, Step
 from streams.ending import Ending
@@ -33,7 +34,6 @@ from streams.metrics import Counts
 from streams.outbox import Outbox
 from streams.partition import Partition
 from streams.recovery import Kept, check_source, recover
-from streams.strangers import partition_for
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -104,6 +104,7 @@ class Partitions(mode.Service):
         self._kept: dict[int, Kept] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._over = False
+        self._asked_at: float | None = None
 
     async def on_start(self) -> None:
         """Connect, join the group and begin."""
@@ -123,6 +124,8 @@ class Partitions(mode.Service):
             clock=self._clock,
             counts=self.counts,
             end_of=lambda partition: self._consumer.highwater(partition.source),
+            asked_at=lambda: self._asked_at,
+            patience=2 * deadline,
         )
         self._run(self.house.run())
 
@@ -147,6 +150,11 @@ class Partitions(mode.Service):
             self._over = True
             self.add_future(self.crash(reason))
 
+    @property
+    def failed(self) -> bool:
+        """Whether the service brought the worker down, and has said why."""
+        return self._ending.reason is not None
+
     def hold(self, held: bool) -> None:  # noqa: FBT001 - a switch
         """Stop applying purchases, or go on; the lease is kept, and what is computed is delivered."""
         self.held = held
@@ -156,7 +164,7 @@ class Partitions(mode.Service):
 
     def describe(self, customer: bytes) -> dict[str, object] | None:
         """A customer's state, if the partition is ours and knows the customer."""
-        home = partition_for(customer, self.settings.partitions, self.settings.partitioner)
+        home = partition_of(customer, self.settings.partitions, self.settings.partitioner)
         partition = self.owned.get(home)
         return partition.ledger.describe(customer) if partition is not None and partition.recovered else None
 
@@ -364,13 +372,15 @@ class Partitions(mode.Service):
         if not offsets:
             return
         lease = next(iter(self.owned.values())).epoch.lease
-        asked = self._clock.elapsed()
+        asked = self._asked_at = self._clock.elapsed()
         try:
             await self._consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError):
             self.counts.add("commits_refused")  # the group is about to take the partitions away
         else:
             lease.renew(asked)
+        finally:
+            self._asked_at = None
 
     # --- the tasks' supervision -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
 _WAIT_MS = 1_000
 """How long one look waits for a batch; there is one, so it comes at once."""
 
-_PAUSE_SECONDS = 0.3
-"""Time between two looks: a batch of rows has megabytes."""
+_PAUSE_SECONDS = 1.0
+"""Time between two looks: a batch of rows has megabytes, and reading it takes from the worker's time."""
+
+_LAST_PAUSE_SECONDS = 0.1
+"""The same when the end is near: the end is what is timed."""
+
+_NEAR = 0.97
+"""Share of the records behind which the end is near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +64,11 @@ async def follow(
                 sweeping=any(clock.sweeping for clock in clocks.values()),
             )
             report(standing)
-            if records.done() and standing.accounted >= records.result() and not standing.sweeping:
+            wanted = records.result() if records.done() else math.inf
+            if standing.accounted >= wanted and not standing.sweeping:
                 return standing
-            await asyncio.sleep(_PAUSE_SECONDS)
+            near = standing.accounted >= _NEAR * wanted
+            await asyncio.sleep(_LAST_PAUSE_SECONDS if near else _PAUSE_SECONDS)
     finally:
         await consumer.stop()
 

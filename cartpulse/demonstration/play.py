@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cartpulse.demonstration import latency, state
 from cartpulse.demonstration.clocks import Standing, follow
@@ -22,12 +22,14 @@ from cartpulse.demonstration.stage import Stage
 from cartpulse.demonstration.stories import Story, stories
 from models.calendar import calendar_of
 from streams.clients import idempotence, producer_options
-from streams.errors import LocalBrokerError
+from streams.errors import BrokerUnreachable
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.replay import Replay
 from streams.sources.ticks import with_ticks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from cartpulse.demonstration.latency import Latency
@@ -42,6 +44,8 @@ class Replayed:
 
     seconds: float
     """From the first send until the state accounted for the last record."""
+    baskets_per_second: float
+    """From the first look that saw the worker at work until the end: its start does not count."""
     ended_at: int
     """Event time of the last record, ms since 1970 UTC."""
 
@@ -66,6 +70,7 @@ class Play:
         speed: Days a second; None for full speed.
         partitions: Of every topic.
         latency_seconds: Length of the latency pass; 0 leaves it out.
+        broker: A running broker, `host:port`; None starts a local one.
     """
 
     console: Console
@@ -74,6 +79,7 @@ class Play:
     speed: float | None
     partitions: int
     latency_seconds: float
+    broker: str | None = None
 
     async def run(self) -> tuple[Report, list[Story]]:
         """Play it; whatever happens, all that was started is ended.
@@ -81,14 +87,15 @@ class Play:
         Raises:
             CartpulseError: Something could not be started, or ended too soon.
         """
-        self.console.print("Starting a local broker and a worker, reading a year of purchases ...")
+        started = "a worker" if self.broker else "a local broker and a worker"
+        self.console.print(f"Starting {started}, reading a year of purchases ...")
         loading = asyncio.ensure_future(asyncio.to_thread(CompleteJourney, days=self.days))
-        async with Stage(partitions=self.partitions) as stage:
+        async with Stage(partitions=self.partitions, broker=self.broker) as stage:
             source = await loading
             try:
                 return await stage.guard(self._play(stage.settings, source))
             except KafkaError as error:
-                raise LocalBrokerError(f"The local broker did not answer as it should: {error!r}") from error
+                raise BrokerUnreachable(f"The broker did not answer as it should: {error!r}") from error
 
     async def _play(self, settings: Settings, source: CompleteJourney) -> tuple[Report, list[Story]]:
         async with Listener(settings) as listener:
@@ -111,11 +118,10 @@ class Play:
 
     async def _replay(self, settings: Settings, source: CompleteJourney, listener: Listener) -> Replayed:
         columns = (
-            TextColumn("Replaying"),
-            BarColumn(),
-            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
             TextColumn(
-                "baskets applied, {task.fields[alerts]:,} alerts, {task.fields[changes]:,} segment changes"
+                "{task.completed:,.0f} baskets, {task.fields[alerts]:,} alerts, "
+                "{task.fields[changes]:,} segment changes"
             ),
             TimeElapsedColumn(),
         )
@@ -124,8 +130,12 @@ class Play:
         with Progress(*columns, console=self.console) as progress:
             bar = progress.add_task("", total=len(source), alerts=0, changes=0)
 
+            looks: list[tuple[float, int]] = []
+
             def report(standing: Standing) -> None:
                 received = listener.received
+                if standing.accounted:
+                    looks.append((time.monotonic(), standing.accounted))
                 progress.update(
                     bar,
                     completed=min(standing.accounted, len(source)),
@@ -145,7 +155,8 @@ class Play:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
                 await producer.stop()
-        return Replayed(time.monotonic() - started, done.occurred_at)
+        seconds = time.monotonic() - started
+        return Replayed(seconds, rate(looks) or done.purchases / seconds, done.occurred_at)
 
     def _judge(
         self,
@@ -194,7 +205,7 @@ class Play:
             dead_letters_by_reason=received.dead_letters,
             copies=received.copies,
             seconds=replayed.seconds,
-            baskets_per_second=accounting.sent / replayed.seconds,
+            baskets_per_second=replayed.baskets_per_second,
             latency_ms_p50=speed.p50,
             latency_ms_p99=speed.p99,
             latency_purchases=speed.purchases,
@@ -205,6 +216,17 @@ class Play:
             partitions=self.partitions,
         )
         return report, stories(received, verdicts, days)
+
+
+def rate(looks: Sequence[tuple[float, int]]) -> float | None:
+    """Records a second between the first and the last look; None where they are too near to tell.
+
+    Args:
+        looks: When, in seconds, and how many records were accounted for then.
+    """
+    if len(looks) < 2 or looks[-1][0] - looks[0][0] < 1:
+        return None
+    return (looks[-1][1] - looks[0][1]) / (looks[-1][0] - looks[0][0])
 
 
 def purchase_days(source: CompleteJourney, settings: Settings) -> PurchaseDays:

@@ -7,9 +7,12 @@ import os
 import signal
 import sys
 import tempfile
+from contextlib import aclosing
 from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from cartpulse.reading import read_all
 from streams.broker import LOCAL_SESSION_MS, LocalBroker
+from streams.clients import abilities
 from streams.errors import CartpulseError
 from streams.settings import load_settings, variable
 from streams.sources.complete_journey import TIME_ZONE
@@ -34,20 +37,28 @@ class WorkerEndedError(CartpulseError):
     """The demonstration's worker ended before its work was done."""
 
 
+class NotEmptyError(CartpulseError):
+    """The topics hold another's purchases."""
+
+
 class Stage:
     """A local broker and one worker as processes of their own.
 
     async with Stage(partitions=1) as stage:
         await stage.guard(something(stage.settings))
+
+    Args:
+        partitions: Of every topic.
+        broker: A broker that runs already, to be used instead of one of our own; the topics stay on it.
     """
 
-    def __init__(self, *, partitions: int) -> None:
+    def __init__(self, *, partitions: int, broker: str | None = None) -> None:
+        self._given = broker
         self._broker = LocalBroker()
         self._overrides: dict[str, Any] = {
             "partitions": partitions,
             "time_zone": TIME_ZONE,
             "clock": "log",
-            "session_timeout_ms": LOCAL_SESSION_MS,
             "web_port": 0,
             "log_format": "console",
         }
@@ -56,18 +67,17 @@ class Stage:
         self.settings: Settings
 
     async def __aenter__(self) -> Self:
-        await self._broker.start()
         try:
-            self._overrides["kafka_broker"] = self._broker.address
-            self.settings = load_settings(_without_connection(), **self._overrides)
+            self.settings = await self._open()
             await create_topics(self.settings)
+            await _refuse_purchases(self.settings)
             self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
             self._worker = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "cartpulse",
                 "worker",
-                env=_without_connection()
+                env=self._environment()
                 | {variable(name): str(value) for name, value in self._overrides.items()},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=self._log,
@@ -83,6 +93,21 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._end()
+
+    async def _open(self) -> Settings:
+        """The settings of the broker to be used, after starting it where there is none."""
+        if self._given is None:
+            await self._broker.start()
+        self._overrides["kafka_broker"] = self._given or self._broker.address
+        settings = load_settings(self._environment(), **self._overrides)
+        if not (await abilities(settings)).idempotent:  # the embedded one, ours or another
+            self._overrides["session_timeout_ms"] = LOCAL_SESSION_MS
+        return load_settings(self._environment(), **self._overrides)
+
+    def _environment(self) -> dict[str, str]:
+        """The environment; without what names a broker where the demonstration talks to its own."""
+        own = self._given is None
+        return {name: value for name, value in os.environ.items() if not (own and name.startswith("KAFKA_"))}
 
     async def guard(self, work: Coroutine[object, object, T]) -> T:
         """The result of the work, unless the worker ends before it.
@@ -126,6 +151,11 @@ class Stage:
         return self._log.read()[-_LAST_WORDS:].decode(errors="replace").strip() or "it said nothing."
 
 
-def _without_connection() -> dict[str, str]:
-    """The environment without what names another broker: the demonstration talks to its own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("KAFKA_")}
+async def _refuse_purchases(settings: Settings) -> None:
+    """See that the demonstration has the topics for itself: only then does its account of baskets add up."""
+    async with aclosing(read_all(settings, settings.purchases_topic)) as records:
+        async for _ in records:
+            raise NotEmptyError(
+                f"{settings.purchases_topic} at {settings.kafka_broker} holds purchases already: start a "
+                "fresh broker, or name topics of its own, such as CARTPULSE_TOPIC_PREFIX=demo-"
+            )

@@ -95,8 +95,8 @@ def _alert_story(title: str, history: History, days_of: Callable[[Alert], Sequen
     return Story(
         alert.customer_id,
         title,
-        f"Customer {alert.customer_id} bought {alert.category} on {len(days)} days, about every "
-        f"{median_interval(days)} days. {hits} of {len(history)} alerts hit. The last one, after the "
+        f"Customer {alert.customer_id} bought {alert.category} on {len(days)} days, "
+        f"{_about(median_interval(days))}. {hits} of {len(history)} alerts hit. The last one, after the "
         f"purchase of {_written(alert.evidence.last_purchase)}, was raised on "
         f"{_written(alert.occurred_at.date())} for {_written(alert.best_date)}, {ending}",
     )
@@ -129,13 +129,17 @@ def _rank(change: SegmentChange) -> int:
 def _segment_story(path: Sequence[SegmentChange]) -> Story:
     first, last = path[0], path[-1]
     steps = ", ".join(f"{change.to_segment} on {_written(change.occurred_at.date())}" for change in path[1:])
-    why = f" Why the last: {last.reasons[0].text}" if last.reasons else ""
+    why = f" Why: {last.reasons[0].text}." if last.reasons else ""
     return Story(
         first.customer_id,
         "a customer won",
         f"Customer {first.customer_id} was in {first.to_segment} on {_written(first.occurred_at.date())}, "
         f"then in {steps}.{why}",
     )
+
+
+def _about(interval: int) -> str:
+    return "about every day" if interval == 1 else f"about every {interval} days"
 
 
 def _written(day: date) -> str:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 from cartpulse.main import app
 from streams import settings_docs
 from streams.errors import BrokerUnreachable
+from streams.topics import TopicsReport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,6 +140,10 @@ def test_the_worker_hands_on_its_status(monkeypatch: pytest.MonkeyPatch) -> None
         seen.append(settings)
         return 3
 
+    async def no_topics(_: object) -> TopicsReport:
+        return TopicsReport()
+
+    monkeypatch.setattr("cartpulse.worker.create_topics", no_topics)
     monkeypatch.setattr("cartpulse.worker.run_worker", worker)
     assert run("worker", "--broker", NOWHERE, "--accept-gap").exit_code == 3
     assert [(each.kafka_broker, each.accept_gap) for each in seen] == [(NOWHERE, True)]  # type: ignore[attr-defined]

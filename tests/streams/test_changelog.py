@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from models.changes import Row
-from models.rows import CLOCK_KEY, Header, pack
+from models.rows import CLOCK_KEY, own_row
 from streams.changelog import Greatest, fill
 from streams.errors import ChangelogUnreadable
 from tests.support.fake_kafka import FakeBuilder, Record
 
 
 def row(key: bytes, offset: int, boundary: int = 0, content: bytes = b"") -> tuple[bytes, bytes]:
-    return key, pack(Header(1, offset, boundary, 0)) + content
+    return key, own_row(content, offset=offset, boundary=boundary)
 
 
 def log(*rows: tuple[bytes, bytes]) -> list[Record]:

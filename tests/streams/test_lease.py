@@ -14,9 +14,7 @@ async def test_a_new_lease_is_not_valid() -> None:
     assert not Lease(FakeClock(), 6.0).valid
 
 
-async def test_a_lease_is_good_for_half_a_session_after_the_commit_was_asked_for_not_after_it_was_accepted() -> (
-    None
-):
+async def test_a_lease_is_good_for_half_a_session_after_the_commit_was_asked_for() -> None:
     clock = FakeClock()
     lease = Lease(clock, 6.0)
     asked = clock.elapsed()

@@ -1,4 +1,4 @@
-"""The outbox: one batch at a time to a partition, permission in the same step, every acknowledgement awaited."""
+"""The outbox: one batch at a time to a partition, permitted in the same step, always awaited."""
 
 from __future__ import annotations
 

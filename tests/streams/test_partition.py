@@ -11,6 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from models.changes import Changes, Row
 from models.decode import Decoder
+from models.partitioner import partition_of
 from models.rows import CLOCK_KEY, header
 from streams.delivery import Delivery
 from streams.errors import EngineFault
@@ -20,13 +21,12 @@ from streams.metrics import Counts
 from streams.outbox import Outbox
 from streams.partition import Partition
 from streams.settings import Settings
-from streams.strangers import partition_for
 from tests.support.counting import CountingLedger
 from tests.support.fake_kafka import FakeClock, FakeLogs, FakeProducer, until
 from tests.support.runs import consumed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from models.records import Records
     from streams.batch import Batch
@@ -118,7 +118,7 @@ async def test_only_one_batch_of_a_partition_is_with_the_agent_at_a_time() -> No
     async with owned(agent=False) as made:
         made.partition.offer(consumed(["a"]))
         made.partition.offer(consumed(["b"], start=1))
-        await until(lambda: made.queue.qsize())
+        await until(made.queue.qsize)
         for _ in range(20):
             await asyncio.sleep(0)
         assert made.queue.qsize() == 1
@@ -192,14 +192,17 @@ async def test_dead_letters_of_a_batch_applied_in_parts_are_written_once() -> No
         assert [dict(letter.headers)["offset"] for letter in made.written(DEAD_LETTERS)] == [b"1", b"3"]
 
 
+async def broken_agent(batch: Batch) -> None:
+    async with batch:
+        await batch.deliver(batch.ledger.advance(batch.records))
+        raise KeyError
+
+
 async def test_an_agent_that_raises_after_the_ledger_has_advanced_ends_the_worker() -> None:
     async with owned(agent=False) as made:
         made.partition.offer(consumed(["a"]))
-        batch = await made.queue.get()
         with pytest.raises(KeyError):
-            async with batch:
-                await batch.deliver(batch.ledger.advance(batch.records))
-                raise KeyError
+            await broken_agent(await made.queue.get())
         assert len(made.faults) == 1
         assert "after the ledger had advanced" in str(made.faults[0])
         assert made.delivery.acknowledged == 0
@@ -249,7 +252,7 @@ async def test_a_partition_with_rows_under_way_gives_nothing_to_keep() -> None:
     async with owned() as made:
         made.producer.at_once = False
         made.partition.offer(consumed(["a"]))
-        await until(lambda: made.producer.waiting())
+        await until(made.producer.waiting)
         assert made.partition.close() is None
 
 
@@ -279,7 +282,7 @@ async def test_a_stranger_is_sent_on_to_its_partition_with_its_bytes_unchanged()
             super().advance(records)
             return Changes(len(records), strangers=(1,), rows=(Row(CLOCK_KEY, b"clock"),))
 
-    home = partition_for(b"b", 3, "murmur2")
+    home = partition_of(b"b", 3, "murmur2")
     async with owned(Strict()) as made:
         raws = [record._replace(headers=(("h", b"1"),)) for record in consumed(["a", "b"])]
         made.partition.offer(raws)

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 
@@ -23,6 +22,8 @@ from tests.support.purchases import purchase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
+
+    import pytest
 
 SETTINGS = Settings(partitions=2, batch_records=10, session_timeout_ms=1_000, web_port=0)
 SOURCES = [TopicPartition(SETTINGS.purchases_topic, number) for number in range(2)]
@@ -162,7 +163,7 @@ async def test_only_acknowledged_batches_are_committed() -> None:
         await until(lambda: service.logs.committed.get(SOURCES[0]) == 5)
         service.kafka.rows.at_once = False
         fill(service.logs, 5)
-        await until(lambda: service.kafka.rows.waiting())
+        await until(service.kafka.rows.waiting)
         await asyncio.sleep(0.25)
         assert service.logs.committed[SOURCES[0]] == 5
         service.kafka.rows.acknowledge(service.kafka.rows.waiting()[0])
@@ -174,12 +175,14 @@ async def test_a_revocation_waits_until_what_is_computed_is_acknowledged_and_com
         await service.assigned(*SOURCES)
         service.kafka.rows.at_once = False
         fill(service.logs, 5)
-        await until(lambda: service.kafka.rows.waiting())
+        await until(service.kafka.rows.waiting)
         revoking = asyncio.create_task(service.kafka.group.listener.on_partitions_revoked(set(SOURCES)))
         await asyncio.sleep(0.02)
         assert not revoking.done()
-        service.kafka.rows.acknowledge(service.kafka.rows.waiting()[0])
-        await asyncio.wait_for(revoking, 1)
+        while not revoking.done():
+            for sent in service.kafka.rows.waiting():
+                service.kafka.rows.acknowledge(sent)
+            await asyncio.sleep(0.001)
         assert service.logs.committed[SOURCES[0]] == service.ledgers[0].clock.offset + 1
         assert not service.owned
 
@@ -189,7 +192,7 @@ async def test_a_revocation_does_not_wait_longer_than_its_part_of_the_session() 
         await service.assigned(*SOURCES)
         service.kafka.rows.at_once = False
         fill(service.logs, 5)
-        await until(lambda: service.kafka.rows.waiting())
+        await until(service.kafka.rows.waiting)
         await asyncio.wait_for(service.kafka.group.listener.on_partitions_revoked(set(SOURCES)), 2)
         assert not service.owned
 
@@ -361,7 +364,7 @@ async def test_a_refused_send_ends_the_worker_and_nothing_behind_it_is_committed
     async with running(fill(FakeLogs(), 5)) as service:
         service.kafka.rows.at_once = False
         await service.assigned(*SOURCES)
-        await until(lambda: service.kafka.rows.waiting())
+        await until(service.kafka.rows.waiting)
         service.kafka.rows.waiting()[0].future.set_exception(TopicAuthorizationFailedError("changelog"))
         await until(lambda: service.crashed)
         assert service.logs.committed.get(SOURCES[0]) == 0

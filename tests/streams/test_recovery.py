@@ -7,7 +7,7 @@ import struct
 import pytest
 from aiokafka.structs import TopicPartition
 
-from models.rows import CLOCK_KEY, Header, pack
+from models.rows import CLOCK_KEY, own_row
 from streams.errors import SourceJumped
 from streams.recovery import Kept, check_source, digest, read_to_end, recover
 from tests.support.counting import CountingClock, CountingLedger
@@ -18,7 +18,7 @@ CHANGELOG, SOURCE = TopicPartition("changelog", 0), TopicPartition("purchases", 
 
 def write_row(logs: FakeLogs, key: bytes, offset: int, count: int = 0) -> None:
     content = struct.pack("<Qii", count, 0, 0) if key == CLOCK_KEY else struct.pack("<Q", count)
-    logs.append(CHANGELOG, key, pack(Header(1, offset, 0, 0)) + content)
+    logs.append(CHANGELOG, key, own_row(content, offset=offset, boundary=0))
 
 
 async def test_a_ledger_is_made_of_the_greatest_rows_and_goes_on_behind_its_clock() -> None:

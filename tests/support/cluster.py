@@ -1,13 +1,14 @@
 """Workers as processes on a real broker, and the oracle that says what they should have made of the log.
 
 The oracle is a replay of the purchases read back from the broker through the same decoder and ledger, in one
-process and with no engine. Whatever happened to the workers: the greatest row of every key in the changelog is the
-replay's, every output of the replay is there, no other is, and all copies of one id are equal.
+process and with no engine. Whatever happened to the workers: the greatest row of every key is the replay's, every
+output of the replay is there, no other is, and all copies of one id are equal.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -16,14 +17,14 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.decode import Decoder
-from models.rows import CLOCK_KEY
+from models.rows import CLOCK_KEY, header
 from streams.changelog import Greatest
-from streams.clients import consumer_options
+from streams.clients import consumer_options, producer_options
 from streams.partition import raw_of
 from streams.recovery import read_to_end
 from streams.settings import variable
@@ -31,8 +32,9 @@ from streams.topics import OUTPUTS, create_topics
 from tests.support.counting import CountingLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable
 
+    from models.settings import LedgerSettings
     from streams.ports import LedgerLike
     from streams.settings import Settings
 
@@ -43,9 +45,8 @@ ROOT = Path(__file__).parents[2]
 class Job:
     """What the workers run, and how a replay of it is made."""
 
-    program: str = "tests.support.counting_worker"
-    ledger: Callable[[int, int], LedgerLike] = CountingLedger
-    rows: Callable[[Any], Mapping[bytes, bytes]] = CountingLedger.rows
+    program: tuple[str, ...] = ("tests.support.counting_worker",)
+    ledger: Callable[[LedgerSettings, int, int], LedgerLike] = lambda _, *place: CountingLedger(*place)
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Cluster:
         self.workers: list[subprocess.Popen[bytes]] = []
         self._folder = folder
 
-    async def __aenter__(self) -> Cluster:
+    async def __aenter__(self) -> Self:
         await create_topics(self.settings)
         self._reader = AIOKafkaConsumer(**consumer_options(self.settings))
         await self._reader.start()
@@ -95,7 +96,7 @@ class Cluster:
         }
         with self.log_of(len(self.workers)).open("wb") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", self.job.program],
+                [sys.executable, "-m", *self.job.program],
                 env={**kept, **given, "PYTHONPATH": str(ROOT), **environment},
                 cwd=self._folder,
                 stdout=log,
@@ -119,9 +120,7 @@ class Cluster:
         for partition in range(self.settings.partitions):
             rows = await self._rows(partition)
             if CLOCK_KEY in rows:
-                ledger = self.job.ledger(partition, self.settings.partitions)
-                ledger.load([(CLOCK_KEY, rows[CLOCK_KEY])])
-                total += ledger.clock.offset + 1
+                total += header(rows[CLOCK_KEY]).offset + 1
         return total
 
     async def until_applied(self, least: int, seconds: float = 30) -> None:
@@ -150,10 +149,46 @@ class Cluster:
             assert outputs.keys() == oracle.outputs.keys()
             assert outputs == oracle.outputs
 
+    async def outputs(self) -> int:
+        """How many different outputs there are."""
+        partitions = range(self.settings.partitions)
+        return sum([len(await self._outputs(partition)) for partition in partitions])
+
+    async def dead_letters(self) -> list[Any]:
+        """All of them."""
+        letters: list[Any] = []
+        for partition in range(self.settings.partitions):
+            topic = TopicPartition(self.settings.dead_letters_topic, partition)
+            async for records in read_to_end(self._reader, topic, 0):
+                letters += records
+        return letters
+
+    async def command(self, command: dict[str, object], *, answers: bool = True) -> Any:
+        """Tell the workers something, again until one answers: they hear what is sent once they listen."""
+        producer = AIOKafkaProducer(**producer_options(self.settings, idempotent=False))
+        await producer.start()
+        topic = TopicPartition(self.settings.commands_topic, 0)
+        try:
+            for _ in range(40):
+                told = await producer.send_and_wait(topic.topic, json.dumps(command).encode(), partition=0)
+                if not answers:
+                    return None
+                await asyncio.sleep(0.5)
+                for partition in range(self.settings.partitions):
+                    place = TopicPartition(topic.topic, partition)
+                    async for records in read_to_end(self._reader, place, 0):
+                        for record in records:
+                            said = json.loads(record.value)
+                            if "answer" in said and (partition or record.offset > told.offset):
+                                return said
+        finally:
+            await producer.stop()
+        raise AssertionError(f"no answer to {command}\n{self.logs()}")
+
     async def replay(self, partition: int) -> Outcome:
         """What one partition's purchases come to."""
         decoder, outcome = Decoder(self.settings.ledger), Outcome()
-        ledger = self.job.ledger(partition, self.settings.partitions)
+        ledger = self.job.ledger(self.settings.ledger, partition, self.settings.partitions)
         source = TopicPartition(self.settings.purchases_topic, partition)
         async for raws in read_to_end(self._reader, source, 0):
             records, _ = decoder.decode([raw_of(raw) for raw in raws])
@@ -164,10 +199,10 @@ class Cluster:
                 self._collect(outcome, changes if changes.applied else ledger.sweep(1_000))
         while ledger.sweeping:
             self._collect(outcome, ledger.sweep(1_000))
-        outcome.rows = dict(self.job.rows(ledger))
         return outcome
 
     def _collect(self, outcome: Outcome, changes: Any) -> None:
+        outcome.rows.update(changes.rows)
         for output in changes.outputs:
             topic = self.settings.topic(output.topic)
             outcome.outputs[_id(output.headers)].add((topic, output.key, output.value, tuple(output.headers)))
@@ -200,5 +235,5 @@ class Cluster:
         return found
 
 
-def _id(headers: Any) -> bytes:
+def _id(headers: Iterable[tuple[str, bytes]]) -> bytes:
     return next(content for name, content in headers if name == "ce_id")

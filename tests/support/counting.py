@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from models.changes import Changes, Output, Refusal, Row
 from models.records import Kind
-from models.rows import CLOCK_KEY, Header, header, pack
+from models.rows import CLOCK_KEY, header, own_payload, own_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from models.records import Records
 
 DAY = 5_000
-HEADER = len(pack(Header(1, 0, 0, 0)))
 POISON = b"poison"
 """A customer whose events make the ledger raise."""
 
@@ -46,7 +45,7 @@ class CountingLedger:
         self.clock = CountingClock()
         self._day, self._most = day, most
         self._counts: dict[bytes, int] = {}
-        self._headers: dict[bytes, Header] = {}
+        self._seen: dict[bytes, tuple[int, int]] = {}
         self._unswept: list[bytes] = []
 
     @property
@@ -69,14 +68,14 @@ class CountingLedger:
                 if self.sweeping or begun > clock.begun:
                     break
                 begun = offset // self._day
-                self._unswept = sorted(c for c, h in self._headers.items() if h.boundary < begun)
+                self._unswept = sorted(c for c, (_, seen) in self._seen.items() if seen < begun)
             applied += 1
             if kinds[index] == Kind.REFUSED:
                 continue
-            if self._headers.get(customer, Header(1, 0, begun, 0)).boundary < begun:
+            if self._seen.get(customer, (0, begun))[1] < begun:
                 outputs.append(self._boundary(customer, begun))
             self._counts[customer] = count = self._counts.get(customer, 0) + 1
-            self._headers[customer] = Header(1, offset, begun, 0)
+            self._seen[customer] = (offset, begun)
             touched[customer] = None
             if not count % 10:
                 outputs.append(self._output("count", customer, count))
@@ -94,9 +93,9 @@ class CountingLedger:
         begun, outputs, rows = self.clock.begun, list[Output](), list[Row]()
         while self._unswept and len(rows) < limit:
             customer = self._unswept.pop(0)
-            if self._headers[customer].boundary < begun:
+            if self._seen[customer][1] < begun:
                 outputs.append(self._boundary(customer, begun))
-                self._headers[customer] = self._headers[customer]._replace(boundary=begun)
+                self._seen[customer] = (self._seen[customer][0], begun)
                 rows.append(self._row(customer))
         if not self._unswept:
             clock = self.clock
@@ -107,12 +106,12 @@ class CountingLedger:
         """Take recovered rows."""
         for key, value in rows:
             if key == CLOCK_KEY:
-                self.clock = CountingClock(header(value).offset, *struct.unpack_from("<Qii", value, HEADER))
+                self.clock = CountingClock(header(value).offset, *struct.unpack("<Qii", own_payload(value)))
             else:
-                self._headers[key] = header(value)
-                (self._counts[key],) = struct.unpack_from("<Q", value, HEADER)
+                self._seen[key] = header(value)[1:3]
+                (self._counts[key],) = struct.unpack("<Q", own_payload(value))
         begun = self.clock.begun
-        self._unswept = sorted(c for c, h in self._headers.items() if h.boundary < begun)
+        self._unswept = sorted(c for c, (_, seen) in self._seen.items() if seen < begun)
 
     def tick_due(self, now_ms: int) -> int | None:
         """Never."""
@@ -123,20 +122,18 @@ class CountingLedger:
         """How many events."""
         return {"events": self._counts[customer]} if customer in self._counts else None
 
-    def rows(self) -> dict[bytes, bytes]:
-        """All rows that it stands for."""
-        return {row.key: row.value for row in (*map(self._row, self._counts), self._clock_row())}
-
     def _boundary(self, customer: bytes, boundary: int) -> Output:
         return self._output(f"boundary {boundary}", customer, self._counts[customer])
 
     def _row(self, customer: bytes) -> Row:
-        return Row(customer, pack(self._headers[customer]) + struct.pack("<Q", self._counts[customer]))
+        offset, boundary = self._seen[customer]
+        payload = struct.pack("<Q", self._counts[customer])
+        return Row(customer, own_row(payload, offset=offset, boundary=boundary))
 
     def _clock_row(self) -> Row:
         clock = self.clock
-        head = pack(Header(1, clock.offset, clock.finished, 0))
-        return Row(CLOCK_KEY, head + struct.pack("<Qii", clock.digest, clock.begun, clock.finished))
+        payload = struct.pack("<Qii", clock.digest, clock.begun, clock.finished)
+        return Row(CLOCK_KEY, own_row(payload, offset=clock.offset, boundary=clock.finished))
 
     def _output(self, kind: str, customer: bytes, count: int) -> Output:
         value = f"{kind} {customer.decode()} {count}".encode()

@@ -1,4 +1,4 @@
-"""Kafka in memory, at the surface of aiokafka's clients that the engine uses, with every wait in the test's hand."""
+"""Kafka in memory, at the surface of aiokafka that the engine uses, with every wait in the test's hand."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ class FakeLogs:
     ) -> int:
         """Write a record; the answer is its offset."""
         offset = self.end(partition)
-        self.records[partition].append(Record(*partition, offset, key, value, tuple(headers)))
+        self.records[partition].append(
+            Record(partition.topic, partition.partition, offset, key, value, tuple(headers))
+        )
         self.changed.set()
         return offset
 
@@ -272,5 +274,5 @@ class FakeConnections:
 async def until(condition: Any, seconds: float = 5.0) -> None:
     """Let the loop run until a condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - any condition, not an event
             await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Small purchase logs for tests, and their pure replay: what a worker, a crash or a broker must not change."""
+"""Small purchase logs for tests, and their replay: what a worker, a crash or a broker must not change."""
 
 from __future__ import annotations
 

@@ -1,0 +1,80 @@
+"""The demonstration, for real and short: every basket is accounted for, and nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from streams.sources.complete_journey import CompleteJourney
+
+pytestmark = pytest.mark.end_to_end
+
+DEMO = [sys.executable, "-m", "cartpulse", "demo"]
+DEADLINE_SECONDS = 60.0
+
+
+def children(pid: int) -> set[int]:
+    """The processes that a process has started, and theirs."""
+    found: set[int] = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            found |= {child} | children(child)
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_every_basket_is_accounted_for(tmp_path: Path) -> None:
+    file = tmp_path / "demo.json"
+    done = subprocess.run(
+        [*DEMO, "--days", "7", "--partitions", "2", "--latency-seconds", "1", "--json", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=3 * DEADLINE_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(file.read_text())
+    accounting = CompleteJourney(days=7).accounting
+    assert report["baskets"] == accounting.baskets
+    assert report["applied"] == accounting.sent
+    assert report["customers"] == accounting.customers
+    assert report["left_out"] == accounting.left_out
+    assert (report["lost"], report["dead_letters"]) == (0, 0)
+    assert report["segment_changes"] > 0
+    assert report["latency_unanswered"] == 0
+    assert 0 < report["latency_ms_p50"] <= report["latency_ms_p99"]
+    assert f"{accounting.baskets:,} real baskets" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are told by /proc")
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demonstration_ends_all_that_it_started(sent: signal.Signals, status: int) -> None:
+    process = subprocess.Popen(
+        [*DEMO, "--speed", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len(started := children(process.pid)) < 2 and time.monotonic() < deadline:
+            os.sched_yield()
+        assert len(started) >= 2
+        process.send_signal(sent)
+        _, errors = process.communicate(timeout=DEADLINE_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == status
+    assert "Traceback" not in errors
+    assert not {pid for pid in started if alive(pid)}
