@@ -39,6 +39,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     if not first:
         _learn(state)
     if state.settings != wanted:
+        step.keep_due()
         state.settings, state.calendar, state.adopted_at = wanted, calendar_of(wanted), day
         known = np.arange(len(state.ids))
         state.customers["due"][known] = alerts.next_due(state, known)

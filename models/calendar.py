@@ -21,7 +21,8 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 FIRST_DATE = date(1999, 12, 31)
 """Day 0, the day before the first that an event may carry: 0 can mean `never`."""
-LAST_DAY = (date(2101, 1, 2) - FIRST_DATE).days
+LAST_DAY = (date(2101, 1, 31) - FIRST_DATE).days
+"""A month beyond the last day that an event may carry: what begins on it has an end too."""
 
 
 @lru_cache(maxsize=4096)

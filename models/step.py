@@ -40,6 +40,7 @@ class Step:
         self._calendar = state.calendar
         self._clock = state.clock
         self._sweep = copy.copy(state.sweep)
+        self._due: NDArray[np.int32] | None = None
 
     @property
     def changed(self) -> NDArray[np.int64]:
@@ -71,6 +72,11 @@ class Step:
         if new:
             self._images.update(zip(new, self.state.bodies(np.array(new, np.int64)), strict=True))
 
+    def keep_due(self) -> None:
+        """Call before the due days of all customers are reckoned anew, touched or not."""
+        if self._due is None:
+            self._due = self.state.customers["due"][: self._customers].copy()
+
     def emit(self, event: Output) -> None:
         """Add an event, unless it is history: before `live` a service on the wall clock only counts."""
         clock = self.state.clock
@@ -85,6 +91,8 @@ class Step:
         state.drop_last(self._customers)
         state.category_names.truncate(self._categories)
         state.product_names.truncate(self._products)
+        if self._due is not None:
+            state.customers["due"][: self._customers] = self._due
         for row, body in self._images.items():
             state.restore(row, body)
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds

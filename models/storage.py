@@ -162,7 +162,10 @@ def _decode_thresholds(payload: bytes) -> tuple[Thresholds | None, ...]:
     frozen: list[Thresholds | None] = []
     at = 0
     while at < len(payload):
-        ranked = payload[at : at + 1] == _RANKED
+        mark = payload[at : at + 1]
+        if mark not in (_UNRANKED, _RANKED):
+            raise ValueError(f"frozen thresholds do not begin with {mark!r}")
+        ranked = mark == _RANKED
         frozen.append(Thresholds.decode(payload[at + 1 : at + 1 + size]) if ranked else None)
         at += 1 + size if ranked else 1
     return tuple(frozen)

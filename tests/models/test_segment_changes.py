@@ -1,0 +1,140 @@
+"""The reported segment: first from nothing, up at a purchase, down when three boundaries agree."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from models.ledger import Ledger
+from models.segments import SEGMENTS
+from models.settings import LedgerSettings
+from tests.support.logs import FIRST_DAY, Replay, basket, drive, records_of, replay_of, tick
+
+SETTINGS = LedgerSettings(segment_minimum_population=10)
+CROWD = 20
+
+
+def visit(day: int, customer: str, spend: float = 1.0) -> bytes:
+    return basket(f"{customer}-{day}", customer, day + 0.5, ("MILK", "p1", 1.0, spend))
+
+
+def crowd(day: int) -> list[bytes]:
+    """Some of the others come every day, in turn."""
+    return [visit(day, f"c{number:02d}", 5.0) for number in range(CROWD) if number % 4 == day % 4]
+
+
+def log(days: int, me: dict[int, float], *, joined: int = 0) -> list[bytes]:
+    """The crowd, and one customer `me` with spend by day."""
+    values = [tick(-1)]
+    for day in range(days):
+        values += crowd(day) if day >= joined else []
+        if day in me:
+            values.append(visit(day, "me", me[day]))
+        values.append(tick(day))
+    return values
+
+
+def changes(replay: Replay, customer: str = "me") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = list(replay.values("segment-changes"))
+    return [change for change in found if change["customer_id"] == customer]
+
+
+def rank(change: dict[str, Any], end: str) -> int:
+    return SEGMENTS.index(change[end])
+
+
+def labels_at_boundaries(values: list[bytes]) -> list[str]:
+    """`me`'s label after each tick of a log."""
+    ledger, found = Ledger(SETTINGS), []
+    records = records_of(values, SETTINGS)
+    for at in range(len(records)):
+        drive(ledger, records.slice(at, at + 1), Replay(), finish=True)
+        known = ledger.describe(b"me")
+        if values[at].startswith(b'{"kind":"tick"') and known is not None:
+            found.append(str(known["label"]))
+    return found
+
+
+def test_nobody_is_ranked_among_too_few() -> None:
+    few = [value for value in log(10, {0: 1.0}) if b'"c' not in value]
+    assert replay_of(few, SETTINGS).values("segment-changes") == []
+
+
+def test_the_first_segment_comes_from_null_at_the_boundary_that_first_ranks() -> None:
+    first = changes(replay_of(log(8, {0: 1.0}), SETTINGS))[0]
+    assert first["from"] is None
+    assert first["to"] in SEGMENTS
+    assert first["cause"].startswith("boundary:")
+
+
+def test_a_newcomer_gets_a_first_segment_with_the_first_purchase() -> None:
+    first = changes(replay_of(log(12, {9: 1.0}), SETTINGS))[0]
+    assert (first["from"], first["cause"]) == (None, "me-9")
+
+
+def test_a_purchase_that_earns_a_better_label_moves_up_at_once() -> None:
+    me = dict.fromkeys((0, 10, 11, 12, 13), 50.0)
+    found = changes(replay_of(log(15, me), SETTINGS))
+    ups = [
+        change for change in found if change["from"] is not None and rank(change, "to") < rank(change, "from")
+    ]
+    assert ups
+    assert all(change["cause"].startswith("me-") for change in ups)
+    assert all(change["occurred_at"].endswith("T12:00:00Z") for change in ups)
+
+
+def test_who_stays_away_falls_only_when_three_boundaries_agree_and_to_the_best_of_them() -> None:
+    me = dict.fromkeys(range(6), 50.0)
+    values = log(40, me)
+    found = changes(replay_of(values, SETTINGS))
+    downs = [change for change in found if change["from"] and rank(change, "to") > rank(change, "from")]
+    assert len(downs) >= 2
+    labels = labels_at_boundaries(values)
+    for change in downs:
+        day = int(change["occurred_at"][8:10]) - 2 + 31 * (int(change["occurred_at"][5:7]) - 1)
+        last_three = [SEGMENTS.index(label) for label in labels[day - 2 : day + 1]]
+        assert min(last_three) > rank(change, "from")
+        assert rank(change, "to") == min(last_three)
+    assert all(change["cause"].startswith("boundary:") for change in downs)
+
+
+def test_each_change_begins_where_the_last_one_ended() -> None:
+    replay = replay_of(log(40, dict.fromkeys((*range(6), 20, 21, 22, 30), 50.0)), SETTINGS)
+    for customer in ("me", *(f"c{number:02d}" for number in range(CROWD))):
+        found = changes(replay, customer)
+        assert found[0]["from"] is None
+        assert [change["from"] for change in found[1:]] == [change["to"] for change in found[:-1]]
+        assert all(change["from"] != change["to"] for change in found)
+
+
+def test_reasons_say_in_words_and_numbers_what_the_scores_say() -> None:
+    change = changes(replay_of(log(12, {9: 7.5}), SETTINGS))[0]
+    scores = change["scores"]
+    assert [(reason["measure"], reason["score"]) for reason in change["reasons"]] == list(scores.items())
+    recency, frequency, monetary = change["reasons"]
+    assert recency["value"] == 0.0
+    assert (frequency["value"], frequency["unit"]) == (1.0, "purchase days")
+    assert frequency["text"].startswith("Bought on 1 day:")
+    assert (monetary["value"], monetary["unit"]) == (7.5, "USD")
+    assert change["evidence"] == {
+        "last_purchase": "2017-01-10T12:00:00Z",
+        "purchase_days": 1,
+        "spend": 7.5,
+    }
+
+
+def test_purchases_of_the_last_day_that_an_event_may_carry_are_applied() -> None:
+    last = (date(2100, 12, 31) - FIRST_DAY.date()).days
+    values = [tick(last - 4)]
+    for day in range(last - 3, last):
+        values += [*crowd(day), tick(day)]
+    replay = replay_of([*values, *crowd(last), visit(last, "me", 99.0)], SETTINGS)
+    assert replay.counts["applied"] == 21
+    (change,) = changes(replay)
+    assert change["valid_until"] == "2101-01-03T06:00:00Z"
+
+
+def test_a_return_moves_nobody_up() -> None:
+    back = basket("back", "me", 9.5, ("MILK", "p1", -1.0, 50.0), kind="return")
+    values = [*log(9, {0: 50.0}), back, tick(9)]
+    assert not [change for change in changes(replay_of(values, SETTINGS)) if change["cause"] == "back"]
