@@ -1,9 +1,6 @@
 """`cartpulse worker`: one worker, in the foreground."""
 
-import contextlib
-import ctypes
-from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated
 
 import structlog
 import typer
@@ -15,10 +12,6 @@ from streams.settings import Settings
 from streams.topics import create_topics
 
 EXAMPLE = "Example: KAFKA_BROKER=kafka-1:9092 CARTPULSE_PARTITIONS=4 cartpulse worker"
-
-
-MALLOPT: Final = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_MMAP_THRESHOLD_": -3}
-"""The parameter of glibc's `mallopt` that does what an environment variable does."""
 
 
 def worker(
@@ -47,16 +40,4 @@ def run_worker(settings: Settings) -> int:
     """Run a worker of this release; the answer is the exit status."""
     from agents import worker  # noqa: PLC0415 - Faust takes a second to import, and no other command needs it
 
-    _set_allocator(worker.ALLOCATOR)
     return worker.run(worker.assemble(settings))
-
-
-def _set_allocator(environment: Mapping[str, str]) -> None:
-    """Set glibc's thresholds as its environment variables would have, had they been there at the start.
-
-    Does nothing where the C library has no such settings.
-    """
-    with contextlib.suppress(AttributeError, OSError):
-        library = ctypes.CDLL(None)
-        for name, parameter in MALLOPT.items():
-            library.mallopt(parameter, int(environment[name]))
