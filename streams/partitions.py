@@ -7,6 +7,7 @@ carries its batches to an ordinary agent over a channel.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -272,8 +273,9 @@ class Partitions(mode.Service):
             expected,
         )
         self.counts.add("overtaken")
+        leaving = partition.closing
         partition.close()
-        if self.owned.get(partition.number) is partition and not partition.closing:
+        if not leaving:
             self._open(partition.source, partition.epoch.lease, None)
 
     async def release(self, seconds: float) -> None:
@@ -288,11 +290,9 @@ class Partitions(mode.Service):
             self._progress.clear()
             if left <= 0:
                 break
-            try:
+            with contextlib.suppress(TimeoutError):  # the lease may have been renewed meanwhile
                 async with asyncio.timeout(left):
                     await self._progress.wait()
-            except TimeoutError:
-                break
         if seconds and lease is not None and lease.valid:
             try:
                 async with asyncio.timeout(min(CLOSE_SECONDS, lease.remaining)):
