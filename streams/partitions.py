@@ -106,7 +106,18 @@ class Partitions(mode.Service):
         self._over = False
 
     async def on_start(self) -> None:
-        """Connect, join the group and begin."""
+        """Connect, join the group and begin.
+
+        Raises:
+            BrokerUnreachable: no broker answers.
+        """
+        try:
+            await self._begin()
+        except Exception as reason:
+            self._ending.begin(reason)
+            raise
+
+    async def _begin(self) -> None:
         self._progress = asyncio.Event()
         outputs, rows = self._producers = await self._connections.producers()
         deadline = self.settings.send_deadline_seconds

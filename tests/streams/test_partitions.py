@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 
 from models.decode import Decoder
 from models.rows import CLOCK_KEY, header
 from streams.ending import Ending
-from streams.errors import EngineFault, SourceJumped
+from streams.errors import BrokerUnreachable, EngineFault, SourceJumped
 from streams.partitions import Partitions
 from streams.settings import Settings
 from tests.support.counting import CountingLedger
@@ -22,8 +23,6 @@ from tests.support.purchases import purchase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
-
-    import pytest
 
 SETTINGS = Settings(partitions=2, batch_records=10, session_timeout_ms=1_000, web_port=0)
 SOURCES = [TopicPartition(SETTINGS.purchases_topic, number) for number in range(2)]
@@ -403,6 +402,21 @@ async def test_a_worker_that_ends_arranges_the_last_resort_within_ten_seconds() 
         service.fail(EngineFault("for a test"))
         assert service.last_resort
         assert max(service.last_resort) < 10
+
+
+async def test_a_worker_that_cannot_connect_says_so_in_one_line(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(_: FakeConnections) -> None:
+        raise BrokerUnreachable("No Kafka broker answers at kafka-1:9092.")
+
+    monkeypatch.setattr(FakeConnections, "producers", unreachable)
+    service = Service(FakeLogs(), SETTINGS)
+    with pytest.raises(BrokerUnreachable):
+        await service.start()
+    said = [record.getMessage() for record in caplog.records if record.name == "streams.ending"]
+    assert said == ["The worker ends: No Kafka broker answers at kafka-1:9092."]
+    await service.stop()
 
 
 async def test_a_stop_delivers_what_is_computed_commits_it_and_closes_the_clients() -> None:
