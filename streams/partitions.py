@@ -7,6 +7,7 @@ carries its batches to an ordinary agent over a channel.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -105,7 +106,18 @@ class Partitions(mode.Service):
         self._over = False
 
     async def on_start(self) -> None:
-        """Connect, join the group and begin."""
+        """Connect, join the group and begin.
+
+        Raises:
+            BrokerUnreachable: no broker answers.
+        """
+        try:
+            await self._begin()
+        except Exception as reason:
+            self._ending.begin(reason)
+            raise
+
+    async def _begin(self) -> None:
         self._progress = asyncio.Event()
         outputs, rows = self._producers = await self._connections.producers()
         deadline = self.settings.send_deadline_seconds
@@ -272,8 +284,9 @@ class Partitions(mode.Service):
             expected,
         )
         self.counts.add("overtaken")
+        leaving = partition.closing
         partition.close()
-        if self.owned.get(partition.number) is partition and not partition.closing:
+        if not leaving:
             self._open(partition.source, partition.epoch.lease, None)
 
     async def release(self, seconds: float) -> None:
@@ -288,11 +301,9 @@ class Partitions(mode.Service):
             self._progress.clear()
             if left <= 0:
                 break
-            try:
+            with contextlib.suppress(TimeoutError):  # the lease may have been renewed meanwhile
                 async with asyncio.timeout(left):
                     await self._progress.wait()
-            except TimeoutError:
-                break
         if seconds and lease is not None and lease.valid:
             try:
                 async with asyncio.timeout(min(CLOSE_SECONDS, lease.remaining)):

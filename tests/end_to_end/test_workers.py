@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 from typing import TYPE_CHECKING
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.end_to_end
 
 SESSION = 2.0
-EVENTS = 30_000
+EVENTS = 16_000
+SEEDS = range(int(os.environ.get("SEEDS", "3")))
+"""Of data and of the moments at which things happen; `SEEDS=20` for a thorough look."""
 
 
 def real_ledger(settings: LedgerSettings, partition: int, partitions: int) -> Ledger:
@@ -53,32 +56,38 @@ def service(broker: Broker, fresh_settings: Callable[..., Settings]) -> Settings
     return fresh_settings(broker, partitions=4, batch_records=100, sweep_limit=50)
 
 
-async def test_one_of_two_workers_is_killed_and_one_is_added(service: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_one_of_two_workers_is_killed_and_one_is_added(
+    service: Settings, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
     async with Cluster(service, tmp_path) as cluster:
         first, _ = cluster.start_worker(SLOW_MS="20"), cluster.start_worker(SLOW_MS="20")
-        producing = asyncio.create_task(produce(service, baskets(EVENTS)))
-        await cluster.until_applied(EVENTS // 10)
+        producing = asyncio.create_task(produce(service, baskets(EVENTS, seed=seed)))
+        await cluster.until_applied(chance.randrange(EVENTS // 4))
         first.kill()
-        await cluster.until_applied(EVENTS // 4)
+        await cluster.until_applied(chance.randrange(EVENTS // 4, EVENTS // 2))
         cluster.start_worker()
         await producing
         await cluster.until_settled()
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_a_stopped_worker_comes_back_and_its_successor_is_killed(
-    service: Settings, tmp_path: Path
+    service: Settings, tmp_path: Path, seed: int
 ) -> None:
+    chance = random.Random(seed)
     async with Cluster(service, tmp_path) as cluster:
         stopped = cluster.start_worker(SLOW_MS="50")
-        producing = asyncio.create_task(produce(service, baskets(EVENTS)))
-        await cluster.until_applied(EVENTS // 20)
+        producing = asyncio.create_task(produce(service, baskets(EVENTS, seed=seed)))
+        await cluster.until_applied(chance.randrange(1, EVENTS // 8))
         stopped.send_signal(signal.SIGSTOP)
         successor = cluster.start_worker(SLOW_MS="20")
         await asyncio.sleep(2 * SESSION)  # the scenario itself, and no waiting for something
         before = await cluster.applied()
         await cluster.until_applied(before + 1_000)
         stopped.send_signal(signal.SIGCONT)
-        await cluster.until_applied(before + 3_000)
+        await cluster.until_applied(before + chance.randrange(1_000, 4_000))
         successor.kill()
         await producing
         await cluster.until_settled()

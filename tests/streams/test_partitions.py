@@ -7,23 +7,22 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 
 from models.decode import Decoder
 from models.rows import CLOCK_KEY, header
 from streams.ending import Ending
-from streams.errors import EngineFault, SourceJumped
+from streams.errors import BrokerUnreachable, EngineFault, SourceJumped
 from streams.partitions import Partitions
 from streams.settings import Settings
 from tests.support.counting import CountingLedger
-from tests.support.fake_kafka import FakeClock, FakeConnections, FakeConsumer, FakeLogs, until
+from tests.support.fake_kafka import FakeConnections, FakeConsumer, FakeLogs, RunningClock, until
 from tests.support.purchases import purchase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
-
-    import pytest
 
 SETTINGS = Settings(partitions=2, batch_records=10, session_timeout_ms=1_000, web_port=0)
 SOURCES = [TopicPartition(SETTINGS.purchases_topic, number) for number in range(2)]
@@ -36,7 +35,7 @@ class Service(Partitions):
     def __init__(self, logs: FakeLogs, settings: Settings) -> None:
         self.logs = logs
         self.kafka = FakeConnections(logs)
-        self.clock = FakeClock()
+        self.clock = RunningClock()
         self.last_resort: list[float] = []
         self.batches: asyncio.Queue[Any] = asyncio.Queue()
         self.ledgers: list[CountingLedger] = []
@@ -231,8 +230,11 @@ async def test_rows_of_another_worker_in_between_make_the_partition_read_its_cha
         service.logs.append(CHANGELOGS[0], stale.key, stale.value)
         fill(service.logs, 10)
         await until(lambda: service.counts["overtaken"] == 1 and clocks(service.logs)[-1] == 14)
+        await until(lambda: service.owned[0].reading)
+        fill(service.logs, 3)
+        await until(lambda: clocks(service.logs)[-1] == 17)
         assert service.reason is None
-        assert service.owned[0].ledger.describe(b"c0") == {"events": 5}
+        assert service.owned[0].ledger.describe(b"c0") == {"events": 6}
 
 
 async def test_a_key_that_a_zombie_wrote_last_is_written_again_before_anything_else() -> None:
@@ -358,13 +360,29 @@ async def test_a_reading_task_that_is_cancelled_ends_the_worker() -> None:
         assert isinstance(service.reason, EngineFault)
 
 
-async def test_what_a_listener_raises_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_listener_raises_at_an_assignment_ends_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def broken(_: Iterable[TopicPartition]) -> None:
         raise KeyError("seek")
 
     async with running() as service:
         monkeypatch.setattr(service, "assign", broken)
         await service.kafka.group.rebalance(SOURCES)
+        await until(lambda: service.crashed)
+        assert isinstance(service.reason, KeyError)
+
+
+async def test_what_a_listener_raises_at_a_revocation_ends_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(_: float) -> None:
+        raise KeyError("close")
+
+    async with running() as service:
+        with monkeypatch.context() as patch:
+            patch.setattr(service, "release", broken)
+            await service.kafka.group.listener.on_partitions_revoked(set())
         await until(lambda: service.crashed)
         assert isinstance(service.reason, KeyError)
 
@@ -386,6 +404,21 @@ async def test_a_worker_that_ends_arranges_the_last_resort_within_ten_seconds() 
         assert max(service.last_resort) < 10
 
 
+async def test_a_worker_that_cannot_connect_says_so_in_one_line(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(_: FakeConnections) -> None:
+        raise BrokerUnreachable("No Kafka broker answers at kafka-1:9092.")
+
+    monkeypatch.setattr(FakeConnections, "producers", unreachable)
+    service = Service(FakeLogs(), SETTINGS)
+    with pytest.raises(BrokerUnreachable):
+        await service.start()
+    said = [record.getMessage() for record in caplog.records if record.name == "streams.ending"]
+    assert said == ["The worker ends: No Kafka broker answers at kafka-1:9092."]
+    await service.stop()
+
+
 async def test_a_stop_delivers_what_is_computed_commits_it_and_closes_the_clients() -> None:
     async with running(fill(FakeLogs(), 5)) as service:
         await service.assigned(*SOURCES)
@@ -395,6 +428,7 @@ async def test_a_stop_delivers_what_is_computed_commits_it_and_closes_the_client
         assert service.kafka.group.stopped
         assert service.kafka.rows.stopped
         assert service.kafka.outputs.stopped
+        assert max(service.last_resort) < 10
 
 
 async def test_a_client_that_does_not_close_does_not_hold_the_stop_up(

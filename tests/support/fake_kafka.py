@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +40,14 @@ class FakeClock:
     def now_ms(self) -> int:
         """The same, in ms."""
         return int(self.at * 1_000)
+
+
+class RunningClock(FakeClock):
+    """Time that passes as it does, and more of it when it is told to."""
+
+    def elapsed(self) -> float:
+        """Seconds."""
+        return self.at + time.monotonic()
 
 
 class FakeLogs:

@@ -1,0 +1,19 @@
+"""The worker: an engine with all its agents."""
+
+from __future__ import annotations
+
+from agents.worker import assemble
+from models.ledger import Ledger
+from streams.settings import Settings
+
+
+def test_a_worker_has_one_actor_for_each_agent() -> None:
+    app = assemble(Settings(web_port=0)).app
+    assert {name: agent.concurrency for name, agent in app.agents.items()} == {"purchases": 1, "commands": 1}
+
+
+def test_a_worker_runs_the_ledger_of_this_release_with_the_settings_of_the_service() -> None:
+    settings = Settings(web_port=0, partitions=3, alert_daily_cap=4)
+    ledger = assemble(settings).partitions._ledgers(2, 3)
+    assert isinstance(ledger, Ledger)
+    assert ledger.settings == settings.ledger
