@@ -13,19 +13,11 @@ from agents.purchases import add_purchases
 from models.decode import Decoder
 from models.ledger import Ledger
 from streams.app import Engine, create_engine
+from streams.memory import keep_buffers
 
 if TYPE_CHECKING:
     from streams.ports import DecoderLike, LedgerFactory
     from streams.settings import Settings
-
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": str(64 * 1024 * 1024),
-    "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
-    "NUMPY_MADVISE_HUGEPAGE": "0",
-}
-"""What a worker's environment should hold before Python starts. Without the first two, every buffer of the size
-of a batch is given back to the system and faulted in again; without the third, a reserved matrix takes its memory
-at once."""
 
 SILENT = logging.CRITICAL + 1
 """Level of the loggers of Faust and mode, which say in a traceback what is said in a line where it arises."""
@@ -60,6 +52,7 @@ def run(engine: Engine) -> int:
     """
     for name in ("mode", "faust", "streams.partitions.lifecycle"):
         logging.getLogger(name).setLevel(SILENT)
+    keep_buffers()
     worker = faust.Worker(
         engine.app, override_logging=False, redirect_stdouts=False, quiet=True, stderr=io.StringIO()
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -41,8 +42,10 @@ async def open_reader(settings: Settings, topics: Sequence[str]) -> AIOKafkaCons
     return consumer
 
 
-async def read_all(settings: Settings, topic: str) -> AsyncGenerator[Any, None]:
-    """All records that a topic holds, partition by partition as they come.
+async def read_batches(
+    settings: Settings, topic: str
+) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
+    """All records that a topic holds, in runs of one partition, as they come.
 
     Raises:
         BrokerUnreachable: No broker answers.
@@ -50,11 +53,18 @@ async def read_all(settings: Settings, topic: str) -> AsyncGenerator[Any, None]:
     consumer = await open_reader(settings, [topic])
     try:
         while not await at_end(consumer):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                for record in records:
-                    yield record
+            for place, records in (await consumer.getmany(timeout_ms=200)).items():
+                yield place, records
     finally:
         await consumer.stop()
+
+
+async def read_all(settings: Settings, topic: str) -> AsyncGenerator[Any, None]:
+    """The same, one by one."""
+    async with aclosing(read_batches(settings, topic)) as batches:
+        async for _, records in batches:
+            for record in records:
+                yield record
 
 
 async def at_end(consumer: AIOKafkaConsumer) -> bool:

@@ -20,7 +20,7 @@ from models.consumption import (
 from models.dictionary import UNTRACKED
 from models.habits import statistics_of
 from models.open_days import bought_on, lines_of
-from models.ranking import rank_within
+from models.ranking import look_up, rank_within
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,7 +115,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     owners, positions, best = owners[due], positions[due], best[due]
     cells = state.cells.records[positions]
     bought = bought_on(state, rows, boundary + 1)
-    over = np.isin(owners << 16 | cells["category"], bought.owners << 16 | bought.categories) | (
+    over = look_up(owners << 16 | cells["category"], bought.owners << 16 | bought.categories)[1] | (
         _missed_from(state, best) <= boundary
     )
     prior = state.priors.of(cells["category"])
@@ -171,7 +171,7 @@ def fulfil(
         state.category_names.find([records.categories[line] for line in lines.tolist()]), np.int64
     )
     known = found != UNTRACKED
-    hit = np.isin(owners << 16 | cells["category"], baskets[known] << 16 | found[known])
+    hit = look_up(owners << 16 | cells["category"], np.sort(baskets[known] << 16 | found[known]))[1]
     state.cells.records["alert"][positions[hit]] = Cycle.FULFILLED
     step.counts["alerts_fulfilled"] += int(hit.sum())
     fulfilling = which[owners[hit]].tolist()

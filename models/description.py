@@ -42,7 +42,7 @@ def describe(state: State, customer: bytes) -> dict[str, object] | None:
             date_of(day).isoformat() for day in sorted(record["open_day"].tolist()) if day != NEVER
         ],
         "source_offset": int(record["offset"]),
-        "habits": [_habit(state, cell) for cell in state.cells.run(row)],
+        "habits": sorted((_habit(state, cell) for cell in state.cells.run(row)), key=_category),
     }
 
 
@@ -51,6 +51,10 @@ def _label(state: State, row: int) -> str | None:
     if cuts is None:
         return None
     return SEGMENTS[int(label(*cuts.scores(state.standing(np.array([row]))))[0])]
+
+
+def _category(habit: dict[str, object]) -> str:
+    return str(habit["category"])
 
 
 def _habit(state: State, cell: Any) -> dict[str, object]:

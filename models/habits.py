@@ -9,7 +9,7 @@ import numpy as np
 from models.columns import CELL, MOST_CELLS, MOST_PRODUCTS, PRODUCT
 from models.consumption import HALF_LIVES, Statistic, observe
 from models.dictionary import UNTRACKED
-from models.ranking import rank_within
+from models.ranking import among_first, look_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,25 +69,23 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     held_owners, held = state.cells.gather(rows)
     held_keys = held_owners << 16 | held["category"]
     keys = owners << 16 | bought.categories
-    new = ~np.isin(keys, held_keys)
-    fresh = np.zeros(int(new.sum()), CELL)
-    fresh["category"] = bought.categories[new]
-    all_owners = np.concatenate([held_owners, owners[new]])
+    by_key = np.argsort(held_keys)
+    place, known = look_up(keys, held_keys[by_key])
+    fresh = np.zeros(int((~known).sum()), CELL)
+    fresh["category"] = bought.categories[~known]
+    all_owners = np.concatenate([held_owners, owners[~known]])
     cells = np.concatenate([held, fresh])
-    all_keys = np.concatenate([held_keys, keys[new]])
-    by_key = np.argsort(all_keys)
-    at = by_key[np.searchsorted(all_keys[by_key], keys)]
+    at = np.empty(len(keys), np.int64)
+    at[known] = by_key[place[known]]
+    at[~known] = len(held) + np.arange(len(fresh))
     cells[at] = _observed(cells[at], bought.quantities, day)
-    keep = np.ones(len(cells), bool)
-    if (np.bincount(all_owners) > MOST_CELLS).any():
-        count = cells["decayed"][:, -1] * np.exp2((cells["last_day"] - float(day)) / HALF_LIVES[-1])
-        names = state.category_names.hashes[cells["category"]]
-        keep = rank_within(all_owners, -count, -cells["last_day"].astype(np.int64), names) < MOST_CELLS
+    count = cells["decayed"][:, -1] * np.exp2((cells["last_day"] - float(day)) / HALF_LIVES[-1])
+    names = state.category_names.hashes[cells["category"]]
+    keep = among_first(all_owners, MOST_CELLS, -count, -cells["last_day"].astype(np.int64), names)
     evicted = Evicted(rows[all_owners[~keep]], cells[~keep])
-    all_owners, cells = all_owners[keep], cells[keep]
-    if new.any():
-        order = np.lexsort((state.category_names.hashes[cells["category"]], all_owners))
-        all_owners, cells = all_owners[order], cells[order]
+    order = np.flatnonzero(keep)
+    order = order[np.argsort(all_owners[order], kind="stable")]
+    all_owners, cells = all_owners[order], cells[order]
     state.cells.put_all(rows, all_owners, cells)
     return evicted
 
@@ -117,7 +115,9 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     held_owners, held = state.products.gather(rows)
     owners = np.concatenate([held_owners, added_owners])
     products = np.concatenate([held, added])
-    order = np.lexsort((products["trip"], products["product"], owners))
+    order = np.argsort(
+        owners << 32 | products["product"], kind="stable"
+    )  # what was held comes before what is new
     owners, products = owners[order], products[order]
     trips = state.customers["trips"][rows][owners].astype(np.int64)
     again = np.flatnonzero(
@@ -128,11 +128,10 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     keep = np.ones(len(products), bool)
     keep[again] = False
     owners, products, trips = owners[keep], products[keep], trips[keep]
-    if (np.bincount(owners) > MOST_PRODUCTS).any():
-        count = products["count"] * TRIP_DECAY ** (trips - products["trip"])
-        names = state.product_names.hashes[products["product"]]
-        keep = rank_within(owners, -count, -products["last_day"].astype(np.int64), names) < MOST_PRODUCTS
-        owners, products = owners[keep], products[keep]
+    count = products["count"] * TRIP_DECAY ** (trips - products["trip"])
+    names = state.product_names.hashes[products["product"]]
+    keep = among_first(owners, MOST_PRODUCTS, -count, -products["last_day"].astype(np.int64), names)
+    owners, products = owners[keep], products[keep]
     state.products.put_all(rows, owners, products)
 
 
@@ -145,7 +144,7 @@ def _bought_products(
     bought = (
         (lines["quantity"] > 0)
         & (lines["product"] != UNTRACKED)
-        & np.isin(owners << 16 | lines["category"], bought_keys)
+        & look_up(owners << 16 | lines["category"], bought_keys)[1]
     )
     owners, lines = owners[bought], lines[bought]
     once = np.unique(owners << 32 | lines["product"], return_index=True)[1]

@@ -1,4 +1,4 @@
-"""Ranks inside groups, without a loop over the groups."""
+"""Ranks and look-ups inside groups, without a loop over the groups."""
 
 from __future__ import annotations
 
@@ -26,3 +26,34 @@ def rank_within(owners: NDArray[Any], *keys: NDArray[Any]) -> NDArray[np.int64]:
     place = np.empty(len(order), np.int64)
     place[order] = at - np.maximum.accumulate(np.where(first, at, 0))
     return place
+
+
+def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which items are among the first `most` of their owner by `keys` ascending, the first weighing most.
+
+    Args:
+        owners: (n,) whose each item is, from 0 on.
+        most: Items that an owner may keep.
+        keys: (n,) each.
+
+    >>> among_first(np.array([0, 0, 1, 0]), 2, np.array([3, 1, 9, 2])).tolist()
+    [False, True, True, True]
+    """
+    keep = np.ones(len(owners), bool)
+    crowded = np.flatnonzero((np.bincount(owners) > most)[owners])
+    if len(crowded):
+        keep[crowded] = rank_within(owners[crowded], *(key[crowded] for key in keys)) < most
+    return keep
+
+
+def look_up(keys: NDArray[np.int64], among: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each key stands among ascending ones, and whether it is there at all.
+
+    >>> at, found = look_up(np.array([5, 7]), among=np.array([1, 5, 9]))
+    >>> at.tolist(), found.tolist()
+    ([1, 2], [True, False])
+    """
+    if not len(among):
+        return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
+    at = np.searchsorted(among, keys)
+    return at, among[np.minimum(at, len(among) - 1)] == keys

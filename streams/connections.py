@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
+NEVER_MS = 2**31 - 1
+"""After so long without a fetch a member would leave the group. One on hold, or without a partition, fetches
+nothing and has to stay; batches that are stuck are noticed otherwise."""
+
+
 class Connections:
     """Makes clients; whoever asks for one starts and stops it.
 
@@ -35,7 +40,8 @@ class Connections:
         A consumer that joins before `start` has returned misses its own first assignment.
         """
         limit_loggers()
-        consumer = AIOKafkaConsumer(**consumer_options(self._settings, group=self._settings.group))
+        options = consumer_options(self._settings, group=self._settings.group)
+        consumer = AIOKafkaConsumer(**options, max_poll_interval_ms=NEVER_MS)
         await consumer.start()
         return consumer
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STUCK_SECONDS = 60.0
-"""After which a batch that the agent has not finished ends the worker, rather than its partition stand still."""
+"""After which a batch that the agent has not finished ends the worker: its partition must not stand still."""
 
 REPORT_SECONDS = 30.0
 
@@ -80,10 +80,22 @@ class Housekeeping:
             if self._clock.elapsed() - self._reported >= REPORT_SECONDS:
                 self._reported = self._clock.elapsed()
                 log.info("Counted so far: %s", json.dumps(self.report()))
+                self.look_for_strangers()
 
     def report(self) -> dict[str, Any]:
         """The counters, and what is not applied yet of each partition."""
         return {**self._counts.snapshot(), "lag": self.lag()}
+
+    def look_for_strangers(self) -> None:
+        """Name the setting when more than one purchase in a hundred came to the wrong partition."""
+        strangers = self._counts["strangers"]
+        if strangers * 100 > self._counts["applied"] + strangers:
+            log.warning(
+                "%d purchases came to another partition than their customer's: do their producers partition "
+                "by key as CARTPULSE_PARTITIONER=%s says?",
+                strangers,
+                self._settings.partitioner,
+            )
 
     def lag(self) -> int:
         """Records in the log that are not applied yet, as far as the last fetch knows."""

@@ -7,29 +7,28 @@ carries its batches to an ordinary agent over a channel.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import mode
 from aiokafka import ConsumerRebalanceListener
 from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
     KafkaError,
     OffsetOutOfRangeError,
 )
 
 from models.partitioner import partition_of
 from streams.clock import SystemClock
+from streams.commits import Commits
 from streams.delivery import Delivery, Step
 from streams.ending import Ending
-from streams.errors import EngineFault, SourceJumped
+from streams.errors import EngineFault
+from streams.gaps import Gaps
 from streams.housekeeping import Housekeeping
 from streams.isolation import Isolation
 from streams.lease import Lease, Revoked
 from streams.membership import TakeOvers
+from streams.memory import spare_the_collector
 from streams.metrics import Counts
 from streams.outbox import Outbox
 from streams.partition import Partition
@@ -104,19 +103,21 @@ class Partitions(mode.Service):
         self._kept: dict[int, Kept] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._over = False
-        self._asked_at: float | None = None
 
     async def on_start(self) -> None:
         """Connect, join the group and begin."""
         self._progress = asyncio.Event()
-        self._commit_soon = asyncio.Event()
         outputs, rows = self._producers = await self._connections.producers()
         deadline = self.settings.send_deadline_seconds
         self._sent, self._rows = Outbox(outputs, deadline=deadline), Outbox(rows, deadline=deadline)
         self._consumer = await self._connections.consumer()
+        self._commits = Commits(
+            self._consumer, self.owned.values, clock=self._clock, session=self._session, counts=self.counts
+        )
+        self._gaps = Gaps(self._consumer, accept=self.settings.accept_gap, counts=self.counts)
         self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
         self._run(self._read())
-        self._run(self._commit_regularly())
+        self._run(self._commits.run())
         self.house = Housekeeping(
             self.owned.values,
             settings=self.settings,
@@ -124,7 +125,7 @@ class Partitions(mode.Service):
             clock=self._clock,
             counts=self.counts,
             end_of=lambda partition: self._consumer.highwater(partition.source),
-            asked_at=lambda: self._asked_at,
+            asked_at=lambda: self._commits.asked_at,
             patience=2 * deadline,
         )
         self._run(self.house.run())
@@ -240,7 +241,7 @@ class Partitions(mode.Service):
         self._consumer.seek(partition.source, start)
         self._consumer.resume(partition.source)
         partition.reading = True
-        self._commit_soon.set()
+        self._commits.soon.set()
         self._progress.set()
         self.counts.add("recoveries")
         self.counts.add("rows_recovered", recovered.read)
@@ -252,8 +253,14 @@ class Partitions(mode.Service):
             recovered.read,
             " of the changelog's tail" if kept is not None and recovered.ledger is kept.ledger else "",
         )
+        if start and recovered.ledger.clock.fingerprint != self.settings.ledger.fingerprint:
+            log.warning(
+                "Partition %d was made with other settings of the ledger; those of this worker are adopted "
+                "at the next boundary",
+                number,
+            )
         if all(other.reading for other in self.owned.values()):
-            _spare_the_collector()
+            spare_the_collector()
 
     def _reopen(self, partition: Partition, expected: int, base: int) -> None:
         """Somebody else's rows are in the changelog: read it again, whatever they are."""
@@ -289,7 +296,7 @@ class Partitions(mode.Service):
         if seconds and lease is not None and lease.valid:
             try:
                 async with asyncio.timeout(min(CLOSE_SECONDS, lease.remaining)):
-                    await self._commit()
+                    await self._commits.commit()
             except TimeoutError:
                 log.info(
                     "The last commit was not answered; the next owner reads the position from the changelog"
@@ -315,7 +322,7 @@ class Partitions(mode.Service):
                 )
             except OffsetOutOfRangeError as error:
                 for source in error.args[0]:
-                    await self._look_for_gap(self.owned.get(source.partition), None)
+                    await self._gaps.look(self.owned.get(source.partition), None)
                 continue
             # In the step in which they arrive, records are bound to whose epoch it is.
             bound = [(self.owned.get(source.partition), raws) for source, raws in fetched.items()]
@@ -323,64 +330,9 @@ class Partitions(mode.Service):
                 if partition is None or not partition.reading or partition.epoch.over:
                     continue
                 if raws[0].offset != partition.expected:
-                    await self._look_for_gap(partition, raws[0].offset)
+                    await self._gaps.look(partition, raws[0].offset)
                 if not partition.epoch.over:
                     partition.offer(raws)
-
-    async def _look_for_gap(self, partition: Partition | None, found: int | None) -> None:
-        """Records do not begin where they should: are the missing ones gone, or were they never records?"""
-        if partition is None or not partition.reading:
-            return
-        source, expected = partition.source, partition.expected
-        if found is not None and found < expected:
-            raise EngineFault(
-                f"{source.topic}[{source.partition}] came again from offset {found}, not {expected}"
-            )
-        start = (await self._consumer.beginning_offsets([source]))[source]
-        if partition.epoch.over or (found is not None and start <= expected):
-            return  # markers of transactions, and records that compaction took
-        if start > expected and self.settings.accept_gap:
-            self.counts.add("gap_accepted", start - expected)
-            log.warning("%s[%d]: %d purchases are gone and left out", *source, start - expected)
-            if found is None:
-                self._consumer.seek(source, start)
-                partition.expected = start
-            return
-        gone = f"the purchases from {expected} to {start - 1} ({start - expected} of them) are gone unread"
-        ended = f"there is no offset {expected} any more: the log was made anew or cut"
-        raise SourceJumped(
-            f"{source.topic}[{source.partition}]: {gone if start > expected else ended}. `--accept-gap` goes "
-            "on behind a gap; `cartpulse reset` starts anew from the log."
-        )
-
-    async def _commit_regularly(self) -> None:
-        """For lag monitors, and as the lease: so often that one failed commit does not end it."""
-        period = min(1.0, self._session / 10)
-        while True:
-            self._commit_soon.clear()
-            await self._commit()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(period):  # `wait_for` of Python 3.11 may swallow a cancellation
-                    await self._commit_soon.wait()
-
-    async def _commit(self) -> None:
-        offsets = {
-            partition.source: partition.delivery.acknowledged
-            for partition in self.owned.values()
-            if partition.delivery is not None
-        }
-        if not offsets:
-            return
-        lease = next(iter(self.owned.values())).epoch.lease
-        asked = self._asked_at = self._clock.elapsed()
-        try:
-            await self._consumer.commit(offsets)
-        except (CommitFailedError, IllegalStateError):
-            self.counts.add("commits_refused")  # the group is about to take the partitions away
-        else:
-            lease.renew(asked)
-        finally:
-            self._asked_at = None
 
     # --- the tasks' supervision -----------------------------------------------------------------------------
 
@@ -433,10 +385,3 @@ async def _close(client: Any) -> None:
             await client.stop()
     except (TimeoutError, KafkaError, OSError) as error:
         log.info("A Kafka client did not close cleanly: %r", error)
-
-
-def _spare_the_collector() -> None:
-    """Leave what recovery made out of later collections: millions of objects that never become garbage."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 1_000)

@@ -23,6 +23,10 @@ class ClockRow(Protocol):
     def digest(self) -> int:
         """64-bit BLAKE2b of the raw record at that offset."""
 
+    @property
+    def fingerprint(self) -> int:
+        """Hash of the settings that shaped its outputs."""
+
 
 class LedgerLike(Protocol):
     """What one partition knows; `models.ledger.Ledger` documents the contract."""

@@ -12,10 +12,11 @@ An alert is raised only for who has not bought by then, so an early date of the 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -40,8 +41,7 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One alert, judged."""
 
     outcome: Outcome
@@ -103,8 +103,8 @@ def judge(alert: Alert, days: Sequence[int], last_day: int, *, lead: int, grace:
         grace: Days after a date until which a purchase hits.
     """
     last = day_number(alert.evidence.last_purchase)
-    before = [day for day in days if day <= last]
-    bought = next((day for day in days if day > last), None)
+    cycle = bisect_right(days, last)
+    bought = days[cycle] if cycle < len(days) else None
     date_of_alert = day_number(alert.best_date)
     if date_of_alert + grace > last_day:
         return Verdict(Outcome.UNKNOWN, Outcome.UNKNOWN, Outcome.UNKNOWN, bought)
@@ -114,7 +114,7 @@ def judge(alert: Alert, days: Sequence[int], last_day: int, *, lead: int, grace:
             return Outcome.UNKNOWN if day + grace > last_day else Outcome.MISS
         return Outcome.HIT if day - lead <= bought <= day + grace else Outcome.MISS
 
-    rhythm = last + median_interval(before)
+    rhythm = last + median_interval(days[:cycle])
     return Verdict(
         outcome(date_of_alert), outcome(rhythm), outcome(max(rhythm, date_of_alert - lead)), bought
     )

@@ -134,6 +134,16 @@ async def test_one_worker_and_three_make_the_same_of_a_log(service: Settings, tm
         await cluster.until_settled()
 
 
+async def test_fausts_own_command_runs_the_app_too(service: Settings, tmp_path: Path) -> None:
+    job = Job(program=("faust", "-A", "agents.app", "worker"), ledger=real_ledger)
+    async with Cluster(service, tmp_path, job) as cluster:
+        worker = cluster.start_worker()
+        await produce(service, shop(3, 40, seed=5))
+        await cluster.until_settled()
+        worker.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(worker.wait, 10) == 0
+
+
 async def test_events_that_make_the_ledger_raise_are_isolated_and_all_others_applied(
     service: Settings, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
@@ -100,7 +101,7 @@ async def test_nothing_is_written_when_nothing_is_due() -> None:
 
 def test_an_owners_tick_is_the_same_event_as_a_sources() -> None:
     decoder = Decoder(SETTINGS)
-    day = ticks.date(2017, 3, 5)
+    day = date(2017, 3, 5)
     both = [Raw(0, tick(DUE, SETTINGS), UNKNOWN_TIME), Raw(1, ticks.tick(day, SETTINGS).value, UNKNOWN_TIME)]
     records, _ = decoder.decode(both)
     assert records.event_ids[0] == records.event_ids[1]
@@ -124,6 +125,17 @@ def test_a_commit_that_is_not_answered_ends_the_worker() -> None:
     house.clock.at += 2
     with pytest.raises(DeliveryFailed, match="has not answered a commit"):
         house.keeping.look_for_stuck()
+
+
+def test_strangers_beyond_one_in_a_hundred_name_the_setting(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    house.counts.add("applied", 990)
+    house.counts.add("strangers", 10)
+    house.keeping.look_for_strangers()
+    assert not caplog.text
+    house.counts.add("strangers", 1)
+    house.keeping.look_for_strangers()
+    assert "CARTPULSE_PARTITIONER=murmur2" in caplog.text
 
 
 def test_the_report_has_the_counters_and_the_lag() -> None:

@@ -37,13 +37,14 @@ async def test_the_answer_is_the_acknowledged_base_offset() -> None:
 async def test_nothing_is_given_to_the_producer_while_an_earlier_batch_is_not_acknowledged() -> None:
     producer, epoch = FakeProducer(FakeLogs(), at_once=False), leased(FakeClock())
     outbox = Outbox(producer, deadline=5)
-    sends = [asyncio.create_task(outbox.send(batch(), TARGET, epoch)) for _ in range(2)]
-    await until(lambda: producer.sent)
-    assert len(producer.sent) == 1
-    producer.acknowledge(producer.sent[0])
-    await until(lambda: len(producer.sent) == 2)
-    producer.acknowledge(producer.sent[1])
-    assert await asyncio.gather(*sends) == [0, 1]
+    sends = [asyncio.create_task(outbox.send(batch(), TARGET, epoch)) for _ in range(3)]
+    for number in range(3):
+        await until(producer.waiting)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(producer.sent) == number + 1
+        producer.acknowledge(producer.sent[number])
+    assert await asyncio.gather(*sends) == [0, 1, 2]
 
 
 async def test_a_lease_that_lapses_while_an_earlier_batch_is_under_way_holds_the_next_one_back() -> None:

@@ -261,6 +261,15 @@ def service_run(logs: FakeLogs, count: int) -> Any:
     return records
 
 
+async def test_a_ledger_made_with_other_settings_is_said_to_be(caplog: pytest.LogCaptureFixture) -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        await service.assigned(SOURCES[0])
+        await until(lambda: service.logs.committed.get(SOURCES[0]) == 5)
+        assert "other settings" not in caplog.text
+        await service.assigned(SOURCES[0])
+        assert "made with other settings" in caplog.text
+
+
 async def test_what_was_fetched_for_an_old_assignment_is_never_applied() -> None:
     async with running(fill(FakeLogs(), 5), agent=False) as service:
         await service.assigned(*SOURCES)

@@ -33,6 +33,7 @@ class CountingClock:
     digest: int = 0
     begun: int = 0
     finished: int = 0
+    fingerprint: int = 0
 
 
 class CountingLedger:

@@ -43,7 +43,7 @@ def purchase(
 
 
 async def produce(settings: Settings, events: Iterable[tuple[str | None, bytes]]) -> int:
-    """Write (customer, value) pairs where they belong, those of no customer everywhere; returns how many."""
+    """Write (customer, value) pairs where they belong, those of no customer everywhere."""
     producer = AIOKafkaProducer(**producer_options(settings, idempotent=False), linger_ms=5)
     await producer.start()
     written, last = 0, None
@@ -67,10 +67,10 @@ async def produce(settings: Settings, events: Iterable[tuple[str | None, bytes]]
 
 
 def shop(days: int, customers: int, *, seed: int) -> Iterator[tuple[str | None, bytes]]:
-    """Weeks of a shop in order of time, as (customer, basket); a tick, for every partition, has no customer.
+    """Weeks of a shop in order of time, as (customer, basket); a tick, for all partitions, has no customer.
 
-    Customers come about every fourth day and buy from a handful of categories, so that habits form, alerts are
-    raised and come true or not.
+    Customers come about every fourth day and buy from a handful of categories, so that habits form, alerts
+    are raised and come true or not.
     """
     chance, number = random.Random(seed), 0
     settings, first = LedgerSettings(), date(2017, 1, 1)
