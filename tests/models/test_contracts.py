@@ -216,7 +216,7 @@ def test_a_dead_letter_of_version_1_reads_back_for_ever(name: str) -> None:
 
     letter = DeadLetter.from_headers(headers)
 
-    assert letter.headers() == headers
+    assert sorted(letter.headers()) == sorted(headers)  # their order says nothing
     validator("dead-letter").validate(content["headers"])
 
 
