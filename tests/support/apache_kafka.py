@@ -72,7 +72,7 @@ class ApacheKafka:
         config = self._folder / "server.properties"
         if not config.exists():
             config.write_text(self._properties())
-            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            cluster = "K" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:].rstrip("=")  # no "-" in front
             self._make_certificate()
             scram = f"SCRAM-SHA-512=[name={LOGIN[0]},password={LOGIN[1]}]"
             arguments = ["format", "-t", cluster, "-c", str(config), "--add-scram", scram]
