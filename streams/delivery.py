@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.changelog import fill
-from streams.clients import BATCH_BYTES
+from streams.errors import DeliveryFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,9 +32,6 @@ AHEAD = 4
 travel;
 more hold more memory and make a stop or a rebalance wait longer."""
 
-FRAMING = 64
-"""Bytes that a record takes beside its key, value and headers, at most: lengths, offset and time deltas."""
-
 
 class Send(NamedTuple):
     """A record to send before the rows."""
@@ -44,12 +41,6 @@ class Send(NamedTuple):
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
     timestamp: int
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes in a record batch, at most."""
-        headers = sum(len(name) + len(value) + 10 for name, value in self.headers)
-        return len(self.key or b"") + len(self.value or b"") + headers + FRAMING
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +157,22 @@ class Delivery:
             await self._sent.send(builder, target, self._epoch)
 
     def _record_batches(self, sends: Sequence[Send]) -> Iterator[Any]:
-        builder, size = self._sent.builder(), 0
+        builder = self._sent.builder()
         for send in sends:
-            if size and size + send.size > BATCH_BYTES - 1024:
-                builder.close()
+            if not _took(builder, send):  # it is full, and closed by that
                 yield builder
-                builder, size = self._sent.builder(), 0
-            builder.append(
-                timestamp=send.timestamp, key=send.key, value=send.value, headers=list(send.headers)
-            )
-            size += send.size
+                builder = self._sent.builder()
+                if not _took(builder, send):
+                    raise DeliveryFailed(f"a record of {len(send.value or b'')} bytes fits no batch")
         builder.close()
         yield builder
+
+
+def _took(builder: Any, send: Send) -> bool:
+    taken = builder.append(
+        timestamp=send.timestamp, key=send.key, value=send.value, headers=list(send.headers)
+    )
+    return taken is not None
 
 
 def _look_at(task: asyncio.Task[None]) -> None:

@@ -242,15 +242,13 @@ class Partition:
             raise EngineFault(f"partition {self.number} has nothing to deliver with")
         for name, count in changes.counts.items():
             self._counts.add(name, count)
+        targets = {
+            topic: TopicPartition(self._settings.topic(topic), self.number)
+            for topic in {output.topic for output in changes.outputs}
+        }
         sends = [
-            Send(
-                TopicPartition(self._settings.topic(output.topic), self.number),
-                output.key,
-                output.value,
-                output.headers,
-                output.timestamp,
-            )
-            for output in changes.outputs
+            Send(targets[topic], key, value, headers, timestamp)
+            for topic, key, value, headers, timestamp in changes.outputs
         ]
         if run is not None:
             sends += self._dead_letters(run, (*run.refusals, *changes.refusals))

@@ -133,6 +133,7 @@ async def test_the_outputs_of_a_step_are_one_record_batch_for_each_topic(deliver
 async def test_outputs_too_many_for_a_record_batch_go_in_several_and_the_rows_wait_for_all(
     delivered: Delivered,
 ) -> None:
+    delivered.outputs.batch_bytes = 1_000_000
     sends = [Send(OUTPUTS, b"c", b"x" * 400_000, (), 0) for _ in range(5)]
     delivered.delivery.put(Step(1, sends, (Row(b"\0clock", b"1"),)))
     for _ in range(3):

@@ -104,6 +104,7 @@ class FakeBuilder:
         del timestamp
         self._left -= len(key or b"") + len(value or b"")
         if self.closed or self._left < 0:
+            self.closed = True
             return None
         self.records.append((key, value, tuple(headers)))
         return object()
@@ -132,12 +133,13 @@ class FakeProducer:
 
     def __init__(self, logs: FakeLogs, *, at_once: bool = True) -> None:
         self.logs, self.at_once = logs, at_once
+        self.batch_bytes = 7 * 1024 * 1024
         self.sent: list[Sent] = []
         self.stopped = False
 
     def create_batch(self) -> FakeBuilder:
         """A new batch."""
-        return FakeBuilder()
+        return FakeBuilder(self.batch_bytes)
 
     async def send_batch(self, builder: FakeBuilder, topic: str, *, partition: int) -> asyncio.Future[Any]:
         """Take a batch."""
