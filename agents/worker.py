@@ -23,8 +23,9 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
     "NUMPY_MADVISE_HUGEPAGE": "0",
 }
-"""What a worker's environment should hold before Python starts. Without the first two, every buffer of a batch's
-size is given back to the system and faulted in again; without the third, a reserved matrix takes its memory at once."""
+"""What a worker's environment should hold before Python starts. Without the first two, every buffer of the size
+of a batch is given back to the system and faulted in again; without the third, a reserved matrix takes its memory
+at once."""
 
 SILENT = logging.CRITICAL + 1
 """Level of the loggers of Faust and mode, which say in a traceback what is said in a line where it arises."""
@@ -54,8 +55,8 @@ def assemble(
 def run(engine: Engine) -> int:
     """Run a worker until SIGTERM, SIGINT or the end of it; the answer is the exit status.
 
-    Faust's own worker runs the app, so that `faust -A agents.app worker` is the same thing. What it would print
-    of a failure is a traceback; the reason is logged in one line where it arises.
+    Faust's own worker runs the app, so that `faust -A agents.app worker` is the same thing. What it would
+    print of a failure is a traceback; the reason is logged in one line where it arises.
     """
     for name in ("mode", "faust", "streams.partitions.lifecycle"):
         logging.getLogger(name).setLevel(SILENT)

@@ -44,9 +44,14 @@ def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
         offset=raw.offset,
         stage=cast("Literal['decode', 'time', 'duplicate', 'apply']", refusal.stage),
         error=refusal.error,
-        field=refusal.field,
-        reason=refusal.reason,
+        field=_encodable(refusal.field),
+        reason=_encodable(refusal.reason),
         size=len(value) if cut else None,
         sha256=hashlib.sha256(value).hexdigest() if cut else None,
     )
     return Letter(raw.key, value[:KEPT] if cut else value, described.headers(source=source), raw.timestamp)
+
+
+def _encodable(text: str) -> str:
+    """The text without the half characters that a message may quote from broken input."""
+    return text.encode(errors="replace").decode()

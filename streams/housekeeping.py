@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from streams.errors import EngineFault
+from streams.errors import DeliveryFailed, EngineFault
 from streams.lease import Revoked
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STUCK_SECONDS = 60.0
-"""After which a batch that the agent has not finished ends the worker, rather than leave its partition
-standing.
-"""
+"""After which a batch that the agent has not finished ends the worker, rather than its partition stand still."""
 
 REPORT_SECONDS = 30.0
 
@@ -41,6 +39,8 @@ class Housekeeping:
         clock: the machine's clocks.
         counts: the worker's counters.
         end_of: a partition's log end as far as it is known, or None.
+        asked_at: when the commit was asked for that is not answered yet, if there is one.
+        patience: seconds that such a commit may take, a broker's restart included, before the worker ends.
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class Housekeeping:
         clock: Clock,
         counts: Counts,
         end_of: Callable[[Partition], int | None],
+        asked_at: Callable[[], float | None],
+        patience: float,
     ) -> None:
         self._owned = owned
         self._settings = settings
@@ -59,6 +61,8 @@ class Housekeeping:
         self._clock = clock
         self._counts = counts
         self._end_of = end_of
+        self._asked_at = asked_at
+        self._patience = patience
         self._reported = clock.elapsed()
 
     async def run(self) -> None:
@@ -66,12 +70,12 @@ class Housekeeping:
 
         Raises:
             EngineFault: a batch is stuck.
-            DeliveryFailed: a tick could not be written.
+            DeliveryFailed: a tick could not be written, or commits are not answered.
         """
         while True:
             await asyncio.sleep(1.0)
+            self.look_for_stuck()
             for partition in list(self._owned()):
-                self._look_for_stuck(partition)
                 await self.tick(partition)
             if self._clock.elapsed() - self._reported >= REPORT_SECONDS:
                 self._reported = self._clock.elapsed()
@@ -90,12 +94,25 @@ class Housekeeping:
                 behind += max(0, end - partition.delivery.acknowledged)
         return behind
 
-    def _look_for_stuck(self, partition: Partition) -> None:
-        since = partition.under_way_since
-        if since is not None and self._clock.elapsed() - since > STUCK_SECONDS:
-            raise EngineFault(
-                f"the agent has not finished a batch of partition {partition.number} for {STUCK_SECONDS:g} s"
+    def look_for_stuck(self) -> None:
+        """Rather end the worker than let it stand still.
+
+        Raises:
+            EngineFault: the agent has had a batch for more than a minute.
+            DeliveryFailed: a commit has not been answered for longer than that may take.
+        """
+        asked = self._asked_at()
+        if asked is not None and asked < self._clock.elapsed() - self._patience:
+            raise DeliveryFailed(
+                f"the group has not answered a commit for {self._patience:g} s: is the broker up?"
             )
+        late = self._clock.elapsed() - STUCK_SECONDS
+        for partition in self._owned():
+            if partition.under_way_since is not None and partition.under_way_since < late:
+                raise EngineFault(
+                    f"the agent has not finished a batch of partition {partition.number} "
+                    f"for {STUCK_SECONDS:g} s"
+                )
 
     async def tick(self, partition: Partition) -> None:
         """Write the tick that is due to a partition that is read to its end, once."""

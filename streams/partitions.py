@@ -104,6 +104,7 @@ class Partitions(mode.Service):
         self._kept: dict[int, Kept] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._over = False
+        self._asked_at: float | None = None
 
     async def on_start(self) -> None:
         """Connect, join the group and begin."""
@@ -123,6 +124,8 @@ class Partitions(mode.Service):
             clock=self._clock,
             counts=self.counts,
             end_of=lambda partition: self._consumer.highwater(partition.source),
+            asked_at=lambda: self._asked_at,
+            patience=2 * deadline,
         )
         self._run(self.house.run())
 
@@ -369,13 +372,15 @@ class Partitions(mode.Service):
         if not offsets:
             return
         lease = next(iter(self.owned.values())).epoch.lease
-        asked = self._clock.elapsed()
+        asked = self._asked_at = self._clock.elapsed()
         try:
             await self._consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError):
             self.counts.add("commits_refused")  # the group is about to take the partitions away
         else:
             lease.renew(asked)
+        finally:
+            self._asked_at = None
 
     # --- the tasks' supervision -----------------------------------------------------------------------------
 

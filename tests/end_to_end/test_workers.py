@@ -11,7 +11,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.ledger import Ledger
+from streams.broker import LocalBroker
 from streams.clients import consumer_options
+from tests.support.apache_kafka import ApacheKafka
 from tests.support.cluster import Cluster, Job
 from tests.support.purchases import produce, purchase, shop
 
@@ -114,19 +116,19 @@ async def test_real_purchases_survive_a_killed_worker_and_an_added_one(
 ) -> None:
     async with Cluster(service, tmp_path, REAL) as cluster:
         first, _ = cluster.start_worker(), cluster.start_worker()
-        producing = asyncio.create_task(produce(service, shop(60, 400, seed=3)))
-        await cluster.until_applied(1_000)
+        producing = asyncio.create_task(produce(service, shop(30, 240, seed=3)))
+        await cluster.until_applied(400)
         first.kill()
-        await cluster.until_applied(2_500)
+        await cluster.until_applied(900)
         cluster.start_worker()
-        assert await producing > 6_000
+        assert await producing > 1_800
         await cluster.until_settled()
         assert await cluster.outputs() > 100
 
 
 async def test_one_worker_and_three_make_the_same_of_a_log(service: Settings, tmp_path: Path) -> None:
     async with Cluster(service, tmp_path, REAL) as cluster:
-        await produce(service, shop(40, 300, seed=4))
+        await produce(service, shop(20, 160, seed=4))
         for _ in range(3):
             cluster.start_worker()
         await cluster.until_settled()
@@ -181,3 +183,39 @@ async def test_an_operator_pauses_a_worker_asks_for_a_customer_and_lets_it_go_on
         assert answer["state"] == {"events": 1}
         await cluster.command({"command": "resume"}, answers=False)
         await cluster.until_applied(2)
+
+
+async def test_a_worker_whose_broker_is_gone_ends_with_a_status_and_one_line(
+    fresh_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    async with LocalBroker() as broker:
+        service = fresh_settings(broker, send_deadline_seconds=2)
+        async with Cluster(service, tmp_path) as cluster:
+            worker = cluster.start_worker(SLOW_MS="20")
+            await produce(service, baskets(EVENTS))
+            await cluster.until_applied(4_000)
+            await broker.stop()
+            assert await asyncio.to_thread(worker.wait, 20) == 1
+            endings = [line for line in cluster.logs().splitlines() if "The worker ends:" in line]
+            assert len(endings) == 1
+
+
+@pytest.mark.kafka
+async def test_workers_live_through_the_loss_of_the_broker_and_its_return(
+    apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    del apache_kafka  # skips where there is none; the broker that is lost is another one
+    broker = ApacheKafka()
+    await broker.start()
+    try:
+        service = fresh_settings(broker, partitions=2, batch_records=100)
+        async with Cluster(service, tmp_path) as cluster:
+            workers = [cluster.start_worker(SLOW_MS="20") for _ in range(2)]
+            await produce(service, baskets(10_000))
+            await cluster.until_applied(2_000)
+            broker.kill()
+            await broker.start()
+            await cluster.until_settled()
+            assert [worker.poll() for worker in workers] == [None, None]
+    finally:
+        broker.close()

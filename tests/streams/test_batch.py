@@ -42,11 +42,14 @@ async def test_a_batch_is_finished_when_its_block_ends_and_not_when_it_is_delive
 
 
 async def test_a_batch_whose_block_raises_after_delivery_is_not_finished() -> None:
-    owner = Owner()
-    with pytest.raises(KeyError):
-        async with made(owner) as batch:
+    async def agent(batch: Batch) -> None:
+        async with batch:
             await batch.deliver(batch.ledger.advance(batch.records))
             raise KeyError
+
+    owner = Owner()
+    with pytest.raises(KeyError):
+        await agent(made(owner))
     assert not owner.finished_ones
     assert len(owner.errors) == 1
 

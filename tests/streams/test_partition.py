@@ -192,14 +192,17 @@ async def test_dead_letters_of_a_batch_applied_in_parts_are_written_once() -> No
         assert [dict(letter.headers)["offset"] for letter in made.written(DEAD_LETTERS)] == [b"1", b"3"]
 
 
+async def broken_agent(batch: Batch) -> None:
+    async with batch:
+        await batch.deliver(batch.ledger.advance(batch.records))
+        raise KeyError
+
+
 async def test_an_agent_that_raises_after_the_ledger_has_advanced_ends_the_worker() -> None:
     async with owned(agent=False) as made:
         made.partition.offer(consumed(["a"]))
-        batch = await made.queue.get()
         with pytest.raises(KeyError):
-            async with batch:
-                await batch.deliver(batch.ledger.advance(batch.records))
-                raise KeyError
+            await broken_agent(await made.queue.get())
         assert len(made.faults) == 1
         assert "after the ledger had advanced" in str(made.faults[0])
         assert made.delivery.acknowledged == 0

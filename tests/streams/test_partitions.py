@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 
@@ -23,6 +22,8 @@ from tests.support.purchases import purchase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
+
+    import pytest
 
 SETTINGS = Settings(partitions=2, batch_records=10, session_timeout_ms=1_000, web_port=0)
 SOURCES = [TopicPartition(SETTINGS.purchases_topic, number) for number in range(2)]

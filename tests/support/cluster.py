@@ -1,8 +1,8 @@
 """Workers as processes on a real broker, and the oracle that says what they should have made of the log.
 
 The oracle is a replay of the purchases read back from the broker through the same decoder and ledger, in one
-process and with no engine. Whatever happened to the workers: the greatest row of every key in the changelog is
-the replay's, every output of the replay is there, no other is, and all copies of one id are equal.
+process and with no engine. Whatever happened to the workers: the greatest row of every key is the replay's, every
+output of the replay is there, no other is, and all copies of one id are equal.
 """
 
 from __future__ import annotations

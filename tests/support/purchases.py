@@ -43,7 +43,7 @@ def purchase(
 
 
 async def produce(settings: Settings, events: Iterable[tuple[str | None, bytes]]) -> int:
-    """Write (customer, value) pairs where they belong, without a customer everywhere; the answer is how many."""
+    """Write (customer, value) pairs where they belong, those of no customer everywhere; returns how many."""
     producer = AIOKafkaProducer(**producer_options(settings, idempotent=False), linger_ms=5)
     await producer.start()
     written, last = 0, None

@@ -1,0 +1,61 @@
+"""The Faust app: what it starts, and when."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from models.decode import Decoder
+from streams.app import create_engine
+from streams.settings import Settings
+from tests.support.counting import CountingLedger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streams.app import Engine
+
+ROOT = __file__.rsplit("/tests/", 1)[0]
+
+
+def engine(**overrides: object) -> Engine:
+    settings = Settings.model_validate({"web_port": 0} | overrides)
+    return create_engine(settings, ledgers=CountingLedger, decoder=Decoder(settings.ledger))
+
+
+def test_the_service_is_a_dependency_and_starts_before_faust_has_joined_its_own_group() -> None:
+    made = engine()
+    assert made.partitions in made.app._children
+    assert not made.app._extra_services
+
+
+def test_there_is_an_ordinary_topic_without_which_faust_crashes() -> None:
+    assert engine().commands.get_topic_name() == "cartpulse-commands"
+
+
+def test_every_worker_hears_every_command_unless_it_has_a_name_and_comes_back() -> None:
+    assert engine().app.conf.id != engine().app.conf.id
+    named = [engine(group_instance_id="till-1").app.conf.id for _ in range(2)]
+    assert named[0] == named[1]
+
+
+def test_the_app_can_be_imported_without_a_loop_a_broker_or_a_folder_of_its_own(tmp_path: Path) -> None:
+    script = "import asyncio; asyncio.set_event_loop(None); from agents.app import app; print(app.conf.id)"
+    result = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:asyncio", "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": ROOT, "PATH": "/usr/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("cartpulse-worker-")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_web_server_listens_where_the_settings_say_or_not_at_all() -> None:
+    assert not engine().app.conf.web_enabled
+    app = engine(web_port=7_000, web_host="127.0.0.1").app
+    assert (app.conf.web_enabled, app.conf.web_port, app.conf.web_bind) == (True, 7_000, "127.0.0.1")

@@ -1,0 +1,134 @@
+"""What a worker does once a second."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.structs import TopicPartition
+
+from models.decode import Decoder, Raw
+from models.records import UNKNOWN_TIME, Kind
+from models.settings import LedgerSettings
+from streams.errors import DeliveryFailed, EngineFault
+from streams.housekeeping import STUCK_SECONDS, Housekeeping, tick
+from streams.lease import Epoch, Lease
+from streams.metrics import Counts
+from streams.outbox import Outbox
+from streams.sources import ticks
+from tests.support.fake_kafka import FakeClock, FakeLogs, FakeProducer
+
+SOURCE = TopicPartition("purchases", 0)
+SETTINGS = LedgerSettings(time_zone="America/New_York", lateness_minutes=90)
+DUE = 1_488_803_400_000
+"""2017-03-06T12:30:00Z: 06:00 in New York, when business day 2017-03-05 closes, and an hour and a half."""
+
+
+class House:
+    """Housekeeping over one partition that is read to its end."""
+
+    def __init__(self) -> None:
+        self.clock, self.logs, self.counts = FakeClock(), FakeLogs(), Counts()
+        self.asked_at: float | None = None
+        epoch = Epoch(Lease(self.clock, 1e9))
+        epoch.lease.renew(self.clock.elapsed())
+        self.partition: Any = SimpleNamespace(
+            number=0,
+            source=SOURCE,
+            epoch=epoch,
+            reading=True,
+            drained=True,
+            expected=0,
+            ticked=None,
+            under_way_since=None,
+            delivery=SimpleNamespace(acknowledged=0),
+            ledger=SimpleNamespace(tick_due=lambda _: DUE),
+        )
+        self.keeping = Housekeeping(
+            lambda: [self.partition],
+            settings=SETTINGS,
+            sent=Outbox(FakeProducer(self.logs), deadline=5),
+            clock=self.clock,
+            counts=self.counts,
+            end_of=lambda partition: self.logs.end(partition.source),
+            asked_at=lambda: self.asked_at,
+            patience=60,
+        )
+
+    def ticks(self) -> int:
+        """How many were written."""
+        return len(self.logs.records[SOURCE])
+
+
+async def test_a_tick_that_is_due_is_written_once_to_the_partition() -> None:
+    house = House()
+    await house.keeping.tick(house.partition)
+    house.partition.expected = 1
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 1
+    (record,) = house.logs.records[SOURCE]
+    records, refusals = Decoder(SETTINGS).decode([Raw(0, record.value, UNKNOWN_TIME)])
+    assert not refusals
+    assert records.kinds.tolist() == [Kind.TICK]
+    assert records.occurred_at.tolist() == [DUE]
+    assert records.event_ids == ["tick:2017-03-05"]
+
+
+async def test_a_partition_that_is_not_read_to_its_end_gets_no_tick() -> None:
+    house = House()
+    house.logs.append(SOURCE, b"c", b"a purchase of the closing day")
+    await house.keeping.tick(house.partition)
+    house.partition.expected, house.partition.drained = 1, False
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 1
+
+
+async def test_a_partition_that_went_away_gets_no_tick() -> None:
+    house = House()
+    house.partition.epoch.end()
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 0
+
+
+async def test_nothing_is_written_when_nothing_is_due() -> None:
+    house = House()
+    house.partition.ledger.tick_due = lambda _: None
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 0
+
+
+def test_an_owners_tick_is_the_same_event_as_a_sources() -> None:
+    decoder = Decoder(SETTINGS)
+    day = ticks.date(2017, 3, 5)
+    both = [Raw(0, tick(DUE, SETTINGS), UNKNOWN_TIME), Raw(1, ticks.tick(day, SETTINGS).value, UNKNOWN_TIME)]
+    records, _ = decoder.decode(both)
+    assert records.event_ids[0] == records.event_ids[1]
+    assert records.occurred_at[0] == records.occurred_at[1]
+
+
+def test_a_batch_that_nobody_finishes_ends_the_worker() -> None:
+    house = House()
+    house.partition.under_way_since = house.clock.elapsed()
+    house.keeping.look_for_stuck()
+    house.clock.at += STUCK_SECONDS + 1
+    with pytest.raises(EngineFault, match="has not finished a batch"):
+        house.keeping.look_for_stuck()
+
+
+def test_a_commit_that_is_not_answered_ends_the_worker() -> None:
+    house = House()
+    house.asked_at = house.clock.elapsed()
+    house.clock.at += 59
+    house.keeping.look_for_stuck()
+    house.clock.at += 2
+    with pytest.raises(DeliveryFailed, match="has not answered a commit"):
+        house.keeping.look_for_stuck()
+
+
+def test_the_report_has_the_counters_and_the_lag() -> None:
+    house = House()
+    house.counts.add("applied", 5)
+    for _ in range(3):
+        house.logs.append(SOURCE, None, b"")
+    assert house.keeping.report() == {"applied": 5, "lag": 3}
