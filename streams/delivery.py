@@ -42,13 +42,14 @@ class Send(NamedTuple):
     target: TopicPartition
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
+    """A header of a producer's may have no value."""
     timestamp: int
 
     @property
     def size(self) -> int:
         """Bytes that it takes in a record batch, at most."""
-        headers = sum(len(name) + len(value) + 10 for name, value in self.headers)
+        headers = sum(len(name) + len(value or b"") + 10 for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers + FRAMING
 
 
