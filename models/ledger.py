@@ -163,10 +163,10 @@ class Ledger:
                 step.counts["refused"] += 1
                 continue
             purchase = kind in (Kind.PURCHASE, Kind.RETURN)
-            if purchase:
-                if len(customers) >= MOST_CUSTOMERS and records.customers[index] not in customers:
-                    stop = index
-                    break
+            full = len(customers) >= MOST_CUSTOMERS
+            if purchase and full and records.customers[index] not in customers:
+                stop = index
+                break
             if not self._admit(step, records, index, at, watermark):
                 continue
             moved = at - lateness if watermark is None else max(watermark, at - lateness)

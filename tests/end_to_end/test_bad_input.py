@@ -181,8 +181,9 @@ def _assert_valid(record: Any, topic: str, check: Draft202012Validator) -> None:
     check.validate(content)
     assert isinstance(content, dict)
     assert record.key == content["customer_id"].encode()
-    assert event.get_time() is not None
-    assert event.get_time().timestamp() * 1_000 == milliseconds(content["occurred_at"])
+    at = event.get_time()
+    assert at is not None
+    assert at.timestamp() * 1_000 == milliseconds(content["occurred_at"])
 
 
 def forgotten(records: Sequence[Placed]) -> set[int]:

@@ -139,7 +139,7 @@ def _mutations() -> list[bytes]:
 def _spoilt_purchases(chance: random.Random) -> Iterator[Malformed]:
     """Real purchases with one thing wrong each: in a field, in a line or in the bytes."""
     purchases = [record.value for record in CompleteJourney(days=3)]
-    absurd = [
+    absurd: list[object] = [
         None,
         True,
         [],
@@ -191,7 +191,7 @@ def mixed(
     chance: random.Random,
     keys: Sequence[bytes | None] = ODD_KEYS,
 ) -> Iterator[Placed]:
-    """Bad events spread over good ones, which keep their order; the last of each partition is good, a tick."""
+    """Bad events spread over good ones, which keep their order and have the last word: ticks."""
     records = list(good)
     shuffled = chance.sample(bad, len(bad))
     places = sorted(chance.randrange(len(records) - partitions) for _ in bad)

@@ -1,4 +1,4 @@
-"""A worker process with the real ledger and a model in it that fails on one category, having changed things."""
+"""A worker process with the real ledger, in which a model fails on one category, having changed things."""
 
 from __future__ import annotations
 
