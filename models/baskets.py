@@ -12,7 +12,6 @@ from models.columns import NO_EVENT
 from models.days import catch_up
 from models.ranking import rank_within
 from models.records import Kind
-from models.state import standing_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,12 +40,15 @@ def apply(step: Step, records: Records, indexes: list[int]) -> None:
     touched = np.unique(rows)
     step.touch(touched)
     catch_up(step, touched)
+    before = state.standing(touched)
     which = np.array(indexes, np.int64)
     accepted = np.zeros(len(which), bool)
     turn = rank_within(rows)
     for number in range(int(turn.max()) + 1):
         at = np.flatnonzero(turn == number)
         accepted[at] = _apply_turn(step, records, which[at], rows[at])
+    if state.clock.begun:  # the first boundary counts those who came before it
+        state.histograms.move(before, state.standing(touched))
     open_days.add(step, records, which[accepted], rows[accepted])
 
 
@@ -84,7 +86,6 @@ def _apply_turn(
     after["open_day"][at, slot] = days[at]
     after["open_purchase"][at, slot] |= purchase[at]
     state.customers[rows] = after
-    state.histograms.move(standing_of(before), standing_of(after))
     step.counts["late"] += int(late.sum())
     step.counts["applied"] += len(which)
     alerts.fulfil(step, records, which[at], rows[at], days[at])

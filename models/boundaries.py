@@ -13,7 +13,6 @@ from models.calendar import calendar_of
 from models.columns import NEVER
 from models.consumption import Statistic
 from models.habits import statistics_of
-from models.segments import Histograms
 from models.state import Sweep
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
         state.customers["due"][known] = alerts.next_due(state, known)
     state.clock = replace(state.clock, begun=day, fingerprint=state.settings.fingerprint)
     if first:
-        state.histograms = Histograms(state.calendar.start(day + 1))
+        state.rebuild_histograms()
     state.histograms.roll(state.calendar.start(day + 1))
     frozen = state.histograms.thresholds(state.settings.segment_minimum_population)
     state.thresholds = (*state.thresholds, frozen)[-segment_changes.BOUNDARIES_TO_FALL :]

@@ -163,12 +163,12 @@ class Ledger:
                 step.counts["refused"] += 1
                 continue
             purchase = kind in (Kind.PURCHASE, Kind.RETURN)
-            if purchase:
-                if len(customers) >= MOST_CUSTOMERS and records.customers[index] not in customers:
-                    stop = index
-                    break
-                if not self._admit(step, records, index, at, watermark):
-                    continue
+            full = len(customers) >= MOST_CUSTOMERS
+            if purchase and full and records.customers[index] not in customers:
+                stop = index
+                break
+            if not self._admit(step, records, index, at, watermark):
+                continue
             moved = at - lateness if watermark is None else max(watermark, at - lateness)
             closed = state.calendar.closed(moved) if moved != watermark else state.clock.begun
             if closed > state.clock.begun:
@@ -192,11 +192,17 @@ class Ledger:
         return stop
 
     def _admit(self, step: Step, records: Records, index: int, at: int, watermark: int | None) -> bool:
-        """Whether a purchase is this partition's and its time can be; else the step names it."""
-        if self._belongs_elsewhere(records.customers[index]):
+        """Whether a record's time can be, and a purchase is this partition's; else the step names it.
+
+        On the log clock ticks alone may move time as far as they like: that is what they are for. On the wall
+        clock a tick from the future is a wrong clock as any other is.
+        """
+        kind = records.kinds[index]
+        if kind in (Kind.PURCHASE, Kind.RETURN) and self._belongs_elsewhere(records.customers[index]):
             step.strangers.append(int(records.offsets[index]))
             return False
-        reason = self._out_of_time(at, int(records.appended_at[index]), watermark)
+        before = None if kind == Kind.TICK else watermark
+        reason = self._out_of_time(at, int(records.appended_at[index]), before)
         if reason is None:
             return True
         step.refusals.append(

@@ -16,7 +16,8 @@ LARGEST_VALUE = 2 * 1024 * 1024
 """Bytes: twice what an event of the contract may take. A value beyond it is cut, for the topic's sake."""
 
 KEPT = 64 * 1024
-"""Bytes kept of such a value, beside its size and SHA-256; its position says where the whole can be read."""
+"""Bytes kept of such a value, beside its size and SHA-256; its position says where the whole can be read. Of
+a key too: a customer id has 256 bytes, and a compressed record of megabytes of key would fit no topic."""
 
 
 class Letter(NamedTuple):
@@ -49,7 +50,8 @@ def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
         size=len(value) if cut else None,
         sha256=hashlib.sha256(value).hexdigest() if cut else None,
     )
-    return Letter(raw.key, value[:KEPT] if cut else value, described.headers(source=source), raw.timestamp)
+    key = raw.key if raw.key is None else raw.key[:KEPT]
+    return Letter(key, value[:KEPT] if cut else value, described.headers(source=source), raw.timestamp)
 
 
 def _encodable(text: str) -> str:

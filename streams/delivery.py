@@ -39,7 +39,8 @@ class Send(NamedTuple):
     target: TopicPartition
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
+    """A header of a producer's may have no value."""
     timestamp: int
 
 

@@ -23,7 +23,7 @@ from streams.lease import Epoch
 from streams.recovery import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from models.changes import Changes, Refusal
     from streams.clock import Clock
@@ -37,6 +37,9 @@ RUNS_WAITING = 2
 """Fetched and decoded batches that wait for the agent; with more, memory grows and latency with it."""
 
 LOG_APPEND_TIME = 1
+
+MOST_HEADER_BYTES = 64 * 1024
+"""Bytes of headers that a stranger keeps on its way: producers may compress megabytes into a record."""
 
 
 class Partition:
@@ -273,10 +276,15 @@ class Partition:
             raw, customer = run.raws[index], run.records.customers[index]
             home = partition_of(customer, self._settings.partitions, self._settings.partitioner)
             self._counts.add("strangers")
-            sends.append(
-                Send(TopicPartition(self.source.topic, home), customer, raw.value, raw.headers, raw.timestamp)
-            )
+            place = TopicPartition(self.source.topic, home)
+            sends.append(Send(place, customer, raw.value, _carried(raw.headers), raw.timestamp))
         return sends
+
+
+def _carried(headers: Sequence[tuple[str, bytes | None]]) -> Sequence[tuple[str, bytes | None]]:
+    """A stranger's headers, unless they are so many that the event with them might fit no record batch."""
+    size = sum(len(name.encode()) + len(value or b"") for name, value in headers)
+    return headers if size <= MOST_HEADER_BYTES else ()
 
 
 def raw_of(record: Any) -> Raw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from models.priors import Priors
 from models.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
 from models.settings import LedgerSettings
 from models.storage import LedgerConflict
-from tests.support.logs import Replay, basket, drive, live, records_of, replay_of, tick
+from tests.support.logs import FIRST_DAY, Replay, basket, drive, live, records_of, replay_of, tick
 
 if TYPE_CHECKING:
     from models.changes import Changes
@@ -370,6 +371,23 @@ def test_on_the_wall_clock_an_event_later_than_its_arrival_is_refused() -> None:
     assert [refusal.error for refusal in replay.refusals] == ["future"]
 
 
+@pytest.mark.parametrize("wrong", [tick(10_000), live(10_000)])
+def test_on_the_wall_clock_a_tick_later_than_its_arrival_does_not_move_time(wrong: bytes) -> None:
+    wall = SETTINGS.model_copy(update={"clock": "wall"})
+    arrival = records_of([tick(0)], wall).occurred_at[0]
+    ledger, replay = Ledger(wall), Replay()
+    drive(ledger, records_of([tick(0), wrong], wall, appended_at=int(arrival)), replay)
+    assert [(refusal.offset, refusal.error) for refusal in replay.refusals] == [(1, "future")]
+    assert ledger.clock.begun == Ledger(wall)._state.calendar.closed(int(arrival) - 3_600_000)
+    assert ledger.clock.live_at is None
+
+
+def test_on_the_log_clock_a_live_record_far_beyond_the_log_does_not_move_time() -> None:
+    ledger, replay = Ledger(SETTINGS), Replay()
+    drive(ledger, records_of([tick(0), live(10_000)], SETTINGS), replay)
+    assert [(refusal.offset, refusal.error) for refusal in replay.refusals] == [(1, "future")]
+
+
 def test_a_tick_is_due_once_the_day_and_the_lateness_are_over() -> None:
     wall = SETTINGS.model_copy(update={"clock": "wall"})
     ledger, replay = Ledger(wall), Replay()
@@ -442,3 +460,13 @@ def test_a_new_release_format_is_refused_by_name() -> None:
     replay.rows[b"1"] = later.tobytes()
     with pytest.raises(RowError, match="later release"):
         Ledger(SETTINGS).load(replay.rows.items())
+
+
+def test_customers_who_came_before_the_first_boundary_are_counted_at_it() -> None:
+    ledger = Ledger(SETTINGS)
+    day = (datetime(2000, 1, 1, tzinfo=UTC) - FIRST_DAY).days
+    log = [basket("1", "a", day, ("MILK", "m", 1, 1)), basket("2", "b", day + 0.5, ("MILK", "m", 1, 1))]
+    log.append(tick(day))
+    drive(ledger, records_of(log, SETTINGS), Replay())
+    assert ledger.clock.begun == 1
+    assert ledger._state.histograms.population == 2

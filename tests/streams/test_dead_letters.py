@@ -49,6 +49,12 @@ def test_a_value_beyond_twice_the_message_size_is_cut_and_its_hash_is_kept() -> 
     assert described.sha256 == hashlib.sha256(value).hexdigest()
 
 
+def test_a_key_beyond_all_measure_is_cut() -> None:
+    letter = dead_letter(record(b"{bad", key=b"k" * 20_000_000), REFUSAL._replace(reason="x"), source="/a")
+    assert letter.key == b"k" * KEPT
+    assert letter.value == b"{bad"
+
+
 def test_a_reason_that_quotes_broken_text_is_written_all_the_same() -> None:
     letter = dead_letter(record(b"{bad"), REFUSAL, source="/a")
     assert dict(letter.headers)["reason"].startswith(b"It is no JSON")
