@@ -40,6 +40,8 @@ def demo(
     Starts a broker and a worker of its own, replays a year of 2,469 households, measures the latency in a
     pass of its own, and ends all that it started. Nothing needs to be set up, nothing is left behind.
     """
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {json_file.absolute().parent}", param_hint="--json")
     play = Play(
         Console(),
         began=time.monotonic(),

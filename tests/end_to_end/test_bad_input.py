@@ -122,10 +122,10 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
     tansu: LocalBroker, fresh_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     settings = fresh_settings(tansu, partitions=1)
-    bad = malformed(500)
+    bad = malformed(300)
     async with Cluster(settings, tmp_path, REAL) as cluster:
         # The package's reader decodes keys as UTF-8; the service itself does not care.
-        records = mixed(journey(40, settings), bad, 1, chance=random.Random(2), keys=(None, b"900"))
+        records = mixed(journey(21, settings), bad, 1, chance=random.Random(2), keys=(None, b"900"))
         log = await write(settings, records)
         cluster.start_worker()
         await cluster.until_applied(len(log.partitions[0]), 60)
@@ -157,7 +157,7 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
         finally:
             await consumer.stop()
         assert counts["dead-letters"] == len(bad)
-        assert counts["replenishment-alerts"] > 100
+        assert counts["replenishment-alerts"] > 50
         assert counts["segment-changes"] > 100
         assert sum(counts.values()) == total
 
@@ -174,8 +174,7 @@ def _assert_valid(record: Any, topic: str, check: Draft202012Validator) -> None:
     assert event.get_specversion() == "1.0"
     if topic == "dead-letters":
         assert event.get_type() == "io.cartpulse.dead-letter.v1"
-        described = DeadLetter.from_headers(record.headers).model_dump(mode="json", exclude_none=True)
-        check.validate(described)
+        check.validate({name: content.decode() for name, content in record.headers})
         return
     content = event.get_data()
     check.validate(content)
@@ -215,7 +214,7 @@ async def test_the_same_file_written_twice_changes_nothing(
     tansu: LocalBroker, fresh_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     settings = fresh_settings(tansu, partitions=1)
-    file = list(journey(45, settings))
+    file = list(journey(35, settings))
     async with Cluster(settings, tmp_path, REAL) as cluster:
         log = await write(settings, file)
         cluster.start_worker()
@@ -229,7 +228,7 @@ async def test_the_same_file_written_twice_changes_nothing(
         assert {identity.decode() for identity in outputs} == once.events.keys()
         letters = letters_by_place(await cluster.dead_letters())
         late = forgotten(file)
-        assert len(late) > 100
+        assert len(late) > 20
         assert {offset for _, offset in letters} == {len(file) + at for at in late}
         for (_, offset), (letter,) in letters.items():
             described = DeadLetter.from_headers(letter.headers)
