@@ -48,6 +48,8 @@ def demo(
     pass of its own, and ends all that it started. Nothing needs to be set up, nothing is left behind; with
     --broker the topics are.
     """
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {json_file.absolute().parent}", param_hint="--json")
     play = Play(
         Console(),
         began=STARTED,

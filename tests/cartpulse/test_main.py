@@ -156,3 +156,9 @@ def test_the_contracts_check_names_what_differs_until_they_are_written(tmp_path:
     assert "asyncapi.json" in failed.stderr
     assert "asyncapi.json" in run("contracts", "--folder", folder).stdout
     assert run("contracts", "--check", "--folder", folder).exit_code == 0
+
+
+def test_a_demonstration_whose_figures_have_nowhere_to_go_does_not_begin(tmp_path: Path) -> None:
+    result = run("demo", "--json", str(tmp_path / "missing" / "demo.json"))
+    assert result.exit_code == 2
+    assert "--json" in result.output

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from jsonschema import Draft202012Validator
 
+from models.clock import Clock
 from models.columns import CUSTOMER, RING, ROW_BYTES
 from models.events import DeadLetter
 from models.ledger import Ledger
@@ -75,6 +76,17 @@ async def write(settings: Settings, records: Iterable[Placed]) -> Log:
     return Log.of(written, settings.partitions)
 
 
+async def until_swept(cluster: Cluster, records: int, seconds: float = 30) -> None:
+    """Wait until so many records are accounted for, and the sweep that the last tick began is finished."""
+
+    async def swept() -> bool:
+        rows = [await cluster._rows(partition) for partition in range(cluster.settings.partitions)]
+        clocks = [Clock.decode(row[CLOCK_KEY]) for row in rows if CLOCK_KEY in row]
+        return sum(clock.offset + 1 for clock in clocks) >= records and not any(c.sweeping for c in clocks)
+
+    await cluster.until(swept, seconds, f"{records} records applied and the last day swept")
+
+
 def letters_by_place(letters: Sequence[Any]) -> dict[tuple[int, int], list[Any]]:
     """(partition, offset) of the source to the dead letters that name it."""
     found: dict[tuple[int, int], list[Any]] = {}
@@ -100,7 +112,7 @@ async def test_ten_thousand_malformed_events_are_found_again_and_all_good_ones_a
     async with Cluster(settings, tmp_path, REAL) as cluster:
         log = await write(settings, records)
         cluster.start_worker()
-        await cluster.until_applied(sum(map(len, log.partitions)), 60)
+        await until_swept(cluster, sum(map(len, log.partitions)), 60)
         letters = letters_by_place(await cluster.dead_letters())
         wanted = log.malformed()
         assert len(wanted) == 10_000
@@ -122,13 +134,13 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
     tansu: LocalBroker, fresh_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     settings = fresh_settings(tansu, partitions=1)
-    bad = malformed(500)
+    bad = malformed(300)
     async with Cluster(settings, tmp_path, REAL) as cluster:
         # The package's reader decodes keys as UTF-8; the service itself does not care.
-        records = mixed(journey(40, settings), bad, 1, chance=random.Random(2), keys=(None, b"900"))
+        records = mixed(journey(21, settings), bad, 1, chance=random.Random(2), keys=(None, b"900"))
         log = await write(settings, records)
         cluster.start_worker()
-        await cluster.until_applied(len(log.partitions[0]), 60)
+        await until_swept(cluster, len(log.partitions[0]), 60)
         wanted = replay_of(log.good(0), settings, 0)
         contracts = {
             "replenishment-alerts": "replenishment-alert",
@@ -157,7 +169,7 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
         finally:
             await consumer.stop()
         assert counts["dead-letters"] == len(bad)
-        assert counts["replenishment-alerts"] > 100
+        assert counts["replenishment-alerts"] > 50
         assert counts["segment-changes"] > 100
         assert sum(counts.values()) == total
 
@@ -174,8 +186,7 @@ def _assert_valid(record: Any, topic: str, check: Draft202012Validator) -> None:
     assert event.get_specversion() == "1.0"
     if topic == "dead-letters":
         assert event.get_type() == "io.cartpulse.dead-letter.v1"
-        described = DeadLetter.from_headers(record.headers).model_dump(mode="json", exclude_none=True)
-        check.validate(described)
+        check.validate({name: content.decode() for name, content in record.headers})
         return
     content = event.get_data()
     check.validate(content)
@@ -215,21 +226,21 @@ async def test_the_same_file_written_twice_changes_nothing(
     tansu: LocalBroker, fresh_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     settings = fresh_settings(tansu, partitions=1)
-    file = list(journey(45, settings))
+    file = list(journey(35, settings))
     async with Cluster(settings, tmp_path, REAL) as cluster:
         log = await write(settings, file)
         cluster.start_worker()
-        await cluster.until_applied(len(file), 60)
+        await until_swept(cluster, len(file), 60)
         once = replay_of(log.good(0), settings, 0)
         await assert_applied(cluster, 0, once)
         await write(settings, file)
-        await cluster.until_applied(2 * len(file), 60)
+        await until_swept(cluster, 2 * len(file), 60)
         rows, outputs = await cluster._rows(0), await cluster._outputs(0)
         assert customers_of(rows) == customers_of(once.rows)
         assert {identity.decode() for identity in outputs} == once.events.keys()
         letters = letters_by_place(await cluster.dead_letters())
         late = forgotten(file)
-        assert len(late) > 100
+        assert len(late) > 20
         assert {offset for _, offset in letters} == {len(file) + at for at in late}
         for (_, offset), (letter,) in letters.items():
             described = DeadLetter.from_headers(letter.headers)
@@ -245,7 +256,7 @@ async def test_two_producers_that_write_the_same_file_count_it_once(
     async with Cluster(settings, tmp_path, REAL) as cluster:
         cluster.start_worker()
         log, _ = await asyncio.gather(write(settings, file), write(settings, file))
-        await cluster.until_applied(2 * len(file), 60)
+        await until_swept(cluster, 2 * len(file), 60)
         for partition in range(settings.partitions):
             # However the two are interleaved, what is new comes in the file's order.
             first: dict[bytes | None, Raw] = {}
@@ -280,7 +291,7 @@ async def test_events_without_key_or_in_the_wrong_partition_reach_their_customer
     async with Cluster(settings, tmp_path, REAL) as cluster:
         await write(settings, records)
         cluster.start_worker()
-        await cluster.until_applied(len(records) + wrong, 40)
+        await until_swept(cluster, len(records) + wrong, 40)
         await cluster.until_settled()
         counted = dict[str, int]()
         for partition in range(3):
@@ -328,7 +339,7 @@ async def test_a_flood_of_events_lines_and_categories_is_bounded_and_stalls_nobo
     async with Cluster(settings, tmp_path, REAL) as cluster:
         sent = await produce(settings, shop(40, 200, seed=6))
         worker = cluster.start_worker()
-        await cluster.until_applied(sent, 40)
+        await until_swept(cluster, sent, 40)
         before = most_memory(worker)
         done = [await applied_of(cluster, partition) for partition in range(2)]
         log = await write(settings, floods())
@@ -344,7 +355,7 @@ async def test_a_flood_of_events_lines_and_categories_is_bounded_and_stalls_nobo
 
         await cluster.until(probes_came_out, 10, "the purchases of other customers applied")
         assert {name.encode() for name in probes} <= (await cluster._rows(1)).keys()
-        await cluster.until_applied(sum(done) + flood + len(probes), 60)
+        await until_swept(cluster, sum(done) + flood + len(probes), 60)
         rows = await cluster._rows(0)
         assert max(len(row) for key, row in rows.items() if key[:1] != b"\0") <= ROW_BYTES <= 8_192
         assert max(map(len, rows.values())) <= LONGEST_OWN_ROW
@@ -373,7 +384,7 @@ async def test_a_model_that_fails_costs_the_events_at_fault_and_no_other(
     async with Cluster(settings, tmp_path, job) as cluster:
         log = await write(settings, records)
         cluster.start_worker()
-        await cluster.until_applied(len(records), 40)
+        await until_swept(cluster, len(records), 40)
         letters = letters_by_place(await cluster.dead_letters())
         wanted = log.malformed()
         assert len(wanted) == poisoned > 20
@@ -411,7 +422,7 @@ async def test_records_that_no_topic_would_take_again_do_not_stop_the_worker(
                 settings.purchases_topic, value, key=key, headers=headers, partition=0
             )
         await producer.stop()
-        await cluster.until_applied(len(sent) + 2)
+        await until_swept(cluster, len(sent) + 2)
         letters = [(letter.key, letter.value) for letter in await cluster.dead_letters()]
         assert letters == [(huge[:KEPT], b"{bad"), (None, b"{bad")]
         assert stranger.encode() in await cluster._rows(1)
