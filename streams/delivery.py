@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.changelog import fill
 from streams.clients import BATCH_BYTES
+from streams.errors import EngineFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,13 +43,14 @@ class Send(NamedTuple):
     target: TopicPartition
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
+    """A record that is sent on may bring headers of any producer's, with null values too."""
     timestamp: int
 
     @property
     def size(self) -> int:
         """Bytes that it takes in a record batch, at most."""
-        headers = sum(len(name) + len(value) + 10 for name, value in self.headers)
+        headers = sum(len(name.encode()) + len(value or b"") + 10 for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers + FRAMING
 
 
@@ -172,9 +174,11 @@ class Delivery:
                 builder.close()
                 yield builder
                 builder, size = self._sent.builder(), 0
-            builder.append(
+            taken = builder.append(
                 timestamp=send.timestamp, key=send.key, value=send.value, headers=list(send.headers)
             )
+            if taken is None:
+                raise EngineFault(f"a record of {send.size} bytes was not taken into a batch of {size}")
             size += send.size
         builder.close()
         yield builder
