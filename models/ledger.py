@@ -211,11 +211,15 @@ class Ledger:
         return False
 
     def _belongs_elsewhere(self, customer: bytes) -> bool:
-        """Whether a customer never seen here is another partition's."""
+        """Whether a customer never seen here is another partition's.
+
+        By the partitioner that the worker was started with, even before its settings are adopted: whoever
+        sends the record on goes by it, and would send it back to here for ever.
+        """
         state = self._state
         if state.clock.partitions == 1 or customer in state.rows:
             return False
-        partition = partition_of(customer, state.clock.partitions, state.settings.partitioner)
+        partition = partition_of(customer, state.clock.partitions, self._wanted.partitioner)
         return partition != self._partition
 
     def _out_of_time(self, at: int, appended: int, watermark: int | None) -> str | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from models import alerts
 from models.ledger import FURTHEST_AHEAD, Ledger
+from models.partitioner import partition_of
 from models.priors import Priors
 from models.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
 from models.settings import LedgerSettings
@@ -318,6 +319,19 @@ def test_strangers_are_named_and_change_nothing() -> None:
     assert sum(40 - len(replay.strangers) for replay in replays) == 40
     customers = [key for replay in replays for key in replay.rows if key[:1] != b"\0"]
     assert len(customers) == len(set(customers)) == 40
+
+
+def test_strangers_go_by_the_partitioner_that_sends_them_on_even_before_it_is_adopted() -> None:
+    other = SETTINGS.model_copy(update={"partitioner": "crc32"})
+    replay = Replay()
+    drive(Ledger(SETTINGS, partitions=4), records_of([tick(-1)], SETTINGS), replay)
+    ledger = Ledger(other, partitions=4)
+    ledger.load(replay.rows.items())
+    assert ledger.settings.partitioner == "murmur2"
+    baskets = [basket(f"e{n}", str(n), 0.5, ("MILK", "p", 1.0, 1.0)) for n in range(40)]
+    drive(ledger, records_of(baskets, SETTINGS, first_offset=1), replay)
+    elsewhere = [1 + n for n in range(40) if partition_of(b"%d" % n, 4, "crc32")]
+    assert replay.strangers == elsewhere
 
 
 def test_an_event_far_beyond_the_log_is_refused_and_does_not_move_time() -> None:
