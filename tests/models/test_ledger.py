@@ -334,6 +334,25 @@ def test_strangers_go_by_the_partitioner_that_sends_them_on_even_before_it_is_ad
     assert replay.strangers == elsewhere
 
 
+def test_rows_of_a_step_fit_one_record_batch_however_many_new_names_they_bring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = [tick(-1)]
+    for customer in range(40):
+        lines = [("MILK", f"{customer}-{n}".ljust(250, "x"), 1.0, 1.0) for n in range(20)]
+        log.append(basket(f"e{customer}", str(customer), 0.5, *lines))
+    whole, records = replay_of(log, SETTINGS), records_of(log, SETTINGS)
+    limit = 100 * 1024
+    monkeypatch.setattr("models.ledger.MOST_ROW_BYTES", limit)
+    ledger, replay, applied = Ledger(SETTINGS), Replay(), 0
+    while applied < len(records):
+        changes = ledger.advance(records.slice(applied, len(records)))
+        assert sum(len(row.key) + len(row.value) for row in changes.rows) <= limit
+        applied += changes.applied
+        replay.take(changes)
+    equal(whole, replay)
+
+
 def test_an_event_far_beyond_the_log_is_refused_and_does_not_move_time() -> None:
     log = [
         tick(-1),
