@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from models.contracts import differences, write
+from models.contracts import documents
 from streams.errors import CartpulseError
 
 EXAMPLE = "Example: cartpulse contracts --check"
@@ -34,3 +34,26 @@ def contracts(
         return
     for path in write(folder):
         typer.echo(path)
+
+
+def write(folder: Path) -> list[Path]:
+    """Writes the documents that the folder lacks or holds differently, and says which. Other files stay.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = documents()
+    changed = [folder / name for name in differences(folder)]
+    for path in changed:
+        path.write_text(texts[path.name], encoding="utf-8")
+    return changed
+
+
+def differences(folder: Path) -> list[str]:
+    """Names of the documents that the folder lacks or holds differently, sorted."""
+    return sorted(name for name, text in documents().items() if _held(folder / name) != text)
+
+
+def _held(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None

@@ -141,7 +141,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
             "raised",
             causes=[boundary_cause(boundary)] * count,
             times=[state.calendar.boundary(boundary)] * count,
-            chances=(soon[raised].tolist(), hit[raised].tolist()),
+            chances=(np.round(soon[raised], 6).tolist(), np.round(hit[raised], 6).tolist()),
         )
 
 

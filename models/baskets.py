@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from models.step import Step
 
 
+TOO_OLD = Refusal(
+    offset=-1,
+    stage="duplicate",
+    error="too-old",
+    field="occurred_at",
+    reason="the event is older than the customer's last 32 events, so whether it was counted before can no "
+    "longer be known",
+)
+REUSED_ID = Refusal(
+    offset=-1,
+    stage="duplicate",
+    error="reused-id",
+    field="event_id",
+    reason="another event of this customer had the same id and another time; the ids of outputs rest on it",
+)
+
+
 def apply(step: Step, records: Records, indexes: list[int]) -> None:
     """Apply purchases and returns between which no boundary is crossed, each customer's in their order.
 
@@ -106,32 +123,28 @@ def _remember(
     """Enter events into their customers' rings; tells which were new and not too old to know.
 
     A ring keeps the greatest (time, hash of the event id). An event not in a full ring and smaller than the
-    least of it may have been counted before and forgotten: it is refused, never guessed.
+    least of it may have been counted before and forgotten: it is refused, never guessed. So is one with the id
+    of another: the ids of what it causes would be those of what that one caused.
     """
     customers = step.state.customers
     at, event = records.occurred_at[which], records.event_hashes[which]
     ring_at, ring_hash = customers["ring_at"][rows], customers["ring_hash"][rows]
-    duplicate: NDArray[np.bool_] = ((ring_at == at[:, None]) & (ring_hash == event[:, None])).any(axis=1)
+    same_id = (ring_hash == event[:, None]) & (ring_at != NO_EVENT)
+    duplicate: NDArray[np.bool_] = (same_id & (ring_at == at[:, None])).any(axis=1)
+    reused: NDArray[np.bool_] = same_id.any(axis=1) & ~duplicate
     least_at = ring_at.min(axis=1)
     among_least = np.where(ring_at == least_at[:, None], ring_hash, np.iinfo(np.uint64).max)
     slot = among_least.argmin(axis=1)
     least_hash = among_least[np.arange(len(rows)), slot]
     full = least_at != NO_EVENT
-    too_old = full & ~duplicate & ((at < least_at) | ((at == least_at) & (event < least_hash)))
-    new: NDArray[np.bool_] = ~duplicate & ~too_old
+    too_old = full & ~duplicate & ~reused & ((at < least_at) | ((at == least_at) & (event < least_hash)))
+    new: NDArray[np.bool_] = ~duplicate & ~reused & ~too_old
     customers["ring_at"][rows[new], slot[new]] = at[new]
     customers["ring_hash"][rows[new], slot[new]] = event[new]
     step.counts["duplicates"] += int(duplicate.sum())
-    step.counts["too_old"] += int(too_old.sum())
-    for index in which[too_old].tolist():
-        step.refusals.append(
-            Refusal(
-                offset=int(records.offsets[index]),
-                stage="duplicate",
-                error="too-old",
-                field="occurred_at",
-                reason="the event is older than the customer's last 32 events, so whether it was counted "
-                "before can no longer be known",
-            )
+    for kind, refused in ((REUSED_ID, reused), (TOO_OLD, too_old)):
+        step.counts[kind.error.replace("-", "_")] += int(refused.sum())
+        step.refusals.extend(
+            kind._replace(offset=offset) for offset in records.offsets[which[refused]].tolist()
         )
     return new

@@ -37,13 +37,14 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     first = not state.clock.begun
     if not first:
         _learn(state)
-    if state.settings != wanted:
+    adopting = state.settings != wanted
+    if adopting:
         step.keep_due()
         state.settings, state.calendar, state.adopted_at = wanted, calendar_of(wanted), day
         known = np.arange(len(state.ids))
         state.customers["due"][known] = alerts.next_due(state, known)
     state.clock = replace(state.clock, begun=day, fingerprint=state.settings.fingerprint)
-    if first:
+    if first or adopting:  # counted anew as recovery counts: from the new calendar's days
         state.rebuild_histograms()
     state.histograms.roll(state.calendar.start(day + 1))
     frozen = state.histograms.thresholds(state.settings.segment_minimum_population)

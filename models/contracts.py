@@ -1,6 +1,6 @@
 """The contracts as documents: a JSON Schema for each, and one AsyncAPI 3 document of all channels.
 
-They are generated from the models, committed under `docs/contracts/`, and differ from there only by mistake.
+They are generated from the models and committed under `docs/contracts/`; `cartpulse contracts` writes them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from models.events import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pydantic import BaseModel
     from pydantic.json_schema import JsonSchemaMode
 
@@ -89,29 +87,6 @@ def documents() -> dict[str, str]:
     return {
         name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in contents.items()
     }
-
-
-def write(folder: Path) -> list[Path]:
-    """Writes the documents that the folder lacks or holds differently, and says which. Other files stay.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    texts = documents()
-    changed = [folder / name for name in differences(folder)]
-    for path in changed:
-        path.write_text(texts[path.name], encoding="utf-8")
-    return changed
-
-
-def differences(folder: Path) -> list[str]:
-    """Names of the documents that the folder lacks or holds differently, sorted."""
-    return sorted(name for name, text in documents().items() if _held(folder / name) != text)
-
-
-def _held(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _json_schema(message: _Message) -> dict[str, Any]:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from models.settings import LedgerSettings
 
 MOST_CUSTOMERS = 600
-"""Customers changed by one step: with 8 KB each and the partition's own rows they fit the 8 MiB that the
-changelog takes as one record batch."""
+"""Customers changed by one step: with 8 KB each they stay below `MOST_ROW_BYTES`."""
+MOST_ROW_BYTES = 6 * 1024 * 1024
+"""Keys and values of one step's rows: with their framing they fit one record batch of the changelog."""
 FURTHEST_FUTURE = 48 * HOUR
 """On the log clock a purchase later than this beyond the watermark is refused: one wrong date must not close
 everybody's days."""
@@ -74,7 +75,7 @@ class Ledger:
     def advance(self, records: Records) -> Changes:
         """Apply a prefix of a run of records.
 
-        It stops early when as many customers changed as one changelog batch can hold, and before a record
+        It stops early when as much has changed as one changelog batch can hold, and before a record
         that begins a boundary while the sweep of the one before is unfinished: `applied` 0 means `sweep`
         first.
 
@@ -90,10 +91,14 @@ class Ledger:
             self._state.clock = replace(
                 self._state.clock, offset=int(records.offsets[last]), digest=int(records.digests[last])
             )
-            return storage.changes_of(step, applied)
+            changes = storage.changes_of(step, applied)
         except BaseException:
             step.undo()
             raise
+        if applied > 1 and sum(len(row.key) + len(row.value) for row in changes.rows) > MOST_ROW_BYTES:
+            step.undo()  # thousands of new names at once: their dictionaries' rows are megabytes too
+            return self.advance(records.slice(0, applied // 2))
+        return changes
 
     def sweep(self, limit: int = MOST_CUSTOMERS) -> Changes:
         """Bring the next customers, at most `limit`, to the boundary begun; no rows with nothing to do.
@@ -217,11 +222,15 @@ class Ledger:
         return False
 
     def _belongs_elsewhere(self, customer: bytes) -> bool:
-        """Whether a customer never seen here is another partition's."""
+        """Whether a customer never seen here is another partition's.
+
+        By the partitioner that the worker was started with, even before its settings are adopted: whoever
+        sends the record on goes by it, and would send it back to here for ever.
+        """
         state = self._state
         if state.clock.partitions == 1 or customer in state.rows:
             return False
-        partition = partition_of(customer, state.clock.partitions, state.settings.partitioner)
+        partition = partition_of(customer, state.clock.partitions, self._wanted.partitioner)
         return partition != self._partition
 
     def _out_of_time(self, at: int, appended: int, watermark: int | None) -> str | None:

@@ -77,10 +77,14 @@ class Step:
         if self._due is None:
             self._due = self.state.customers["due"][: self._customers].copy()
 
-    def emit(self, event: Output) -> None:
-        """Add an event, unless it is history: before `live` a service on the wall clock only counts."""
+    def is_history(self, at: int) -> bool:
+        """Whether what began at an instant (ms) is counted and not sent: before `live`, on the wall clock."""
         clock = self.state.clock
-        if clock.wall and (clock.live_at is None or event.timestamp <= clock.live_at):
+        return clock.wall and (clock.live_at is None or at <= clock.live_at)
+
+    def emit(self, event: Output) -> None:
+        """Add an event, unless it is history."""
+        if self.is_history(event.timestamp):
             self.counts["suppressed"] += 1
             return
         self.outputs.append(event)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from streams.ports import DecoderLike, LedgerFactory
     from streams.settings import Settings
 
+VOID_BATCHES = 1_000
+"""Batches of earlier epochs that may still wait for a slow agent when a rebalance hands out new ones."""
+
 
 class Engine(NamedTuple):
     """A Faust app and what its agents react to."""
@@ -64,7 +67,7 @@ def create_engine(settings: Settings, *, ledgers: LedgerFactory, decoder: Decode
         broker_session_timeout=settings.session_timeout_ms / 1_000,
         broker_heartbeat_interval=settings.session_timeout_ms / 6_000,
     )
-    purchases = BatchChannel(app, maxsize=settings.partitions)
+    purchases = BatchChannel(app, maxsize=settings.partitions + VOID_BATCHES)
     partitions = Partitions(
         settings, ledgers=ledgers, decoder=decoder, channel=purchases, connections=Connections(settings)
     )

@@ -21,7 +21,7 @@ class BatchChannel(faust.Channel["Batch"]):
 
     Args:
         app: the Faust app.
-        maxsize: most batches under way. Each partition has at most one, so its number of partitions will do.
+        maxsize: most batches that wait: one per partition, and the void ones of earlier epochs.
         root: the channel that this one is a clone of; given by Faust.
         options: whatever else Faust gives to a clone.
     """

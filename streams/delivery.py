@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.changelog import fill
-from streams.errors import DeliveryFailed
+from streams.errors import EngineFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from streams.outbox import Outbox
 
 AHEAD = 4
-"""Steps computed and not yet acknowledged whole. Fewer leave the processor idle while acknowledgements
-travel;
-more hold more memory and make a stop or a rebalance wait longer."""
+"""Steps computed and not yet acknowledged whole. Fewer leave the processor idle while acknowledgements are
+under way; more hold more memory and make a stop or a rebalance wait longer."""
 
 
 class Send(NamedTuple):
@@ -158,13 +157,16 @@ class Delivery:
             await self._sent.send(builder, target, self._epoch)
 
     def _record_batches(self, sends: Sequence[Send]) -> Iterator[Any]:
-        builder = self._sent.builder()
+        builder, taken = self._sent.builder(), 0
         for send in sends:
-            if not _took(builder, send):  # it is full, and closed by that
+            while not _took(builder, send):  # it is full, and closed by that
+                if not taken:
+                    raise EngineFault(
+                        f"a record of {len(send.value or b'')} bytes was not taken by an empty batch"
+                    )
                 yield builder
-                builder = self._sent.builder()
-                if not _took(builder, send):
-                    raise DeliveryFailed(f"a record of {len(send.value or b'')} bytes fits no batch")
+                builder, taken = self._sent.builder(), 0
+            taken += 1
         builder.close()
         yield builder
 

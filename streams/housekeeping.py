@@ -132,7 +132,8 @@ class Housekeeping:
         if not partition.reading or end is None or partition.expected < end or not partition.drained:
             return
         due = partition.ledger.tick_due(self._clock.now_ms())
-        if due is None or due == partition.ticked:
+        # Without a lease the tick would wait for one, and nothing would look for what is stuck meanwhile.
+        if due is None or due == partition.ticked or not partition.epoch.lease.valid:
             return
         builder = self._sent.builder()
         builder.append(timestamp=self._clock.now_ms(), key=None, value=tick(due, self._settings), headers=[])

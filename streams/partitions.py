@@ -247,7 +247,7 @@ class Partitions(mode.Service):
         for rows in recovered.corrections:
             delivery.put(Step(start, rows=rows))
         partition.start(recovered.ledger, delivery)
-        self._run(delivery.run(), partition)
+        self._run(delivery.run(), partition, may_end=False)
         self._run(partition.work(), partition, may_end=False)
         # From here on, one step: the position, the first fetch, and who gets what it brings.
         self._consumer.seek(partition.source, start)

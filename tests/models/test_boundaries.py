@@ -128,3 +128,14 @@ def test_changed_settings_come_into_force_with_what_is_due_reckoned_anew() -> No
     assert state.customers["due"][0] == due - 1
     assert state.clock.fingerprint == wanted.fingerprint
     assert state.adopted_at == state.clock.begun
+
+
+def test_customers_from_before_the_first_boundary_are_ranked_as_after_a_restart() -> None:
+    settings = SETTINGS.model_copy(update={"clock": "wall"})
+    broken_till = visit("a", 0).replace(b"2017-01-01T12", b"2000-01-01T12")
+    ledger, replay = Ledger(settings), Replay()
+    drive(ledger, records_of([broken_till, *everybody(1), tick(1)], settings), replay, finish=True)
+    again = Ledger(settings)
+    again.load(replay.rows.items())
+    assert again._state.histograms == ledger._state.histograms
+    assert again._state.histograms.population == len(CUSTOMERS)

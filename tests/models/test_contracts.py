@@ -51,24 +51,6 @@ def names(prefix: str) -> list[str]:
     return sorted(path.stem for path in SAMPLES.glob(f"{prefix}*.json"))
 
 
-def test_the_committed_documents_are_those_of_the_models() -> None:
-    assert contracts.differences(COMMITTED) == []
-
-
-def test_writing_makes_the_folder_equal_and_says_what_changed(tmp_path: Path) -> None:
-    folder = tmp_path / "contracts"
-    assert {path.name for path in contracts.write(folder)} == set(contracts.documents())
-    (folder / "purchase.v1.json").write_text("{}", encoding="utf-8")
-    (folder / "signal.v1.json").unlink()
-    (folder / "mine.json").write_text("{}", encoding="utf-8")
-
-    assert contracts.differences(folder) == ["purchase.v1.json", "signal.v1.json"]
-    assert [path.name for path in contracts.write(folder)] == ["purchase.v1.json", "signal.v1.json"]
-    assert (folder / "mine.json").exists()
-    assert contracts.differences(folder) == []
-    assert contracts.write(folder) == []
-
-
 @pytest.mark.parametrize("name", [name for name in contracts.documents() if name != contracts.ASYNCAPI])
 def test_every_schema_is_one_of_draft_2020_12_and_says_what_each_field_is(name: str) -> None:
     schema = json.loads(contracts.documents()[name])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from models import alerts
 from models.ledger import FURTHEST_AHEAD, Ledger
+from models.partitioner import partition_of
 from models.priors import Priors
 from models.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
 from models.settings import LedgerSettings
@@ -321,6 +322,38 @@ def test_strangers_are_named_and_change_nothing() -> None:
     assert len(customers) == len(set(customers)) == 40
 
 
+def test_strangers_go_by_the_partitioner_that_sends_them_on_even_before_it_is_adopted() -> None:
+    other = SETTINGS.model_copy(update={"partitioner": "crc32"})
+    replay = Replay()
+    drive(Ledger(SETTINGS, partitions=4), records_of([tick(-1)], SETTINGS), replay)
+    ledger = Ledger(other, partitions=4)
+    ledger.load(replay.rows.items())
+    assert ledger.settings.partitioner == "murmur2"
+    baskets = [basket(f"e{n}", str(n), 0.5, ("MILK", "p", 1.0, 1.0)) for n in range(40)]
+    drive(ledger, records_of(baskets, SETTINGS, first_offset=1), replay)
+    elsewhere = [1 + n for n in range(40) if partition_of(b"%d" % n, 4, "crc32")]
+    assert replay.strangers == elsewhere
+
+
+def test_rows_of_a_step_fit_one_record_batch_however_many_new_names_they_bring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = [tick(-1)]
+    for customer in range(40):
+        lines = [("MILK", f"{customer}-{n}".ljust(250, "x"), 1.0, 1.0) for n in range(20)]
+        log.append(basket(f"e{customer}", str(customer), 0.5, *lines))
+    whole, records = replay_of(log, SETTINGS), records_of(log, SETTINGS)
+    limit = 100 * 1024
+    monkeypatch.setattr("models.ledger.MOST_ROW_BYTES", limit)
+    ledger, replay, applied = Ledger(SETTINGS), Replay(), 0
+    while applied < len(records):
+        changes = ledger.advance(records.slice(applied, len(records)))
+        assert sum(len(row.key) + len(row.value) for row in changes.rows) <= limit
+        applied += changes.applied
+        replay.take(changes)
+    equal(whole, replay)
+
+
 def test_an_event_far_beyond_the_log_is_refused_and_does_not_move_time() -> None:
     log = [
         tick(-1),
@@ -337,6 +370,25 @@ def test_an_event_older_than_a_full_ring_is_refused_and_not_guessed() -> None:
     replay = replay_of([*log, log[1], log[-1]], SETTINGS)
     assert [refusal.error for refusal in replay.refusals] == ["too-old"]
     assert replay.counts["duplicates"] == 1
+
+
+def test_an_id_used_again_for_another_time_is_refused() -> None:
+    once = basket("a", "1", 0.5, ("MILK", "p", 1.0, 1.0))
+    again = basket("a", "1", 0.6, ("BREAD", "p", 1.0, 1.0))
+    replay = replay_of([tick(-1), once, again, once], SETTINGS)
+    assert [(refusal.offset, refusal.error) for refusal in replay.refusals] == [(2, "reused-id")]
+    assert (replay.counts["applied"], replay.counts["duplicates"]) == (1, 1)
+
+
+def test_an_alert_raised_before_live_is_closed_in_silence() -> None:
+    wall = SETTINGS.model_copy(update={"clock": "wall"})
+    replay = Replay()
+    log = [*a_log(7, days=20), live(20.5), *a_log(8, days=30)[1:]]
+    drive(Ledger(wall), records_of(log, wall), replay, finish=True)
+    alerts_seen = replay.values("replenishment-alerts")
+    raised = {event["alert_id"] for event in alerts_seen if event["state"] == "raised"}
+    assert raised
+    assert {event["alert_id"] for event in alerts_seen} == raised
 
 
 def test_the_same_log_twice_counts_once() -> None:

@@ -11,10 +11,10 @@ from aiokafka.structs import TopicPartition
 
 from models.changes import Row
 from streams.delivery import AHEAD, Delivery, Send, Step
-from streams.errors import DeliveryFailed
+from streams.errors import DeliveryFailed, EngineFault
 from streams.lease import Epoch, Lease
 from streams.outbox import Outbox
-from tests.support.fake_kafka import FakeClock, FakeLogs, FakeProducer, until
+from tests.support.fake_kafka import FakeBuilder, FakeClock, FakeLogs, FakeProducer, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -186,3 +186,21 @@ async def test_a_step_without_outputs_and_rows_moves_the_offset_on_in_its_turn(d
     nothing: Any = Step(5)
     delivered.delivery.put(nothing)
     await until(lambda: delivered.settled == [5])
+
+
+async def test_headers_of_any_producer_are_sent_on_whole(delivered: Delivered) -> None:
+    headers = (("trace", None), ("名" * 2_000, b"1"))
+    sends = [Send(OUTPUTS, b"c", b"x" * 1_000, headers, 0) for _ in range(2)]
+    delivered.delivery.put(Step(1, sends))
+    await delivered.acknowledge(delivered.outputs)
+    assert delivered.delivery.acknowledged == 1
+
+
+async def test_a_record_that_a_batch_does_not_take_ends_the_worker(
+    delivered: Delivered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeBuilder, "append", lambda *_, **__: None)
+    delivered.delivery.put(step(1))
+    with pytest.raises(EngineFault, match="was not taken"):
+        await delivered.task
+    assert delivered.delivery.acknowledged == 0

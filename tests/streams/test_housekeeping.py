@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
@@ -90,6 +91,17 @@ async def test_a_partition_that_went_away_gets_no_tick() -> None:
     house.partition.epoch.end()
     await house.keeping.tick(house.partition)
     assert house.ticks() == 0
+
+
+async def test_a_tick_that_may_not_be_sent_does_not_keep_the_house_waiting() -> None:
+    house = House()
+    house.clock.at += 1e9
+    async with asyncio.timeout(5):
+        await house.keeping.tick(house.partition)
+    assert house.ticks() == 0
+    house.partition.epoch.lease.renew(house.clock.elapsed())
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 1
 
 
 async def test_nothing_is_written_when_nothing_is_due() -> None:

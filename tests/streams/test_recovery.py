@@ -102,6 +102,12 @@ async def test_a_new_service_begins_at_the_start_of_the_log() -> None:
     assert await check(purchases(10, start=4), CountingClock()) == 4
 
 
+async def test_a_new_service_may_stop_before_its_first_purchase_where_the_log_begins_later() -> None:
+    assert await check(purchases(4, start=4), CountingClock(), committed=4) == 4
+    with pytest.raises(SourceJumped, match="only knows of 0"):
+        await check(purchases(10, start=4), CountingClock(), committed=5)
+
+
 async def test_purchases_that_are_gone_are_counted_and_stop_the_worker() -> None:
     with pytest.raises(SourceJumped, match="begins at offset 8, and 2 purchases from 6 on are gone"):
         await check(purchases(10, start=8), clock(5))

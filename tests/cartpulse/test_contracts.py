@@ -1,0 +1,28 @@
+"""The folder of contract documents: written, and held against the models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cartpulse.contracts import differences, write
+from models.contracts import documents
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "contracts"
+
+
+def test_the_committed_documents_are_those_of_the_models() -> None:
+    assert differences(COMMITTED) == []
+
+
+def test_writing_makes_the_folder_equal_and_says_what_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "contracts"
+    assert {path.name for path in write(folder)} == set(documents())
+    (folder / "purchase.v1.json").write_text("{}", encoding="utf-8")
+    (folder / "signal.v1.json").unlink()
+    (folder / "mine.json").write_text("{}", encoding="utf-8")
+
+    assert differences(folder) == ["purchase.v1.json", "signal.v1.json"]
+    assert [path.name for path in write(folder)] == ["purchase.v1.json", "signal.v1.json"]
+    assert (folder / "mine.json").exists()
+    assert differences(folder) == []
+    assert write(folder) == []
