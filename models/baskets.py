@@ -123,8 +123,8 @@ def _remember(
     """Enter events into their customers' rings; tells which were new and not too old to know.
 
     A ring keeps the greatest (time, hash of the event id). An event not in a full ring and smaller than the
-    least of it may have been counted before and forgotten: it is refused, never guessed. So is one with the id
-    of another: the ids of what it causes would be those of what that one caused.
+    least of it may have been counted before and forgotten: it is refused, never guessed. So is one with
+    the id of another: the ids of what it causes would be those of what that one caused.
     """
     customers = step.state.customers
     at, event = records.occurred_at[which], records.event_hashes[which]
