@@ -10,7 +10,7 @@ from models.calendar import boundary_cause, date_text
 from models.events import alert_id, event_id
 from models.habits import TRIP_DECAY
 from models.outputs import ALERT, output_of, time_text
-from models.ranking import rank_within
+from models.ranking import look_up, rank_within
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,9 +96,13 @@ def _usual_products(
     state: State, rows: NDArray[np.int64], categories: NDArray[np.uint16]
 ) -> list[list[dict[str, object]]]:
     """What each customer usually buys of a category, most bought first."""
-    owners, positions = state.products.positions(rows)
-    matching = state.products.records["category"][positions] == categories[owners]
-    owners, held = owners[matching], state.products.records[positions[matching]]
+    customers, customer_of = np.unique(rows, return_inverse=True)
+    wanted = customer_of << 16 | categories
+    order = np.argsort(wanted)
+    holders, positions = state.products.positions(customers)
+    held_in = holders << 16 | state.products.records["category"][positions]
+    place, matching = look_up(held_in, wanted[order])
+    owners, held = order[place[matching]], state.products.records[positions[matching]]
     trips = state.customers["trips"][rows][owners].astype(np.float64)
     count = held["count"] * TRIP_DECAY ** (trips - held["trip"])
     place = rank_within(owners, -count, state.product_names.hashes[held["product"]])

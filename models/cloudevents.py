@@ -46,12 +46,12 @@ def headers(
         time: `ce_time`, aware; left out where the time is unknown.
         content_type: Media type of the record's value.
     """
-    attributes = (*_common(type_, source, content_type), ("ce_id", identity.encode()))
+    attributes = (*shared(type_, source, content_type), ("ce_id", identity.encode()))
     return attributes if time is None else (*attributes, ("ce_time", text_of(time).encode()))
 
 
 @lru_cache(maxsize=64)
-def _common(type_: str, source: str, content_type: str) -> Headers:
+def shared(type_: str, source: str, content_type: str) -> Headers:
     """The headers that all events of a kind share."""
     return (
         ("ce_specversion", b"1.0"),

@@ -33,6 +33,11 @@ FURTHEST_AHEAD = 10 * MINUTE
 """On the wall clock a purchase may be this much later than its append time."""
 
 
+_REFUSED, _TICK, _LIVE = int(Kind.REFUSED), int(Kind.TICK), int(Kind.LIVE)
+_PURCHASES = (int(Kind.PURCHASE), int(Kind.RETURN))
+"""Plain numbers: an enumeration's attribute costs more than all else that is done once per record."""
+
+
 class Ledger:
     """The customers of one partition, and what its log has made of them.
 
@@ -159,33 +164,37 @@ class Ledger:
         state = self._state
         lateness = state.settings.lateness_minutes * MINUTE
         watermark = state.clock.watermark
+        closes = state.calendar.boundary(state.clock.begun + 1)
         gathered: list[int] = []
         customers: set[bytes] = set()
         times, kinds = records.occurred_at.tolist(), records.kinds.tolist()
         stop = len(records)
         for index, (at, kind) in enumerate(zip(times, kinds, strict=True)):
-            if kind == Kind.REFUSED:
+            if kind == _REFUSED:
                 step.counts["refused"] += 1
                 continue
-            purchase = kind in (Kind.PURCHASE, Kind.RETURN)
+            purchase = kind in _PURCHASES
             full = len(customers) >= MOST_CUSTOMERS
             if purchase and full and records.customers[index] not in customers:
                 stop = index
                 break
-            if not self._admit(step, records, index, at, watermark):
+            if purchase and self._belongs_elsewhere(records.customers[index]):
+                step.strangers.append(int(records.offsets[index]))
+                continue
+            if not self._in_time(step, records, index, at, None if kind == _TICK else watermark):
                 continue
             moved = at - lateness if watermark is None else max(watermark, at - lateness)
-            closed = state.calendar.closed(moved) if moved != watermark else state.clock.begun
-            if closed > state.clock.begun:
+            if moved >= closes:
                 if state.clock.sweeping:
                     stop = index
                     break
                 apply(step, records, gathered)
                 gathered.clear()
-                boundaries.begin(step, closed, self._wanted)
+                boundaries.begin(step, state.calendar.closed(moved), self._wanted)
                 lateness = state.settings.lateness_minutes * MINUTE
+                closes = state.calendar.boundary(state.clock.begun + 1)
             watermark = moved
-            if kind == Kind.LIVE and state.clock.live_at is None:
+            if kind == _LIVE and state.clock.live_at is None:
                 apply(step, records, gathered)
                 gathered.clear()
                 state.clock = replace(state.clock, live_at=at)
@@ -196,29 +205,25 @@ class Ledger:
         state.clock = replace(state.clock, watermark=watermark)
         return stop
 
-    def _admit(self, step: Step, records: Records, index: int, at: int, watermark: int | None) -> bool:
-        """Whether a record's time can be, and a purchase is this partition's; else the step names it.
+    def _in_time(self, step: Step, records: Records, index: int, at: int, watermark: int | None) -> bool:
+        """Whether a record's time can be; else the step names it.
 
-        On the log clock ticks alone may move time as far as they like: that is what they are for. On the wall
-        clock a tick from the future is a wrong clock as any other is.
+        On the log clock ticks alone may move time as far as they like: that is what they are for, and why
+        they come without a watermark. On the wall clock a tick from the future is a wrong clock like any other.
         """
-        kind = records.kinds[index]
-        if kind in (Kind.PURCHASE, Kind.RETURN) and self._belongs_elsewhere(records.customers[index]):
-            step.strangers.append(int(records.offsets[index]))
-            return False
-        before = None if kind == Kind.TICK else watermark
-        reason = self._out_of_time(at, int(records.appended_at[index]), before)
-        if reason is None:
-            return True
-        step.refusals.append(
-            Refusal(
-                offset=int(records.offsets[index]),
-                stage="time",
-                error="future",
-                field="occurred_at",
-                reason=reason,
+        if self._state.clock.wall:
+            appended = int(records.appended_at[index])
+            if appended == UNKNOWN_TIME or at <= appended + FURTHEST_AHEAD:
+                return True
+            reason = "the event is more than ten minutes later than the broker's time when it arrived"
+        else:
+            if watermark is None or at <= watermark + FURTHEST_FUTURE:
+                return True
+            reason = (
+                "the event lies more than 48 hours beyond all before it; sources that skip days write ticks"
             )
-        )
+        offset = int(records.offsets[index])
+        step.refusals.append(Refusal(offset, "time", "future", "occurred_at", reason))
         return False
 
     def _belongs_elsewhere(self, customer: bytes) -> bool:
@@ -232,13 +237,3 @@ class Ledger:
             return False
         partition = partition_of(customer, state.clock.partitions, self._wanted.partitioner)
         return partition != self._partition
-
-    def _out_of_time(self, at: int, appended: int, watermark: int | None) -> str | None:
-        """Why an event's time cannot be, if so."""
-        if self._state.clock.wall:
-            if appended == UNKNOWN_TIME or at <= appended + FURTHEST_AHEAD:
-                return None
-            return "the event is more than ten minutes later than the broker's time when it arrived"
-        if watermark is None or at <= watermark + FURTHEST_FUTURE:
-            return None
-        return "the event lies more than 48 hours beyond all before it; sources that skip days write ticks"

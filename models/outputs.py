@@ -6,6 +6,7 @@ same bytes. Building them here would cost more than all the rest of a basket.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -38,6 +39,7 @@ ALERT = Contract(REPLENISHMENT_ALERTS, REPLENISHMENT_ALERT_TYPE)
 SEGMENT_CHANGE = Contract(SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE)
 
 
+@lru_cache(maxsize=1024)
 def time_text(milliseconds: int) -> str:
     """An instant (ms since 1970 UTC) as events write it.
 
@@ -66,7 +68,9 @@ def output_of(
         occurred_at: Its event time, ms since 1970 UTC.
         source: The service's `ce_source`.
     """
-    headers = cloudevents.headers(
-        type_=contract.type_, identity=identity, source=source, time=instant_of(occurred_at)
+    headers = (
+        *cloudevents.shared(contract.type_, source, cloudevents.JSON),
+        ("ce_id", identity.encode()),
+        ("ce_time", time_text(occurred_at).encode()),
     )
     return Output(contract.topic, customer, _encode(value), headers, occurred_at)

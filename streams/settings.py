@@ -135,7 +135,7 @@ class Settings(BaseSettings, LedgerSettings):
         20, ge=1, le=5_000, description="How long the broker may hold a fetch that finds nothing, in ms."
     )
     sweep_limit: int = Field(
-        500,
+        600,
         ge=1,
         le=100_000,
         description="Most customers of a day boundary's sweep handled between two batches.",
