@@ -209,7 +209,7 @@ class Ledger:
         """Whether a record's time can be; else the step names it.
 
         On the log clock ticks alone may move time as far as they like: that is what they are for, and why
-        they come without a watermark. On the wall clock a tick from the future is a wrong clock like any other.
+        they come without a watermark. On the wall clock a tick from the future is a wrong clock too.
         """
         if self._state.clock.wall:
             appended = int(records.appended_at[index])
