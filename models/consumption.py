@@ -27,8 +27,6 @@ from models.normal import cdf, survival
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from models.priors import CategoryPrior
-
     Cells = NDArray[np.float32]
     Reals = NDArray[np.float64]
 
@@ -82,6 +80,15 @@ class Statistic(IntEnum):
     DECAYED_112 = 11
     QUANTITY = 12
     """Units a trip, weighted by recency."""
+
+
+class CategoryPrior(NamedTuple):
+    """Columns for k categories."""
+
+    location: Reals
+    """(k,) mean of ln D over customers."""
+    variance: Reals
+    """(k,) variance of ln D about a customer's own mean."""
 
 
 class Posterior(NamedTuple):

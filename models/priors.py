@@ -14,11 +14,11 @@ can be seen, only with `adopt` at the next boundary.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.consumption import Statistic
+from models.consumption import CategoryPrior, Statistic
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -41,15 +41,6 @@ FIRST_BELIEF = np.array([1.0, 3.0, 3.0**2 + 1.1, 1.0, 0.8]) * FIRST_WEIGHT
 """Before anything is known: median interval 20 days, variance of ln D .8 within a cell and 1.1 over all."""
 SHRINKAGE_BOUNDS = (2.0, 200.0)
 """Least and most weight that all categories together get beside one category's own."""
-
-
-class CategoryPrior(NamedTuple):
-    """Columns for k categories."""
-
-    location: Reals
-    """(k,) mean of ln D over customers."""
-    variance: Reals
-    """(k,) variance of ln D about a customer's own mean."""
 
 
 class Priors:

@@ -10,9 +10,11 @@ with no timer.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
+
+from models.events import Segment
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,16 +22,7 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Scores = NDArray[np.int8]
 
-SEGMENTS: tuple[str, ...] = (
-    "Champions",
-    "Loyal Customers",
-    "Potential Loyalists",
-    "New Customers",
-    "Promising",
-    "Needs Attention",
-    "At Risk",
-    "Hibernating",
-)
+SEGMENTS: tuple[str, ...] = get_args(Segment)
 """Best to worst; a label is an index into it."""
 
 DAY_MS = 86_400_000

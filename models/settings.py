@@ -69,7 +69,8 @@ class LedgerSettings(BaseModel):
     )
     partitioner: Literal["murmur2", "crc32"] = Field(
         "murmur2",
-        description="How producers map keys to partitions: murmur2 (Java, aiokafka) or crc32 (librdkafka).",
+        description="How producers map keys to partitions: murmur2 (Java, aiokafka) or crc32 (librdkafka); "
+        "in force at once.",
     )
     not_consumed: tuple[str, ...] = Field(
         NOT_CONSUMED,

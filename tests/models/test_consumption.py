@@ -18,6 +18,7 @@ from models.consumption import (
     RATE_PRIOR_DAYS,
     RATE_PRIOR_FACTOR,
     UNSEEN_SHIFT,
+    CategoryPrior,
     Posterior,
     Statistic,
     gamma_poisson_probability,
@@ -31,7 +32,7 @@ from models.consumption import (
     renewal_quantile,
     renewal_survival,
 )
-from models.priors import CategoryPrior, Priors
+from models.priors import Priors
 from models.settings import NOT_CONSUMED
 from tests.support import exact
 

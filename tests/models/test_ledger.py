@@ -58,7 +58,7 @@ def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
     return log
 
 
-def equal(one: Replay, other: Replay) -> None:
+def assert_equal(one: Replay, other: Replay) -> None:
     """Same ids, one content each, equal rows."""
     assert one.events.keys() == other.events.keys()
     assert all(len(one.events[identity] | other.events[identity]) == 1 for identity in one.events)
@@ -87,7 +87,7 @@ def test_any_cutting_gives_the_same_events_and_rows(seed: int, cuts: list[int], 
         if at % 3 == 0 and ledger.sweeping:
             cut.take(ledger.sweep(limit))
     drive_to_the_end(ledger, cut, limit)
-    equal(whole, cut)
+    assert_equal(whole, cut)
 
 
 def drive_to_the_end(ledger: Ledger, replay: Replay, limit: int) -> None:
@@ -154,7 +154,7 @@ def test_any_crash_between_sending_acknowledging_and_storing_changes_nothing(see
     whole = replay_of(log, SETTINGS)
     for schedule in range(SCHEDULES // 20):
         crashed = Simulation(log, random.Random(f"{seed}/{schedule}"), crashes=4).run()
-        equal(whole, crashed)
+        assert_equal(whole, crashed)
 
 
 @given(seed=st.integers(0, 50), shuffle=st.randoms(use_true_random=False))
@@ -205,7 +205,7 @@ def test_a_sweep_uses_the_thresholds_of_its_boundary_however_much_arrives_meanwh
             if sweep_at_once:
                 drive_to_the_end(ledger, replay, 100)
         drive_to_the_end(ledger, replay, 1)
-    equal(early, late)
+    assert_equal(early, late)
 
 
 def test_what_a_day_teaches_is_adopted_at_the_next_boundary() -> None:
@@ -250,7 +250,7 @@ def test_a_step_that_raises_leaves_the_ledger_as_it_was(monkeypatch: pytest.Monk
             replay.take(changes)
     drive_to_the_end(ledger, replay, 100)
     assert raised
-    equal(whole, replay)
+    assert_equal(whole, replay)
 
 
 def advance_or_sweep(ledger: Ledger, run: Records) -> Changes:
@@ -267,7 +267,7 @@ def test_a_ledger_loaded_from_its_rows_goes_on_as_if_nothing_had_happened() -> N
     again = Ledger(SETTINGS)
     again.load(replay.rows.items())
     drive(again, records_of(log[half:], SETTINGS, first_offset=half), replay, finish=True)
-    equal(whole, replay)
+    assert_equal(whole, replay)
 
 
 def test_rows_without_a_clock_row_are_refused() -> None:
@@ -351,7 +351,7 @@ def test_rows_of_a_step_fit_one_record_batch_however_many_new_names_they_bring(
         assert sum(len(row.key) + len(row.value) for row in changes.rows) <= limit
         applied += changes.applied
         replay.take(changes)
-    equal(whole, replay)
+    assert_equal(whole, replay)
 
 
 def test_an_event_far_beyond_the_log_is_refused_and_does_not_move_time() -> None:
