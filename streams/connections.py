@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from streams.clients import (
     BATCH_BYTES,
     ROWS_BATCH_BYTES,
+    abilities,
     consumer_options,
     idempotence,
     limit_loggers,
@@ -50,6 +51,14 @@ class Connections:
         reader = AIOKafkaConsumer(**consumer_options(self._settings))
         await reader.start()
         return reader
+
+    async def holes(self) -> bool:
+        """Whether the broker's logs may have offsets that were never records, as transactions leave them.
+
+        Raises:
+            BrokerUnreachable: no broker answers.
+        """
+        return (await abilities(self._settings)).idempotent
 
     async def producers(self) -> tuple[Any, Any]:
         """Two producers, for outputs and for rows, so that neither waits for the other's request.

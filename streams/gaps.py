@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOK_AGAIN_SECONDS = 0.02
+"""Until a hole is looked at again on a broker whose logs have none: an append shows a fetch or two later."""
+
 
 class Gaps:
     """Looks at gaps that show while a partition is read; those at its assignment are recovery's.
@@ -21,15 +25,29 @@ class Gaps:
         consumer: the member of the group, which is asked for the log start.
         accept: whether purchases that are gone may be left out.
         counts: the worker's counters.
+        holes: whether the broker's logs may have offsets that were never records: markers of transactions,
+            and what compaction took. The embedded broker has neither; but while two producers write to a
+            partition it may show the later of their batches before the earlier.
     """
 
-    def __init__(self, consumer: Any, *, accept: bool, counts: Counts) -> None:
+    def __init__(self, consumer: Any, *, accept: bool, counts: Counts, holes: bool) -> None:
         self._consumer = consumer
         self._accept = accept
         self._counts = counts
+        self._holes = holes
 
-    async def look(self, partition: Partition | None, found: int | None) -> None:
-        """Judge a gap by the start of the log; it returns where reading may go on.
+    def unbroken(self, partition: Partition, raws: list[Any]) -> list[Any]:
+        """The records up to the first hole, where the log should have none; the rest is read again."""
+        if self._holes or raws[-1].offset - raws[0].offset + 1 == len(raws):
+            return raws
+        first = raws[0].offset
+        whole = next(count for count, raw in enumerate(raws) if raw.offset != first + count)
+        self._consumer.seek(partition.source, first + whole)
+        self._counts.add("read_again")
+        return raws[:whole]
+
+    async def look(self, partition: Partition | None, found: int | None) -> bool:
+        """Judge a gap by the start of the log; the answer is whether what came may be taken.
 
         Args:
             partition: whose records are missing; None if it is not ours any more.
@@ -41,21 +59,27 @@ class Gaps:
             EngineFault: records came again.
         """
         if partition is None or not partition.reading:
-            return
+            return False
         source, expected = partition.source, partition.expected
         name = f"{source.topic}[{source.partition}]"
         if found is not None and found < expected:
             raise EngineFault(f"{name} came again from offset {found}, not {expected}")
         start = (await self._consumer.beginning_offsets([source]))[source]
-        if partition.epoch.over or (found is not None and start <= expected):
-            return  # markers of transactions, and records that compaction took
+        if partition.epoch.over:
+            return False
+        if found is not None and start <= expected:
+            if not self._holes:
+                self._consumer.seek(source, expected)
+                self._counts.add("read_again")
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            return self._holes
         if start > expected and self._accept:
             self._counts.add("gap_accepted", start - expected)
             log.warning("%s: %d purchases are gone and left out", name, start - expected)
             if found is None:
                 self._consumer.seek(source, start)
                 partition.expected = start
-            return
+            return found is not None
         gone = f"the purchases from {expected} to {start - 1} ({start - expected} of them) are gone unread"
         ended = f"there is no offset {expected} any more: the log was made anew or cut"
         raise SourceJumped(

@@ -126,7 +126,12 @@ class Partitions(mode.Service):
         self._commits = Commits(
             self._consumer, self.owned.values, clock=self._clock, session=self._session, counts=self.counts
         )
-        self._gaps = Gaps(self._consumer, accept=self.settings.accept_gap, counts=self.counts)
+        self._gaps = Gaps(
+            self._consumer,
+            accept=self.settings.accept_gap,
+            counts=self.counts,
+            holes=await self._connections.holes(),
+        )
         self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
         self._run(self._read())
         self._run(self._commits.run())
@@ -340,10 +345,11 @@ class Partitions(mode.Service):
             for partition, raws in bound:
                 if partition is None or not partition.reading or partition.epoch.over:
                     continue
-                if raws[0].offset != partition.expected:
-                    await self._gaps.look(partition, raws[0].offset)
+                expected = raws[0].offset == partition.expected
+                if not expected and not await self._gaps.look(partition, raws[0].offset):
+                    continue
                 if not partition.epoch.over:
-                    partition.offer(raws)
+                    partition.offer(self._gaps.unbroken(partition, raws))
 
     # --- the tasks' supervision -----------------------------------------------------------------------------
 

@@ -74,9 +74,10 @@ class Service(Partitions):
 
 @asynccontextmanager
 async def running(
-    logs: FakeLogs | None = None, *, agent: bool = True, **overrides: Any
+    logs: FakeLogs | None = None, *, agent: bool = True, holes: bool = True, **overrides: Any
 ) -> AsyncIterator[Service]:
     service = Service(logs or FakeLogs(), SETTINGS.model_copy(update=overrides))
+    service.kafka.may_have_holes = holes
     await service.start()
     task = asyncio.create_task(service.agent()) if agent else None
     try:
@@ -327,6 +328,21 @@ async def test_offsets_that_hold_no_record_are_no_gap() -> None:
     async with running(logs) as service:
         await service.assigned(*SOURCES)
         await until(lambda: clocks(logs) == [4])
+        assert service.reason is None
+
+
+@pytest.mark.parametrize("late", [slice(0, 3), slice(4, 6)], ids=["at the front", "in the middle"])
+async def test_a_batch_that_shows_late_is_waited_for_where_logs_have_no_holes(late: slice) -> None:
+    logs = fill(FakeLogs(), 8)
+    whole = list(logs.records[SOURCES[0]])
+    del logs.records[SOURCES[0]][late]  # appended by one producer, shown after another's
+    async with running(logs, holes=False) as service:
+        await service.assigned(*SOURCES)
+        await until(lambda: service.counts["read_again"] > 0)
+        assert all(offset < late.start for offset in clocks(logs))
+        logs.records[SOURCES[0]] = whole
+        await until(lambda: clocks(logs) and clocks(logs)[-1] == 7)
+        assert service.counts["applied"] == 8
         assert service.reason is None
 
 

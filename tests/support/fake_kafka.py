@@ -268,6 +268,11 @@ class FakeConnections:
         self.logs = logs
         self.group = FakeConsumer(logs)
         self.outputs, self.rows = FakeProducer(logs), FakeProducer(logs)
+        self.may_have_holes = True
+
+    async def holes(self) -> bool:
+        """Whether an offset without a record is nothing strange."""
+        return self.may_have_holes
 
     async def consumer(self) -> FakeConsumer:
         """The group's."""
