@@ -11,8 +11,9 @@ it, and where that is dealt with:
 - it holds a join for half the session timeout, and a fetch that finds nothing for its whole wait: a session
   of 2 s (`LOCAL_SESSION_MS`) and a fetch wait of 20 ms (the default) suit it;
 - it makes a topic, with four partitions, for any name that a client asks about: topics come before clients;
-- while two producers write to a partition it may show the later batch before the earlier: its logs have no
-  holes, so one that shows is looked at again (`streams.gaps`);
+- while two producers write a partition's first batches, `ListOffsets(EARLIEST)` may name the second of them:
+  its logs begin at 0 and have no holes, so they are read from there, and a hole is looked at again
+  (`recovery.log_start`, `gaps`);
 - it reports the topic settings it was given and follows none: no compaction, no retention, no
   `LogAppendTime`. A long run wants a fresh broker now and then.
 """

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from streams.errors import EngineFault, SourceJumped
+from streams.recovery import log_start
 
 if TYPE_CHECKING:
     from streams.metrics import Counts
@@ -26,8 +27,8 @@ class Gaps:
         accept: whether purchases that are gone may be left out.
         counts: the worker's counters.
         holes: whether the broker's logs may have offsets that were never records: markers of transactions,
-            and what compaction took. The embedded broker has neither; but while two producers write to a
-            partition it may show the later of their batches before the earlier.
+            and what compaction took. The embedded broker has neither: what is missing there shows in
+            a moment, and is waited for.
     """
 
     def __init__(self, consumer: Any, *, accept: bool, counts: Counts, holes: bool) -> None:
@@ -64,7 +65,7 @@ class Gaps:
         name = f"{source.topic}[{source.partition}]"
         if found is not None and found < expected:
             raise EngineFault(f"{name} came again from offset {found}, not {expected}")
-        start = (await self._consumer.beginning_offsets([source]))[source]
+        start = await log_start(self._consumer, source, holes=self._holes)
         if partition.epoch.over:
             return False
         if found is not None and start <= expected:

@@ -126,11 +126,9 @@ class Partitions(mode.Service):
         self._commits = Commits(
             self._consumer, self.owned.values, clock=self._clock, session=self._session, counts=self.counts
         )
+        self._holes = await self._connections.holes()
         self._gaps = Gaps(
-            self._consumer,
-            accept=self.settings.accept_gap,
-            counts=self.counts,
-            holes=await self._connections.holes(),
+            self._consumer, accept=self.settings.accept_gap, counts=self.counts, holes=self._holes
         )
         self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
         self._run(self._read())
@@ -225,7 +223,11 @@ class Partitions(mode.Service):
         reader = await self._connections.reader()
         try:
             recovered = await recover(
-                reader, partition.changelog, lambda: self._ledgers(number, partitions), kept
+                reader,
+                partition.changelog,
+                lambda: self._ledgers(number, partitions),
+                kept,
+                holes=self._holes,
             )
             start = await check_source(
                 reader,
@@ -233,6 +235,7 @@ class Partitions(mode.Service):
                 recovered.ledger.clock,
                 committed=await self._consumer.committed(partition.source),
                 accept_gap=self.settings.accept_gap,
+                holes=self._holes,
             )
         finally:
             await reader.stop()

@@ -53,8 +53,22 @@ class Kept:
     """Everything before this changelog offset is in the ledger."""
 
 
+async def log_start(reader: Any, partition: TopicPartition, *, holes: bool) -> int:
+    """The first offset of a log.
+
+    Where logs have no holes, nothing is ever removed from their front either: they begin at 0. The embedded
+    broker, asked while two producers write a partition's first batches, may name the second of them.
+    """
+    return int((await reader.beginning_offsets([partition]))[partition]) if holes else 0
+
+
 async def recover(
-    reader: Any, changelog: TopicPartition, make: Callable[[], LedgerLike], kept: Kept | None
+    reader: Any,
+    changelog: TopicPartition,
+    make: Callable[[], LedgerLike],
+    kept: Kept | None,
+    *,
+    holes: bool = True,
 ) -> Recovered:
     """Read the changelog to its end, or only its tail where a kept ledger knows the rest.
 
@@ -63,11 +77,12 @@ async def recover(
         changelog: the partition of the changelog.
         make: makes a new ledger.
         kept: what was kept at the last revocation; of no use once somebody else has written.
+        holes: whether the broker's logs may have offsets that hold no record (`Connections.holes`).
 
     Raises:
         ChangelogUnreadable: a record is no row.
     """
-    start = (await reader.beginning_offsets([changelog]))[changelog]
+    start = await log_start(reader, changelog, holes=holes)
     if kept is not None and kept.base >= start and not await _written_since(reader, changelog, kept.base):
         return Recovered(kept.ledger, await reader.position(changelog))
     greatest, read = Greatest(), 0
@@ -109,7 +124,13 @@ async def read_to_end(reader: Any, partition: TopicPartition, start: int) -> Asy
 
 
 async def check_source(
-    reader: Any, source: TopicPartition, clock: ClockRow, *, committed: int | None, accept_gap: bool
+    reader: Any,
+    source: TopicPartition,
+    clock: ClockRow,
+    *,
+    committed: int | None,
+    accept_gap: bool,
+    holes: bool = True,
 ) -> int:
     """Whether the source can be taken up where the clock row says; the answer is the offset to begin at.
 
@@ -119,13 +140,14 @@ async def check_source(
         clock: the clock row of its ledger.
         committed: what the group has committed, if anything.
         accept_gap: go on behind purchases that are gone.
+        holes: whether the broker's logs may have offsets that hold no record.
 
     Raises:
         SourceJumped: purchases are gone, the log is another one, or the changelog is behind the group.
     """
     following = clock.offset + 1
     name = f"{source.topic}[{source.partition}]"
-    start = (await reader.beginning_offsets([source]))[source]
+    start = await log_start(reader, source, holes=holes)
     # Whoever begins at the start of a log commits it before the first clock row is written.
     if committed is not None and committed > max(following, start) and not accept_gap:
         raise SourceJumped(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 from aiokafka.structs import TopicPartition
@@ -138,3 +139,20 @@ async def test_a_group_that_is_ahead_of_the_changelog_stops_the_worker() -> None
 
 async def test_a_last_applied_record_that_retention_took_needs_no_hash() -> None:
     assert await check(purchases(10, start=6), clock(5)) == 6
+
+
+async def test_a_log_without_holes_is_read_from_0_whatever_start_the_broker_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def second_batch(*_: Any) -> dict[TopicPartition, int]:
+        return {SOURCE: 737}
+
+    logs = FakeLogs()
+    for number in range(800):
+        logs.append(SOURCE, b"c", b"%d" % number)
+    reader = FakeConsumer(logs)
+    monkeypatch.setattr(reader, "beginning_offsets", second_batch)
+    clock = CountingLedger().clock
+    for holes, start in ((False, 0), (True, 737)):
+        found = await check_source(reader, SOURCE, clock, committed=None, accept_gap=False, holes=holes)
+        assert found == start
