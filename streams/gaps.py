@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from streams.errors import EngineFault, SourceJumped
 from streams.recovery import log_start
 
 if TYPE_CHECKING:
+    from aiokafka.structs import TopicPartition
+
     from streams.metrics import Counts
     from streams.partition import Partition
 
@@ -17,6 +20,9 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 0.02
 """Until a hole is looked at again on a broker whose logs have none: an append shows a fetch or two later."""
+
+MOST_LOOKS = 500
+"""Looks at one hole, ten seconds and more of them: after so many its records are lost, and waiting ends."""
 
 
 class Gaps:
@@ -36,6 +42,7 @@ class Gaps:
         self._accept = accept
         self._counts = counts
         self._holes = holes
+        self._looks: Counter[tuple[TopicPartition, int]] = Counter()
 
     def unbroken(self, partition: Partition, raws: list[Any]) -> list[Any]:
         """The records up to the first hole, where the log should have none; the rest is read again."""
@@ -57,7 +64,7 @@ class Gaps:
 
         Raises:
             SourceJumped: purchases are gone, and their number.
-            EngineFault: records came again.
+            EngineFault: records came again, or never came.
         """
         if partition is None or not partition.reading:
             return False
@@ -70,6 +77,12 @@ class Gaps:
             return False
         if found is not None and start <= expected:
             if not self._holes:
+                self._looks[source, expected] += 1
+                if self._looks[source, expected] > MOST_LOOKS:
+                    raise EngineFault(
+                        f"{name}: offset {found} came and {expected} never did, though this broker's logs "
+                        "have no holes"
+                    )
                 self._consumer.seek(source, expected)
                 self._counts.add("read_again")
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)

@@ -346,6 +346,20 @@ async def test_a_batch_that_shows_late_is_waited_for_where_logs_have_no_holes(la
         assert service.reason is None
 
 
+async def test_a_hole_that_never_fills_ends_the_worker_where_logs_have_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.gaps.MOST_LOOKS", 3)
+    logs = fill(FakeLogs(), 8)
+    del logs.records[SOURCES[0]][4]
+    async with running(logs, holes=False) as service:
+        await service.assigned(*SOURCES)
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, EngineFault)
+        assert "offset 5 came and 4 never did" in str(service.reason)
+        assert all(offset < 4 for offset in clocks(logs))
+
+
 async def test_records_that_come_again_end_the_worker() -> None:
     async with running(fill(FakeLogs(), 5)) as service:
         await service.assigned(*SOURCES)
