@@ -21,7 +21,6 @@ from aiokafka.errors import (
 from models.partitioner import partition_of
 from streams.clock import SystemClock
 from streams.commits import Commits
-from streams.delivery import Delivery, Step
 from streams.ending import Ending
 from streams.errors import EngineFault
 from streams.gaps import Gaps
@@ -31,9 +30,9 @@ from streams.lease import Lease, Revoked
 from streams.membership import TakeOvers
 from streams.memory import spare_the_collector
 from streams.metrics import Counts
+from streams.opening import Opening
 from streams.outbox import Outbox
 from streams.partition import Partition
-from streams.recovery import Kept, check_source, recover
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -43,7 +42,9 @@ if TYPE_CHECKING:
     from streams.channel import BatchChannel
     from streams.clock import Clock
     from streams.connections import Connections
+    from streams.opening import Opened
     from streams.ports import DecoderLike, LedgerFactory
+    from streams.recovery import Kept
     from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,17 @@ class Partitions(mode.Service):
         self._holes = await self._connections.holes()
         self._gaps = Gaps(
             self._consumer, accept=self.settings.accept_gap, counts=self.counts, holes=self._holes
+        )
+        self._opening = Opening(
+            self.settings,
+            connections=self._connections,
+            consumer=self._consumer,
+            ledgers=self._ledgers,
+            sent=self._sent,
+            rows=self._rows,
+            clock=self._clock,
+            holes=self._holes,
+            overtaken=self._reopen,
         )
         self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
         self._run(self._read())
@@ -219,68 +231,39 @@ class Partitions(mode.Service):
         self._run(self._recover(partition, kept), partition)
 
     async def _recover(self, partition: Partition, kept: Kept | None) -> None:
-        number, partitions = partition.number, self.settings.partitions
-        reader = await self._connections.reader()
-        try:
-            recovered = await recover(
-                reader,
-                partition.changelog,
-                lambda: self._ledgers(number, partitions),
-                kept,
-                holes=self._holes,
-            )
-            start = await check_source(
-                reader,
-                partition.source,
-                recovered.ledger.clock,
-                committed=await self._consumer.committed(partition.source),
-                accept_gap=self.settings.accept_gap,
-                holes=self._holes,
-            )
-        finally:
-            await reader.stop()
+        opened = await self._opening.open(partition, kept)
         if partition.epoch.over:
             return
-        delivery = Delivery(
-            epoch=partition.epoch,
-            changelog=partition.changelog,
-            sent=self._sent,
-            kept=self._rows,
-            clock=self._clock,
-            start=start,
-            base=recovered.base,
-            settled=partition.progressed,
-            overtaken=lambda expected, base: self._reopen(partition, expected, base),
-        )
-        for rows in recovered.corrections:
-            delivery.put(Step(start, rows=rows))
-        partition.start(recovered.ledger, delivery)
-        self._run(delivery.run(), partition, may_end=False)
+        partition.start(opened.ledger, opened.delivery)
+        self._run(opened.delivery.run(), partition, may_end=False)
         self._run(partition.work(), partition, may_end=False)
         # From here on, one step: the position, the first fetch, and who gets what it brings.
-        self._consumer.seek(partition.source, start)
+        self._consumer.seek(partition.source, opened.start)
         self._consumer.resume(partition.source)
         partition.reading = True
         self._commits.soon.set()
         self._progress.set()
+        self._note(partition, opened)
+        if all(other.reading for other in self.owned.values()):
+            spare_the_collector()
+
+    def _note(self, partition: Partition, opened: Opened) -> None:
         self.counts.add("recoveries")
-        self.counts.add("rows_recovered", recovered.read)
-        self.counts.add("rows_corrected", sum(map(len, recovered.corrections)))
+        self.counts.add("rows_recovered", opened.read)
+        self.counts.add("rows_corrected", opened.corrected)
         log.info(
             "Partition %d goes on at offset %d after %d rows%s",
-            number,
-            start,
-            recovered.read,
-            " of the changelog's tail" if kept is not None and recovered.ledger is kept.ledger else "",
+            partition.number,
+            opened.start,
+            opened.read,
+            " of the changelog's tail" if opened.kept else "",
         )
-        if start and recovered.ledger.clock.fingerprint != self.settings.ledger.fingerprint:
+        if opened.start and opened.ledger.clock.fingerprint != self.settings.ledger.fingerprint:
             log.warning(
                 "Partition %d was made with other settings of the ledger; those of this worker are adopted "
                 "at the next boundary",
-                number,
+                partition.number,
             )
-        if all(other.reading for other in self.owned.values()):
-            spare_the_collector()
 
     def _reopen(self, partition: Partition, expected: int, base: int) -> None:
         """Somebody else's rows are in the changelog: read it again, whatever they are."""
