@@ -97,12 +97,16 @@ def connection(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def consumer_options(settings: Settings, *, group: str | None = None) -> dict[str, Any]:
+def consumer_options(
+    settings: Settings, *, group: str | None = None, committed: bool = True
+) -> dict[str, Any]:
     """For a consumer that never resets its position nor commits by itself.
 
-    Without a group it is one that reads assigned partitions, such as a changelog's.
+    Without a group it is one that reads assigned partitions, such as a changelog's. One that reads committed
+    sees nothing of transactions that are open or were aborted; on a broker without them it reads all.
     """
     options = connection(settings) | {
+        "isolation_level": "read_committed" if committed else "read_uncommitted",
         "auto_offset_reset": "none",
         "enable_auto_commit": False,
         "fetch_max_wait_ms": settings.fetch_wait_ms,
@@ -130,6 +134,20 @@ def producer_options(
         "max_batch_size": batch_bytes,
         "max_request_size": REQUEST_BYTES,
         "request_timeout_ms": int(settings.send_deadline_seconds * 1_000),
+    }
+
+
+def transactional_options(settings: Settings, partition: int) -> dict[str, Any]:
+    """For the producer of one partition's transactions.
+
+    Its transactional id is the partition's, whoever owns it: the next owner fences off the last one. The
+    broker ends a transaction that took as long as a worker would wait for it, so that no dead worker keeps
+    those waiting for longer who read committed.
+    """
+    options = producer_options(settings, idempotent=True, batch_bytes=ROWS_BATCH_BYTES)
+    return options | {
+        "transactional_id": f"{settings.group}-{partition}",
+        "transaction_timeout_ms": options["request_timeout_ms"],
     }
 
 

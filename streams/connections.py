@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from streams.clients import (
     BATCH_BYTES,
@@ -14,9 +16,13 @@ from streams.clients import (
     idempotence,
     limit_loggers,
     producer_options,
+    transactional_options,
 )
+from streams.closing import close
+from streams.errors import DeliveryFailed, SettingsError
 
 if TYPE_CHECKING:
+    from streams.clients import Abilities
     from streams.settings import Settings
 
 
@@ -34,6 +40,7 @@ class Connections:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._known: Abilities | None = None
 
     async def consumer(self) -> Any:
         """The consumer that is a member of the group, started and not yet subscribed.
@@ -58,7 +65,55 @@ class Connections:
         Raises:
             BrokerUnreachable: no broker answers.
         """
-        return (await abilities(self._settings)).idempotent
+        return (await self._abilities()).idempotent
+
+    async def exactly_once(self) -> bool:
+        """Whether deliveries are transactions: as set, or for `auto` as the broker can.
+
+        Raises:
+            SettingsError: `exactly_once` is set, and the broker has no transactions.
+            BrokerUnreachable: no broker answers.
+        """
+        guarantee = self._settings.delivery_guarantee
+        if guarantee == "at_least_once":
+            return False
+        able = (await self._abilities()).idempotent
+        if guarantee == "exactly_once" and not able:
+            raise SettingsError(
+                "CARTPULSE_DELIVERY_GUARANTEE is exactly_once, and this broker has no transactions (the "
+                "embedded one has none): set it to auto or at_least_once."
+            )
+        return able
+
+    async def transactional(self, partition: int) -> Any:
+        """The producer of a partition's transactions, started.
+
+        From then on whoever had one for this partition is fenced off, and what it left open is aborted.
+
+        Raises:
+            DeliveryFailed: the broker does not give it: it refuses, or has no coordinator of transactions.
+        """
+        producer = AIOKafkaProducer(**transactional_options(self._settings, partition))
+        deadline = self._settings.send_deadline_seconds
+        try:
+            async with asyncio.timeout(deadline):
+                await producer.start()
+        except BaseException as reason:
+            await close(producer)
+            if isinstance(reason, TimeoutError):
+                raise DeliveryFailed(
+                    f"No coordinator of transactions within {deadline:g} s: is the broker up, and has it as "
+                    "many nodes as its transaction.state.log.replication.factor (3 by default)? "
+                    "CARTPULSE_DELIVERY_GUARANTEE=at_least_once needs none."
+                ) from reason
+            if isinstance(reason, KafkaError):
+                raise DeliveryFailed(
+                    f"The broker gives no producer for transactions of partition {partition}: "
+                    f"{reason or type(reason).__name__}. The worker's login needs Write and Describe on the "
+                    f"transactional ids that begin with {self._settings.group!r}."
+                ) from reason
+            raise
+        return producer
 
     async def producers(self) -> tuple[Any, Any]:
         """Two producers, for outputs and for rows, so that neither waits for the other's request.
@@ -75,3 +130,8 @@ class Connections:
             await producer.start()
             started.append(producer)
         return started[0], started[1]
+
+    async def _abilities(self) -> Abilities:
+        if self._known is None:
+            self._known = await abilities(self._settings)
+        return self._known

@@ -1,20 +1,18 @@
-"""What one partition's steps changed, delivered in the one order that survives any crash.
+"""What one partition's steps changed, on its way to the broker: the queue that every way of delivery has.
 
-Of every step: first its outputs, dead letters and strangers, acknowledged; then its rows with the clock row,
-as one record batch on the changelog, acknowledged; only then may its source offset be committed. Up to four
-steps may be computed, and their outputs sent, ahead of the rows that are not acknowledged yet; of rows, one
-batch at a time is under way. A crash at any point leaves a prefix of that order: outputs are made again with
-equal ids, and the state is never ahead of what was sent.
+There are two ways, one for each guarantee: `in_order.py` is at least once and needs nothing of a broker,
+`in_transactions.py` is exactly once and needs transactions.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
+from abc import ABC, abstractmethod
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streams.changelog import fill
+from streams.clients import BATCH_BYTES
 from streams.errors import EngineFault
 
 if TYPE_CHECKING:
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from models.changes import Row
     from streams.clock import Clock
     from streams.lease import Epoch
-    from streams.outbox import Outbox
 
 AHEAD = 4
 """Steps computed and not yet acknowledged whole. Fewer leave the processor idle while acknowledgements are
@@ -33,7 +30,7 @@ under way; more hold more memory and make a stop or a rebalance wait longer."""
 
 
 class Send(NamedTuple):
-    """A record to send before the rows."""
+    """A record to send before the rows, or together with them."""
 
     target: TopicPartition
     key: bytes | None
@@ -41,6 +38,12 @@ class Send(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]]
     """A header of a producer's may have no value."""
     timestamp: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of it, without framing."""
+        headers = sum(len(name.encode()) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +56,16 @@ class Step:
     rows: Sequence[Row] = ()
 
 
-class Delivery:
+class Delivery(ABC):
     """Delivers the steps of one epoch of one partition, in order.
 
     Args:
         epoch: what permits every single send.
         changelog: where the rows go.
-        sent: the outbox of everything else.
-        kept: the outbox of rows, whose producer takes batches of that size.
         clock: dates the rows.
         start: the source offset that is accounted for when the epoch begins.
         base: the changelog offset at which our next rows have to land.
-        settled: called whenever a step is acknowledged whole.
+        settled: called whenever steps are acknowledged whole.
         overtaken: called instead when rows landed elsewhere than expected: somebody else's are in between.
     """
 
@@ -73,8 +74,6 @@ class Delivery:
         *,
         epoch: Epoch,
         changelog: TopicPartition,
-        sent: Outbox,
-        kept: Outbox,
         clock: Clock,
         start: int,
         base: int,
@@ -83,12 +82,10 @@ class Delivery:
     ) -> None:
         self._epoch = epoch
         self._changelog = changelog
-        self._sent = sent
-        self._kept = kept
         self._clock = clock
         self._settled = settled
         self._overtaken = overtaken
-        self._steps: deque[tuple[Step, asyncio.Task[None] | None]] = deque()
+        self._steps: deque[Step] = deque()
         self._work = asyncio.Event()
         self.acknowledged = start
         self.base = base
@@ -104,12 +101,8 @@ class Delivery:
         return not self._steps
 
     def put(self, step: Step) -> None:
-        """Take the next step; its sends start at once, and its rows follow when it is their turn."""
-        ahead = None
-        if step.sends:
-            ahead = asyncio.create_task(self._send_ahead(step.sends))
-            ahead.add_done_callback(_look_at)  # `run` may have ended before its turn comes
-        self._steps.append((step, ahead))
+        """Take the next step."""
+        self._steps.append(step)
         self._work.set()
 
     async def run(self) -> None:
@@ -119,56 +112,48 @@ class Delivery:
             DeliveryFailed: a send was refused or not acknowledged in time.
             Revoked: the epoch is over.
         """
-        try:
-            while True:
-                await self._work.wait()
-                self._work.clear()
-                while self._steps:
-                    step, ahead = self._steps[0]
-                    if ahead is not None:
-                        await ahead
-                    if step.rows and not await self._send_rows(step.rows):
-                        return
-                    self._steps.popleft()
-                    self.acknowledged = step.end
-                    self._settled()
-        finally:
-            for _, ahead in self._steps:
-                if ahead is not None:
-                    ahead.cancel()
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._steps:
+                delivered = await self._deliver()
+                if not delivered:
+                    return
+                for _ in range(delivered):
+                    step = self._steps.popleft()
+                self.acknowledged = step.end
+                self._settled()
 
-    async def _send_rows(self, rows: Sequence[Row]) -> bool:
-        builder = fill(self._kept.builder(), rows, self._clock.now_ms())
-        base = await self._kept.send(builder, self._changelog, self._epoch)
-        if base != self.base:
-            self._overtaken(self.base, base)
-            return False
-        self.base = base + len(rows)
-        return True
+    async def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Give back what the delivery holds of the broker, when its epoch is over."""
 
-    async def _send_ahead(self, sends: Sequence[Send]) -> None:
-        targets: defaultdict[TopicPartition, list[Send]] = defaultdict(list)
-        for send in sends:
-            targets[send.target].append(send)
-        await asyncio.gather(*(self._send_in_turn(target, mine) for target, mine in targets.items()))
+    @abstractmethod
+    async def _deliver(self) -> int:
+        """Deliver one step or more from the front; how many, or 0 when somebody else has taken over."""
 
-    async def _send_in_turn(self, target: TopicPartition, sends: Sequence[Send]) -> None:
-        for builder in self._record_batches(sends):
-            await self._sent.send(builder, target, self._epoch)
 
-    def _record_batches(self, sends: Sequence[Send]) -> Iterator[Any]:
-        builder, taken = self._sent.builder(), 0
-        for send in sends:
-            while not _took(builder, send):  # it is full, and closed by that
-                if not taken:
-                    raise EngineFault(
-                        f"a record of {len(send.value or b'')} bytes was not taken by an empty batch"
-                    )
-                yield builder
-                builder, taken = self._sent.builder(), 0
-            taken += 1
-        builder.close()
-        yield builder
+def record_batches(make: Callable[[], Any], sends: Sequence[Send], limit: int = BATCH_BYTES) -> Iterator[Any]:
+    """Sends of one target as closed record batches of `limit` bytes; a larger record has one for itself.
+
+    Args:
+        make: makes a new `BatchBuilder` of the producer that will send them.
+        sends: in order.
+        limit: bytes, without framing; every topic takes batches of twice that and more.
+
+    Raises:
+        EngineFault: an empty batch did not take a record.
+    """
+    builder, size = make(), 0
+    for send in sends:
+        while (size and size + send.size > limit) or not _took(builder, send):
+            if not size:
+                raise EngineFault(f"a record of {send.size} bytes was not taken by an empty batch")
+            builder.close()
+            yield builder
+            builder, size = make(), 0
+        size += max(1, send.size)
+    builder.close()
+    yield builder
 
 
 def _took(builder: Any, send: Send) -> bool:
@@ -176,8 +161,3 @@ def _took(builder: Any, send: Send) -> bool:
         timestamp=send.timestamp, key=send.key, value=send.value, headers=list(send.headers)
     )
     return taken is not None
-
-
-def _look_at(task: asyncio.Task[None]) -> None:
-    if not task.cancelled():
-        task.exception()

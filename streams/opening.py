@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streams.delivery import Delivery, Step
+from streams.delivery import Step
+from streams.in_order import InOrder
+from streams.in_transactions import InTransactions
 from streams.recovery import check_source, recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.clock import Clock
+    from streams.closing import Closing
     from streams.connections import Connections
+    from streams.delivery import Delivery
     from streams.outbox import Outbox
     from streams.partition import Partition
     from streams.ports import LedgerFactory, LedgerLike
-    from streams.recovery import Kept
+    from streams.recovery import Kept, Recovered
     from streams.settings import Settings
 
 
@@ -45,8 +49,10 @@ class Opening:
         sent: the outbox of outputs.
         rows: the outbox of rows.
         clock: the machine's clocks.
+        closing: where producers go whose epoch is over.
         holes: whether the broker's logs may have offsets that hold no record.
-        overtaken: called when somebody else's rows are in a partition's changelog.
+        exactly_once: whether deliveries are transactions.
+        reopen: called with a partition and the reason when its changelog has to be read again.
     """
 
     def __init__(
@@ -59,8 +65,10 @@ class Opening:
         sent: Outbox,
         rows: Outbox,
         clock: Clock,
+        closing: Closing,
         holes: bool,
-        overtaken: Callable[[Partition, int, int], None],
+        exactly_once: bool,
+        reopen: Callable[[Partition, str], None],
     ) -> None:
         self._settings = settings
         self._connections = connections
@@ -70,7 +78,9 @@ class Opening:
         self._rows = rows
         self._clock = clock
         self._holes = holes
-        self._overtaken = overtaken
+        self._closing = closing
+        self._exactly_once = exactly_once
+        self._reopen = reopen
 
     async def open(self, partition: Partition, kept: Kept | None) -> Opened:
         """Recover a partition and find its place; nothing is sent yet.
@@ -83,6 +93,26 @@ class Opening:
             SourceJumped: the source and the state do not fit together.
             ChangelogUnreadable: the changelog holds what is no row.
         """
+        producer = await self._connections.transactional(partition.number) if self._exactly_once else None
+        try:
+            recovered, start = await self._recover(partition, kept)
+        except BaseException:
+            if producer is not None:
+                self._closing.begin(producer.stop())
+            raise
+        delivery = self._delivery(partition, producer, start=start, base=recovered.base)
+        for rows in recovered.corrections:
+            delivery.put(Step(start, rows=rows))
+        return Opened(
+            recovered.ledger,
+            delivery,
+            start,
+            read=recovered.read,
+            corrected=sum(map(len, recovered.corrections)),
+            kept=kept is not None and recovered.ledger is kept.ledger,
+        )
+
+    async def _recover(self, partition: Partition, kept: Kept | None) -> tuple[Recovered, int]:
         number, partitions = partition.number, self._settings.partitions
         reader = await self._connections.reader()
         try:
@@ -103,24 +133,31 @@ class Opening:
             )
         finally:
             await reader.stop()
-        delivery = Delivery(
-            epoch=partition.epoch,
-            changelog=partition.changelog,
-            sent=self._sent,
-            kept=self._rows,
-            clock=self._clock,
-            start=start,
-            base=recovered.base,
-            settled=partition.progressed,
-            overtaken=lambda expected, base: self._overtaken(partition, expected, base),
-        )
-        for rows in recovered.corrections:
-            delivery.put(Step(start, rows=rows))
-        return Opened(
-            recovered.ledger,
-            delivery,
-            start,
-            read=recovered.read,
-            corrected=sum(map(len, recovered.corrections)),
-            kept=kept is not None and recovered.ledger is kept.ledger,
+        return recovered, start
+
+    def _delivery(self, partition: Partition, producer: Any, *, start: int, base: int) -> Delivery:
+        options: dict[str, Any] = {
+            "epoch": partition.epoch,
+            "changelog": partition.changelog,
+            "clock": self._clock,
+            "start": start,
+            "base": base,
+            "settled": partition.progressed,
+            "overtaken": lambda expected, landed: self._reopen(
+                partition,
+                f"rows landed at offset {landed} of the changelog instead of {expected}, so another worker "
+                "wrote in between",
+            ),
+        }
+        if producer is None:
+            return InOrder(sent=self._sent, kept=self._rows, **options)
+        return InTransactions(
+            producer=producer,
+            source=partition.source,
+            group=self._settings.group,
+            deadline=self._settings.send_deadline_seconds,
+            fenced=lambda: self._reopen(
+                partition, "its producer was fenced off: another worker began, or a transaction took too long"
+            ),
+            **options,
         )

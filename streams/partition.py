@@ -17,7 +17,7 @@ from models.partitioner import partition_of
 from models.records import UNKNOWN_TIME
 from streams.batch import Batch, Run
 from streams.dead_letters import dead_letter
-from streams.delivery import Delivery, Send, Step
+from streams.delivery import Send, Step
 from streams.errors import EngineFault
 from streams.lease import Epoch
 from streams.recovery import Kept
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from models.changes import Changes, Refusal
     from streams.clock import Clock
+    from streams.delivery import Delivery
     from streams.isolation import Isolation
     from streams.lease import Lease
     from streams.metrics import Counts

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import mode
 from aiokafka import ConsumerRebalanceListener
-from aiokafka.errors import (
-    KafkaError,
-    OffsetOutOfRangeError,
-)
+from aiokafka.errors import OffsetOutOfRangeError
 
 from models.partitioner import partition_of
 from streams.clock import SystemClock
+from streams.closing import CLOSE_SECONDS, Closing, close
 from streams.commits import Commits
 from streams.ending import Ending
 from streams.errors import EngineFault
@@ -54,9 +52,6 @@ FETCH_WAIT_MS = 50
 
 DRAIN_SECONDS = 3.0
 """How long a stop waits until what is computed is acknowledged; the rest the next owner computes again."""
-
-CLOSE_SECONDS = 1.5
-"""How long one Kafka client may take to close; with the broker away it would take a minute."""
 
 
 class Partitions(mode.Service):
@@ -104,6 +99,7 @@ class Partitions(mode.Service):
         self._take_overs = TakeOvers(settings.group_instance_id)
         self._kept: dict[int, Kept] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._closing = Closing()
         self._over = False
 
     async def on_start(self) -> None:
@@ -139,8 +135,10 @@ class Partitions(mode.Service):
             sent=self._sent,
             rows=self._rows,
             clock=self._clock,
+            closing=self._closing,
             holes=self._holes,
-            overtaken=self._reopen,
+            exactly_once=await self._connections.exactly_once(),
+            reopen=self._reopen,
         )
         self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
         self._run(self._read())
@@ -170,7 +168,7 @@ class Partitions(mode.Service):
             *([self._consumer] if hasattr(self, "_consumer") else []),
             *getattr(self, "_producers", ()),
         ]
-        await asyncio.gather(*(_close(client) for client in clients))
+        await asyncio.gather(self._closing.finish(), *(close(client) for client in clients))
 
     def fail(self, reason: BaseException) -> None:
         """End the worker: one clear line, a non-zero status, and a timer in case the end does not come."""
@@ -233,6 +231,7 @@ class Partitions(mode.Service):
     async def _recover(self, partition: Partition, kept: Kept | None) -> None:
         opened = await self._opening.open(partition, kept)
         if partition.epoch.over:
+            self._closing.begin(opened.delivery.close())
             return
         partition.start(opened.ledger, opened.delivery)
         self._run(opened.delivery.run(), partition, may_end=False)
@@ -265,20 +264,19 @@ class Partitions(mode.Service):
                 partition.number,
             )
 
-    def _reopen(self, partition: Partition, expected: int, base: int) -> None:
-        """Somebody else's rows are in the changelog: read it again, whatever they are."""
-        log.warning(
-            "Partition %d: rows landed at offset %d of the changelog instead of %d, so another worker wrote "
-            "in between; its state is read again",
-            partition.number,
-            base,
-            expected,
-        )
-        self.counts.add("overtaken")
+    def _reopen(self, partition: Partition, why: str) -> None:
+        """The changelog may hold what this worker does not know: read it again, whatever it is."""
+        log.warning("Partition %d: %s; its state is read again", partition.number, why)
+        self.counts.add("reopened")
         leaving = partition.closing
-        partition.close()
+        self._close(partition)
         if not leaving:
             self._open(partition.source, partition.epoch.lease, None)
+
+    def _close(self, partition: Partition) -> Kept | None:
+        if partition.delivery is not None:
+            self._closing.begin(partition.delivery.close())
+        return partition.close()
 
     async def release(self, seconds: float) -> None:
         """Let go of all partitions, delivering and committing what is computed, if lease and time allow."""
@@ -304,7 +302,7 @@ class Partitions(mode.Service):
                     "The last commit was not answered; the next owner reads the position from the changelog"
                 )
         for partition in partitions:
-            kept = partition.close()
+            kept = self._close(partition)
             if kept is not None:
                 self._kept[partition.number] = kept
         self.owned.clear()
@@ -380,11 +378,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
             self._partitions.assign(assigned)
         except Exception as error:  # noqa: BLE001 - whatever it is
             self._partitions.fail(error)
-
-
-async def _close(client: Any) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await client.stop()
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.info("A Kafka client did not close cleanly: %r", error)

@@ -143,6 +143,12 @@ class Settings(BaseSettings, LedgerSettings):
     send_deadline_seconds: float = Field(
         30.0, ge=1, le=600, description="A send not acknowledged within this many seconds ends the worker."
     )
+    delivery_guarantee: Literal["auto", "at_least_once", "exactly_once"] = Field(
+        "auto",
+        description="`exactly_once` puts outputs, state and position into one transaction, for consumers "
+        "that read committed; `at_least_once` may repeat outputs, with equal ids, after a crash; `auto` is "
+        "exactly once where the broker has transactions.",
+    )
     idempotence: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether producers are idempotent; `auto` asks the broker whether it can."
     )

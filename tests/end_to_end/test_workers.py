@@ -50,10 +50,21 @@ def baskets(count: int, *, customers: int = 400, seed: int = 1) -> Iterator[tupl
         yield customer, purchase(number, customer)
 
 
-@pytest.fixture
-def service(broker: Broker, fresh_settings: Callable[..., Settings]) -> Settings:
-    """Four partitions, small batches."""
-    return fresh_settings(broker, partitions=4, batch_records=100, sweep_limit=50)
+@pytest.fixture(
+    params=[
+        ("tansu", "at_least_once"),
+        pytest.param(("apache_kafka", "at_least_once"), marks=pytest.mark.kafka),
+        pytest.param(("apache_kafka", "exactly_once"), marks=pytest.mark.kafka),
+    ],
+    ids="-".join,
+)
+def service(request: pytest.FixtureRequest, fresh_settings: Callable[..., Settings]) -> Settings:
+    """Four partitions, small batches; on both brokers, and under both guarantees where there are two."""
+    name, guarantee = request.param
+    broker: Broker = request.getfixturevalue(name)
+    return fresh_settings(
+        broker, partitions=4, batch_records=100, sweep_limit=50, delivery_guarantee=guarantee
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)

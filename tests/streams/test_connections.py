@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from aiokafka.structs import TopicPartition
+
+from streams.closing import close
 from streams.connections import NEVER_MS, Connections
+from streams.errors import SettingsError
+from streams.in_transactions import FENCED
+from streams.recovery import read_to_end
+from streams.topics import create_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
-
     from streams.broker import LocalBroker
     from streams.settings import Settings
+    from tests.support.apache_kafka import ApacheKafka
 
 
 async def test_the_member_never_leaves_for_want_of_fetches_and_the_reader_has_no_group(
@@ -37,6 +44,52 @@ async def test_the_member_never_leaves_for_want_of_fetches_and_the_reader_has_no
     assert member["auto_offset_reset"] == "none"
     assert not member["enable_auto_commit"]
     assert reader.get("group_id") is None
+
+
+async def test_the_embedded_broker_has_no_transactions_and_auto_does_without(
+    tansu: LocalBroker, fresh_settings: Callable[..., Settings]
+) -> None:
+    assert not await Connections(fresh_settings(tansu)).exactly_once()
+    asked = Connections(fresh_settings(tansu, delivery_guarantee="exactly_once"))
+    with pytest.raises(SettingsError, match="CARTPULSE_DELIVERY_GUARANTEE"):
+        await asked.exactly_once()
+
+
+@pytest.mark.kafka
+async def test_auto_is_exactly_once_where_the_broker_has_transactions(
+    apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings]
+) -> None:
+    assert await Connections(fresh_settings(apache_kafka)).exactly_once()
+    settled = fresh_settings(apache_kafka, delivery_guarantee="at_least_once")
+    assert not await Connections(settled).exactly_once()
+
+
+@pytest.mark.kafka
+async def test_the_next_owners_producer_aborts_what_the_last_one_left_open_and_fences_it_off(
+    apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings]
+) -> None:
+    settings = fresh_settings(apache_kafka)
+    await create_topics(settings)
+    changelog = TopicPartition(settings.changelog_topic, 0)
+    connections = Connections(settings)
+    last = await connections.transactional(0)
+    await last.begin_transaction()
+    await last.send_and_wait(changelog.topic, b"left open", b"k", partition=0)
+    following = await connections.transactional(0)
+    reader = await connections.reader()
+    try:
+        assert [records async for records in read_to_end(reader, changelog, 0)] == []
+        with pytest.raises(FENCED):
+            await last.commit_transaction()
+        await following.begin_transaction()
+        await following.send_and_wait(changelog.topic, b"counts", b"k", partition=0)
+        await following.commit_transaction()
+        found = [record async for records in read_to_end(reader, changelog, 0) for record in records]
+        assert [(record.offset, record.value) for record in found] == [(2, b"counts")]
+        assert await reader.position(changelog) == 4
+    finally:
+        for client in (last, following, reader):
+            await close(client)
 
 
 async def test_rows_have_a_producer_of_their_own(

@@ -13,8 +13,8 @@ from models.changes import Changes, Row
 from models.decode import Decoder
 from models.partitioner import partition_of
 from models.rows import CLOCK_KEY, header
-from streams.delivery import Delivery
 from streams.errors import EngineFault
+from streams.in_order import InOrder
 from streams.isolation import Isolation
 from streams.lease import Lease
 from streams.metrics import Counts
@@ -62,7 +62,7 @@ class Owned:
             progress=lambda: None,
             fail=self.faults.append,
         )
-        self.delivery = Delivery(
+        self.delivery = InOrder(
             epoch=self.partition.epoch,
             changelog=CHANGELOG,
             sent=Outbox(self.producer, deadline=5),

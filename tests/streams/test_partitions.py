@@ -230,7 +230,7 @@ async def test_rows_of_another_worker_in_between_make_the_partition_read_its_cha
         stale = service.logs.records[CHANGELOGS[0]][0]
         service.logs.append(CHANGELOGS[0], stale.key, stale.value)
         fill(service.logs, 10)
-        await until(lambda: service.counts["overtaken"] == 1 and clocks(service.logs)[-1] == 14)
+        await until(lambda: service.counts["reopened"] == 1 and clocks(service.logs)[-1] == 14)
         await until(lambda: service.owned[0].reading)
         fill(service.logs, 3)
         await until(lambda: clocks(service.logs)[-1] == 17)

@@ -142,6 +142,7 @@ class Cluster:
 
     async def until_settled(self, seconds: float = 40) -> None:
         """Wait until the changelog holds what the oracle says, and compare everything with it."""
+        exactly_once = self.settings.delivery_guarantee == "exactly_once"
         wanted = [await self.replay(partition) for partition in range(self.settings.partitions)]
         await self.until(lambda: self._clocks_are(wanted), seconds, "the clock rows of the replay")
         for partition, oracle in enumerate(wanted):
@@ -149,6 +150,7 @@ class Cluster:
             outputs = await self._outputs(partition)
             assert outputs.keys() == oracle.outputs.keys()
             assert outputs == oracle.outputs
+            assert not exactly_once or len(await self._sent(partition)) == len(outputs)
 
     async def outputs(self) -> int:
         """How many different outputs there are."""
@@ -229,14 +231,18 @@ class Cluster:
 
     async def _outputs(self, partition: int) -> dict[bytes, set[tuple[Any, ...]]]:
         found: dict[bytes, set[tuple[Any, ...]]] = defaultdict(set)
+        for record in await self._sent(partition):
+            found[_id(record.headers)].add((record.topic, record.key, record.value, tuple(record.headers)))
+        return found
+
+    async def _sent(self, partition: int) -> list[Any]:
+        """The records of all output topics, copies too."""
+        sent: list[Any] = []
         for name in OUTPUTS:
             topic = TopicPartition(self.settings.topic(name), partition)
             async for records in read_to_end(self._reader, topic, 0):
-                for record in records:
-                    found[_id(record.headers)].add(
-                        (record.topic, record.key, record.value, tuple(record.headers))
-                    )
-        return found
+                sent += records
+        return sent
 
 
 def _id(headers: Iterable[tuple[str, bytes]]) -> bytes:

@@ -58,11 +58,17 @@ class FakeLogs:
         self.starts: defaultdict[TopicPartition, int] = defaultdict(int)
         self.committed: dict[TopicPartition, int] = {}
         self.changed = asyncio.Event()
+        self._markers: defaultdict[TopicPartition, int] = defaultdict(int)
+        """Offsets behind the last record that hold none."""
+
+    def mark(self, partition: TopicPartition) -> None:
+        """Write the marker of a transaction's end."""
+        self._markers[partition] += 1
 
     def end(self, partition: TopicPartition) -> int:
         """The high watermark."""
         records = self.records[partition]
-        return records[-1].offset + 1 if records else self.starts[partition]
+        return (records[-1].offset + 1 if records else self.starts[partition]) + self._markers[partition]
 
     def append(
         self,
@@ -76,6 +82,7 @@ class FakeLogs:
         self.records[partition].append(
             Record(partition.topic, partition.partition, offset, key, value, tuple(headers))
         )
+        self._markers[partition] = 0
         self.changed.set()
         return offset
 
@@ -164,6 +171,57 @@ class FakeProducer:
     async def stop(self) -> None:
         """End."""
         self.stopped = True
+
+
+class FakeTransactions(FakeProducer):
+    """A transactional producer: what it sent is appended when its transaction is committed."""
+
+    def __init__(self, logs: FakeLogs) -> None:
+        super().__init__(logs, at_once=False)
+        self.done: list[str] = []
+        self.refuse: Exception | None = None
+        self.held: asyncio.Event | None = None
+        """Makes a commit wait."""
+        self._taken: list[Sent] = []
+        self._offsets: dict[TopicPartition, int] = {}
+
+    async def begin_transaction(self) -> None:
+        """Begin."""
+        self.done.append("begin")
+
+    async def send_batch(self, builder: FakeBuilder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        """Take a batch, acknowledged with the offset that it will have."""
+        sent = await super().send_batch(builder, topic, partition=partition)
+        taken = self.sent[-1]
+        if self.refuse is not None:
+            sent.set_exception(self.refuse)
+        else:
+            sent.set_result(Acknowledgement(self.logs.end(taken.target)))
+        self._taken.append(taken)
+        return sent
+
+    async def send_offsets_to_transaction(self, offsets: dict[TopicPartition, int], group: str) -> None:
+        """Take the position."""
+        assert group
+        self._offsets = dict(offsets)
+
+    async def commit_transaction(self) -> None:
+        """Append all of it, and a marker that is no record."""
+        if self.held is not None:
+            await self.held.wait()
+        for target, builder, _ in self._taken:
+            for key, value, headers in builder.records:
+                self.logs.append(target, key, value, headers)
+        for target in {sent.target for sent in self._taken}:
+            self.logs.mark(target)
+        self.logs.committed |= self._offsets
+        self._taken.clear()
+        self.done.append("commit")
+
+    async def abort_transaction(self) -> None:
+        """Append none of it."""
+        self._taken.clear()
+        self.done.append("abort")
 
 
 class FakeConsumer:
@@ -273,6 +331,10 @@ class FakeConnections:
     async def holes(self) -> bool:
         """Whether an offset without a record is nothing strange."""
         return self.may_have_holes
+
+    async def exactly_once(self) -> bool:
+        """There are no transactions here."""
+        return False
 
     async def consumer(self) -> FakeConsumer:
         """The group's."""

@@ -10,8 +10,9 @@ from aiokafka.errors import KafkaTimeoutError
 from aiokafka.structs import TopicPartition
 
 from models.changes import Row
-from streams.delivery import AHEAD, Delivery, Send, Step
+from streams.delivery import AHEAD, Send, Step
 from streams.errors import DeliveryFailed, EngineFault
+from streams.in_order import InOrder
 from streams.lease import Epoch, Lease
 from streams.outbox import Outbox
 from tests.support.fake_kafka import FakeBuilder, FakeClock, FakeLogs, FakeProducer, until
@@ -32,7 +33,7 @@ class Delivered:
         self.epoch.lease.renew(clock.elapsed())
         self.settled: list[int] = []
         self.overtaken: list[tuple[int, int]] = []
-        self.delivery = Delivery(
+        self.delivery: InOrder = InOrder(
             epoch=self.epoch,
             changelog=CHANGELOG,
             sent=Outbox(self.outputs, deadline=5),

@@ -1,0 +1,173 @@
+"""Delivery exactly once, on brokers with transactions.
+
+One transaction holds all that waits: outputs, dead letters, strangers, rows with the clock row, and the
+source offset. Whoever reads committed sees all of it or nothing. The transactional id is derived from the
+consumer group and the partition, so a partition's next owner, before it reads the changelog, fences off
+whoever still writes for it and ends the transaction that was open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    InvalidTxnState,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
+
+from models.changes import Row
+from streams.changelog import ROWS_PER_BATCH_BYTES, fill
+from streams.delivery import Delivery, Send, Step, record_batches
+from streams.errors import DeliveryFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from aiokafka.structs import TopicPartition
+
+MARKER = 1
+"""Offsets that the end of a transaction takes in every partition it wrote to."""
+
+FENCED = (
+    ProducerFenced,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    InvalidTxnState,
+    OutOfOrderSequenceNumber,
+    UnknownProducerId,
+)
+"""The broker knows our producer no more: somebody else began with its id, or our transaction took too long
+and was ended. In both cases nothing of the transaction counts, and what counts is in the changelog."""
+
+
+class InTransactions(Delivery):
+    """Outputs, rows and source offset, all that waits at a time.
+
+    Args:
+        producer: an aiokafka producer with a transactional id, started; nobody else uses it.
+        source: the partition of `purchases`.
+        group: the consumer group for which the source offset is committed.
+        deadline: seconds that one transaction may take.
+        fenced: called when the producer is not ours any more.
+        options: what every delivery takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        producer: Any,
+        source: TopicPartition,
+        group: str,
+        deadline: float,
+        fenced: Callable[[], None],
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._producer = producer
+        self._source = source
+        self._group = group
+        self._deadline = deadline
+        self._fenced = fenced
+        self._open = False
+
+    async def close(self) -> None:
+        """End the transaction that is open, so that readers need not wait until it times out, and stop."""
+        try:
+            if self._open:
+                with contextlib.suppress(KafkaError, AssertionError):  # it is beyond aborting
+                    await self._producer.abort_transaction()
+        finally:
+            await self._producer.stop()
+
+    async def _deliver(self) -> int:
+        steps = together(self._steps)
+        await self._epoch.permit()
+        try:
+            async with asyncio.timeout(self._deadline):
+                return len(steps) if await self._transact(steps) else 0
+        except TimeoutError:
+            raise DeliveryFailed(
+                f"A transaction of partition {self._source.partition} was not finished within "
+                f"{self._deadline:g} s: is the broker up? (CARTPULSE_SEND_DEADLINE_SECONDS)"
+            ) from None
+        except (*FENCED, AssertionError):  # aiokafka asserts that its sender lives, rather than say why not
+            self._open = False
+            self._fenced()
+            return 0
+        except KafkaError as error:
+            raise DeliveryFailed(
+                f"The broker refused a transaction of partition {self._source.partition}: "
+                f"{error or type(error).__name__}"
+            ) from error
+
+    async def _transact(self, steps: Sequence[Step]) -> bool:
+        rows = merged(steps)
+        await self._producer.begin_transaction()
+        self._open = True
+        outputs = (self._send(target, mine) for target, mine in by_target(steps).items())
+        base = (await asyncio.gather(self._send_rows(rows), *outputs))[0]
+        if rows and base != self.base:
+            self._overtaken(self.base, base)
+            return False
+        await self._producer.send_offsets_to_transaction({self._source: steps[-1].end}, self._group)
+        await self._epoch.permit()
+        self._open = False  # from here on it is the broker's to end
+        await self._producer.commit_transaction()
+        if rows:
+            self.base = base + len(rows) + MARKER
+        return True
+
+    async def _send_rows(self, rows: Sequence[Row]) -> int:
+        if not rows:
+            return self.base
+        builder = fill(self._producer.create_batch(), rows, self._clock.now_ms())
+        return await self._acknowledged(builder, self._changelog)
+
+    async def _send(self, target: TopicPartition, sends: Sequence[Send]) -> int:
+        base = 0
+        for builder in record_batches(self._producer.create_batch, sends):
+            base = await self._acknowledged(builder, target)
+        return base
+
+    async def _acknowledged(self, builder: Any, target: TopicPartition) -> int:
+        sent = await self._producer.send_batch(builder, target.topic, partition=target.partition)
+        return int((await sent).offset)
+
+
+def together(waiting: Iterable[Step]) -> list[Step]:
+    """The steps from the front whose rows fit one record batch; one at least."""
+    taken: list[Step] = []
+    size = 0
+    for step in waiting:
+        size += sum(len(row.key) + len(row.value) for row in step.rows)
+        if taken and size > ROWS_PER_BATCH_BYTES:
+            break
+        taken.append(step)
+    return taken
+
+
+def merged(steps: Sequence[Step]) -> list[Row]:
+    """The last row of every key, in the order of those last rows: so the clock row comes last."""
+    rows: dict[bytes, bytes] = {}
+    for step in steps:
+        for key, value in step.rows:
+            rows.pop(key, None)
+            rows[key] = value
+    return [Row(key, value) for key, value in rows.items()]
+
+
+def by_target(steps: Sequence[Step]) -> dict[TopicPartition, list[Send]]:
+    """All sends of the steps by where they go, in order."""
+    targets: defaultdict[TopicPartition, list[Send]] = defaultdict(list)
+    for step in steps:
+        for send in step.sends:
+            targets[send.target].append(send)
+    return targets
