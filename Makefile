@@ -5,11 +5,12 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup test lint types imports docs docs-check check demo format lock clean
+.PHONY: help setup test prove lint types imports docs docs-check check demo format lock clean
 
 help:
 	@echo "make demo   replay a year of real purchases and show what came out"
 	@echo "make test   run all tests that can run here, and say which cannot and why"
+	@echo "make prove  break things on Apache Kafka for an hour and more, and count what was lost or doubled"
 	@echo "make check  what CI asks for: lint, types, import rules, generated docs, tests"
 	@echo "also: setup, lint, format, types, imports, docs, docs-check, lock, clean"
 
@@ -24,6 +25,9 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
+
+prove: setup
+	@$(BIN)/python -m tests.proof $(ARGS)
 
 check: lint types imports docs-check test
 

@@ -1,0 +1,209 @@
+"""Runs scenarios: each run on its broker, with its load and its faults, and then the oracle."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+import tempfile
+import time
+import traceback
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streams.settings import Settings
+from tests.proof.brokers import Brokers, configure_topics, remove_topics
+from tests.proof.load import Load
+from tests.proof.oracle import Verdict, Written, compare
+from tests.proof.plan import Plan
+from tests.proof.report import Finished
+from tests.proof.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tests.proof.report import Report
+    from tests.proof.scenario import Guarantee, Scenario
+
+SESSIONS_MS = (2_000, 3_000, 4_000, 6_000)
+"""Session timeouts that runs draw from."""
+SETTLE_SECONDS = 60.0
+"""How long the workers may take for what is left when the story is told."""
+
+
+class Run(NamedTuple):
+    """One run that is to be made."""
+
+    scenario: Scenario
+    guarantee: Guarantee
+    seed: int
+    number: int
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What tells it from all others."""
+        return (self.scenario.name, self.guarantee, self.seed, self.number)
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        guarantee = self.guarantee.replace("_", " ")
+        return f"{self.scenario.name}, {guarantee}, run {self.number} of seed {self.seed}"
+
+
+def planned(
+    chosen: Iterable[Scenario],
+    guarantees: Sequence[Guarantee],
+    *,
+    seed: int,
+    report: Report,
+    most: int | None = None,
+) -> list[Run]:
+    """The runs that are missing in a report, the first of every scenario before the second of any."""
+    done = {run.key for run in report.finished}
+    runs = [
+        Run(scenario, guarantee, seed, number)
+        for scenario in chosen
+        for number in range(scenario.runs if most is None else most)
+        for guarantee in scenario.guarantees
+        if guarantee in guarantees
+    ]
+    return sorted((run for run in runs if run.key not in done), key=lambda run: run.number)
+
+
+@dataclass
+class Runner:
+    """Makes runs.
+
+    Args:
+        brokers: where.
+        say: prints a line.
+    """
+
+    brokers: Brokers
+    say: Callable[[str], None]
+
+    async def run(self, run: Run) -> Finished:
+        """Make one run; whatever goes wrong is in the result."""
+        scenario = run.scenario
+        folder = Path(tempfile.mkdtemp(prefix="cartpulse-proof-"))
+        # One schedule for both guarantees.
+        chance = random.Random(f"{run.seed} {scenario.name} {run.number}")
+        started, schedule = time.monotonic(), list[str]()
+
+        def say(line: str) -> None:
+            schedule.append(line)
+            self.say(f"  {time.monotonic() - started:5.1f} s  {line}")
+
+        async with self.brokers.of(scenario) as broker:
+            settings = service(run, broker.address, chance)
+            say(f"session {settings.session_timeout_ms} ms, {settings.partitions} partitions")
+            plan = Plan(settings, seed=str(chance.random()), events=scenario.events, days=scenario.days)
+            load = Load(settings, plan, rate=scenario.rate, transactions=scenario.transactions)
+            stage = Stage(settings, folder, guarantee=run.guarantee, broker=broker, load=load, say=say)
+            async with stage:
+                await configure_topics(settings, scenario.topics)
+                failure = await self._told(stage, run, chance)
+                exits = stage.worker_exits
+                stage.end_all()
+                verdict = Verdict()
+                if stage.judged:
+                    verdict, failure = await _judged(stage, failure)
+            await remove_topics(settings)
+        finished = Finished(
+            name=scenario.name,
+            guarantee=run.guarantee,
+            seed=run.seed,
+            number=run.number,
+            events=sum(load.copies.values()),
+            lost=verdict.lost,
+            counted_twice=verdict.counted_twice,
+            outputs_missing=verdict.outputs_missing,
+            outputs_repeated=verdict.outputs_repeated,
+            customers_differing=verdict.customers_differing,
+            longest_stall_seconds=round(stage.watch.longest_stall, 2),
+            worker_exits=exits,
+            faults=stage.faults,
+            seconds=round(time.monotonic() - started, 1),
+            slow=_too_slow(run, settings, stage),
+            failure=failure,
+            kept=str(folder),
+        )
+        return self._keep(finished, folder, schedule, verdict)
+
+    async def _told(self, stage: Stage, run: Run, chance: random.Random) -> str | None:
+        """Tell the story and wait until all is applied; the answer is what went wrong."""
+        deadline = 4 * run.scenario.seconds + 60
+        try:
+            async with asyncio.timeout(deadline):
+                await run.scenario.story(stage, chance)
+                if stage.judged:
+                    await stage.settled(SETTLE_SECONDS)
+        except TimeoutError:
+            return f"it hung: not over after {deadline:g} s"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other runs go on
+            text = "".join(traceback.format_exception(error))
+            (stage.folder / "failure.txt").write_text(text, encoding="utf-8")
+            return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        return None
+
+    def _keep(self, run: Finished, folder: Path, schedule: list[str], verdict: Verdict) -> Finished:
+        """Of a clean run nothing is kept; of another, or a slow one, logs, schedule and findings."""
+        if run.clean and run.slow is None:
+            shutil.rmtree(folder)
+            return replace(run, kept=None)
+        found = {"run": vars(run), "schedule": schedule, "details": verdict.details}
+        (folder / "found.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+        return run
+
+
+def service(run: Run, address: str, chance: random.Random) -> Settings:
+    """The settings of a run, its names used by no other."""
+    own = uuid.uuid4().hex[:12]
+    given: dict[str, Any] = {
+        "kafka_broker": address,
+        "application": f"proof-{own}",
+        "topic_prefix": f"{own}.",
+        "partitions": 4,
+        "session_timeout_ms": chance.choice(SESSIONS_MS),
+        "batch_records": 200,
+        "sweep_limit": 100,
+        "web_port": 0,
+        "log_format": "console",
+    }
+    if "delivery_guarantee" in Settings.model_fields:
+        given["delivery_guarantee"] = run.guarantee
+    return Settings.model_validate(given | dict(run.scenario.settings))
+
+
+def available() -> tuple[Guarantee, ...]:
+    """The guarantees that this release has."""
+    return (
+        ("at_least_once", "exactly_once")
+        if "delivery_guarantee" in Settings.model_fields
+        else ("at_least_once",)
+    )
+
+
+async def _judged(stage: Stage, failure: str | None) -> tuple[Verdict, str | None]:
+    """What the oracle says; of a run that failed, too."""
+    try:
+        async with asyncio.timeout(SETTLE_SECONDS * 2):
+            outcomes = await stage.outcomes()
+            found = await stage.found()
+    except Exception as error:  # noqa: BLE001 - the run has failed, whatever it is
+        return Verdict(), failure or f"nothing could be compared: {error!r}"[:300]
+    written = Written(stage.load.copies, frozenset(stage.load.in_doubt))
+    return compare(outcomes, found, written, exactly_once=stage.guarantee == "exactly_once"), failure
+
+
+def _too_slow(run: Run, settings: Settings, stage: Stage) -> str | None:
+    if run.scenario.stall is None:
+        return None
+    most = settings.session_timeout_ms / 1_000 + run.scenario.stall
+    if stage.watch.longest_stall <= most:
+        return None
+    return f"a partition stood still for {stage.watch.longest_stall:.1f} s; {most:g} s are promised"

@@ -1,0 +1,268 @@
+"""What a story has at hand: workers to start and to hurt, the load, the broker, and waits with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Any, Self
+
+from aiokafka import TopicPartition
+
+from streams.changelog import Greatest
+from streams.recovery import log_start, read_to_end
+from streams.topics import OUTPUTS
+from tests.proof.oracle import Found, Replay
+from tests.proof.watch import Watch
+from tests.proof.worker import FailingLedger
+from tests.support.cluster import Cluster, Job
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from models.ledger import Ledger
+    from models.settings import LedgerSettings
+    from streams.settings import Settings
+    from tests.proof.load import Load
+    from tests.proof.oracle import Outcome
+    from tests.proof.scenario import Guarantee
+
+    Worker = subprocess.Popen[bytes]
+
+END_SECONDS = 20.0
+"""How long a worker that was told to end may take; it promises ten."""
+
+
+def failing_ledger(settings: LedgerSettings, partition: int, partitions: int) -> Ledger:
+    """The ledger that the proof's workers run."""
+    return FailingLedger(settings, partition=partition, partitions=partitions)
+
+
+JOB = Job(program=("tests.proof.worker", "worker"), ledger=failing_ledger)
+
+
+class Stage(Cluster):
+    """One run's service on its broker.
+
+    Args:
+        settings: of the service, its topics named as in no other run.
+        folder: where the workers' logs go.
+        guarantee: the run's.
+        broker: what the scenario asked for: one node, or three.
+        load: of the run, not started yet.
+        say: prints a line of the schedule.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        *,
+        guarantee: Guarantee,
+        broker: Any,
+        load: Load,
+        say: Callable[[str], None],
+    ) -> None:
+        super().__init__(settings, folder, JOB)
+        self.reading = {"isolation_level": "read_committed"}
+        self.folder = folder
+        self.guarantee = guarantee
+        self.broker = broker
+        self.load = load
+        self.faults = 0
+        """How many there were."""
+        self.judged = True
+        """Whether the oracle has a say; a story that ends with a worker that refuses to go on may set it."""
+        self.broken: list[str] = []
+        """What a worker did that nobody had asked for."""
+        self._say = say
+        self._expected: set[Worker] = set()
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.watch = Watch(self.settings, self.load.ends)
+        await self.watch.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.load.close()
+        await self.watch.__aexit__(*error)
+        await super().__aexit__(*error)
+
+    # --- workers --------------------------------------------------------------------------------------------
+
+    def start(self, *, slow_ms: int = 0, block_ms: int = 0, **environment: str) -> Worker:
+        """Start a worker.
+
+        Args:
+            slow_ms: how long its agent waits inside every batch.
+            block_ms: how long every batch holds up the process.
+            environment: more variables, such as `KAFKA_BROKER=proxy.address`; they win over the settings.
+        """
+        slowed = {"SLOW_MS": slow_ms, "BLOCK_MS": block_ms}
+        return self.start_worker(**{name: str(ms) for name, ms in slowed.items() if ms}, **environment)
+
+    @property
+    def running(self) -> list[Worker]:
+        """The workers that live and were not told to end, in the order in which they were started."""
+        return [worker for worker in self.workers if worker not in self._expected and worker.poll() is None]
+
+    def number(self, worker: Worker) -> int:
+        """The how-manieth worker it is, for the schedule."""
+        return self.workers.index(worker)
+
+    def kill(self, worker: Worker) -> None:
+        """SIGKILL."""
+        self._expected.add(worker)
+        self.fault(f"SIGKILL of worker {self.number(worker)}")
+        worker.kill()
+        worker.wait()
+
+    def stop(self, worker: Worker) -> None:
+        """SIGSTOP: it stands still in the middle of whatever it does."""
+        self.fault(f"SIGSTOP of worker {self.number(worker)}")
+        worker.send_signal(signal.SIGSTOP)
+
+    def go_on(self, worker: Worker) -> None:
+        """SIGCONT."""
+        self.note(f"SIGCONT of worker {self.number(worker)}")
+        worker.send_signal(signal.SIGCONT)
+
+    async def term(self, worker: Worker) -> None:
+        """SIGTERM, and wait for a clean end."""
+        self.fault(f"SIGTERM of worker {self.number(worker)}")
+        worker.send_signal(signal.SIGTERM)
+        await self.ends(worker, 0)
+
+    async def ends(self, worker: Worker, status: int, line: str = "", seconds: float = END_SECONDS) -> None:
+        """Wait until a worker ends, as it should: with this status, and one CRITICAL line with these words.
+
+        Raises:
+            AssertionError: it does not end, or not so.
+        """
+        self._expected.add(worker)
+        await self.until(lambda: worker.poll() is not None, seconds, f"worker {self.number(worker)} ends")
+        said = self.log_of(self.number(worker)).read_text(errors="replace")
+        assert worker.poll() == status, (
+            f"worker {self.number(worker)} ended with {worker.poll()}:\n{said[-3_000:]}"
+        )
+        assert "Traceback" not in said, said[-3_000:]
+        if line:
+            endings = [each for each in said.splitlines() if "The worker ends:" in each]
+            assert len(endings) == 1, endings
+            assert line in endings[0], endings[0]
+
+    @property
+    def worker_exits(self) -> int:
+        """How many workers ended although nobody had asked them to."""
+        return sum(worker.poll() is not None for worker in self.workers if worker not in self._expected)
+
+    def end_all(self) -> None:
+        """SIGKILL for all that live: what is to be compared is on the broker."""
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
+
+    # --- the schedule ---------------------------------------------------------------------------------------
+
+    def fault(self, what: str) -> None:
+        """Say that something is broken now; standing still counts from here."""
+        self.faults += 1
+        self.note(what)
+        self.watch.measure_from_now()
+
+    def mended(self, what: str) -> None:
+        """Say that something works again; standing still counts from here anew."""
+        self.note(what)
+        self.watch.measure_from_now()
+
+    def away(self, what: str) -> None:
+        """Say that something is taken away without which nothing can move: nothing counts until `mended`."""
+        self.faults += 1
+        self.note(what)
+        self.watch.measure_no_more()
+
+    def note(self, what: str) -> None:
+        """A line of the schedule; two runs of one seed have the same."""
+        self._say(what)
+
+    # --- waiting --------------------------------------------------------------------------------------------
+
+    async def applied(self) -> int:
+        """How many events the clock rows account for."""
+        return self.watch.applied
+
+    async def until_applied(self, least: int, seconds: float = 60) -> None:
+        """Wait until so many events are accounted for."""
+        await super().until_applied(min(least, self.load.events), seconds)
+
+    async def pause(self, seconds: float) -> None:
+        """Let so much time pass."""
+        self.note(f"{seconds:.2f} s pass")
+        await asyncio.sleep(seconds)
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    async def settled(self, seconds: float) -> list[Outcome]:
+        """Wait until the load is written and every clock row is the one that the oracle says.
+
+        Raises:
+            AssertionError: they did not.
+        """
+        await self.load.finish()
+        ends = self.load.ends
+        await self.until(
+            lambda: all(self.watch.positions[number] >= end for number, end in ends.items()),
+            seconds,
+            f"the end of the log ({ends} events, {self.watch.positions} applied)",
+        )
+        replays = self._replays()
+        outcomes = [await self._caught_up(replay) for replay in replays]
+        self.wanted = outcomes
+
+        async def settled() -> bool:
+            for replay in replays:  # events that were sent on arrive late
+                await self._caught_up(replay)
+            return all(
+                self.watch.clocks.get(number) == outcome.rows.get(b"\0clock")
+                for number, outcome in enumerate(outcomes)
+            )
+
+        await self.until(settled, seconds, "the clock rows of the replay")
+        return outcomes
+
+    def _replays(self) -> list[Replay]:
+        settings = self.settings
+        return [
+            Replay(settings, number, self.job.ledger(settings.ledger, number, settings.partitions))
+            for number in range(settings.partitions)
+        ]
+
+    async def outcomes(self) -> list[Outcome]:
+        """What the log comes to, as it stands."""
+        return [await self._caught_up(replay) for replay in self._replays()]
+
+    async def _caught_up(self, replay: Replay) -> Outcome:
+        source = TopicPartition(self.settings.purchases_topic, replay.partition)
+        async for raws in read_to_end(self._reader, source, replay.position):
+            replay.take(raws)
+        replay.position = await self._reader.position(source)
+        return replay.finish()
+
+    async def found(self) -> list[Found]:
+        """What is on the broker, read from the first record by a consumer that reads what is committed."""
+        return [await self._found(number) for number in range(self.settings.partitions)]
+
+    async def _found(self, number: int) -> Found:
+        settings, found = self.settings, Found()
+        changelog, greatest = TopicPartition(settings.changelog_topic, number), Greatest()
+        start = await log_start(self._reader, changelog, holes=True)
+        async for records in read_to_end(self._reader, changelog, start):
+            greatest.take(records)
+        found.rows = greatest.rows
+        for topic in (*map(settings.topic, OUTPUTS), settings.dead_letters_topic):
+            async for records in read_to_end(self._reader, TopicPartition(topic, number), 0):
+                found.take(records)
+        return found

@@ -1,0 +1,54 @@
+"""`cartpulse worker` with a model that fails on one category, and with an agent that can be slowed.
+
+`SLOW_MS` makes the agent wait so long inside every batch while all else goes on: fetches, rebalances,
+recovery. `BLOCK_MS` makes every batch hold up the whole process for that long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from cartpulse.main import main
+from models.ledger import Ledger
+from streams.batch import Batch
+from tests.support.failing_worker import failing_apply
+
+if TYPE_CHECKING:
+    from models.changes import Changes
+    from models.records import Records
+
+
+class FailingLedger(Ledger):
+    """The real ledger, in which a model fails on baskets of one category, having changed things."""
+
+    def advance(self, records: Records) -> Changes:
+        """Apply as the ledger does, and fail where the category is met."""
+        with mock.patch("models.ledger.apply", failing_apply):
+            return super().advance(records)
+
+
+class BlockingLedger(FailingLedger):
+    """Holds up the process over every batch."""
+
+    def advance(self, records: Records) -> Changes:
+        """Apply, slowly."""
+        time.sleep(float(os.environ["BLOCK_MS"]) / 1_000)
+        return super().advance(records)
+
+
+async def enter_slowly(batch: Batch) -> Batch:
+    """Take up a batch, and then wait; it stands in for `Batch.__aenter__`."""
+    batch.entered = True
+    await asyncio.sleep(float(os.environ["SLOW_MS"]) / 1_000)
+    return batch
+
+
+if __name__ == "__main__":
+    if "SLOW_MS" in os.environ:
+        mock.patch.object(Batch, "__aenter__", enter_slowly).start()
+    mock.patch("agents.worker.Ledger", BlockingLedger if "BLOCK_MS" in os.environ else FailingLedger).start()
+    main()
