@@ -30,7 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import IO, TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -165,17 +165,21 @@ class LocalBroker:
         return self._log.read()[-2_000:].decode(errors="replace").strip() or "it said nothing."
 
 
-async def answers(address: str) -> None:
+async def answers(address: str, **login: Any) -> None:
     """Return when a topic can be made and written at `address`, and leave no topic behind.
+
+    Args:
+        address: `host:port`.
+        login: What aiokafka's clients need beyond it.
 
     Raises:
         KafkaError: it cannot.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    admin = AIOKafkaAdminClient(bootstrap_servers=address, **login)
     await admin.start()
     try:
         await admin.create_topics([NewTopic(PROBE_TOPIC, 1, 1)])
-        producer = AIOKafkaProducer(bootstrap_servers=address, acks="all")
+        producer = AIOKafkaProducer(bootstrap_servers=address, acks="all", **login)
         await producer.start()
         try:
             await producer.send_and_wait(PROBE_TOPIC, b"ready")

@@ -5,7 +5,8 @@ CartpulseError
  ├─ TopicMismatch            a topic exists and differs from what Cartpulse needs
  ├─ TopicsNotMade            the broker refused to make a topic, or did not bring it up in time
  ├─ BrokerUnreachable        no broker answers at KAFKA_BROKER
- ├─ LocalBrokerError         the embedded broker cannot be found, started or kept running
+ ├─ LocalBrokerError         a broker of our own cannot be found, started or kept running
+ │   └─ KafkaUnavailable     Apache Kafka cannot run here: Java or Maven is missing
  ├─ SourceJumped             the purchases log and the state made from it do not fit together
  ├─ ChangelogUnreadable      the changelog holds something that is no row of ours
  ├─ DeliveryFailed           a send was refused, or not acknowledged in time
@@ -36,7 +37,11 @@ class BrokerUnreachable(CartpulseError):
 
 
 class LocalBrokerError(CartpulseError):
-    """The embedded broker cannot be found, started or kept running."""
+    """A broker of our own, embedded or Apache Kafka, cannot be found, started or kept running."""
+
+
+class KafkaUnavailable(LocalBrokerError):
+    """Apache Kafka cannot run here; the message says what to install."""
 
 
 class SourceJumped(CartpulseError):

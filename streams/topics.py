@@ -39,6 +39,10 @@ READY_SECONDS: Final = 30.0
 
 TIMESTAMPS: Final = "message.timestamp.type"
 
+SAFE_COPIES: Final = 3
+"""From so many copies on, a write must be in two before it is acknowledged: one broker may then be lost with
+all it held, and writes go on. With fewer copies, nothing could be written while one broker is away."""
+
 OUTPUTS: Final = ("replenishment-alerts", "segment-changes")
 """Contract names of the output topics."""
 
@@ -103,7 +107,8 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
         settings.changelog_topic: changelog,
         settings.commands_topic: commands,
     }
-    return tuple(TopicSpec(name, settings.partitions, config) for name, config in named.items())
+    safety = {"min.insync.replicas": "2"} if settings.replication_factor >= SAFE_COPIES else {}
+    return tuple(TopicSpec(name, settings.partitions, config | safety) for name, config in named.items())
 
 
 async def create_topics(settings: Settings) -> TopicsReport:

@@ -13,9 +13,12 @@ os.environ.setdefault(
 
 import pytest
 
+from streams.apache_kafka import ApacheKafka
 from streams.broker import LocalBroker
+from streams.errors import KafkaUnavailable
+from streams.kafka_node import Node
 from streams.settings import Settings
-from tests.support.apache_kafka import ApacheKafka, KafkaUnavailable
+from tests.support.kafka_cluster import LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +48,7 @@ def tansu() -> Iterator[LocalBroker]:
 @pytest.fixture(scope="session")
 def apache_kafka() -> Iterator[ApacheKafka]:
     """Apache Kafka, one for the whole run; a test of its own loss makes its own `ApacheKafka`."""
-    broker = ApacheKafka()
+    broker = ApacheKafka(Node(logins=(LOGIN,)))
     try:
         asyncio.run(broker.start())
         yield broker

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -137,25 +135,3 @@ def test_a_topic_is_read_to_its_end_whatever_its_batches(settings: Settings) -> 
     values = [str(number).encode() for number in range(25)]
     write(settings, settings.purchases_topic, *values)
     assert sorted(record.value for record in held(settings, settings.purchases_topic)) == sorted(values)
-
-
-@pytest.mark.end_to_end
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_broker_names_its_address_and_ends_with_a_signal(sent: signal.Signals, status: int) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cartpulse", "broker", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("KAFKA_BROKER=127.0.0.1:")
-        process.send_signal(sent)
-        _, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == status
-    assert "Traceback" not in errors

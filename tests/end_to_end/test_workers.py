@@ -12,9 +12,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.ledger import Ledger
+from streams.apache_kafka import ApacheKafka
 from streams.broker import LocalBroker
 from streams.clients import consumer_options
-from tests.support.apache_kafka import ApacheKafka
 from tests.support.cluster import Cluster, Job
 from tests.support.purchases import produce, purchase, shop
 

@@ -30,13 +30,13 @@ from streams.clients import (
 from streams.errors import BrokerUnreachable, SettingsError
 from streams.settings import Settings
 from streams.topics import create_topics
-from tests.support.apache_kafka import LOGIN
+from tests.support.kafka_cluster import LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.apache_kafka import ApacheKafka
+    from streams.apache_kafka import ApacheKafka
 
 SECURED = Settings(
     kafka_broker="kafka-1:9093,kafka-2:9093",
@@ -48,12 +48,11 @@ SECURED = Settings(
 
 
 def secured(fresh_settings: Callable[..., Settings], node: ApacheKafka, **overrides: object) -> Settings:
-    user, password = LOGIN
     login: dict[str, object] = {
         "kafka_broker": node.secured_address,
         "kafka_security_protocol": "SASL_SSL",
-        "kafka_sasl_username": user,
-        "kafka_sasl_password": SecretStr(password),
+        "kafka_sasl_username": LOGIN.user,
+        "kafka_sasl_password": SecretStr(LOGIN.password),
         "kafka_ssl_cafile": node.certificate,
     }
     return fresh_settings(node, **(login | overrides))

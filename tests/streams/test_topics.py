@@ -19,9 +19,9 @@ from streams.topics import OUTPUTS, create_topics, topic_specs
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from streams.apache_kafka import ApacheKafka
     from streams.broker import LocalBroker
     from tests.conftest import Broker
-    from tests.support.apache_kafka import ApacheKafka
 
 
 @asynccontextmanager
@@ -86,6 +86,12 @@ def test_purchases_carry_the_brokers_time_under_the_wall_clock_alone() -> None:
     }
     assert kinds["log"].config["message.timestamp.type"] == "CreateTime"
     assert kinds["wall"].config["message.timestamp.type"] == "LogAppendTime"
+
+
+def test_a_write_must_be_in_two_of_three_copies_and_in_the_only_one_of_fewer() -> None:
+    for copies, least in ((1, None), (2, None), (3, "2"), (5, "2")):
+        configs = [spec.config for spec in topic_specs(Settings(replication_factor=copies))]
+        assert {config.get("min.insync.replicas") for config in configs} == {least}
 
 
 async def test_missing_topics_are_made_and_a_second_run_finds_them_fitting(

@@ -1,0 +1,89 @@
+"""What Apache Kafka needs to run here: Java, and its jars, which Maven fetches once (43 MB) into a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from streams.errors import KafkaUnavailable
+
+POM: Final = Path(__file__).with_name("pom.xml")
+"""Names the artifacts and their versions; a part of the installed package."""
+
+JAVA: Final = 17
+"""The oldest Java that Apache Kafka 4 runs on."""
+
+
+def fetched() -> bool:
+    """Whether the jars are there."""
+    return _jars().is_dir()
+
+
+def artifacts() -> Path:
+    """The folder with Kafka's jars, fetched when they are not there yet.
+
+    Raises:
+        KafkaUnavailable: no Maven, or it could not fetch them.
+    """
+    jars = _jars()
+    if fetched():
+        return jars
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise KafkaUnavailable(
+            "Apache Kafka is fetched by Maven, and there is no `mvn`: install Maven 3.8 or newer "
+            "(Debian, Ubuntu: apt-get install maven; macOS: brew install maven)."
+        )
+    jars.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="fetching-", dir=jars.parent))
+    arguments = ["-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
+    result = subprocess.run(  # noqa: S603 (the program that was found, on a file of ours)
+        [maven, *arguments], capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        shutil.rmtree(folder)
+        raise KafkaUnavailable(
+            "Maven could not fetch Apache Kafka; look at the network and at Maven's settings: "
+            f"{result.stdout[-1_000:].strip()}"
+        )
+    try:
+        folder.rename(jars)
+    except OSError:  # another run was faster
+        shutil.rmtree(folder)
+    return jars
+
+
+def java() -> str:
+    """The Java program.
+
+    Raises:
+        KafkaUnavailable: there is none, or it is too old.
+    """
+    program = shutil.which("java")
+    if program is None:
+        raise KafkaUnavailable(
+            f"Apache Kafka runs on Java, and there is no `java`: install Java {JAVA} or newer "
+            f"(Debian, Ubuntu: apt-get install openjdk-{JAVA}-jre-headless; macOS: brew install openjdk)."
+        )
+    said = subprocess.run(  # noqa: S603 (the program that was found)
+        [program, "-version"], capture_output=True, text=True, check=False
+    ).stderr
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < JAVA:
+        raise KafkaUnavailable(
+            f"Apache Kafka needs Java {JAVA} or newer, and `java` is {said.strip()[:60]!r}: "
+            f"install Java {JAVA}, and put it first in PATH."
+        )
+    return program
+
+
+def _jars() -> Path:
+    """Where they are kept: a folder of its own for each list of artifacts."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cartpulse"
+    return cache / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
