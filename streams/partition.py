@@ -133,6 +133,7 @@ class Partition:
         self._ledger = ledger
         self.delivery = delivery
         self.expected = self._end = delivery.acknowledged
+        self._turn.set()  # a sweep that was interrupted goes on, whether records come or not
 
     def offer(self, raws: list[Any]) -> None:
         """Take fetched records that begin where the ones before ended."""

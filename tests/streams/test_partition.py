@@ -23,7 +23,7 @@ from streams.partition import Partition
 from streams.settings import Settings
 from tests.support.counting import CountingLedger
 from tests.support.fake_kafka import FakeClock, FakeLogs, FakeProducer, until
-from tests.support.runs import consumed
+from tests.support.runs import consumed, run_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -104,6 +104,14 @@ async def owned(ledger: Any = None, *, agent: bool = True) -> AsyncIterator[Owne
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_an_interrupted_sweep_goes_on_though_no_record_comes() -> None:
+    ledger = CountingLedger(day=5)
+    ledger.advance(run_of("abcdef").records)
+    assert ledger.sweeping
+    async with owned(ledger):
+        await until(lambda: not ledger.sweeping)
 
 
 async def test_records_are_applied_and_their_rows_written_with_the_clock_row_last() -> None:
