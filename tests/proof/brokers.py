@@ -9,9 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from streams.apache_kafka import ApacheKafka
 from streams.clients import connection
 from streams.topics import topic_specs
-from tests.support.apache_kafka import ApacheKafka
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -17,9 +17,9 @@ from streams.topics import create_topics
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams.apache_kafka import ApacheKafka
     from streams.broker import LocalBroker
     from streams.settings import Settings
-    from tests.support.apache_kafka import ApacheKafka
 
 
 async def test_the_member_never_leaves_for_want_of_fetches_and_the_reader_has_no_group(
