@@ -148,6 +148,7 @@ def transactional_options(settings: Settings, partition: int) -> dict[str, Any]:
     return options | {
         "transactional_id": f"{settings.group}-{partition}",
         "transaction_timeout_ms": options["request_timeout_ms"],
+        "retry_backoff_ms": 20,  # the default of 100 shows in the latency whenever two transactions meet
     }
 
 

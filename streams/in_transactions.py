@@ -25,7 +25,7 @@ from aiokafka.errors import (
 
 from models.changes import Row
 from streams.changelog import ROWS_PER_BATCH_BYTES, fill
-from streams.delivery import Delivery, Send, Step, record_batches
+from streams.delivery import AHEAD, Delivery, Send, Step, record_batches
 from streams.errors import DeliveryFailed
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 MARKER = 1
 """Offsets that the end of a transaction takes in every partition it wrote to."""
+
+SETTLE_SECONDS = 0.003
+"""Between two transactions: the markers of the first are still being written when its end is acknowledged,
+and aiokafka puts a transaction that begins before that off by 20 ms."""
 
 FENCED = (
     ProducerFenced,
@@ -77,6 +81,13 @@ class InTransactions(Delivery):
         self._deadline = deadline
         self._fenced = fenced
         self._open = False
+        self._under_way = 0
+        self._ended = float("-inf")
+
+    @property
+    def room(self) -> bool:
+        """Whether another step may be computed: those of the transaction under way do not count."""
+        return len(self._steps) - self._under_way < AHEAD
 
     async def close(self) -> None:
         """End the transaction that is open, so that readers need not wait until it times out, and stop."""
@@ -88,11 +99,14 @@ class InTransactions(Delivery):
             await self._producer.stop()
 
     async def _deliver(self) -> int:
-        steps = together(self._steps)
+        await asyncio.sleep(self._ended + SETTLE_SECONDS - asyncio.get_running_loop().time())
         await self._epoch.permit()
+        steps = together(self._steps)
+        self._under_way = len(steps)
         try:
             async with asyncio.timeout(self._deadline):
-                return len(steps) if await self._transact(steps) else 0
+                if not await self._transact(steps):
+                    return 0
         except TimeoutError:
             raise DeliveryFailed(
                 f"A transaction of partition {self._source.partition} was not finished within "
@@ -107,22 +121,28 @@ class InTransactions(Delivery):
                 f"The broker refused a transaction of partition {self._source.partition}: "
                 f"{error or type(error).__name__}"
             ) from error
+        self._under_way = 0
+        return len(steps)
 
     async def _transact(self, steps: Sequence[Step]) -> bool:
         rows = merged(steps)
         await self._producer.begin_transaction()
         self._open = True
         outputs = (self._send(target, mine) for target, mine in by_target(steps).items())
-        base = (await asyncio.gather(self._send_rows(rows), *outputs))[0]
+        base, _, *_ = await asyncio.gather(
+            self._send_rows(rows),
+            self._producer.send_offsets_to_transaction({self._source: steps[-1].end}, self._group),
+            *outputs,
+        )
         if rows and base != self.base:
             self._overtaken(self.base, base)
             return False
-        await self._producer.send_offsets_to_transaction({self._source: steps[-1].end}, self._group)
         await self._epoch.permit()
         self._open = False  # from here on it is the broker's to end
         await self._producer.commit_transaction()
         if rows:
             self.base = base + len(rows) + MARKER
+        self._ended = asyncio.get_running_loop().time()
         return True
 
     async def _send_rows(self, rows: Sequence[Row]) -> int:

@@ -103,17 +103,29 @@ async def test_nothing_counts_before_the_commit_is_acknowledged(delivered: Deliv
 async def test_all_that_waits_goes_into_one_transaction_and_of_a_key_only_its_last_row(
     delivered: Delivered,
 ) -> None:
-    delivered.producer.held = asyncio.Event()
     for end in range(1, AHEAD + 1):
         delivered.delivery.put(step(end, key=b"%d" % (end % 2)))
-    await asyncio.sleep(0)
-    assert not delivered.delivery.room
-    delivered.producer.held.set()
     await until(lambda: delivered.delivery.idle)
     assert delivered.producer.done == ["begin", "commit"]
     assert values(delivered.logs, OUTPUTS) == [b"output 1", b"output 2", b"output 3", b"output 4"]
     assert values(delivered.logs, CHANGELOG) == [b"row 3", b"row 4", b"4"]
     assert delivered.logs.committed == {SOURCE: 4}
+
+
+async def test_steps_of_the_transaction_under_way_do_not_keep_others_from_being_computed(
+    delivered: Delivered,
+) -> None:
+    delivered.producer.held = asyncio.Event()
+    for end in range(1, AHEAD + 1):
+        delivered.delivery.put(step(end))
+    assert not delivered.delivery.room
+    await until(lambda: delivered.delivery.room)
+    for end in range(AHEAD + 1, 2 * AHEAD + 1):
+        delivered.delivery.put(step(end))
+    assert not delivered.delivery.room
+    delivered.producer.held.set()
+    await until(lambda: delivered.delivery.idle)
+    assert delivered.settled == [AHEAD, 2 * AHEAD]
 
 
 async def test_rows_after_a_marker_land_where_they_are_expected(delivered: Delivered) -> None:
