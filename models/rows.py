@@ -21,6 +21,10 @@ class RowError(ValueError):
     """A row that this release cannot read: cut off, damaged, or of a later format version."""
 
 
+class LaterFormat(RowError):  # noqa: N818 - nothing is wrong with the row
+    """A row that a later release wrote, in a format that this one does not know."""
+
+
 class Header(NamedTuple):
     """What every row says about itself."""
 
@@ -39,13 +43,16 @@ def header(value: bytes) -> Header:
     Of two rows with one key the one with the greater (offset, boundary) is the later state.
 
     Raises:
-        RowError: Too short, or of a later format version.
+        RowError: Too short.
+        LaterFormat: Of a later format version.
     """
     if len(value) < HEADER.itemsize + _CHECKSUM_BYTES:
         raise RowError(f"a row of {len(value)} bytes is too short to be one")
     version, offset, boundary, due = _HEADER.unpack_from(value)
     if version > ROW_VERSION:
-        raise RowError(f"a row of format {version} needs a later release: this one reads up to {ROW_VERSION}")
+        raise LaterFormat(
+            f"a row of format {version} needs a later release: this one reads up to {ROW_VERSION}"
+        )
     return Header(version, offset, boundary, due)
 
 

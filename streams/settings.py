@@ -141,7 +141,18 @@ class Settings(BaseSettings, LedgerSettings):
         description="Most customers of a day boundary's sweep handled between two batches.",
     )
     send_deadline_seconds: float = Field(
-        30.0, ge=1, le=600, description="A send not acknowledged within this many seconds ends the worker."
+        30.0,
+        ge=1,
+        le=600,
+        description="A send not acknowledged within this many seconds ends the worker; so does a broker that "
+        "has answered nothing else for twice as long.",
+    )
+    stall_seconds: float = Field(
+        60.0,
+        ge=5,
+        le=3_600,
+        description="A partition that has purchases to apply and has not got on for so many seconds ends the "
+        "worker, after a warning at half of it.",
     )
     delivery_guarantee: Literal["auto", "at_least_once", "exactly_once"] = Field(
         "auto",

@@ -8,13 +8,22 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+)
 from aiokafka.structs import TopicPartition
 
 from models.decode import Decoder
 from models.rows import CLOCK_KEY, header
 from streams.ending import Ending
-from streams.errors import BrokerUnreachable, EngineFault, SourceJumped
+from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault, SourceJumped
 from streams.partitions import Partitions
 from streams.settings import Settings
 from tests.support.counting import CountingLedger
@@ -46,7 +55,7 @@ class Service(Partitions):
             channel=SimpleNamespace(queue=self.batches),  # type: ignore[arg-type] # a queue is all it needs
             connections=self.kafka,  # type: ignore[arg-type] # in memory
             clock=self.clock,
-            ending=Ending(self.last_resort.append),
+            ending=Ending(lambda seconds, _: self.last_resort.append(seconds)),
         )
 
     def make_ledger(self, partition: int, partitions: int) -> CountingLedger:
@@ -380,6 +389,108 @@ async def test_an_error_of_the_consumer_ends_the_worker(monkeypatch: pytest.Monk
         await until(lambda: service.crashed)
         assert isinstance(service.crash_reason, TopicAuthorizationFailedError)
         assert service.last_resort
+
+
+async def test_a_broker_that_goes_away_while_a_partition_is_opened_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusals = [KafkaConnectionError("refused"), NodeNotReadyError(), KafkaTimeoutError()]
+
+    async with running(fill(FakeLogs(), 5)) as service:
+        connect, ask = service.kafka.reader, service.kafka.group.committed
+
+        async def reader() -> FakeConsumer:
+            if len(refusals) > 1:
+                raise refusals.pop(0)
+            return await connect()
+
+        async def committed(partition: TopicPartition) -> int | None:
+            if refusals:
+                raise refusals.pop(0)
+            return await ask(partition)
+
+        monkeypatch.setattr(service.kafka, "reader", reader)
+        monkeypatch.setattr(service.kafka.group, "committed", committed)
+        await service.assigned(*SOURCES)
+        await until(lambda: clocks(service.logs) == [4])
+        assert not refusals
+        assert service.reason is None
+
+
+async def test_a_broker_that_stays_away_while_a_partition_is_opened_ends_the_worker_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+
+        async def reader() -> None:
+            service.clock.at += 20
+            raise KafkaConnectionError("refused")
+
+        monkeypatch.setattr(service.kafka, "reader", reader)
+        await service.kafka.group.rebalance(SOURCES)
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, BrokerUnreachable)
+        ends = [record for record in caplog.records if record.levelname == "CRITICAL"]
+        assert len(ends) == 1
+        assert "CARTPULSE_SEND_DEADLINE_SECONDS" in ends[0].getMessage()
+
+
+async def test_a_fetch_that_fails_because_the_coordinator_moves_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusals = [KafkaError("UnknownError()"), GroupCoordinatorNotAvailableError()]
+    async with running(fill(FakeLogs(), 5)) as service:
+        fetch = service.kafka.group.getmany
+
+        async def getmany(*partitions: TopicPartition, **options: int) -> dict[TopicPartition, Any]:
+            if refusals:
+                raise refusals.pop(0)
+            return await fetch(*partitions, **options)
+
+        monkeypatch.setattr(service.kafka.group, "getmany", getmany)
+        await service.assigned(*SOURCES)
+        await until(lambda: clocks(service.logs) == [4])
+        assert service.reason is None
+
+
+async def test_a_commit_that_fails_for_a_moment_renews_nothing_and_ends_nothing() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        service.kafka.group.refuse = UnknownError()
+        await service.kafka.group.rebalance(SOURCES)
+        await until(lambda: service.ledgers and service.ledgers[0].clock.offset == 4)
+        assert not service.kafka.rows.sent
+        service.kafka.group.refuse = None
+        await until(lambda: clocks(service.logs) == [4])
+        assert service.reason is None
+
+
+async def test_a_group_that_accepts_no_commit_for_too_long_ends_the_worker() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        service.kafka.group.refuse = CommitFailedError()
+        await service.assigned(*SOURCES)
+        await until(lambda: service.counts["commits_refused"])
+        service.clock.at += 61
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, DeliveryFailed)
+        assert "has accepted no commit for 60 s" in str(service.reason)
+
+
+async def test_a_group_that_takes_the_partitions_and_assigns_nothing_ends_the_worker() -> None:
+    async with running() as service:
+        await service.assigned(*SOURCES)
+        await service.kafka.group.listener.on_partitions_revoked(set(SOURCES))
+        service.clock.at += 92
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, BrokerUnreachable)
+
+
+async def test_an_agent_that_does_not_finish_its_batch_ends_the_worker() -> None:
+    async with running(fill(FakeLogs(), 5), agent=False) as service:
+        await service.assigned(*SOURCES)
+        await until(lambda: service.owned[0].under_way_since is not None)
+        service.clock.at += 61
+        await until(lambda: service.reason)
+        assert "has not finished a batch" in str(service.reason)
 
 
 async def test_a_reading_task_that_is_cancelled_ends_the_worker() -> None:

@@ -276,6 +276,10 @@ class FakeConsumer:
         """As of the last fetch."""
         return self.logs.end(partition)
 
+    def last_stable_offset(self, partition: TopicPartition) -> int | None:
+        """As of the last fetch; no transaction is open."""
+        return self.logs.end(partition)
+
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int = 500
     ) -> dict[TopicPartition, list[Record]]:
