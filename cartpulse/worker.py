@@ -1,5 +1,6 @@
-"""`cartpulse worker`: one worker, in the foreground."""
+"""`cartpulse worker`: one worker, or several, in the foreground."""
 
+import asyncio
 from typing import Annotated
 
 import structlog
@@ -7,6 +8,7 @@ import typer
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
+from cartpulse.supervise import Supervisor, environments
 from streams.logs import configure
 from streams.settings import Settings
 from streams.topics import create_topics
@@ -19,6 +21,12 @@ def worker(
     accept_gap: Annotated[
         bool | None,
         typer.Option("--accept-gap", help="Go on although purchases not yet applied are gone; counts them."),
+    ] = None,
+    supervise: Annotated[
+        int | None,
+        typer.Option(
+            "--supervise", metavar="N", min=1, help="Run N workers, and start again those that end."
+        ),
     ] = None,
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C; it then drains and ends within ten seconds.
@@ -33,7 +41,9 @@ def worker(
     log.info("The topics are there", made=topics.made)
     for note in topics.notes:
         log.warning(note)
-    raise typer.Exit(run_worker(settings))
+    if supervise is None:
+        raise typer.Exit(run_worker(settings))
+    raise typer.Exit(asyncio.run(Supervisor(environments(settings, supervise)).run()))
 
 
 def run_worker(settings: Settings) -> int:

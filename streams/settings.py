@@ -171,6 +171,11 @@ class Settings(BaseSettings, LedgerSettings):
         "127.0.0.1", min_length=1, description="Address that Faust's web server listens on."
     )
     web_port: int = Field(6066, ge=0, le=65_535, description="Port of Faust's web server; 0 switches it off.")
+    worker_name: str | None = Field(
+        None,
+        pattern=rf"^{TOPIC_NAME}{{1,100}}$",
+        description="Put into every log line, where several workers write to one place.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="`auto` is readable lines on a terminal and JSON elsewhere."
     )
