@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from models.columns import HEADER, ROW_VERSION
+from models.columns import HEADER, NEWEST_FORMAT, ROW_VERSION
 
 CLOCK_KEY = b"\0clock"
 THRESHOLDS_KEY = b"\0thresholds"
@@ -49,9 +49,9 @@ def header(value: bytes) -> Header:
     if len(value) < HEADER.itemsize + _CHECKSUM_BYTES:
         raise RowError(f"a row of {len(value)} bytes is too short to be one")
     version, offset, boundary, due = _HEADER.unpack_from(value)
-    if version > ROW_VERSION:
+    if version > NEWEST_FORMAT:
         raise LaterFormat(
-            f"a row of format {version} needs a later release: this one reads up to {ROW_VERSION}"
+            f"a row of format {version} needs a later release: this one reads up to {NEWEST_FORMAT}"
         )
     return Header(version, offset, boundary, due)
 

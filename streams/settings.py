@@ -20,6 +20,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableValue
 
+from models.columns import NEWEST_FORMAT
 from models.settings import LedgerSettings
 from streams.errors import SettingsError
 
@@ -166,6 +167,13 @@ class Settings(BaseSettings, LedgerSettings):
     accept_gap: bool = Field(
         default=False,
         description="Go on although purchases are gone that were not yet applied; they are counted.",
+    )
+    row_format: int = Field(
+        1,
+        ge=1,
+        le=NEWEST_FORMAT,
+        description="Format in which customers' rows are written. Every worker reads both; raise it to 2 "
+        "(smaller rows) when every worker is of a release that has this setting. Outputs are the same.",
     )
     web_host: str = Field(
         "127.0.0.1", min_length=1, description="Address that Faust's web server listens on."
