@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.delivery import Step
+from streams.errors import ChangelogLost
 from streams.in_order import InOrder
 from streams.in_transactions import InTransactions
 from streams.recovery import check_source, recover
@@ -56,6 +57,7 @@ class Opening:
         holes: whether the broker's logs may have offsets that hold no record.
         exactly_once: whether deliveries are transactions.
         reopen: called with a partition and the reason when its changelog has to be read again.
+        fail: called with the reason when the worker cannot go on.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Opening:
         holes: bool,
         exactly_once: bool,
         reopen: Callable[[Partition, str], None],
+        fail: Callable[[Exception], None],
     ) -> None:
         self._settings = settings
         self._connections = connections
@@ -86,6 +89,7 @@ class Opening:
         self._closing = closing
         self._exactly_once = exactly_once
         self._reopen = reopen
+        self._fail = fail
 
     async def open(self, partition: Partition, kept: Kept | None) -> Opened:
         """Recover a partition and find its place; nothing is sent yet.
@@ -160,11 +164,7 @@ class Opening:
             "start": start,
             "base": base,
             "settled": partition.progressed,
-            "overtaken": lambda expected, landed: self._reopen(
-                partition,
-                f"rows landed at offset {landed} of the changelog instead of {expected}, so another worker "
-                "wrote in between",
-            ),
+            "overtaken": lambda expected, landed: self._landed_elsewhere(partition, expected, landed),
         }
         if producer is None:
             return InOrder(sent=self._sent, kept=self._rows, **options)
@@ -177,6 +177,23 @@ class Opening:
                 partition, "its producer was fenced off: another worker began, or a transaction took too long"
             ),
             **options,
+        )
+
+    def _landed_elsewhere(self, partition: Partition, expected: int, landed: int) -> None:
+        """Rows behind the end are another worker's; those before it say that the log is not the same."""
+        if landed < expected:
+            self._fail(
+                ChangelogLost(
+                    f"{partition.changelog.topic}[{partition.number}]: rows landed at offset {landed} instead "
+                    f"of {expected}, so the changelog was deleted, made anew or cut while this worker ran. "
+                    "`cartpulse reset` makes the state anew from the log; or bring the changelog back."
+                )
+            )
+            return
+        self._reopen(
+            partition,
+            f"rows landed at offset {landed} of the changelog instead of {expected}, so another worker wrote "
+            "in between",
         )
 
     async def _committed(self, partition: Partition) -> int | None:

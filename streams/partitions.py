@@ -22,7 +22,7 @@ from streams.closing import CLOSE_SECONDS, Closing, close
 from streams.commits import Commits
 from streams.ending import Ending
 from streams.ends import Ends
-from streams.errors import EngineFault
+from streams.errors import EngineFault, TopicMismatch
 from streams.gaps import Gaps
 from streams.housekeeping import Housekeeping
 from streams.isolation import Isolation
@@ -150,6 +150,7 @@ class Partitions(mode.Service):
             holes=self._holes,
             exactly_once=await self._connections.exactly_once(),
             reopen=self._reopen,
+            fail=self.fail,
         )
         self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
         self._run(self._read())
@@ -228,8 +229,19 @@ class Partitions(mode.Service):
 
         It must not wait: the group hears no heartbeat until it returns. A partition without a position would
         be given one by aiokafka, and what was fetched for its old one would be lost or doubled.
+
+        Raises:
+            TopicMismatch: the topic has another number of partitions than the state was made for.
         """
-        self._unassigned_since = None
+        there = self._consumer.partitions_for_topic(self.settings.purchases_topic)
+        if there is not None and len(there) != self.settings.partitions:
+            raise TopicMismatch(
+                f"{self.settings.purchases_topic} has {len(there)} partitions now, and the state was made "
+                f"for {self.settings.partitions}: customers would be looked for in the wrong one. Name new "
+                "topics of so many partitions with CARTPULSE_TOPIC_PREFIX, and send the purchases there."
+            )
+        if there is not None:
+            self._unassigned_since = None
         lease = Lease(self._clock, self._session)
         kept, self._kept = self._kept, {}
         if self._take_overs.assigned(self._clock.elapsed()):

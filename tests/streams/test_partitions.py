@@ -23,9 +23,17 @@ from aiokafka.structs import TopicPartition
 from models.decode import Decoder
 from models.rows import CLOCK_KEY, header
 from streams.ending import Ending
-from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault, SourceJumped
+from streams.errors import (
+    BrokerUnreachable,
+    ChangelogLost,
+    DeliveryFailed,
+    EngineFault,
+    SourceJumped,
+    TopicMismatch,
+)
 from streams.partitions import Partitions
 from streams.settings import Settings
+from streams.statuses import Status
 from tests.support.counting import CountingLedger
 from tests.support.fake_kafka import FakeConnections, FakeConsumer, FakeLogs, RunningClock, until
 from tests.support.purchases import purchase
@@ -245,6 +253,29 @@ async def test_rows_of_another_worker_in_between_make_the_partition_read_its_cha
         await until(lambda: clocks(service.logs)[-1] == 17)
         assert service.reason is None
         assert service.owned[0].ledger.describe(b"c0") == {"events": 6}
+
+
+async def test_a_changelog_that_was_made_anew_under_a_worker_ends_it_for_good() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        await service.assigned(*SOURCES)
+        await until(lambda: service.logs.committed.get(SOURCES[0]) == 5)
+        service.logs.records[CHANGELOGS[0]].clear()
+        fill(service.logs, 5)
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, ChangelogLost)
+        assert "rows landed at offset 0 instead of 4" in str(service.reason)
+        assert service.status == Status.REFUSED
+        assert service.logs.committed[SOURCES[0]] == 5
+
+
+async def test_more_partitions_than_the_state_was_made_for_end_the_worker_for_good() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        await service.assigned(*SOURCES)
+        service.kafka.group.topics[SETTINGS.purchases_topic] = {0, 1, 2}
+        await service.kafka.group.rebalance([SOURCES[1]])
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, TopicMismatch)
+        assert "has 3 partitions now" in str(service.reason)
 
 
 async def test_a_key_that_a_zombie_wrote_last_is_written_again_before_anything_else() -> None:

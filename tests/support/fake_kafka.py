@@ -234,6 +234,7 @@ class FakeConsumer:
         self.commits: list[dict[TopicPartition, int]] = []
         self.refuse: Exception | None = None
         self.listener: Any = None
+        self.topics: dict[str, set[int]] = {}
         self._paused: set[TopicPartition] = set()
         self.stopped = False
 
@@ -275,6 +276,10 @@ class FakeConsumer:
     def highwater(self, partition: TopicPartition) -> int | None:
         """As of the last fetch."""
         return self.logs.end(partition)
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        """As of the last metadata; those that a test named."""
+        return self.topics.get(topic)
 
     def last_stable_offset(self, partition: TopicPartition) -> int | None:
         """As of the last fetch; no transaction is open."""
