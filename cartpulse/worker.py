@@ -9,6 +9,8 @@ import typer
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
 from cartpulse.supervise import Supervisor, environments
+from streams.ending import Ending
+from streams.errors import CartpulseError
 from streams.logs import configure
 from streams.settings import Settings
 from streams.topics import create_topics
@@ -37,7 +39,12 @@ def worker(
     configure(settings)
     log = structlog.get_logger("cartpulse.worker")
     log.info("The worker starts", settings=settings.shown())
-    topics = run(create_topics(settings))
+    try:
+        topics = run(create_topics(settings))
+    except CartpulseError as error:
+        ending = Ending()
+        ending.begin(error)
+        raise typer.Exit(ending.status) from None
     log.info("The topics are there", made=topics.made)
     for note in topics.notes:
         log.warning(note)

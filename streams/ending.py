@@ -48,7 +48,7 @@ class Ending:
         if self.reason is not None:
             return False
         self.reason = reason
-        log.critical("The worker ends: %s", str(reason) or repr(reason))
+        log.critical("The worker ends: %s", " ".join(str(reason).split()) or repr(reason))
         self._last_resort(LAST_RESORT_SECONDS, self.status)
         return True
 

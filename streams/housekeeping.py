@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 30.0
 
+TICK_AGAIN_SECONDS = 600.0
+"""After which a tick that was written and is due all the same is written again: of a worker whose clock is
+ahead the ledger refuses it, as an event from the future, and the day would stay open."""
+
 
 class Housekeeping:
     """Looks after the owned partitions.
@@ -55,6 +59,7 @@ class Housekeeping:
         self._counts = counts
         self._ends = ends
         self._reported = clock.elapsed()
+        self._ticked_at: dict[int, float] = {}
 
     async def run(self) -> None:
         """Do so until cancelled.
@@ -97,7 +102,10 @@ class Housekeeping:
             return
         due = partition.ledger.tick_due(self._clock.now_ms())
         # Without a lease the tick would wait for one, and the other partitions for theirs meanwhile.
-        if due is None or due == partition.ticked or not partition.epoch.lease.valid:
+        if due is None or not partition.epoch.lease.valid:
+            return
+        now = self._clock.elapsed()
+        if due == partition.ticked and now - self._ticked_at.get(partition.number, now) < TICK_AGAIN_SECONDS:
             return
         builder = self._sent.builder()
         builder.append(timestamp=self._clock.now_ms(), key=None, value=tick(due, self._settings), headers=[])
@@ -107,6 +115,7 @@ class Housekeeping:
         except Revoked:
             return
         partition.ticked = due
+        self._ticked_at[partition.number] = now
         self._counts.add("ticks_written")
 
 

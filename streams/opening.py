@@ -185,8 +185,9 @@ class Opening:
             self._fail(
                 ChangelogLost(
                     f"{partition.changelog.topic}[{partition.number}]: rows landed at offset {landed} "
-                    f"instead of {expected}, so the changelog was deleted, made anew or cut while this worker ran. "
-                    "`cartpulse reset` makes the state anew from the log; or bring the changelog back."
+                    f"instead of {expected}, so the changelog was deleted, made anew or cut while this "
+                    "worker ran. `cartpulse reset` makes the state anew from the log; or bring the changelog "
+                    "back."
                 )
             )
             return

@@ -22,7 +22,7 @@ from streams.closing import CLOSE_SECONDS, Closing, close
 from streams.commits import Commits
 from streams.ending import Ending
 from streams.ends import Ends
-from streams.errors import EngineFault, TopicMismatch
+from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault, TopicMismatch
 from streams.gaps import Gaps
 from streams.housekeeping import Housekeeping
 from streams.isolation import Isolation
@@ -104,7 +104,7 @@ class Partitions(mode.Service):
         self._kept: dict[int, Kept] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._closing = Closing()
-        self._over = False
+        self._over = self._failing = False
         self._riding = Riding(self._clock, PATIENCE * settings.send_deadline_seconds)
         self._unassigned_since: float | None = self._clock.elapsed()
 
@@ -194,8 +194,23 @@ class Partitions(mode.Service):
         await asyncio.gather(self._closing.finish(), *(close(client) for client in clients))
 
     def fail(self, reason: BaseException) -> None:
-        """End the worker: one clear line, a non-zero status, and a timer in case the end does not come."""
-        if not self._over and self._ending.begin(reason):
+        """End the worker: one clear line, a non-zero status, and a timer in case the end does not come.
+
+        What failed on the broker's side may have a cause that can be told: it is asked for first.
+        """
+        if self._failing or self._over:
+            return
+        self._failing = True
+        if isinstance(reason, DeliveryFailed | BrokerUnreachable):
+            self.add_future(self._fail_for_a_reason(reason))
+        else:
+            self._end(reason)
+
+    async def _fail_for_a_reason(self, reason: Exception) -> None:
+        self._end(await self._connections.why(reason))
+
+    def _end(self, reason: BaseException) -> None:
+        if self._ending.begin(reason):
             self._over = True
             self.add_future(self.crash(reason))
 

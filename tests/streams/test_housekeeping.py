@@ -13,7 +13,7 @@ from models.decode import Decoder, Raw
 from models.records import UNKNOWN_TIME, Kind
 from models.settings import LedgerSettings
 from streams.ends import Ends
-from streams.housekeeping import Housekeeping, tick
+from streams.housekeeping import TICK_AGAIN_SECONDS, Housekeeping, tick
 from streams.lease import Epoch, Lease
 from streams.metrics import Counts
 from streams.outbox import Outbox
@@ -86,6 +86,18 @@ async def test_a_partition_that_is_not_read_to_its_end_gets_no_tick() -> None:
     house.partition.expected, house.partition.drained = 1, False
     await house.keeping.tick(house.partition)
     assert house.ticks() == 1
+
+
+async def test_a_tick_that_the_ledger_refused_is_written_again_when_its_time_may_have_come() -> None:
+    house = House()
+    await house.keeping.tick(house.partition)
+    house.partition.expected = 1
+    house.clock.at += TICK_AGAIN_SECONDS - 1
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 1
+    house.clock.at += 1
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 2
 
 
 async def test_a_log_that_ends_with_a_marker_gets_its_tick() -> None:

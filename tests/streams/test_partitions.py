@@ -15,6 +15,7 @@ from aiokafka.errors import (
     KafkaError,
     KafkaTimeoutError,
     NodeNotReadyError,
+    NotLeaderForPartitionError,
     TopicAuthorizationFailedError,
     UnknownError,
 )
@@ -567,6 +568,21 @@ async def test_a_refused_send_ends_the_worker_and_nothing_behind_it_is_committed
         service.kafka.rows.waiting()[0].future.set_exception(TopicAuthorizationFailedError("changelog"))
         await until(lambda: service.crashed)
         assert service.logs.committed.get(SOURCES[0]) == 0
+
+
+async def test_a_send_that_failed_because_a_topic_is_another_says_so_in_its_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        service.kafka.rows.at_once = False
+        service.kafka.cause = TopicMismatch("Gone: changelog.")
+        await service.assigned(*SOURCES)
+        await until(service.kafka.rows.waiting)
+        service.kafka.rows.waiting()[0].future.set_exception(NotLeaderForPartitionError())
+        await until(lambda: service.crashed)
+        ends = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
+        assert ends == ["The worker ends: Gone: changelog."]
+        assert service.status == Status.REFUSED
 
 
 async def test_a_worker_that_ends_arranges_the_last_resort_within_ten_seconds() -> None:

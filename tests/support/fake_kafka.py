@@ -336,6 +336,11 @@ class FakeConnections:
         self.group = FakeConsumer(logs)
         self.outputs, self.rows = FakeProducer(logs), FakeProducer(logs)
         self.may_have_holes = True
+        self.cause: Exception | None = None
+
+    async def why(self, reason: Exception) -> Exception:
+        """The cause that a test names, or none."""
+        return self.cause or reason
 
     async def holes(self) -> bool:
         """Whether an offset without a record is nothing strange."""
