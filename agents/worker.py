@@ -36,7 +36,7 @@ def assemble(
     shape = settings.ledger
 
     def ledger(partition: int, partitions: int) -> Ledger:
-        return Ledger(shape, partition=partition, partitions=partitions)
+        return Ledger(shape, partition=partition, partitions=partitions, row_format=settings.row_format)
 
     engine = create_engine(settings, ledgers=ledgers or ledger, decoder=decoder or Decoder(shape))
     add_purchases(engine)
@@ -45,7 +45,7 @@ def assemble(
 
 
 def run(engine: Engine) -> int:
-    """Run a worker until SIGTERM, SIGINT or the end of it; the answer is the exit status.
+    """Run a worker until SIGTERM, SIGINT or the end of it; the answer is the exit status (`Status`).
 
     Faust's own worker runs the app, so that `faust -A agents.app worker` is the same thing. What it would
     print of a failure is a traceback; the reason is logged in one line where it arises.
@@ -63,4 +63,4 @@ def run(engine: Engine) -> int:
         status = end.code if isinstance(end.code, int) else 1
     if status and not engine.partitions.failed and worker.crash_reason is not None:
         logging.getLogger(__name__).critical("The worker ends: %s", worker.crash_reason)
-    return status
+    return engine.partitions.status or status

@@ -9,11 +9,12 @@ import typer
 from typer.core import TyperGroup
 
 from streams.errors import CartpulseError
+from streams.statuses import Status, status_of
 
 T = TypeVar("T")
 
-FAILED: Final = 1
-"""Exit status of a command that could not do its work; 2 is that of one that was written wrongly."""
+FAILED: Final = int(Status.FAILED)
+"""Exit status of a command that could not do its work; `streams.statuses` lists the others."""
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells expect it: 128 + SIGINT."""
 TERMINATED: Final = 143
@@ -29,7 +30,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except CartpulseError as error:
             typer.echo(f"cartpulse: {error}", err=True)
-            raise typer.Exit(FAILED) from None
+            raise typer.Exit(status_of(error)) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
 

@@ -1,5 +1,6 @@
-"""`cartpulse worker`: one worker, in the foreground."""
+"""`cartpulse worker`: one worker, or several, in the foreground."""
 
+import asyncio
 from typing import Annotated
 
 import structlog
@@ -7,6 +8,9 @@ import typer
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
+from cartpulse.supervise import Supervisor, environments
+from streams.ending import Ending
+from streams.errors import CartpulseError
 from streams.logs import configure
 from streams.settings import Settings
 from streams.topics import create_topics
@@ -20,6 +24,12 @@ def worker(
         bool | None,
         typer.Option("--accept-gap", help="Go on although purchases not yet applied are gone; counts them."),
     ] = None,
+    supervise: Annotated[
+        int | None,
+        typer.Option(
+            "--supervise", metavar="N", min=1, help="Run N workers, and start again those that end."
+        ),
+    ] = None,
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C; it then drains and ends within ten seconds.
 
@@ -29,11 +39,18 @@ def worker(
     configure(settings)
     log = structlog.get_logger("cartpulse.worker")
     log.info("The worker starts", settings=settings.shown())
-    topics = run(create_topics(settings))
+    try:
+        topics = run(create_topics(settings))
+    except CartpulseError as error:
+        ending = Ending()
+        ending.begin(error)
+        raise typer.Exit(ending.status) from None
     log.info("The topics are there", made=topics.made)
     for note in topics.notes:
         log.warning(note)
-    raise typer.Exit(run_worker(settings))
+    if supervise is None:
+        raise typer.Exit(run_worker(settings))
+    raise typer.Exit(asyncio.run(Supervisor(environments(settings, supervise)).run()))
 
 
 def run_worker(settings: Settings) -> int:

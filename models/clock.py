@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from models.rows import RowError, header, own_payload, own_row
 
-_FORMAT = struct.Struct("<QqiqQ?I")
+_FORMAT = struct.Struct("<QqiqQ?II")
 _NONE = -(1 << 62)
 
 
@@ -33,6 +33,9 @@ class Clock:
     """Whether the wall clock closes days once live, or the log's records alone do."""
     partitions: int = 1
     """Partitions of the log: which customers belong to this one depends on it."""
+    rows: int = 0
+    """How many other rows there are, customers' and the partition's own: a changelog that was deleted under a
+    running worker holds fewer, though what it holds fits together."""
 
     @property
     def sweeping(self) -> bool:
@@ -49,6 +52,7 @@ class Clock:
             self.fingerprint,
             self.wall,
             self.partitions,
+            self.rows,
         )
         return own_row(payload, offset=self.offset, boundary=self.finished)
 
@@ -62,7 +66,7 @@ class Clock:
         payload = own_payload(value)
         if len(payload) != _FORMAT.size:
             raise RowError(f"a clock row with a payload of {len(payload)} bytes, not {_FORMAT.size}")
-        digest, watermark, begun, live_at, fingerprint, wall, partitions = _FORMAT.unpack(payload)
+        digest, watermark, begun, live_at, fingerprint, wall, partitions, rows = _FORMAT.unpack(payload)
         head = header(value)
         return cls(
             offset=head.offset,
@@ -74,4 +78,5 @@ class Clock:
             fingerprint=fingerprint,
             wall=wall,
             partitions=partitions,
+            rows=rows,
         )

@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 ROW_VERSION = 1
+"""The format of rows in memory, and of the partition's own rows."""
+NEWEST_FORMAT = 2
+"""The newest format of rows that this release reads (`models.row_formats`)."""
 RING = 32
 """Recent events remembered per customer to recognise duplicates: order inside a day is free up to so many."""
 MOST_CELLS = 64

@@ -43,6 +43,11 @@ class Dictionary:
     def __len__(self) -> int:
         return len(self._names) - 1
 
+    @property
+    def shards(self) -> int:
+        """How many shards hold a name."""
+        return len(self._shard_bytes) if self else 0
+
     def name(self, number: int) -> str:
         """The name of a number; empty for `UNTRACKED`."""
         return self._names[number]

@@ -50,12 +50,15 @@ class Ledger:
             at the next boundary.
         partition: This partition's number.
         partitions: Partitions of the log.
+        row_format: In which customers' rows are written; all formats are read, and outputs depend on none.
     """
 
-    def __init__(self, settings: LedgerSettings, *, partition: int = 0, partitions: int = 1) -> None:
+    def __init__(
+        self, settings: LedgerSettings, *, partition: int = 0, partitions: int = 1, row_format: int = 1
+    ) -> None:
         self._wanted = settings
         self._partition = partition
-        self._state = State(settings, partitions)
+        self._state = State(settings, partitions, row_format)
 
     @property
     def clock(self) -> Clock:

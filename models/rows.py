@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from models.columns import HEADER, ROW_VERSION
+from models.columns import HEADER, NEWEST_FORMAT, ROW_VERSION
 
 CLOCK_KEY = b"\0clock"
 THRESHOLDS_KEY = b"\0thresholds"
@@ -19,6 +19,10 @@ _HEADER = struct.Struct("<Hqii")
 
 class RowError(ValueError):
     """A row that this release cannot read: cut off, damaged, or of a later format version."""
+
+
+class LaterFormat(RowError):  # noqa: N818 - nothing is wrong with the row
+    """A row that a later release wrote, in a format that this one does not know."""
 
 
 class Header(NamedTuple):
@@ -39,13 +43,16 @@ def header(value: bytes) -> Header:
     Of two rows with one key the one with the greater (offset, boundary) is the later state.
 
     Raises:
-        RowError: Too short, or of a later format version.
+        RowError: Too short.
+        LaterFormat: Of a later format version.
     """
     if len(value) < HEADER.itemsize + _CHECKSUM_BYTES:
         raise RowError(f"a row of {len(value)} bytes is too short to be one")
     version, offset, boundary, due = _HEADER.unpack_from(value)
-    if version > ROW_VERSION:
-        raise RowError(f"a row of format {version} needs a later release: this one reads up to {ROW_VERSION}")
+    if version > NEWEST_FORMAT:
+        raise LaterFormat(
+            f"a row of format {version} needs a later release: this one reads up to {NEWEST_FORMAT}"
+        )
     return Header(version, offset, boundary, due)
 
 

@@ -24,6 +24,7 @@ from models.columns import (
 )
 from models.dictionary import Dictionary
 from models.priors import Priors
+from models.row_formats import PLAIN, SHORT_RING, plain, shortened
 from models.rows import RowError, seal, unseal
 from models.segments import Histograms, Standing
 
@@ -52,10 +53,12 @@ class State:
     Args:
         settings: The settings that shape outputs.
         partitions: Partition count of the log.
+        row_format: In which customers' rows are written, as `models.row_formats` lists them.
     """
 
-    def __init__(self, settings: LedgerSettings, partitions: int) -> None:
+    def __init__(self, settings: LedgerSettings, partitions: int, row_format: int = PLAIN) -> None:
         self.settings = settings
+        self._row_format = row_format
         self.adopted_at = 0
         """The boundary (day) at which these settings came into force; 0 for the first."""
         self.calendar = calendar_of(settings)
@@ -121,7 +124,11 @@ class State:
         order = np.lexsort((ring_hash, ring_at), axis=1)
         self.customers["ring_at"][rows] = np.take_along_axis(ring_at, order, axis=1)
         self.customers["ring_hash"][rows] = np.take_along_axis(ring_hash, order, axis=1)
-        return [seal(body) for body in self.bodies(rows)]
+        bodies = self.bodies(rows)
+        if self._row_format == SHORT_RING:
+            events = (self.customers["ring_at"][rows] != NO_EVENT).sum(axis=1).tolist()
+            bodies = [shortened(body, filled) for body, filled in zip(bodies, events, strict=True)]
+        return [seal(body) for body in bodies]
 
     def decode(self, row: int, value: bytes) -> None:
         """Put what a changelog row holds in the place of a customer.
@@ -129,7 +136,7 @@ class State:
         Raises:
             RowError: Damaged, cut off, or of a later format version.
         """
-        self.restore(row, unseal(value))
+        self.restore(row, plain(unseal(value)))
 
     def restore(self, row: int, body: bytes) -> None:
         """Put a body in the place of a customer.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,7 @@ def changes_of(step: Step, applied: int) -> Changes:
         rows.append(Row(THRESHOLDS_KEY, _own(_encode_thresholds(state.thresholds), at=begun)))
         learnt = state.learnt_until.to_bytes(4, "little") + state.priors.encode()
         rows.append(Row(PRIORS_KEY, _own(learnt, at=begun)))
+    state.clock = replace(state.clock, rows=_rows_stored(state))
     rows.append(Row(CLOCK_KEY, state.clock.encode()))
     return Changes(
         applied=applied,
@@ -72,7 +74,7 @@ def load(state: State, rows: Iterable[tuple[bytes, bytes]]) -> None:
     """Fill an empty state from the greatest row of every key.
 
     Raises:
-        RowError: A row is damaged, of a later format version, or ahead of the clock row.
+        RowError: A row is damaged, of a later format version, ahead of the clock row, or missing.
         LedgerConflict: The rows belong to another partition count or another kind of clock.
     """
     own: dict[bytes, bytes] = {}
@@ -91,6 +93,12 @@ def load(state: State, rows: Iterable[tuple[bytes, bytes]]) -> None:
     if furthest > clock.offset:
         raise RowError(f"a customer's row is of offset {furthest}, ahead of the clock row's {clock.offset}")
     _check(state.clock, clock)
+    held = len(state.ids) + len(own)
+    if held != clock.rows:
+        raise RowError(
+            f"the clock row counts {clock.rows} other rows and the changelog holds {held}: it was deleted or "
+            "cut while a worker wrote to it. `cartpulse reset` makes the state anew from the log"
+        )
     state.clock = clock
     _load_own(state, own)
     known = np.arange(len(state.ids))
@@ -99,6 +107,15 @@ def load(state: State, rows: Iterable[tuple[bytes, bytes]]) -> None:
         state.rebuild_histograms()
     if clock.sweeping:
         boundaries.lay_out_sweep(state)
+
+
+def _rows_stored(state: State) -> int:
+    """How many rows besides the clock row the changelog holds once this step's are there.
+
+    Settings come with the first step, thresholds and priors with every boundary.
+    """
+    own = 1 + (2 if state.clock.begun else 0)
+    return len(state.ids) + own + state.category_names.shards + state.product_names.shards
 
 
 def _check(mine: Clock, stored: Clock) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from models.changes import Row
-from models.rows import CLOCK_KEY, RowError, header
-from streams.errors import ChangelogUnreadable
+from models.rows import CLOCK_KEY, LaterFormat, RowError, header
+from streams.errors import ChangelogUnreadable, NewerRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,6 +53,7 @@ class Greatest:
         """Take note of aiokafka's consumer records, in the order of the log.
 
         Raises:
+            NewerRows: one is of a later release.
             ChangelogUnreadable: one is no row of ours.
         """
         rows, ranks, corrected = self.rows, self._ranks, self.corrected
@@ -60,10 +61,15 @@ class Greatest:
             key, value = record.key, record.value
             try:
                 _, offset, boundary, _ = header(value)
+            except LaterFormat as error:
+                raise NewerRows(
+                    f"{record.topic}[{record.partition}] holds at offset {record.offset} {error}. Start that "
+                    "release: this worker has written nothing and can do nothing here."
+                ) from error
             except (RowError, TypeError) as error:
                 raise ChangelogUnreadable(
                     f"{record.topic}[{record.partition}] holds at offset {record.offset} what is no row of "
-                    f"Cartpulse's ({error}): another program writes to this topic, or a newer version did."
+                    f"Cartpulse's ({error}): another program writes to this topic."
                 ) from error
             rank = (offset, boundary)
             known = ranks.get(key)

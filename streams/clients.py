@@ -40,6 +40,9 @@ ROWS_BATCH_BYTES: Final = 7 * MEBIBYTE
 REQUEST_BYTES: Final = 8 * MEBIBYTE
 """Largest message a producer accepts. Topics have limits of their own, which the broker enforces."""
 
+METADATA_MS: Final = 10_000
+"""Age at which the group's members ask anew which partitions there are; aiokafka would wait five minutes."""
+
 REACH_SECONDS: Final = 10.0
 """How long a broker may take to answer the first question before it counts as unreachable."""
 
@@ -118,6 +121,8 @@ def consumer_options(
             "group_id": group,
             "group_instance_id": settings.group_instance_id,
             "session_timeout_ms": settings.session_timeout_ms,
+            # More partitions than before are noticed within so long, and end the worker.
+            "metadata_max_age_ms": METADATA_MS,
             # A sixth: two beats may be lost inside the half session after which a worker sends nothing more.
             "heartbeat_interval_ms": settings.session_timeout_ms // 6,
         }

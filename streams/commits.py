@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from streams.riding import passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.metrics import Counts
     from streams.partition import Partition
+
+log = logging.getLogger(__name__)
 
 
 class Commits:
@@ -42,8 +47,8 @@ class Commits:
         self._period = min(1.0, session / 10)
         self._counts = counts
         self.soon = asyncio.Event()
-        self.asked_at: float | None = None
-        """When the commit was asked for that is not answered yet, in seconds, if there is one."""
+        self.unanswered_since: float | None = None
+        """Since when, in seconds, commits were asked for and none was accepted; None while they are."""
 
     async def run(self) -> None:
         """Commit so often that some failed commits do not end the lease, and at once when `soon` is set."""
@@ -59,8 +64,11 @@ class Commits:
     async def commit(self) -> None:
         """Commit once, and renew the lease from the moment at which it was asked for.
 
+        A refusal renews nothing. It may be a rebalance, another worker with our instance id, or a
+        coordinator on its way out: whichever it is, the lease runs out, and then nothing is sent.
+
         Raises:
-            KafkaError: the broker refused it for another reason than a rebalance.
+            KafkaError: the broker refused it for good.
         """
         partitions = list(self._owned())
         offsets = {
@@ -69,14 +77,21 @@ class Commits:
             if partition.delivery is not None
         }
         if not offsets:
+            self.unanswered_since = None
             return
         lease = partitions[0].epoch.lease
-        asked = self.asked_at = self._clock.elapsed()
+        asked = self._clock.elapsed()
+        if self.unanswered_since is None:
+            self.unanswered_since = asked
         try:
             await self._consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError):
             self._counts.add("commits_refused")  # the group is about to take the partitions away
+        except KafkaError as error:
+            if not passes(error):
+                raise
+            self._counts.add("commits_refused")
+            log.warning("A commit was refused and is tried again: %r", error)
         else:
             lease.renew(asked)
-        finally:
-            self.asked_at = None
+            self.unanswered_since = None

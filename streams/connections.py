@@ -19,7 +19,8 @@ from streams.clients import (
     transactional_options,
 )
 from streams.closing import close
-from streams.errors import DeliveryFailed, SettingsError
+from streams.errors import DeliveryFailed, SettingsError, TopicMismatch
+from streams.topics import check_topics
 
 if TYPE_CHECKING:
     from streams.clients import Abilities
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 NEVER_MS = 2**31 - 1
 """After so long without a fetch a member would leave the group. One on hold, or without a partition, fetches
 nothing and has to stay; batches that are stuck are noticed otherwise."""
+
+
+WHY_SECONDS = 3.0
+"""How long the look for a reason may take; a broker that is away gives none."""
 
 
 class Connections:
@@ -130,6 +135,18 @@ class Connections:
             await producer.start()
             started.append(producer)
         return started[0], started[1]
+
+    async def why(self, reason: Exception) -> Exception:
+        """What is behind a send or a question that failed: a topic that is gone or another, or itself."""
+        try:
+            async with asyncio.timeout(WHY_SECONDS):
+                await check_topics(self._settings)
+        except TopicMismatch as mismatch:
+            mismatch.__cause__ = reason
+            return mismatch
+        except (KafkaError, OSError, TimeoutError):
+            return reason
+        return reason
 
     async def _abilities(self) -> Abilities:
         if self._known is None:

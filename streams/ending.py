@@ -7,6 +7,8 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from streams.statuses import Status, status_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,14 +18,14 @@ LAST_RESORT_SECONDS = 9.0
 """With the broker away, Faust's own services take a minute to stop; the promise is ten seconds."""
 
 
-def exit_after(seconds: float) -> None:
-    """Arrange that this process is gone, with status 1, after so many seconds, whatever hangs."""
+def exit_after(seconds: float, status: int = Status.FAILED) -> None:
+    """Arrange that this process is gone, with that status, after so many seconds, whatever hangs."""
 
     def leave() -> None:
         log.critical(
             "The worker did not stop within %g s and is ended; nothing acknowledged is lost", seconds
         )
-        os._exit(1)
+        os._exit(status)
 
     timer = threading.Timer(seconds, leave)
     timer.daemon = True
@@ -34,10 +36,10 @@ class Ending:
     """The end of one worker process.
 
     Args:
-        last_resort: arranges that the process is gone after so many seconds.
+        last_resort: arranges that the process is gone after so many seconds, with a status.
     """
 
-    def __init__(self, last_resort: Callable[[float], None] = exit_after) -> None:
+    def __init__(self, last_resort: Callable[[float, int], None] = exit_after) -> None:
         self.reason: BaseException | None = None
         self._last_resort = last_resort
 
@@ -46,11 +48,16 @@ class Ending:
         if self.reason is not None:
             return False
         self.reason = reason
-        log.critical("The worker ends: %s", str(reason) or repr(reason))
-        self._last_resort(LAST_RESORT_SECONDS)
+        log.critical("The worker ends: %s", " ".join(str(reason).split()) or repr(reason))
+        self._last_resort(LAST_RESORT_SECONDS, self.status)
         return True
+
+    @property
+    def status(self) -> int:
+        """With which status the process ends, as `streams.statuses` lists them."""
+        return Status.ENDED if self.reason is None else status_of(self.reason)
 
     def expect(self) -> None:
         """A stop was asked for, or goes on after `begin`: the same time runs."""
         if self.reason is None:
-            self._last_resort(LAST_RESORT_SECONDS)
+            self._last_resort(LAST_RESORT_SECONDS, Status.FAILED)

@@ -9,8 +9,11 @@ CartpulseError
  │   └─ KafkaUnavailable     Apache Kafka cannot run here: Java or Maven is missing
  ├─ SourceJumped             the purchases log and the state made from it do not fit together
  ├─ ChangelogUnreadable      the changelog holds something that is no row of ours
+ │   └─ NewerRows            the changelog holds rows of a later release
+ ├─ ChangelogLost            the changelog was deleted, made anew or cut while state rested on it
  ├─ DeliveryFailed           a send was refused, or not acknowledged in time
- └─ EngineFault              a fault of our own code that cannot be put down to one record
+ ├─ EngineFault              a fault of our own code that cannot be put down to one record
+ └─ BoundaryFault            a model raised while a day boundary was worked off, for the customer named
 """
 
 from __future__ import annotations
@@ -52,9 +55,21 @@ class ChangelogUnreadable(CartpulseError):
     """The changelog holds something that is no row of ours."""
 
 
+class NewerRows(ChangelogUnreadable):
+    """The changelog holds rows of a later release, which alone can go on with them."""
+
+
+class ChangelogLost(CartpulseError):
+    """The changelog was deleted, made anew or cut while the state of a worker rested on it."""
+
+
 class DeliveryFailed(CartpulseError):
     """A send was refused, or not acknowledged in time; the worker ends rather than go on beside a hole."""
 
 
 class EngineFault(CartpulseError):
     """A fault of our own code, in an agent or in a model, that cannot be put down to one record."""
+
+
+class BoundaryFault(CartpulseError):
+    """A model raised at a day boundary; the message names the customer, and no record is to blame."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from streams.metrics import Counts
     from streams.partition import Partition
+    from streams.riding import Riding
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +33,17 @@ class Gaps:
         consumer: the member of the group, which is asked for the log start.
         accept: whether purchases that are gone may be left out.
         counts: the worker's counters.
+        riding: how long the broker may be away when it is asked.
         holes: whether the broker's logs may have offsets that were never records: markers of transactions,
             and what compaction took. The embedded broker has neither: what is missing there shows in
             a moment, and is waited for.
     """
 
-    def __init__(self, consumer: Any, *, accept: bool, counts: Counts, holes: bool) -> None:
+    def __init__(self, consumer: Any, *, accept: bool, counts: Counts, riding: Riding, holes: bool) -> None:
         self._consumer = consumer
         self._accept = accept
         self._counts = counts
+        self._riding = riding
         self._holes = holes
         self._looks: Counter[tuple[TopicPartition, int]] = Counter()
 
@@ -72,7 +75,11 @@ class Gaps:
         name = f"{source.topic}[{source.partition}]"
         if found is not None and found < expected:
             raise EngineFault(f"{name} came again from offset {found}, not {expected}")
-        start = await log_start(self._consumer, source, holes=self._holes)
+        start = await self._riding.out(
+            lambda: log_start(self._consumer, source, holes=self._holes),
+            f"Asking where {name} begins",
+            over=lambda: partition.epoch.over,
+        )
         if partition.epoch.over:
             return False
         if found is not None and start <= expected:

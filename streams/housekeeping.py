@@ -1,4 +1,4 @@
-"""What a worker does once a second beside its work: ticks of the wall clock, stuck batches, counters."""
+"""What a worker does once a second beside its work: ticks of the wall clock, and counters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from streams.errors import DeliveryFailed, EngineFault
 from streams.lease import Revoked
 
 if TYPE_CHECKING:
@@ -17,16 +16,18 @@ if TYPE_CHECKING:
 
     from models.settings import LedgerSettings
     from streams.clock import Clock
+    from streams.ends import Ends
     from streams.metrics import Counts
     from streams.outbox import Outbox
     from streams.partition import Partition
 
 log = logging.getLogger(__name__)
 
-STUCK_SECONDS = 60.0
-"""After which a batch that the agent has not finished ends the worker: its partition must not stand still."""
-
 REPORT_SECONDS = 30.0
+
+TICK_AGAIN_SECONDS = 600.0
+"""After which a tick that was written and is due all the same is written again: of a worker whose clock is
+ahead the ledger refuses it, as an event from the future, and the day would stay open."""
 
 
 class Housekeeping:
@@ -38,9 +39,7 @@ class Housekeeping:
         sent: where ticks go out.
         clock: the machine's clocks.
         counts: the worker's counters.
-        end_of: a partition's log end as far as it is known, or None.
-        asked_at: when the commit was asked for that is not answered yet, if there is one.
-        patience: seconds that such a commit may take, a broker's restart included, before the worker ends.
+        ends: where the partitions' logs end.
     """
 
     def __init__(
@@ -51,31 +50,27 @@ class Housekeeping:
         sent: Outbox,
         clock: Clock,
         counts: Counts,
-        end_of: Callable[[Partition], int | None],
-        asked_at: Callable[[], float | None],
-        patience: float,
+        ends: Ends,
     ) -> None:
         self._owned = owned
         self._settings = settings
         self._sent = sent
         self._clock = clock
         self._counts = counts
-        self._end_of = end_of
-        self._asked_at = asked_at
-        self._patience = patience
+        self._ends = ends
         self._reported = clock.elapsed()
+        self._ticked_at: dict[int, float] = {}
 
     async def run(self) -> None:
         """Do so until cancelled.
 
         Raises:
-            EngineFault: a batch is stuck.
-            DeliveryFailed: a tick could not be written, or commits are not answered.
+            DeliveryFailed: a tick could not be written.
         """
         while True:
             await asyncio.sleep(1.0)
-            self.look_for_stuck()
             for partition in list(self._owned()):
+                await self._ends.look(partition)
                 await self.tick(partition)
             if self._clock.elapsed() - self._reported >= REPORT_SECONDS:
                 self._reported = self._clock.elapsed()
@@ -99,41 +94,18 @@ class Housekeeping:
 
     def lag(self) -> int:
         """Records in the log that are not applied yet, as far as the last fetch knows."""
-        behind = 0
-        for partition in self._owned():
-            end = self._end_of(partition)
-            if end is not None and partition.delivery is not None:
-                behind += max(0, end - partition.delivery.acknowledged)
-        return behind
-
-    def look_for_stuck(self) -> None:
-        """Rather end the worker than let it stand still.
-
-        Raises:
-            EngineFault: the agent has had a batch for more than a minute.
-            DeliveryFailed: a commit has not been answered for longer than that may take.
-        """
-        asked = self._asked_at()
-        if asked is not None and asked < self._clock.elapsed() - self._patience:
-            raise DeliveryFailed(
-                f"the group has not answered a commit for {self._patience:g} s: is the broker up?"
-            )
-        late = self._clock.elapsed() - STUCK_SECONDS
-        for partition in self._owned():
-            if partition.under_way_since is not None and partition.under_way_since < late:
-                raise EngineFault(
-                    f"the agent has not finished a batch of partition {partition.number} "
-                    f"for {STUCK_SECONDS:g} s"
-                )
+        return sum(self._ends.lag(partition) for partition in self._owned())
 
     async def tick(self, partition: Partition) -> None:
         """Write the tick that is due to a partition that is read to its end, once."""
-        end = self._end_of(partition)
-        if not partition.reading or end is None or partition.expected < end or not partition.drained:
+        if not partition.reading or not self._ends.reached(partition) or not partition.drained:
             return
         due = partition.ledger.tick_due(self._clock.now_ms())
-        # Without a lease the tick would wait for one, and nothing would look for what is stuck meanwhile.
-        if due is None or due == partition.ticked or not partition.epoch.lease.valid:
+        # Without a lease the tick would wait for one, and the other partitions for theirs meanwhile.
+        if due is None or not partition.epoch.lease.valid:
+            return
+        now = self._clock.elapsed()
+        if due == partition.ticked and now - self._ticked_at.get(partition.number, now) < TICK_AGAIN_SECONDS:
             return
         builder = self._sent.builder()
         builder.append(timestamp=self._clock.now_ms(), key=None, value=tick(due, self._settings), headers=[])
@@ -143,6 +115,7 @@ class Housekeeping:
         except Revoked:
             return
         partition.ticked = due
+        self._ticked_at[partition.number] = now
         self._counts.add("ticks_written")
 
 

@@ -19,6 +19,8 @@ import structlog
 from streams.clients import limit_loggers
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
     from structlog.typing import Processor
 
     from streams.settings import Settings
@@ -28,7 +30,7 @@ def configure(settings: Settings) -> None:
     """Send structlog and the standard library's logging one way; a later call replaces an earlier one."""
     logging.config.dictConfig(logging_config(settings))
     structlog.configure(
-        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_shared(settings), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,  # a cached logger would keep the configuration before
@@ -44,7 +46,7 @@ def logging_config(settings: Settings) -> dict[str, Any]:
         "formatters": {
             "cartpulse": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": _shared(),
+                "foreign_pre_chain": _shared(settings),
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     *_rendering(settings),
@@ -68,9 +70,13 @@ def readable(settings: Settings) -> bool:
     return settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
 
 
-def _shared() -> list[Processor]:
+def _shared(settings: Settings) -> list[Processor]:
+    def named(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return line if settings.worker_name is None else {"worker": settings.worker_name, **line}
+
     return [
         structlog.contextvars.merge_contextvars,
+        named,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),

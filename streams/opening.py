@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.delivery import Step
+from streams.errors import ChangelogLost
 from streams.in_order import InOrder
 from streams.in_transactions import InTransactions
 from streams.recovery import check_source, recover
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from streams.partition import Partition
     from streams.ports import LedgerFactory, LedgerLike
     from streams.recovery import Kept, Recovered
+    from streams.riding import Riding
     from streams.settings import Settings
 
 
@@ -50,9 +53,11 @@ class Opening:
         rows: the outbox of rows.
         clock: the machine's clocks.
         closing: where producers go whose epoch is over.
+        riding: how long a broker may be away.
         holes: whether the broker's logs may have offsets that hold no record.
         exactly_once: whether deliveries are transactions.
         reopen: called with a partition and the reason when its changelog has to be read again.
+        fail: called with the reason when the worker cannot go on.
     """
 
     def __init__(
@@ -66,9 +71,11 @@ class Opening:
         rows: Outbox,
         clock: Clock,
         closing: Closing,
+        riding: Riding,
         holes: bool,
         exactly_once: bool,
         reopen: Callable[[Partition, str], None],
+        fail: Callable[[Exception], None],
     ) -> None:
         self._settings = settings
         self._connections = connections
@@ -77,13 +84,17 @@ class Opening:
         self._sent = sent
         self._rows = rows
         self._clock = clock
+        self._riding = riding
         self._holes = holes
         self._closing = closing
         self._exactly_once = exactly_once
         self._reopen = reopen
+        self._fail = fail
 
     async def open(self, partition: Partition, kept: Kept | None) -> Opened:
         """Recover a partition and find its place; nothing is sent yet.
+
+        A broker that goes away meanwhile is waited for: nothing was changed, so it is begun anew.
 
         Args:
             partition: newly assigned.
@@ -92,7 +103,15 @@ class Opening:
         Raises:
             SourceJumped: the source and the state do not fit together.
             ChangelogUnreadable: the changelog holds what is no row.
+            BrokerUnreachable: the broker was away for too long.
         """
+        return await self._riding.out(
+            lambda: self._attempt(partition, kept),
+            f"Opening partition {partition.number}",
+            over=lambda: partition.epoch.over,
+        )
+
+    async def _attempt(self, partition: Partition, kept: Kept | None) -> Opened:
         producer = await self._connections.transactional(partition.number) if self._exactly_once else None
         try:
             recovered, start = await self._recover(partition, kept)
@@ -114,7 +133,9 @@ class Opening:
 
     async def _recover(self, partition: Partition, kept: Kept | None) -> tuple[Recovered, int]:
         number, partitions = partition.number, self._settings.partitions
-        reader = await self._connections.reader()
+        reader = self._riding.reader(
+            await self._connections.reader(), f"Reading {partition.changelog.topic}[{number}]"
+        )
         try:
             recovered = await recover(
                 reader,
@@ -127,7 +148,7 @@ class Opening:
                 reader,
                 partition.source,
                 recovered.ledger.clock,
-                committed=await self._consumer.committed(partition.source),
+                committed=await self._committed(partition),
                 accept_gap=self._settings.accept_gap,
                 holes=self._holes,
             )
@@ -143,11 +164,7 @@ class Opening:
             "start": start,
             "base": base,
             "settled": partition.progressed,
-            "overtaken": lambda expected, landed: self._reopen(
-                partition,
-                f"rows landed at offset {landed} of the changelog instead of {expected}, so another worker "
-                "wrote in between",
-            ),
+            "overtaken": lambda expected, landed: self._landed_elsewhere(partition, expected, landed),
         }
         if producer is None:
             return InOrder(sent=self._sent, kept=self._rows, **options)
@@ -161,3 +178,26 @@ class Opening:
             ),
             **options,
         )
+
+    def _landed_elsewhere(self, partition: Partition, expected: int, landed: int) -> None:
+        """Rows behind the end are another worker's; those before it say that the log is not the same."""
+        if landed < expected:
+            self._fail(
+                ChangelogLost(
+                    f"{partition.changelog.topic}[{partition.number}]: rows landed at offset {landed} "
+                    f"instead of {expected}, so the changelog was deleted, made anew or cut while this "
+                    "worker ran. `cartpulse reset` makes the state anew from the log; or bring the changelog "
+                    "back."
+                )
+            )
+            return
+        self._reopen(
+            partition,
+            f"rows landed at offset {landed} of the changelog instead of {expected}, so another worker wrote "
+            "in between",
+        )
+
+    async def _committed(self, partition: Partition) -> int | None:
+        async with asyncio.timeout(self._riding.patience):  # aiokafka asks for a coordinator without end
+            committed: int | None = await self._consumer.committed(partition.source)
+        return committed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,7 +21,8 @@ from streams.clock import SystemClock
 from streams.closing import CLOSE_SECONDS, Closing, close
 from streams.commits import Commits
 from streams.ending import Ending
-from streams.errors import EngineFault
+from streams.ends import Ends
+from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault, TopicMismatch
 from streams.gaps import Gaps
 from streams.housekeeping import Housekeeping
 from streams.isolation import Isolation
@@ -31,6 +33,8 @@ from streams.metrics import Counts
 from streams.opening import Opening
 from streams.outbox import Outbox
 from streams.partition import Partition
+from streams.riding import PATIENCE, Riding
+from streams.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -100,7 +104,9 @@ class Partitions(mode.Service):
         self._kept: dict[int, Kept] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._closing = Closing()
-        self._over = False
+        self._over = self._failing = False
+        self._riding = Riding(self._clock, PATIENCE * settings.send_deadline_seconds)
+        self._unassigned_since: float | None = self._clock.elapsed()
 
     async def on_start(self) -> None:
         """Connect, join the group and begin.
@@ -125,7 +131,11 @@ class Partitions(mode.Service):
         )
         self._holes = await self._connections.holes()
         self._gaps = Gaps(
-            self._consumer, accept=self.settings.accept_gap, counts=self.counts, holes=self._holes
+            self._consumer,
+            accept=self.settings.accept_gap,
+            counts=self.counts,
+            riding=self._riding,
+            holes=self._holes,
         )
         self._opening = Opening(
             self.settings,
@@ -136,24 +146,37 @@ class Partitions(mode.Service):
             rows=self._rows,
             clock=self._clock,
             closing=self._closing,
+            riding=self._riding,
             holes=self._holes,
             exactly_once=await self._connections.exactly_once(),
             reopen=self._reopen,
+            fail=self.fail,
         )
         self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
         self._run(self._read())
         self._run(self._commits.run())
+        ends = Ends(self._consumer, holes=self._holes)
         self.house = Housekeeping(
             self.owned.values,
             settings=self.settings,
             sent=self._sent,
             clock=self._clock,
             counts=self.counts,
-            end_of=lambda partition: self._consumer.highwater(partition.source),
-            asked_at=lambda: self._commits.asked_at,
-            patience=2 * deadline,
+            ends=ends,
         )
         self._run(self.house.run())
+        watchdog = Watchdog(
+            self.owned.values,
+            clock=self._clock,
+            lag=ends.lag,
+            held=lambda: self.held,
+            unanswered_since=lambda: self._commits.unanswered_since,
+            unassigned_since=lambda: self._unassigned_since,
+            stall=self.settings.stall_seconds,
+            patience=self._riding.patience,
+            session=self._session,
+        )
+        self._run(watchdog.run())
 
     async def on_stop(self) -> None:
         """Deliver what is computed, commit, leave the group; all of it bounded."""
@@ -171,8 +194,23 @@ class Partitions(mode.Service):
         await asyncio.gather(self._closing.finish(), *(close(client) for client in clients))
 
     def fail(self, reason: BaseException) -> None:
-        """End the worker: one clear line, a non-zero status, and a timer in case the end does not come."""
-        if not self._over and self._ending.begin(reason):
+        """End the worker: one clear line, a non-zero status, and a timer in case the end does not come.
+
+        What failed on the broker's side may have a cause that can be told: it is asked for first.
+        """
+        if self._failing or self._over:
+            return
+        self._failing = True
+        if isinstance(reason, DeliveryFailed | BrokerUnreachable):
+            self.add_future(self._fail_for_a_reason(reason))
+        else:
+            self._end(reason)
+
+    async def _fail_for_a_reason(self, reason: Exception) -> None:
+        self._end(await self._connections.why(reason))
+
+    def _end(self, reason: BaseException) -> None:
+        if self._ending.begin(reason):
             self._over = True
             self.add_future(self.crash(reason))
 
@@ -180,6 +218,11 @@ class Partitions(mode.Service):
     def failed(self) -> bool:
         """Whether the service brought the worker down, and has said why."""
         return self._ending.reason is not None
+
+    @property
+    def status(self) -> int:
+        """The exit status that its end asks for; 0 when nothing brought it down."""
+        return self._ending.status
 
     def hold(self, held: bool) -> None:  # noqa: FBT001 - a switch
         """Stop applying purchases, or go on; the lease is kept, and what is computed is delivered."""
@@ -201,13 +244,29 @@ class Partitions(mode.Service):
 
         It must not wait: the group hears no heartbeat until it returns. A partition without a position would
         be given one by aiokafka, and what was fetched for its old one would be lost or doubled.
+
+        Raises:
+            TopicMismatch: the topic has another number of partitions than the state was made for.
         """
+        there = self._consumer.partitions_for_topic(self.settings.purchases_topic)
+        if there is not None and len(there) != self.settings.partitions:
+            raise TopicMismatch(
+                f"{self.settings.purchases_topic} has {len(there)} partitions now, and the state was made "
+                f"for {self.settings.partitions}: customers would be looked for in the wrong one. Name new "
+                "topics of so many partitions with CARTPULSE_TOPIC_PREFIX, and send the purchases there."
+            )
+        if there is not None:
+            self._unassigned_since = None
         lease = Lease(self._clock, self._session)
         kept, self._kept = self._kept, {}
         if self._take_overs.assigned(self._clock.elapsed()):
             self.counts.add("take_overs")
         for source in sorted(assigned):
             self._open(source, lease, kept.get(source.partition))
+
+    def wait_for_assignment(self) -> None:
+        """The group takes the partitions and is about to assign anew; that may not take for ever."""
+        self._unassigned_since = self._clock.elapsed()
 
     def _open(self, source: TopicPartition, lease: Lease, kept: Kept | None) -> None:
         self._consumer.pause(source)
@@ -317,8 +376,14 @@ class Partitions(mode.Service):
                 await self._progress.wait()
                 continue
             try:
-                fetched = await self._consumer.getmany(
-                    *hungry, timeout_ms=FETCH_WAIT_MS, max_records=self.settings.batch_records
+                fetched = await self._riding.out(
+                    functools.partial(
+                        self._consumer.getmany,
+                        *hungry,
+                        timeout_ms=FETCH_WAIT_MS,
+                        max_records=self.settings.batch_records,
+                    ),
+                    "Reading purchases",
                 )
             except OffsetOutOfRangeError as error:
                 for source in error.args[0]:
@@ -368,6 +433,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
         """Wait, for a third of a session at most, until what is computed is delivered and committed."""
         del revoked  # rebalances are eager: all of them
         try:
+            self._partitions.wait_for_assignment()
             await self._partitions.release(self._partitions.settings.session_timeout_ms / 3_000)
         except Exception as error:  # noqa: BLE001 - whatever it is
             self._partitions.fail(error)

@@ -20,6 +20,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableValue
 
+from models.columns import NEWEST_FORMAT
 from models.settings import LedgerSettings
 from streams.errors import SettingsError
 
@@ -141,7 +142,18 @@ class Settings(BaseSettings, LedgerSettings):
         description="Most customers of a day boundary's sweep handled between two batches.",
     )
     send_deadline_seconds: float = Field(
-        30.0, ge=1, le=600, description="A send not acknowledged within this many seconds ends the worker."
+        30.0,
+        ge=1,
+        le=600,
+        description="A send not acknowledged within this many seconds ends the worker; so does a broker that "
+        "has answered nothing else for twice as long.",
+    )
+    stall_seconds: float = Field(
+        60.0,
+        ge=5,
+        le=3_600,
+        description="A partition that has purchases to apply and has not got on for so many seconds ends the "
+        "worker, after a warning at half of it.",
     )
     delivery_guarantee: Literal["auto", "at_least_once", "exactly_once"] = Field(
         "auto",
@@ -156,10 +168,22 @@ class Settings(BaseSettings, LedgerSettings):
         default=False,
         description="Go on although purchases are gone that were not yet applied; they are counted.",
     )
+    row_format: int = Field(
+        1,
+        ge=1,
+        le=NEWEST_FORMAT,
+        description="Format in which customers' rows are written. Every worker reads both; raise it to 2 "
+        "(smaller rows) when every worker is of a release that has this setting. Outputs are the same.",
+    )
     web_host: str = Field(
         "127.0.0.1", min_length=1, description="Address that Faust's web server listens on."
     )
     web_port: int = Field(6066, ge=0, le=65_535, description="Port of Faust's web server; 0 switches it off.")
+    worker_name: str | None = Field(
+        None,
+        pattern=rf"^{TOPIC_NAME}{{1,100}}$",
+        description="Put into every log line, where several workers write to one place.",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="`auto` is readable lines on a terminal and JSON elsewhere."
     )

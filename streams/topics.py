@@ -140,6 +140,29 @@ async def create_topics(settings: Settings) -> TopicsReport:
     return TopicsReport(tuple(made), tuple(spec.name for spec in found), tuple(notes))
 
 
+async def check_topics(settings: Settings) -> None:
+    """Check all topics of a service that has run, and make none.
+
+    Raises:
+        TopicMismatch: one differs, or is gone.
+        KafkaError: the broker does not answer.
+    """
+    specs = topic_specs(settings)
+    admin = AIOKafkaAdminClient(**connection(settings))
+    try:
+        await admin.start()
+        present = set(await admin.list_topics())
+        await _check(admin, [spec for spec in specs if spec.name in present])
+    finally:
+        await admin.close()
+    gone = [spec.name for spec in specs if spec.name not in present]
+    if gone:
+        raise TopicMismatch(
+            f"Gone: {', '.join(gone)}. Bring them back as they were; or `cartpulse reset` makes the state "
+            "anew from the log of purchases, if that is there."
+        )
+
+
 async def _make(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], settings: Settings) -> list[str]:
     if not specs:
         return []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import rows
-from models.columns import HEADER, ROW_BYTES, ROW_VERSION
+from models.columns import HEADER, NEWEST_FORMAT, ROW_BYTES, ROW_VERSION
 from models.rows import Header, RowError, dictionary_key, header, own_payload, own_row, seal, unseal
 from models.settings import LedgerSettings
 from models.state import State
@@ -83,9 +83,9 @@ def test_the_header_is_readable_without_the_rest() -> None:
 
 
 def test_a_later_version_is_refused_by_name_before_anything_is_decoded() -> None:
-    body = np.array([(ROW_VERSION + 1, 7, 0, 0)], HEADER).tobytes() + b"what a later release writes"
+    body = np.array([(NEWEST_FORMAT + 1, 7, 0, 0)], HEADER).tobytes() + b"what a later release writes"
     for read_it in (header, unseal, own_payload):
-        with pytest.raises(RowError, match=f"format {ROW_VERSION + 1} needs a later release"):
+        with pytest.raises(RowError, match=f"format {NEWEST_FORMAT + 1} needs a later release"):
             read_it(seal(body))
 
 

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from models.clock import Clock
 from models.ledger import Ledger
 from models.rows import (
     CLOCK_KEY,
@@ -107,6 +108,14 @@ def test_a_row_ahead_of_the_clock_row_is_refused() -> None:
     early, late = replay_of(a_log(6, days=5), SETTINGS), finished()[1]
     with pytest.raises(RowError, match="ahead of the clock row"):
         loaded(late.rows | {CLOCK_KEY: early.rows[CLOCK_KEY]})
+
+
+def test_every_row_is_counted_so_that_a_changelog_made_anew_under_a_worker_is_refused() -> None:
+    _, replay = finished(5)
+    assert len(replay.rows) == Clock.decode(replay.rows[CLOCK_KEY]).rows + 1
+    for key in replay.rows.keys() - {CLOCK_KEY}:
+        with pytest.raises(RowError, match="it was deleted or cut while a worker wrote to it"):
+            loaded({kept: value for kept, value in replay.rows.items() if kept != key})
 
 
 @pytest.mark.parametrize("key", [PRIORS_KEY, THRESHOLDS_KEY, SETTINGS_KEY, dictionary_key(b"categories", 0)])

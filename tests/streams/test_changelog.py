@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from models.changes import Row
-from models.rows import CLOCK_KEY, own_row
+from models.columns import NEWEST_FORMAT
+from models.rows import CLOCK_KEY, own_row, seal
 from streams.changelog import Greatest, fill
-from streams.errors import ChangelogUnreadable
+from streams.errors import ChangelogUnreadable, NewerRows
 from tests.support.fake_kafka import FakeBuilder, Record
 
 
@@ -29,6 +30,12 @@ def test_a_filled_batch_is_closed_and_holds_all_rows_in_order() -> None:
 def test_rows_that_do_not_fit_one_batch_are_refused_whole() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         fill(FakeBuilder(limit=10), [Row(b"a", b"12345"), Row(b"b", b"12345")], 0)
+
+
+def test_a_row_of_a_later_release_is_refused_by_name() -> None:
+    later = seal((NEWEST_FORMAT + 1).to_bytes(2, "little") + bytes(40))
+    with pytest.raises(NewerRows, match=r"changelog\[0\] holds at offset 1 a row of format 3 .* Start that"):
+        Greatest().take(log(row(b"a", 5), (b"b", later)))
 
 
 def test_the_greatest_row_wins_and_not_the_last() -> None:

@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 def test_only_the_first_reason_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    times: list[float] = []
-    ending = Ending(times.append)
+    times: list[tuple[float, int]] = []
+    ending = Ending(lambda *given: times.append(given))
     assert ending.begin(EngineFault("the first"))
     assert not ending.begin(EngineFault("what follows from it"))
     assert [record.getMessage() for record in caplog.records] == ["The worker ends: the first"]
-    assert times == [LAST_RESORT_SECONDS]
+    assert times == [(LAST_RESORT_SECONDS, 1)]
 
 
 def test_an_error_without_words_is_told_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
-    Ending(lambda _: None).begin(KeyError())
+    Ending(lambda *_: None).begin(KeyError())
     assert "KeyError()" in caplog.text
 
 
 def test_a_stop_that_was_asked_for_is_bounded_too_and_needs_no_reason() -> None:
-    times: list[float] = []
-    ending = Ending(times.append)
+    times: list[tuple[float, int]] = []
+    ending = Ending(lambda *given: times.append(given))
     ending.expect()
-    assert times == [LAST_RESORT_SECONDS]
+    assert times == [(LAST_RESORT_SECONDS, 1)]
     assert ending.reason is None
 
 
@@ -41,6 +41,14 @@ def test_a_process_that_hangs_is_gone_with_status_one() -> None:
     begun = time.monotonic()
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 1
     assert time.monotonic() - begun < 30
+
+
+def test_a_process_that_hangs_keeps_the_status_of_what_ended_it() -> None:
+    script = (
+        "import time; from streams import ending; from streams.errors import SourceJumped; "
+        "ending.LAST_RESORT_SECONDS = 0.1; ending.Ending().begin(SourceJumped('x')); time.sleep(60)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 3
 
 
 def test_a_process_that_stops_in_time_is_not_held_up() -> None:

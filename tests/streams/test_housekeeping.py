@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 from datetime import date
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from aiokafka.structs import TopicPartition
 
 from models.decode import Decoder, Raw
 from models.records import UNKNOWN_TIME, Kind
 from models.settings import LedgerSettings
-from streams.errors import DeliveryFailed, EngineFault
-from streams.housekeeping import STUCK_SECONDS, Housekeeping, tick
+from streams.ends import Ends
+from streams.housekeeping import TICK_AGAIN_SECONDS, Housekeeping, tick
 from streams.lease import Epoch, Lease
 from streams.metrics import Counts
 from streams.outbox import Outbox
 from streams.sources import ticks
-from tests.support.fake_kafka import FakeClock, FakeLogs, FakeProducer
+from tests.support.fake_kafka import FakeClock, FakeConsumer, FakeLogs, FakeProducer
+
+if TYPE_CHECKING:
+    import pytest
 
 SOURCE = TopicPartition("purchases", 0)
 SETTINGS = LedgerSettings(time_zone="America/New_York", lateness_minutes=90)
@@ -32,7 +34,9 @@ class House:
 
     def __init__(self) -> None:
         self.clock, self.logs, self.counts = FakeClock(), FakeLogs(), Counts()
-        self.asked_at: float | None = None
+        self.consumer = FakeConsumer(self.logs)
+        self.consumer.positions[SOURCE] = 0
+        self.ends = Ends(self.consumer, holes=True)
         epoch = Epoch(Lease(self.clock, 1e9))
         epoch.lease.renew(self.clock.elapsed())
         self.partition: Any = SimpleNamespace(
@@ -53,9 +57,7 @@ class House:
             sent=Outbox(FakeProducer(self.logs), deadline=5),
             clock=self.clock,
             counts=self.counts,
-            end_of=lambda partition: self.logs.end(partition.source),
-            asked_at=lambda: self.asked_at,
-            patience=60,
+            ends=self.ends,
         )
 
     def ticks(self) -> int:
@@ -84,6 +86,32 @@ async def test_a_partition_that_is_not_read_to_its_end_gets_no_tick() -> None:
     house.partition.expected, house.partition.drained = 1, False
     await house.keeping.tick(house.partition)
     assert house.ticks() == 1
+
+
+async def test_a_tick_that_the_ledger_refused_is_written_again_when_its_time_may_have_come() -> None:
+    house = House()
+    await house.keeping.tick(house.partition)
+    house.partition.expected = 1
+    house.clock.at += TICK_AGAIN_SECONDS - 1
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 1
+    house.clock.at += 1
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 2
+
+
+async def test_a_log_that_ends_with_a_marker_gets_its_tick() -> None:
+    house = House()
+    house.logs.append(SOURCE, b"c", b"a purchase")
+    house.logs.mark(SOURCE)
+    house.partition.expected = 1
+    await house.ends.look(house.partition)
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 1, "its marker is not passed yet"
+    house.consumer.positions[SOURCE] = 2
+    await house.ends.look(house.partition)
+    await house.keeping.tick(house.partition)
+    assert house.ticks() == 2
 
 
 async def test_a_partition_that_went_away_gets_no_tick() -> None:
@@ -118,25 +146,6 @@ def test_an_owners_tick_is_the_same_event_as_a_sources() -> None:
     records, _ = decoder.decode(both)
     assert records.event_ids[0] == records.event_ids[1]
     assert records.occurred_at[0] == records.occurred_at[1]
-
-
-def test_a_batch_that_nobody_finishes_ends_the_worker() -> None:
-    house = House()
-    house.partition.under_way_since = house.clock.elapsed()
-    house.keeping.look_for_stuck()
-    house.clock.at += STUCK_SECONDS + 1
-    with pytest.raises(EngineFault, match="has not finished a batch"):
-        house.keeping.look_for_stuck()
-
-
-def test_a_commit_that_is_not_answered_ends_the_worker() -> None:
-    house = House()
-    house.asked_at = house.clock.elapsed()
-    house.clock.at += 59
-    house.keeping.look_for_stuck()
-    house.clock.at += 2
-    with pytest.raises(DeliveryFailed, match="has not answered a commit"):
-        house.keeping.look_for_stuck()
 
 
 def test_strangers_beyond_one_in_a_hundred_name_the_setting(caplog: pytest.LogCaptureFixture) -> None:

@@ -57,6 +57,13 @@ def test_what_libraries_log_looks_the_same(capsys: pytest.CaptureFixture[str]) -
     assert (line["event"], line["level"], line["logger"]) == ("worker one is ready", "info", "faust.app")
 
 
+def test_every_line_names_the_worker_that_has_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(Settings(log_format="json", worker_name="worker-2"))
+    structlog.get_logger("streams.delivery").info("sent")
+    logging.getLogger("streams.ending").critical("the end")
+    assert [line["worker"] for line in lines(capsys)] == ["worker-2"] * 2
+
+
 def test_an_exception_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure(Settings(log_format="json"))
     try:

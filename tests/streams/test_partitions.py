@@ -8,15 +8,33 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka.errors import CommitFailedError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    NotLeaderForPartitionError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+)
 from aiokafka.structs import TopicPartition
 
 from models.decode import Decoder
 from models.rows import CLOCK_KEY, header
 from streams.ending import Ending
-from streams.errors import BrokerUnreachable, EngineFault, SourceJumped
+from streams.errors import (
+    BrokerUnreachable,
+    ChangelogLost,
+    DeliveryFailed,
+    EngineFault,
+    SourceJumped,
+    TopicMismatch,
+)
 from streams.partitions import Partitions
 from streams.settings import Settings
+from streams.statuses import Status
 from tests.support.counting import CountingLedger
 from tests.support.fake_kafka import FakeConnections, FakeConsumer, FakeLogs, RunningClock, until
 from tests.support.purchases import purchase
@@ -46,7 +64,7 @@ class Service(Partitions):
             channel=SimpleNamespace(queue=self.batches),  # type: ignore[arg-type] # a queue is all it needs
             connections=self.kafka,  # type: ignore[arg-type] # in memory
             clock=self.clock,
-            ending=Ending(self.last_resort.append),
+            ending=Ending(lambda seconds, _: self.last_resort.append(seconds)),
         )
 
     def make_ledger(self, partition: int, partitions: int) -> CountingLedger:
@@ -238,6 +256,29 @@ async def test_rows_of_another_worker_in_between_make_the_partition_read_its_cha
         assert service.owned[0].ledger.describe(b"c0") == {"events": 6}
 
 
+async def test_a_changelog_that_was_made_anew_under_a_worker_ends_it_for_good() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        await service.assigned(*SOURCES)
+        await until(lambda: service.logs.committed.get(SOURCES[0]) == 5)
+        service.logs.records[CHANGELOGS[0]].clear()
+        fill(service.logs, 5)
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, ChangelogLost)
+        assert "rows landed at offset 0 instead of 4" in str(service.reason)
+        assert service.status == Status.REFUSED
+        assert service.logs.committed[SOURCES[0]] == 5
+
+
+async def test_more_partitions_than_the_state_was_made_for_end_the_worker_for_good() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        await service.assigned(*SOURCES)
+        service.kafka.group.topics[SETTINGS.purchases_topic] = {0, 1, 2}
+        await service.kafka.group.rebalance([SOURCES[1]])
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, TopicMismatch)
+        assert "has 3 partitions now" in str(service.reason)
+
+
 async def test_a_key_that_a_zombie_wrote_last_is_written_again_before_anything_else() -> None:
     logs = fill(FakeLogs(), 5)
     async with running(logs) as service:
@@ -382,6 +423,108 @@ async def test_an_error_of_the_consumer_ends_the_worker(monkeypatch: pytest.Monk
         assert service.last_resort
 
 
+async def test_a_broker_that_goes_away_while_a_partition_is_opened_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusals = [KafkaConnectionError("refused"), NodeNotReadyError(), KafkaTimeoutError()]
+
+    async with running(fill(FakeLogs(), 5)) as service:
+        connect, ask = service.kafka.reader, service.kafka.group.committed
+
+        async def reader() -> FakeConsumer:
+            if len(refusals) > 1:
+                raise refusals.pop(0)
+            return await connect()
+
+        async def committed(partition: TopicPartition) -> int | None:
+            if refusals:
+                raise refusals.pop(0)
+            return await ask(partition)
+
+        monkeypatch.setattr(service.kafka, "reader", reader)
+        monkeypatch.setattr(service.kafka.group, "committed", committed)
+        await service.assigned(*SOURCES)
+        await until(lambda: clocks(service.logs) == [4])
+        assert not refusals
+        assert service.reason is None
+
+
+async def test_a_broker_that_stays_away_while_a_partition_is_opened_ends_the_worker_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+
+        async def reader() -> None:
+            service.clock.at += 20
+            raise KafkaConnectionError("refused")
+
+        monkeypatch.setattr(service.kafka, "reader", reader)
+        await service.kafka.group.rebalance(SOURCES)
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, BrokerUnreachable)
+        ends = [record for record in caplog.records if record.levelname == "CRITICAL"]
+        assert len(ends) == 1
+        assert "CARTPULSE_SEND_DEADLINE_SECONDS" in ends[0].getMessage()
+
+
+async def test_a_fetch_that_fails_because_the_coordinator_moves_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusals = [KafkaError("UnknownError()"), GroupCoordinatorNotAvailableError()]
+    async with running(fill(FakeLogs(), 5)) as service:
+        fetch = service.kafka.group.getmany
+
+        async def getmany(*partitions: TopicPartition, **options: int) -> dict[TopicPartition, Any]:
+            if refusals:
+                raise refusals.pop(0)
+            return await fetch(*partitions, **options)
+
+        monkeypatch.setattr(service.kafka.group, "getmany", getmany)
+        await service.assigned(*SOURCES)
+        await until(lambda: clocks(service.logs) == [4])
+        assert service.reason is None
+
+
+async def test_a_commit_that_fails_for_a_moment_renews_nothing_and_ends_nothing() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        service.kafka.group.refuse = UnknownError()
+        await service.kafka.group.rebalance(SOURCES)
+        await until(lambda: service.ledgers and service.ledgers[0].clock.offset == 4)
+        assert not service.kafka.rows.sent
+        service.kafka.group.refuse = None
+        await until(lambda: clocks(service.logs) == [4])
+        assert service.reason is None
+
+
+async def test_a_group_that_accepts_no_commit_for_too_long_ends_the_worker() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        service.kafka.group.refuse = CommitFailedError()
+        await service.assigned(*SOURCES)
+        await until(lambda: service.counts["commits_refused"])
+        service.clock.at += 61
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, DeliveryFailed)
+        assert "has accepted no commit for 60 s" in str(service.reason)
+
+
+async def test_a_group_that_takes_the_partitions_and_assigns_nothing_ends_the_worker() -> None:
+    async with running() as service:
+        await service.assigned(*SOURCES)
+        await service.kafka.group.listener.on_partitions_revoked(set(SOURCES))
+        service.clock.at += 92
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, BrokerUnreachable)
+
+
+async def test_an_agent_that_does_not_finish_its_batch_ends_the_worker() -> None:
+    async with running(fill(FakeLogs(), 5), agent=False) as service:
+        await service.assigned(*SOURCES)
+        await until(lambda: service.owned[0].under_way_since is not None)
+        service.clock.at += 61
+        await until(lambda: service.reason)
+        assert "has not finished a batch" in str(service.reason)
+
+
 async def test_a_reading_task_that_is_cancelled_ends_the_worker() -> None:
     async with running() as service:
         (reading,) = (task for task in service._running if "_read" in repr(task.get_coro()))
@@ -425,6 +568,21 @@ async def test_a_refused_send_ends_the_worker_and_nothing_behind_it_is_committed
         service.kafka.rows.waiting()[0].future.set_exception(TopicAuthorizationFailedError("changelog"))
         await until(lambda: service.crashed)
         assert service.logs.committed.get(SOURCES[0]) == 0
+
+
+async def test_a_send_that_failed_because_a_topic_is_another_says_so_in_its_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        service.kafka.rows.at_once = False
+        service.kafka.cause = TopicMismatch("Gone: changelog.")
+        await service.assigned(*SOURCES)
+        await until(service.kafka.rows.waiting)
+        service.kafka.rows.waiting()[0].future.set_exception(NotLeaderForPartitionError())
+        await until(lambda: service.crashed)
+        ends = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
+        assert ends == ["The worker ends: Gone: changelog."]
+        assert service.status == Status.REFUSED
 
 
 async def test_a_worker_that_ends_arranges_the_last_resort_within_ten_seconds() -> None:

@@ -234,6 +234,7 @@ class FakeConsumer:
         self.commits: list[dict[TopicPartition, int]] = []
         self.refuse: Exception | None = None
         self.listener: Any = None
+        self.topics: dict[str, set[int]] = {}
         self._paused: set[TopicPartition] = set()
         self.stopped = False
 
@@ -274,6 +275,14 @@ class FakeConsumer:
 
     def highwater(self, partition: TopicPartition) -> int | None:
         """As of the last fetch."""
+        return self.logs.end(partition)
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        """As of the last metadata; those that a test named."""
+        return self.topics.get(topic)
+
+    def last_stable_offset(self, partition: TopicPartition) -> int | None:
+        """As of the last fetch; no transaction is open."""
         return self.logs.end(partition)
 
     async def getmany(
@@ -327,6 +336,11 @@ class FakeConnections:
         self.group = FakeConsumer(logs)
         self.outputs, self.rows = FakeProducer(logs), FakeProducer(logs)
         self.may_have_holes = True
+        self.cause: Exception | None = None
+
+    async def why(self, reason: Exception) -> Exception:
+        """The cause that a test names, or none."""
+        return self.cause or reason
 
     async def holes(self) -> bool:
         """Whether an offset without a record is nothing strange."""

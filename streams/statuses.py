@@ -1,0 +1,60 @@
+"""With which status a process ends, so that whoever started it knows whether to start it again.
+
+| status | what happened | start it again? |
+|---|---|---|
+| 0 | it was told to end | |
+| 1 | it could not go on: the broker was away for too long, a send was refused, a fault of its own | yes |
+| 2 | the command was written wrongly | no |
+| 3 | the logs and the state do not fit together, or topics differ: an operator has to decide | no |
+| 4 | the changelog holds rows of a later release | no: start that release |
+| 5 | a model failed on a customer at a day boundary, and would again | no: a release that mends it |
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from models.rows import LaterFormat, RowError
+from models.storage import LedgerConflict
+from streams.errors import (
+    BoundaryFault,
+    ChangelogLost,
+    ChangelogUnreadable,
+    NewerRows,
+    SourceJumped,
+    TopicMismatch,
+)
+
+
+class Status(IntEnum):
+    """The exit statuses of a worker."""
+
+    ENDED = 0
+    FAILED = 1
+    MISUSED = 2
+    REFUSED = 3
+    NEWER_ROWS = 4
+    BOUNDARY = 5
+
+
+FOR_GOOD: Final = frozenset({Status.MISUSED, Status.REFUSED, Status.NEWER_ROWS, Status.BOUNDARY})
+"""A worker that ended with one of these would end the same way again."""
+
+_REFUSALS: Final = (
+    SourceJumped,
+    TopicMismatch,
+    ChangelogLost,
+    ChangelogUnreadable,
+    LedgerConflict,
+    RowError,
+)
+
+
+def status_of(reason: BaseException) -> Status:
+    """The exit status of a process that ends for a reason."""
+    if isinstance(reason, NewerRows | LaterFormat):
+        return Status.NEWER_ROWS
+    if isinstance(reason, BoundaryFault):
+        return Status.BOUNDARY
+    return Status.REFUSED if isinstance(reason, _REFUSALS) else Status.FAILED

@@ -1,0 +1,147 @@
+"""Rather an end than a worker that stands still: what is stuck is told once, and then ends the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from streams.clock import Clock
+    from streams.partition import Partition
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+
+REJOIN_SECONDS = 30.0
+"""How long the group may wait for members that do not answer, besides a session: aiokafka's rebalance
+timeout."""
+
+
+class Watchdog:
+    """Looks whether the owned partitions get on.
+
+    A partition stands still when it has something to do and neither its acknowledged source offset nor the
+    end of its rows in the changelog moves. Whatever the cause (a lease that is not renewed, a step that does
+    not end in front of finished ones, a clock row that stands, a paused fetch): after half of `stall` there
+    is one WARNING, and after all of it the worker ends. A worker on hold is not stuck. Once the group has
+    answered no commit for so long that the lease is over, the broker is what is waited for, with `patience`.
+
+    Args:
+        owned: the partitions at the moment.
+        clock: measures how long.
+        lag: records of a partition that are not applied yet.
+        held: whether an operator put the worker on hold.
+        unanswered_since: since when the group has accepted no commit that was asked for, if it is so.
+        unassigned_since: since when the worker has waited for an assignment, if it does.
+        stall: seconds after which what stands still ends the worker.
+        patience: seconds for which a broker may be away.
+        session: the group's session timeout, in seconds.
+    """
+
+    def __init__(
+        self,
+        owned: Callable[[], Iterable[Partition]],
+        *,
+        clock: Clock,
+        lag: Callable[[Partition], int],
+        held: Callable[[], bool],
+        unanswered_since: Callable[[], float | None],
+        unassigned_since: Callable[[], float | None],
+        stall: float,
+        patience: float,
+        session: float,
+    ) -> None:
+        self._owned = owned
+        self._clock = clock
+        self._lag = lag
+        self._held = held
+        self._unanswered_since = unanswered_since
+        self._unassigned_since = unassigned_since
+        self._stall = stall
+        self._patience = patience
+        self._session = session
+        self._marks: dict[Partition, tuple[tuple[int, int], float]] = {}
+        self._warned: set[Partition] = set()
+
+    async def run(self) -> None:
+        """Look once a second until cancelled.
+
+        Raises:
+            EngineFault: a batch or a partition is stuck.
+            DeliveryFailed: commits are not accepted.
+            BrokerUnreachable: the group assigns nothing.
+        """
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Look once.
+
+        Raises:
+            EngineFault: a batch or a partition is stuck.
+            DeliveryFailed: commits are not accepted.
+            BrokerUnreachable: the group assigns nothing.
+        """
+        now = self._clock.elapsed()
+        self._look_at_the_group(now)
+        unanswered = self._unanswered_since()
+        waiting = unanswered is not None and now - unanswered > self._session / 2
+        owned = list(self._owned())
+        self._marks = {partition: self._marks[partition] for partition in owned if partition in self._marks}
+        self._warned.intersection_update(owned)
+        for partition in owned:
+            since = partition.under_way_since
+            if since is not None and now - since > self._stall:
+                raise EngineFault(
+                    f"the agent has not finished a batch of partition {partition.number} for "
+                    f"{self._stall:g} s (CARTPULSE_STALL_SECONDS)"
+                )
+            self._look_at(partition, now, waiting=waiting)
+
+    def _look_at_the_group(self, now: float) -> None:
+        unanswered, unassigned = self._unanswered_since(), self._unassigned_since()
+        if unanswered is not None and now - unanswered > self._patience:
+            raise DeliveryFailed(
+                f"the group has accepted no commit for {self._patience:g} s: is the broker up, and is the "
+                "topic of purchases there? (twice CARTPULSE_SEND_DEADLINE_SECONDS)"
+            )
+        limit = self._patience + self._session + REJOIN_SECONDS
+        if unassigned is not None and now - unassigned > limit:
+            raise BrokerUnreachable(
+                f"the group has assigned nothing for {limit:g} s: is the broker up? (twice "
+                "CARTPULSE_SEND_DEADLINE_SECONDS, and what a rebalance may take)"
+            )
+
+    def _look_at(self, partition: Partition, now: float, *, waiting: bool) -> None:
+        delivery = partition.delivery
+        if delivery is None:  # it is being opened, which has a patience of its own
+            return
+        mark = (delivery.acknowledged, delivery.base)
+        lag = self._lag(partition)
+        known, since = self._marks.get(partition, (None, now))
+        if mark != known or waiting or self._held() or not self._busy(partition, lag):
+            self._marks[partition] = (mark, now)
+            self._warned.discard(partition)
+            return
+        still = now - since
+        said = (
+            f"partition {partition.number} has stood still for {still:.0f} s at offset "
+            f"{delivery.acknowledged}, with {lag} purchases to apply"
+            f"{'' if delivery.idle else ' and steps that are not acknowledged'}"
+            f"{'' if partition.epoch.lease.valid else ' and no lease'}"
+        )
+        if still > self._stall:
+            raise EngineFault(f"{said} (CARTPULSE_STALL_SECONDS)")
+        if still > self._stall / 2 and partition not in self._warned:
+            self._warned.add(partition)
+            log.warning("Stuck? %s; the worker ends after %g s", said, self._stall)
+
+    def _busy(self, partition: Partition, lag: int) -> bool:
+        return lag > 0 or not partition.drained
