@@ -114,6 +114,9 @@ class Opening:
 
     async def _recover(self, partition: Partition, kept: Kept | None) -> tuple[Recovered, int]:
         number, partitions = partition.number, self._settings.partitions
+        # Before the changelog is read: another owner may go on meanwhile, and what it commits later is not in
+        # there.
+        committed = await self._consumer.committed(partition.source)
         reader = await self._connections.reader()
         try:
             recovered = await recover(
@@ -127,7 +130,7 @@ class Opening:
                 reader,
                 partition.source,
                 recovered.ledger.clock,
-                committed=await self._consumer.committed(partition.source),
+                committed=committed,
                 accept_gap=self._settings.accept_gap,
                 holes=self._holes,
             )
