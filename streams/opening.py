@@ -133,6 +133,9 @@ class Opening:
 
     async def _recover(self, partition: Partition, kept: Kept | None) -> tuple[Recovered, int]:
         number, partitions = partition.number, self._settings.partitions
+        # Before the changelog is read: another owner may go on meanwhile, and what it commits later is not in
+        # there.
+        committed = await self._committed(partition)
         reader = self._riding.reader(
             await self._connections.reader(), f"Reading {partition.changelog.topic}[{number}]"
         )
@@ -148,7 +151,7 @@ class Opening:
                 reader,
                 partition.source,
                 recovered.ledger.clock,
-                committed=await self._committed(partition),
+                committed=committed,
                 accept_gap=self._settings.accept_gap,
                 holes=self._holes,
             )

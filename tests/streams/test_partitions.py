@@ -337,6 +337,30 @@ async def test_a_source_that_jumped_ends_the_worker_with_one_line(caplog: pytest
         ]
 
 
+async def test_what_another_owner_commits_while_the_changelog_is_read_is_no_jump() -> None:
+    logs = fill(FakeLogs(), 5)
+    async with running(logs) as service:
+
+        class Overtaken(FakeConsumer):
+            """Another owner applies everything once the changelog is read."""
+
+            async def stop(self) -> None:
+                """End."""
+
+            async def getmany(self, *partitions: TopicPartition, **options: Any) -> Any:
+                """Fetch what is there, and let the other go on."""
+                found = await super().getmany(*partitions, **options)
+                logs.committed[SOURCES[0]] = 5
+                return found
+
+        async def reader() -> FakeConsumer:
+            return Overtaken(logs)
+
+        service.kafka.reader = reader  # type: ignore[method-assign] # for this one
+        await service.assigned(SOURCES[0])
+        assert service.reason is None
+
+
 async def test_purchases_that_go_while_the_worker_runs_are_counted_and_end_it() -> None:
     async with running(fill(FakeLogs(), 5)) as service:
         await service.assigned(*SOURCES)

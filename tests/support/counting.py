@@ -1,7 +1,7 @@
 """A small ledger that counts events per customer, with boundaries and sweeps: what the engine is tested with.
 
-A customer's tenth event, its twentieth and so on are worth an output, and so is every boundary for every
-customer. A boundary is passed with every `DAY` offsets.
+A customer's tenth event, its twentieth and so on are worth an output (or every second, or as told), and so is
+every boundary for every customer. A boundary is passed with every `DAY` offsets.
 """
 
 from __future__ import annotations
@@ -40,11 +40,17 @@ class CountingLedger:
     """Counts. `most` records are applied at once at most, as if the rows of more did not fit a batch."""
 
     def __init__(
-        self, partition: int = 0, partitions: int = 1, *, day: int = DAY, most: int = 10_000
+        self,
+        partition: int = 0,
+        partitions: int = 1,
+        *,
+        day: int = DAY,
+        most: int = 10_000,
+        every: int = 10,
     ) -> None:
         self.partition, self.partitions = partition, partitions
         self.clock = CountingClock()
-        self._day, self._most = day, most
+        self._day, self._most, self._every = day, most, every
         self._counts: dict[bytes, int] = {}
         self._seen: dict[bytes, tuple[int, int]] = {}
         self._unswept: list[bytes] = []
@@ -78,7 +84,7 @@ class CountingLedger:
             self._counts[customer] = count = self._counts.get(customer, 0) + 1
             self._seen[customer] = (offset, begun)
             touched[customer] = None
-            if not count % 10:
+            if not count % self._every:
                 outputs.append(self._output("count", customer, count))
         if applied:
             finished = clock.finished if begun == clock.begun else clock.begun

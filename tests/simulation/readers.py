@@ -1,0 +1,196 @@
+"""A consumer of the model broker with the surface of aiokafka's, as far as the engine uses it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from tests.simulation.producers import BACKOFF
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiokafka.structs import TopicPartition
+
+    from tests.simulation.broker import Broker
+    from tests.simulation.logs import Fetched
+
+FETCH_SECONDS = 0.05
+"""How long the broker holds a fetch that finds nothing."""
+
+
+class _Reassigned(Exception):  # noqa: N818 - it is no error
+    """What was begun is for an assignment that is over."""
+
+
+class Reader:
+    """A consumer without a group.
+
+    Args:
+        broker: the model.
+        committed: whether it reads committed records only.
+    """
+
+    def __init__(self, broker: Broker, *, committed: bool) -> None:
+        self._broker, self._committed = broker, committed
+        self._positions: dict[TopicPartition, int | None] = {}
+        self._highwaters: dict[TopicPartition, int] = {}
+        self._paused: set[TopicPartition] = set()
+        self._buffers: dict[TopicPartition, tuple[int, Fetched]] = {}
+        self._fetching: asyncio.Task[None] | None = None
+        self._error: KafkaError | None = None
+        self._assignment = 0
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        """By hand."""
+        self._take(partitions)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Set a position; what is fetched for another is dropped."""
+        assert partition in self._positions, "not assigned"
+        self._positions[partition] = offset
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        """Return nothing of these."""
+        self._paused.update(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        """Do so again."""
+        self._paused.difference_update(partitions)
+
+    async def position(self, partition: TopicPartition) -> int:
+        """Where it is."""
+        offset = self._positions[partition]
+        assert offset is not None, "it has no position"
+        return offset
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """As of the last fetch."""
+        return self._highwaters.get(partition)
+
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Log starts."""
+        broker = self._broker
+        found: dict[TopicPartition, int] = await self._insist(
+            lambda: {partition: broker.log(partition).start for partition in partitions}
+        )
+        return found
+
+    async def committed(self, partition: TopicPartition) -> int | None:
+        """What the group has."""
+        found: int | None = await self._insist(lambda: self._broker.group.committed.get(partition))
+        return found
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int = 500
+    ) -> dict[TopicPartition, list[Any]]:
+        """What is fetched, at most so many records; positions move in the step that returns them."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_ms / 1_000
+        while True:
+            await self._ready()
+            found = self._drain(partitions, max_records)
+            self._prefetch(max_records)
+            left = until - loop.time()
+            if found or left <= 0:
+                return found
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
+            if self._fetching is not None:
+                await asyncio.wait([self._fetching], timeout=left)
+            else:
+                await asyncio.sleep(min(left, FETCH_SECONDS))
+
+    async def stop(self) -> None:
+        """End."""
+        await asyncio.sleep(0)
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    async def _ready(self) -> None:
+        """A member waits here while its group rebalances."""
+
+    def _take(self, partitions: Sequence[TopicPartition]) -> None:
+        self._assignment += 1
+        self._positions = dict.fromkeys(partitions, None)
+        self._highwaters.clear()
+        self._paused.clear()
+
+    def _drain(self, partitions: Sequence[TopicPartition], most: int) -> dict[TopicPartition, list[Any]]:
+        found: dict[TopicPartition, list[Any]] = {}
+        for partition in [partition for partition in self._buffers if partition in partitions]:
+            start, fetched = self._buffers[partition]
+            if partition in self._paused or self._positions.get(partition) != start:
+                del self._buffers[partition]
+                continue
+            taken = fetched.records[:most]
+            if len(taken) < len(fetched.records):
+                self._positions[partition] = taken[-1].offset + 1 if taken else start
+                if taken:
+                    rest = fetched._replace(records=fetched.records[len(taken) :])
+                    self._buffers[partition] = (taken[-1].offset + 1, rest)
+            else:
+                self._positions[partition] = fetched.following
+                del self._buffers[partition]
+            if taken:
+                found[partition] = taken
+                most -= len(taken)
+        return found
+
+    def _prefetch(self, most: int) -> None:
+        if self._fetching is not None and not self._fetching.done():
+            return
+        wanted = {
+            partition: offset
+            for partition, offset in self._positions.items()
+            if partition not in self._paused and partition not in self._buffers
+        }
+        self._fetching = asyncio.create_task(self._fetch(wanted, most)) if wanted else None
+
+    async def _fetch(self, wanted: dict[TopicPartition, int | None], most: int) -> None:
+        assignment, broker = self._assignment, self._broker
+        try:
+            offsets = {partition: await self._begin_at(partition) for partition in wanted}
+            fetched = await broker.network.ask(
+                lambda: broker.fetch(offsets, most, FETCH_SECONDS, committed=self._committed)
+            )
+        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+            if assignment == self._assignment:
+                self._error = error
+            return
+        except (KafkaError, _Reassigned):
+            await asyncio.sleep(BACKOFF)
+            return
+        if assignment != self._assignment:
+            return
+        for partition, answer in fetched.items():
+            if self._positions[partition] == offsets[partition]:
+                self._highwaters[partition] = answer.highwater
+                self._buffers[partition] = (offsets[partition], answer)
+
+    async def _begin_at(self, partition: TopicPartition) -> int:
+        """Its position; what is committed if nobody has sought it."""
+        assignment, offset = self._assignment, self._positions.get(partition)
+        if offset is None:
+            offset = await self.committed(partition)
+            if assignment != self._assignment:
+                raise _Reassigned
+            sought = self._positions[partition]
+            if sought is not None:
+                return sought
+            if offset is None:
+                raise NoOffsetForPartitionError(partition)
+            self._positions[partition] = offset
+        return offset
+
+    async def _insist(self, act: Callable[[], Any]) -> Any:
+        while True:
+            try:
+                return await self._broker.network.ask(act)
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(BACKOFF)

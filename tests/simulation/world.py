@@ -1,0 +1,271 @@
+"""One schedule from its seed to its verdict."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import random
+import warnings
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from streams.errors import DeliveryFailed
+from streams.settings import Settings
+from tests.simulation.broker import Broker
+from tests.simulation.check import Oracle
+from tests.simulation.logs import Content
+from tests.simulation.loop import Stuck, VirtualLoop
+from tests.simulation.network import Weather
+from tests.simulation.schedule import FAULT_SECONDS, HOLE, SESSION, Fault, Guarantee, Schedule, schedule
+from tests.simulation.workers import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATIENCE = 30.0
+"""Seconds in which a service that is left in peace has to have done everything."""
+
+DEADLINE = 2.0
+"""After which a send that is not acknowledged ends the worker, in seconds."""
+
+COLLECTED_EVERY = 20
+"""Schedules; each leaves some megabytes of cycles."""
+
+LAG = 1.0
+"""Seconds for which compaction leaves records alone."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of a schedule."""
+
+    plan: Schedule
+    violations: list[str] = field(default_factory=list)
+    trace: list[tuple[Any, ...]] = field(default_factory=list)
+    exits: int = 0
+    seconds: float = 0.0
+    """Virtual."""
+    settled_after: float = 0.0
+    """Seconds of peace."""
+
+    @property
+    def command(self) -> str:
+        """What replays it."""
+        return (
+            f"python -m tests.simulation --seed {self.plan.seed} --schedules 1 "
+            f"--guarantee {self.plan.guarantee} --trace"
+        )
+
+    @property
+    def digest(self) -> str:
+        """Of the whole trace: equal for equal runs."""
+        return blake2b(repr(self.trace).encode(), digest_size=8).hexdigest()
+
+
+class World:
+    """A broker, its workers, and what befalls them.
+
+    Args:
+        plan: what to do.
+    """
+
+    def __init__(self, plan: Schedule) -> None:
+        self.plan = plan
+        self.verdict = Verdict(plan)
+        chance = random.Random(f"world {plan.guarantee} {plan.seed}")
+        self.loop = VirtualLoop(chance)  # type: ignore[abstract] # it has no sockets and no processes
+        self.settings = Settings(
+            partitions=plan.partitions,
+            batch_records=plan.batch_records,
+            sweep_limit=plan.sweep_limit,
+            session_timeout_ms=int(SESSION * 1_000),
+            send_deadline_seconds=DEADLINE,
+            web_port=0,
+            delivery_guarantee=plan.guarantee,
+        )
+        self.broker = Broker(
+            self.loop,
+            chance,
+            session=SESSION,
+            join_delay=plan.join_delay,
+            weather=plan.weather,
+            transactional=plan.transactional,
+            note=self.note,
+        )
+        self.oracle = Oracle(
+            self.broker,
+            self.settings,
+            day=plan.day,
+            exactly_once=plan.guarantee == "exactly_once",
+            violated=self.violated,
+        )
+        self.workers: list[Worker] = []
+        self._all: list[Worker] = []
+        self._peace = False
+
+    def note(self, *what: Any) -> None:
+        """Write the trace."""
+        self.verdict.trace.append((round(self.loop.time(), 6), *what))
+
+    def violated(self, what: str) -> None:
+        """Something is not as it must be."""
+        self.note("VIOLATED", what)
+        self.verdict.violations.append(f"at {self.loop.time():.3f}: {what}")
+        self.loop.halt()
+
+    def run(self) -> Verdict:
+        """From the first worker to the verdict."""
+        plan, loop = self.plan, self.loop
+        for _ in range(plan.workers):
+            self.add()
+        for number, purchase in enumerate(plan.purchases):
+            loop.later(purchase.at, self._purchase, number)
+        for fault in plan.faults:
+            loop.later(fault.at, self._befall, fault)
+        loop.later(FAULT_SECONDS, self._make_peace)
+        try:
+            loop.run()
+        except Stuck as stuck:
+            self.violated(str(stuck))
+        self.verdict.seconds = loop.time()
+        self.verdict.settled_after = loop.time() - FAULT_SECONDS
+        self._forget()
+        return self.verdict
+
+    def add(self) -> None:
+        """A new worker."""
+        worker = Worker(
+            f"w{len(self._all)}",
+            self.plan,
+            self.settings,
+            self.broker,
+            violated=self.violated,
+            ended=self._ended,
+        )
+        self.workers.append(worker)
+        self._all.append(worker)
+
+    def _look(self) -> None:
+        if self.oracle.settled():
+            self.loop.halt()
+            self.oracle.judge()
+        elif self.loop.time() > FAULT_SECONDS + PATIENCE:
+            self.violated(f"not all is applied after {PATIENCE:g} s of peace")
+        else:
+            self.loop.later(0.02, self._look)
+
+    def _purchase(self, number: int) -> None:
+        _, partition, customer = self.plan.purchases[number]
+        target = TopicPartition(self.settings.purchases_topic, partition)
+        log = self.broker.log(target)
+        if customer == HOLE:
+            log.mark(-1, 0, self.loop.time(), commit=True)
+        else:
+            value = f"{customer} {number}".encode()
+            self.oracle.sources[partition].add(log.end, value)
+            self.broker.append(target, [Content(customer.encode(), value)])
+        self.broker.wake(target)
+
+    def _befall(self, fault: Fault) -> None:
+        self.note("fault", fault.kind, fault.worker, fault.steps, round(fault.seconds, 3))
+        worker = self.workers[fault.worker % len(self.workers)] if self.workers else None
+        broker, loop = self.broker, self.loop
+        if fault.kind == "join":
+            if len(self.workers) < 5:
+                self.add()
+        elif fault.kind == "down":
+            if broker.network.up:
+                broker.down()
+                loop.later(fault.seconds, self._up)
+        elif fault.kind == "kick":
+            broker.group.kick(fault.worker)
+        elif fault.kind == "storm":
+            broker.network.weather = Weather(0.01, 0.2, 0.3, 2.0)
+            loop.later(fault.seconds, self._calm)
+        elif fault.kind == "compact":
+            self._compact()
+        elif worker is not None:
+            blows: dict[str, Callable[[], None]] = {
+                "kill": worker.kill,
+                "pause": partial(worker.pause, fault.seconds),
+                "stop": worker.stop,
+            }
+            worker.lane.after(fault.steps, blows[fault.kind])
+            if fault.kind != "pause" and len(self.workers) < 5:
+                loop.later(fault.seconds, self.add)
+
+    def _up(self) -> None:
+        if not self.broker.network.up:
+            self.broker.back()
+
+    def _calm(self) -> None:
+        if not self._peace:
+            self.broker.network.weather = self.plan.weather
+
+    def _compact(self) -> None:
+        """Compaction's promise: a row behind a greater one is corrected before the lag is over."""
+        for number in range(self.plan.partitions):
+            self.broker.log(TopicPartition(self.settings.changelog_topic, number)).compact(
+                self.loop.time() - LAG
+            )
+
+    def _make_peace(self) -> None:
+        self._peace = True
+        self.note("peace")
+        self.broker.network.weather = Weather()
+        self._up()
+        for worker in self.workers:
+            worker.lane.stop_at = None
+            worker.lane.free_at = self.loop.time()
+        if not any(not worker._stopping for worker in self.workers):
+            self.add()
+        self._look()
+
+    def _ended(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        if worker.reason is not None:
+            self.verdict.exits += 1
+            if not isinstance(worker.reason, (DeliveryFailed, KafkaError)):
+                self.violated(f"{worker.name} ended: {worker.reason!r}")
+            self.loop.later(0.5, self.add)
+        elif self._peace and not self.workers:
+            self.add()
+
+    def _forget(self) -> None:
+        self.loop.forget()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # what they would still do is never awaited
+            for lane in [self.loop.world, *(worker.lane for worker in self._all)]:
+                for task in lane.tasks:
+                    with suppress(BaseException):
+                        task.get_coro().close()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No log lines, and no garbage collection but between schedules, where nothing big is alive."""
+    disabled, collecting = logging.root.manager.disable, gc.isenabled()
+    logging.disable(logging.CRITICAL)
+    gc.disable()
+    try:
+        with mock.patch("streams.memory.gc"):
+            yield
+    finally:
+        logging.disable(disabled)
+        if collecting:
+            gc.enable()
+        gc.collect()
+
+
+def simulate(seed: int, guarantee: Guarantee) -> Verdict:
+    """Run one schedule."""
+    if not seed % COLLECTED_EVERY:
+        gc.collect()
+    return World(schedule(seed, guarantee)).run()
