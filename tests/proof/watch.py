@@ -46,8 +46,7 @@ class Watch:
         self._from: float | None = None
 
     async def __aenter__(self) -> Self:
-        options = consumer_options(self._settings) | {"isolation_level": "read_committed"}
-        self._consumer = AIOKafkaConsumer(**options)
+        self._consumer = AIOKafkaConsumer(**consumer_options(self._settings))
         await self._consumer.start()
         topic = self._settings.changelog_topic
         partitions = [TopicPartition(topic, number) for number in self.positions]

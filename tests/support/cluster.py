@@ -70,15 +70,13 @@ class Cluster:
     def __init__(self, settings: Settings, folder: Path, job: Job | None = None) -> None:
         self.settings = settings
         self.job = job or Job()
-        self.reading: dict[str, str] = {}
-        """More options of the consumer that looks at the topics."""
         self.workers: list[subprocess.Popen[bytes]] = []
         self._folder = folder
         self._looked_at: dict[int, tuple[Greatest, int]] = {}
 
     async def __aenter__(self) -> Self:
         await create_topics(self.settings)
-        self._reader = AIOKafkaConsumer(**consumer_options(self.settings) | self.reading)
+        self._reader = AIOKafkaConsumer(**consumer_options(self.settings))
         await self._reader.start()
         return self
 

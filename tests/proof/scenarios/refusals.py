@@ -1,0 +1,57 @@
+"""A produce that fails for good: the worker ends with a clear line, and nothing is passed over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.proof.brokers import configure_topics
+from tests.proof.scenario import scenario
+
+if TYPE_CHECKING:
+    import random
+
+    from tests.proof.stage import Stage, Worker
+
+TOPICS = ("changelog", "dead-letters", "segment-changes")
+
+
+async def all_end(stage: Stage, workers: list[Worker], line: str) -> None:
+    """Wait until every worker has met it and ended; the later ones take over what the first one left."""
+    for worker in workers:
+        await stage.ends(worker, 1, line, seconds=60)
+
+
+@scenario("a produce that is refused: message too large", runs=3, stall=None, seconds=30)
+async def too_large(stage: Stage, chance: random.Random) -> None:
+    """A topic takes no message any more that is as large as a worker's; then it does again."""
+    topic = chance.choice(TOPICS)
+    workers = [stage.start(), stage.start()]
+    stage.load.start()
+    await stage.until_applied(chance.randrange(500, stage.load.events // 3))
+    stage.fault(f"{topic} takes 64 bytes at most")
+    await configure_topics(stage.settings, {topic: {"max.message.bytes": "64"}})
+    await all_end(stage, workers, "refused a")
+    await configure_topics(stage.settings, {topic: {}})
+    stage.mended(f"{topic} takes all again")
+    stage.start()
+
+
+@scenario(
+    "a produce that is not acknowledged in time",
+    runs=3,
+    stall=None,
+    seconds=35,
+    settings={"send_deadline_seconds": 3},
+)
+async def too_late(stage: Stage, chance: random.Random) -> None:
+    """A topic asks for more copies in sync than it has, for longer than a send may take; then no more."""
+    topic = chance.choice(TOPICS)
+    workers = [stage.start(), stage.start()]
+    stage.load.start()
+    await stage.until_applied(chance.randrange(500, stage.load.events // 3))
+    stage.fault(f"{topic} acknowledges nothing")
+    await configure_topics(stage.settings, {topic: {"min.insync.replicas": "2"}})
+    await all_end(stage, workers, "")
+    await configure_topics(stage.settings, {topic: {}})
+    stage.mended(f"{topic} acknowledges again")
+    stage.start()
