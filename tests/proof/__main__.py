@@ -26,8 +26,8 @@ from rich.console import Console
 
 from tests.proof.brokers import Brokers
 from tests.proof.report import ZEROS, Finished, Report
-from tests.proof.runner import Runner, available, planned
-from tests.proof.scenario import Guarantee, Scenario, scenarios
+from tests.proof.runner import Runner, planned
+from tests.proof.scenario import BOTH, Guarantee, Scenario, scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,7 @@ def prove(words: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, help="the report; runs that are in it are not made again")
     given = parser.parse_args(words)
     result = Report.read(given.json) if given.json else Report()
-    guarantees = [each for each in available() if given.guarantee in (each, "both")]
+    guarantees = [each for each in BOTH if given.guarantee in (each, "both")]
     runs = planned(chosen(given.only), guarantees, seed=given.seed, report=result, most=given.runs)
     total = sum(run.scenario.seconds for run in runs)
     console.print(f"{len(runs)} runs are to be made, in about {total / 60:.0f} minutes")

@@ -23,7 +23,7 @@ from tests.proof.report import Finished
 from tests.proof.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tests.proof.report import Report
     from tests.proof.scenario import Guarantee, Scenario
@@ -71,7 +71,8 @@ def planned(
         for guarantee in scenario.guarantees
         if guarantee in guarantees
     ]
-    return sorted((run for run in runs if run.key not in done), key=lambda run: run.number)
+    missing = (run for run in runs if run.key not in done)
+    return sorted(missing, key=lambda run: (run.number, run.scenario.broker, run.scenario.proxied))
 
 
 @dataclass
@@ -98,21 +99,21 @@ class Runner:
             schedule.append(line)
             self.say(f"  {time.monotonic() - started:5.1f} s  {line}")
 
-        async with self.brokers.of(scenario) as broker:
-            settings = service(run, broker.address, chance)
-            say(f"session {settings.session_timeout_ms} ms, {settings.partitions} partitions")
-            plan = Plan(settings, seed=str(chance.random()), events=scenario.events, days=scenario.days)
-            load = Load(settings, plan, rate=scenario.rate, transactions=scenario.transactions)
-            stage = Stage(settings, folder, guarantee=run.guarantee, broker=broker, load=load, say=say)
-            async with stage:
-                await configure_topics(settings, scenario.topics)
-                failure = await self._told(stage, run, chance)
-                exits = stage.worker_exits
-                stage.end_all()
-                verdict = Verdict()
-                if stage.judged:
-                    verdict, failure = await _judged(stage, failure)
-            await remove_topics(settings)
+        broker = await self.brokers.of(scenario)
+        settings = service(run, broker.address, chance)
+        say(f"session {settings.session_timeout_ms} ms, {settings.partitions} partitions")
+        plan = Plan(settings, seed=str(chance.random()), events=scenario.events, days=scenario.days)
+        load = Load(settings, plan, rate=scenario.rate, transactions=scenario.transactions)
+        stage = Stage(settings, folder, guarantee=run.guarantee, broker=broker, load=load, say=say)
+        async with stage:
+            await configure_topics(settings, scenario.topics)
+            failure = await self._told(stage, run, chance)
+            exits = stage.worker_exits
+            stage.end_all()
+            verdict = Verdict()
+            if stage.judged:
+                verdict, failure = await _judged(stage, failure)
+        await remove_topics(settings)
         finished = Finished(
             name=scenario.name,
             guarantee=run.guarantee,
@@ -132,7 +133,10 @@ class Runner:
             failure=failure,
             kept=str(folder),
         )
-        return self._keep(finished, folder, schedule, verdict)
+        if not finished.clean:
+            self.brokers.discard(broker)
+        found = {"schedule": schedule, "details": verdict.details, "stalls": stage.watch.stalls}
+        return self._keep(finished, folder, found)
 
     async def _told(self, stage: Stage, run: Run, chance: random.Random) -> str | None:
         """Tell the story and wait until all is applied; the answer is what went wrong."""
@@ -150,13 +154,13 @@ class Runner:
             return f"{type(error).__name__}: {error}".splitlines()[0][:300]
         return None
 
-    def _keep(self, run: Finished, folder: Path, schedule: list[str], verdict: Verdict) -> Finished:
+    def _keep(self, run: Finished, folder: Path, found: Mapping[str, Any]) -> Finished:
         """Of a clean run nothing is kept; of another, or a slow one, logs, schedule and findings."""
         if run.clean and run.slow is None:
             shutil.rmtree(folder)
             return replace(run, kept=None)
-        found = {"run": vars(run), "schedule": schedule, "details": verdict.details}
-        (folder / "found.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+        text = json.dumps({"run": vars(run), **found}, indent=1)
+        (folder / "found.json").write_text(text, encoding="utf-8")
         return run
 
 
@@ -173,19 +177,10 @@ def service(run: Run, address: str, chance: random.Random) -> Settings:
         "sweep_limit": 100,
         "web_port": 0,
         "log_format": "console",
+        "delivery_guarantee": run.guarantee,
+        "replication_factor": 3 if run.scenario.broker == "cluster" else 1,
     }
-    if "delivery_guarantee" in Settings.model_fields:
-        given["delivery_guarantee"] = run.guarantee
     return Settings.model_validate(given | dict(run.scenario.settings))
-
-
-def available() -> tuple[Guarantee, ...]:
-    """The guarantees that this release has."""
-    return (
-        ("at_least_once", "exactly_once")
-        if "delivery_guarantee" in Settings.model_fields
-        else ("at_least_once",)
-    )
 
 
 async def _judged(stage: Stage, failure: str | None) -> tuple[Verdict, str | None]:

@@ -101,7 +101,7 @@ def test_merged_reports_hold_every_run_once() -> None:
 
 @pytest.mark.parametrize("name", ZEROS)
 def test_a_number_that_is_not_zero_makes_a_report_unclean(name: str) -> None:
-    report = Report([RUN, replace(RUN, number=1, **{name: 3})])
+    report = Report([RUN, Finished(**vars(RUN) | {"number": 1, name: 3})])
     assert not report.clean
     assert report.scenarios()[0][name] == 3
 
