@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, get_args
 os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")  # as in every worker: a ledger reserves address space
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.proof.brokers import Brokers
 from tests.proof.report import ZEROS, Finished, Report
@@ -70,14 +72,23 @@ def prove(words: Sequence[str]) -> int:
 async def make(runs: Sequence[Run], result: Report, path: Path | None, minutes: float | None) -> None:
     """Make the runs, as many as there is time for."""
     until = float("inf") if minutes is None else time.monotonic() + minutes * 60
+    bar = Progress(
+        TextColumn("{task.completed:.0f} of {task.total:.0f} runs, {task.fields[failed]} failed"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
     async with Brokers() as brokers:
         runner = Runner(brokers, console.print)
-        for number, run in enumerate(runs, 1):
+        shown = bar.add_task("", total=len(runs), failed=0)
+        for run in runs:
             if time.monotonic() + run.scenario.seconds > until:
                 continue
-            console.print(f"[bold]{number}/{len(runs)}[/bold] {run.name}")
-            finished = await runner.run(run)
+            console.print(run.name, style="bold")
+            with bar if console.is_terminal else contextlib.nullcontext():
+                finished = await runner.run(run)
             result.add(finished)
+            bar.update(shown, advance=1, failed=sum(not each.clean for each in result.finished))
             if path is not None:
                 result.write(path)
             tell(finished)

@@ -122,7 +122,7 @@ def test_the_table_of_a_page_is_replaced_and_the_rest_of_it_kept(tmp_path: Path)
     assert text.startswith(f"before\n{BEGIN}\n")
     assert text.endswith(f"{END}\nafter\n")
     assert "old" not in text
-    assert "| a fault | at least once | 1 | 2 | 100 | 0 | 0 | 0 | 0 | 0 | 2.5 | 0 | 0 | 0 |" in text
+    assert "| a fault | at least once | 1 | 2 | 100 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 2.5 | 0 |" in text
 
 
 def test_a_page_without_markers_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 from tests.proof.brokers import configure_topics
@@ -41,19 +43,21 @@ async def too_large(stage: Stage, chance: random.Random) -> None:
 @scenario(
     "a produce that is not acknowledged in time",
     runs=3,
+    broker="own",
     stall=None,
     seconds=35,
-    settings={"send_deadline_seconds": 3},
+    settings={"send_deadline_seconds": 3, "session_timeout_ms": 6_000},
 )
 async def too_late(stage: Stage, chance: random.Random) -> None:
-    """A topic asks for more copies in sync than it has, for longer than a send may take; then no more."""
-    topic = chance.choice(TOPICS)
+    """The broker stands still for longer than a send may take, and keeps all connections open."""
     workers = [stage.start(), stage.start()]
     stage.load.start()
     await stage.until_applied(chance.randrange(500, stage.load.events // 3))
-    stage.fault(f"{topic} acknowledges nothing")
-    await configure_topics(stage.settings, {topic: {"min.insync.replicas": "2"}})
-    await all_end(stage, workers, "")
-    await configure_topics(stage.settings, {topic: {}})
-    stage.mended(f"{topic} acknowledges again")
+    stage.away("SIGSTOP of the broker")
+    os.kill(stage.broker.pid, signal.SIGSTOP)
+    try:
+        await all_end(stage, workers, "")
+    finally:
+        os.kill(stage.broker.pid, signal.SIGCONT)
+    stage.mended("SIGCONT of the broker")
     stage.start()
