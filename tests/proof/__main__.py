@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")  # as in every worker: a le
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from streams.errors import KafkaUnavailable
 from tests.proof.brokers import Brokers
 from tests.proof.report import ZEROS, Finished, Report
 from tests.proof.runner import Runner, planned
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.proof.runner import Run
+
+TERMINATED = 143
+"""Exit status after SIGTERM: 128 + SIGTERM."""
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -64,13 +69,22 @@ def prove(words: Sequence[str]) -> int:
     total = sum(run.scenario.seconds for run in runs)
     console.print(f"{len(runs)} runs are to be made, in about {total / 60:.0f} minutes")
     logging.disable(logging.CRITICAL)  # the replay isolates events as workers do, and clients say much
-    asyncio.run(make(runs, result, given.json, given.minutes))
+    try:
+        asyncio.run(make(runs, result, given.json, given.minutes))
+    except KafkaUnavailable as reason:
+        console.print(reason, style="red")
+        return 1
+    except asyncio.CancelledError:  # SIGTERM
+        return TERMINATED
     console.print(result.table())
     return 0 if result.clean else 1
 
 
 async def make(runs: Sequence[Run], result: Report, path: Path | None, minutes: float | None) -> None:
     """Make the runs, as many as there is time for."""
+    task = asyncio.current_task()
+    if task is not None:  # so that brokers and workers are put away, as after Ctrl-C
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     until = float("inf") if minutes is None else time.monotonic() + minutes * 60
     bar = Progress(
         TextColumn("{task.completed:.0f} of {task.total:.0f} runs, {task.fields[failed]} failed"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streams.errors import KafkaUnavailable
 from streams.settings import Settings
 from tests.proof.brokers import Brokers, configure_topics, remove_topics
 from tests.proof.load import Load
@@ -46,6 +47,11 @@ class Run(NamedTuple):
     def key(self) -> tuple[str, str, int, int]:
         """What tells it from all others."""
         return (self.scenario.name, self.guarantee, self.seed, self.number)
+
+    def finished(self, **results: Any) -> Finished:
+        """What it came to."""
+        name, guarantee, seed, number = self.key
+        return Finished(name=name, guarantee=guarantee, seed=seed, number=number, **results)
 
     @property
     def name(self) -> str:
@@ -88,7 +94,19 @@ class Runner:
     say: Callable[[str], None]
 
     async def run(self, run: Run) -> Finished:
-        """Make one run; whatever goes wrong is in the result."""
+        """Make one run; whatever goes wrong is in the result, and the other runs go on.
+
+        Raises:
+            KafkaUnavailable: Java or Maven is missing.
+        """
+        try:
+            return await self._run(run)
+        except KafkaUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            return run.finished(failure=f"it could not be made: {error!r}"[:300])
+
+    async def _run(self, run: Run) -> Finished:
         scenario = run.scenario
         folder = Path(tempfile.mkdtemp(prefix="cartpulse-proof-"))
         # One schedule for both guarantees.
@@ -114,11 +132,7 @@ class Runner:
             if stage.judged:
                 verdict, failure = await _judged(stage, failure)
         await remove_topics(settings)
-        finished = Finished(
-            name=scenario.name,
-            guarantee=run.guarantee,
-            seed=run.seed,
-            number=run.number,
+        finished = run.finished(
             events=sum(load.copies.values()),
             lost=verdict.lost,
             counted_twice=verdict.counted_twice,

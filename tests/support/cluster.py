@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.decode import Decoder
 from models.rows import CLOCK_KEY, header
+from streams.broker import end_with_parent
 from streams.changelog import Greatest
 from streams.clients import consumer_options, producer_options
 from streams.partition import raw_of
@@ -102,6 +103,7 @@ class Cluster:
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 (it makes two system calls and takes no lock)
             )
         self.workers.append(worker)
         return worker
