@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -23,16 +25,21 @@ from typing import TYPE_CHECKING, get_args
 os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")  # as in every worker: a ledger reserves address space
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from streams.errors import KafkaUnavailable
 from tests.proof.brokers import Brokers
 from tests.proof.report import ZEROS, Finished, Report
-from tests.proof.runner import Runner, available, planned
-from tests.proof.scenario import Guarantee, Scenario, scenarios
+from tests.proof.runner import Runner, planned
+from tests.proof.scenario import BOTH, Guarantee, Scenario, scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.proof.runner import Run
+
+TERMINATED = 143
+"""Exit status after SIGTERM: 128 + SIGTERM."""
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -57,27 +64,45 @@ def prove(words: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, help="the report; runs that are in it are not made again")
     given = parser.parse_args(words)
     result = Report.read(given.json) if given.json else Report()
-    guarantees = [each for each in available() if given.guarantee in (each, "both")]
+    guarantees = [each for each in BOTH if given.guarantee in (each, "both")]
     runs = planned(chosen(given.only), guarantees, seed=given.seed, report=result, most=given.runs)
     total = sum(run.scenario.seconds for run in runs)
     console.print(f"{len(runs)} runs are to be made, in about {total / 60:.0f} minutes")
     logging.disable(logging.CRITICAL)  # the replay isolates events as workers do, and clients say much
-    asyncio.run(make(runs, result, given.json, given.minutes))
+    try:
+        asyncio.run(make(runs, result, given.json, given.minutes))
+    except KafkaUnavailable as reason:
+        console.print(reason, style="red")
+        return 1
+    except asyncio.CancelledError:  # SIGTERM
+        return TERMINATED
     console.print(result.table())
     return 0 if result.clean else 1
 
 
 async def make(runs: Sequence[Run], result: Report, path: Path | None, minutes: float | None) -> None:
     """Make the runs, as many as there is time for."""
+    task = asyncio.current_task()
+    if task is not None:  # so that brokers and workers are put away, as after Ctrl-C
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     until = float("inf") if minutes is None else time.monotonic() + minutes * 60
+    bar = Progress(
+        TextColumn("{task.completed:.0f} of {task.total:.0f} runs, {task.fields[failed]} failed"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
     async with Brokers() as brokers:
         runner = Runner(brokers, console.print)
-        for number, run in enumerate(runs, 1):
+        shown = bar.add_task("", total=len(runs), failed=0)
+        for run in runs:
             if time.monotonic() + run.scenario.seconds > until:
                 continue
-            console.print(f"[bold]{number}/{len(runs)}[/bold] {run.name}")
-            finished = await runner.run(run)
+            console.print(run.name, style="bold")
+            with bar if console.is_terminal else contextlib.nullcontext():
+                finished = await runner.run(run)
             result.add(finished)
+            bar.update(shown, advance=1, failed=sum(not each.clean for each in result.finished))
             if path is not None:
                 result.write(path)
             tell(finished)

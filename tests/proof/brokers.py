@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -11,44 +11,62 @@ from aiokafka.errors import KafkaError
 
 from streams.apache_kafka import ApacheKafka
 from streams.clients import connection
+from streams.kafka_node import Node, Proxied
 from streams.topics import topic_specs
+from tests.support.kafka_cluster import KafkaCluster
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Hashable, Mapping
 
     from streams.settings import Settings
     from tests.proof.scenario import Scenario
 
 
 class Brokers:
-    """Starts brokers when a run needs them, and ends all of them."""
+    """Starts brokers when runs need them, keeps them for others that need the like, and ends them."""
 
     def __init__(self) -> None:
-        self._shared: ApacheKafka | None = None
+        self._running: dict[Hashable, ApacheKafka | KafkaCluster] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._shared is not None:
-            self._shared.close()
+        for broker in self._running.values():
+            broker.close()
 
-    @contextlib.asynccontextmanager
-    async def of(self, scenario: Scenario) -> AsyncIterator[Any]:
-        """The broker that a scenario asks for; one of its own is ended after it."""
-        if scenario.broker == "shared":
-            if self._shared is None:
-                shared = ApacheKafka()
-                await shared.start()
-                self._shared = shared
-            yield self._shared
-            return
-        own = ApacheKafka()
-        try:
-            await own.start()
-            yield own
-        finally:
-            own.close()
+    async def of(self, scenario: Scenario) -> ApacheKafka | KafkaCluster:
+        """The broker that a scenario asks for, all of it up.
+
+        Beside the shared one, one is kept: the last that was asked for.
+        """
+        properties = tuple(scenario.properties.items())
+        wanted = (scenario.broker, properties, scenario.proxied)
+        for key in [key for key in self._running if key not in (wanted, SHARED)]:
+            if wanted != SHARED:
+                self._running.pop(key).close()
+        broker = self._running.get(wanted)
+        if broker is None:
+            broker = self._running[wanted] = made(scenario)
+        if isinstance(broker, KafkaCluster) or not broker.running:
+            await broker.start()
+        return broker
+
+    def discard(self, broker: ApacheKafka | KafkaCluster) -> None:
+        """End one that a failed run may have left in any state; the next run gets a new one."""
+        for key in [key for key, each in self._running.items() if each is broker and key != SHARED]:
+            self._running.pop(key).close()
+
+
+SHARED: Final[Hashable] = ("shared", (), False)
+
+
+def made(scenario: Scenario) -> ApacheKafka | KafkaCluster:
+    """A broker as a scenario needs it, not started."""
+    if scenario.broker == "cluster":
+        return KafkaCluster(properties=scenario.properties, proxied=scenario.proxied)
+    proxied = Proxied() if scenario.proxied else None
+    return ApacheKafka(Node(properties=scenario.properties, proxied=proxied))
 
 
 async def remove_topics(settings: Settings) -> None:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import struct
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -50,8 +51,15 @@ SWEEP = 1_000
 MOST_DETAILS = 200
 """Findings that are named in full; all are counted."""
 
-Event = tuple[str, "bytes | None", "bytes | None", tuple[tuple[str, bytes], ...]]
-"""What has to be equal in copies of an output: topic, key, value, headers."""
+
+class Event(NamedTuple):
+    """What has to be equal in copies of an output; value and headers as a hash, for there may be millions."""
+
+    topic: str
+    key: bytes | None
+    content: bytes
+
+
 Place = tuple[int, int]
 """A partition, and the hash of an event's value."""
 
@@ -122,7 +130,7 @@ class Replay:
     def _collect(self, changes: Changes) -> None:
         self.outcome.rows.update(changes.rows)
         for output in changes.outputs:
-            event = (self._settings.topic(output.topic), output.key, output.value, tuple(output.headers))
+            event = event_of(self._settings.topic(output.topic), output.key, output.value, output.headers)
             self.outcome.outputs[id_of(output.headers)].add(event)
 
     def _collect_refused(self, run: Run, changes: Changes) -> None:
@@ -130,7 +138,7 @@ class Replay:
         for refusal in (*run.refusals, *changes.refusals):
             raw = run.raws[run.index(refusal.offset)]
             letter = dead_letter(raw, refusal, source=settings.ledger.event_source)
-            event = (settings.dead_letters_topic, letter.key, letter.value, tuple(letter.headers))
+            event = event_of(settings.dead_letters_topic, letter.key, letter.value, letter.headers)
             self.outcome.letters[id_of(letter.headers)] = event
         for offset in changes.strangers:
             index = run.index(offset)
@@ -150,7 +158,7 @@ class Found:
     def take(self, records: Iterable[Any]) -> None:
         """Take note of records of an output topic, or of the dead letters."""
         for record in records:
-            event = (record.topic, record.key, record.value, tuple(record.headers))
+            event = event_of(record.topic, record.key, record.value, record.headers)
             self.copies[id_of(record.headers)].append(event)
 
 
@@ -231,17 +239,17 @@ def _compare_outputs(
         copies = Counter(found.get(identity, ()))
         if not copies[event]:
             verdict.outputs_missing += 1
-            verdict.note(f"missing {identity.decode()} in {event[0]}, key {event[1]!r}")
-        allowed = (min(1, copies[event])) if exactly_once else copies[event]
+            verdict.note(f"missing {identity.decode()} in {event.topic}, key {event.key!r}")
+        allowed = min(1, copies[event]) if exactly_once else copies[event]
         repeated = copies.total() - allowed
         if repeated:
             verdict.outputs_repeated += repeated
             verdict.note(
-                f"{copies.total()} copies, {len(copies)} different, of {identity.decode()} in {event[0]}"
+                f"{copies.total()} copies, {len(copies)} different, of {identity.decode()} in {event.topic}"
             )
     for identity in found.keys() - should.keys():
         verdict.outputs_repeated += len(found[identity])
-        verdict.note(f"nothing should have said {identity.decode()} in {found[identity][0][0]}")
+        verdict.note(f"nothing should have said {identity.decode()} in {found[identity][0].topic}")
 
 
 def _compare_logs(
@@ -266,6 +274,15 @@ def purchases(row: bytes | None) -> int:
     if row is None or len(row) < CUSTOMER.itemsize:
         return 0
     return int(np.frombuffer(row, CUSTOMER, 1)["baskets"][0])
+
+
+def event_of(
+    topic: str, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]
+) -> Event:
+    """An output as it is compared."""
+    content = blake2b(b"-" if value is None else b"+" + value, digest_size=16)
+    content.update(repr(list(headers)).encode())
+    return Event(topic, key, content.digest())
 
 
 def id_of(headers: Iterable[tuple[str, bytes]]) -> bytes:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rich import box
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ COLUMNS: Final = {
     "outputs_missing": "outputs missing",
     "outputs_repeated": "outputs repeated",
     "customers_differing": "customers differing",
-    "longest_stall_seconds": "longest stall, s",
-    "slow": "stalls too long",
     "worker_exits": "worker exits",
     "failed": "failed runs",
+    "longest_stall_seconds": "longest stall, s",
+    "slow": "stalls too long",
 }
+"""What people see of each scenario, and what it is called."""
 BEGIN: Final = "<!-- proof: begin -->"
 END: Final = "<!-- proof: end -->"
 
@@ -171,15 +173,14 @@ class Report:
 
     def table(self) -> RenderableType:
         """For the terminal."""
-        table = Table(title="What went wrong")
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("scenario")
-        table.add_column("delivery")
         for title in COLUMNS.values():
-            table.add_column(title, justify="right")
+            table.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
         for name, guarantee, numbers in self.rows():
             bad = numbers["failed"] or any(numbers[zero] for zero in ZEROS)
             cells = [f"{numbers[column]:,}" for column in COLUMNS]
-            table.add_row(name, guarantee, *cells, style="red" if bad else None)
+            table.add_row(f"{name}, {guarantee}", *cells, style="red" if bad else None)
         return table
 
     def markdown(self) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streams.errors import KafkaUnavailable
 from streams.settings import Settings
 from tests.proof.brokers import Brokers, configure_topics, remove_topics
 from tests.proof.load import Load
@@ -23,7 +24,7 @@ from tests.proof.report import Finished
 from tests.proof.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tests.proof.report import Report
     from tests.proof.scenario import Guarantee, Scenario
@@ -46,6 +47,11 @@ class Run(NamedTuple):
     def key(self) -> tuple[str, str, int, int]:
         """What tells it from all others."""
         return (self.scenario.name, self.guarantee, self.seed, self.number)
+
+    def finished(self, **results: Any) -> Finished:
+        """What it came to."""
+        name, guarantee, seed, number = self.key
+        return Finished(name=name, guarantee=guarantee, seed=seed, number=number, **results)
 
     @property
     def name(self) -> str:
@@ -71,7 +77,8 @@ def planned(
         for guarantee in scenario.guarantees
         if guarantee in guarantees
     ]
-    return sorted((run for run in runs if run.key not in done), key=lambda run: run.number)
+    missing = (run for run in runs if run.key not in done)
+    return sorted(missing, key=lambda run: (run.number, run.scenario.broker, run.scenario.proxied))
 
 
 @dataclass
@@ -87,7 +94,19 @@ class Runner:
     say: Callable[[str], None]
 
     async def run(self, run: Run) -> Finished:
-        """Make one run; whatever goes wrong is in the result."""
+        """Make one run; whatever goes wrong is in the result, and the other runs go on.
+
+        Raises:
+            KafkaUnavailable: Java or Maven is missing.
+        """
+        try:
+            return await self._run(run)
+        except KafkaUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            return run.finished(failure=f"it could not be made: {error!r}"[:300])
+
+    async def _run(self, run: Run) -> Finished:
         scenario = run.scenario
         folder = Path(tempfile.mkdtemp(prefix="cartpulse-proof-"))
         # One schedule for both guarantees.
@@ -98,26 +117,22 @@ class Runner:
             schedule.append(line)
             self.say(f"  {time.monotonic() - started:5.1f} s  {line}")
 
-        async with self.brokers.of(scenario) as broker:
-            settings = service(run, broker.address, chance)
-            say(f"session {settings.session_timeout_ms} ms, {settings.partitions} partitions")
-            plan = Plan(settings, seed=str(chance.random()), events=scenario.events, days=scenario.days)
-            load = Load(settings, plan, rate=scenario.rate, transactions=scenario.transactions)
-            stage = Stage(settings, folder, guarantee=run.guarantee, broker=broker, load=load, say=say)
-            async with stage:
-                await configure_topics(settings, scenario.topics)
-                failure = await self._told(stage, run, chance)
-                exits = stage.worker_exits
-                stage.end_all()
-                verdict = Verdict()
-                if stage.judged:
-                    verdict, failure = await _judged(stage, failure)
-            await remove_topics(settings)
-        finished = Finished(
-            name=scenario.name,
-            guarantee=run.guarantee,
-            seed=run.seed,
-            number=run.number,
+        broker = await self.brokers.of(scenario)
+        settings = service(run, broker.address, chance)
+        say(f"session {settings.session_timeout_ms} ms, {settings.partitions} partitions")
+        plan = Plan(settings, seed=str(chance.random()), events=scenario.events, days=scenario.days)
+        load = Load(settings, plan, rate=scenario.rate, transactions=scenario.transactions)
+        stage = Stage(settings, folder, guarantee=run.guarantee, broker=broker, load=load, say=say)
+        async with stage:
+            await configure_topics(settings, scenario.topics)
+            failure = await self._told(stage, run, chance)
+            exits = stage.worker_exits
+            stage.end_all()
+            verdict = Verdict()
+            if stage.judged:
+                verdict, failure = await _judged(stage, failure)
+        await remove_topics(settings)
+        finished = run.finished(
             events=sum(load.copies.values()),
             lost=verdict.lost,
             counted_twice=verdict.counted_twice,
@@ -132,7 +147,10 @@ class Runner:
             failure=failure,
             kept=str(folder),
         )
-        return self._keep(finished, folder, schedule, verdict)
+        if not finished.clean:
+            self.brokers.discard(broker)
+        found = {"schedule": schedule, "details": verdict.details, "stalls": stage.watch.stalls}
+        return self._keep(finished, folder, found)
 
     async def _told(self, stage: Stage, run: Run, chance: random.Random) -> str | None:
         """Tell the story and wait until all is applied; the answer is what went wrong."""
@@ -150,13 +168,13 @@ class Runner:
             return f"{type(error).__name__}: {error}".splitlines()[0][:300]
         return None
 
-    def _keep(self, run: Finished, folder: Path, schedule: list[str], verdict: Verdict) -> Finished:
+    def _keep(self, run: Finished, folder: Path, found: Mapping[str, Any]) -> Finished:
         """Of a clean run nothing is kept; of another, or a slow one, logs, schedule and findings."""
         if run.clean and run.slow is None:
             shutil.rmtree(folder)
             return replace(run, kept=None)
-        found = {"run": vars(run), "schedule": schedule, "details": verdict.details}
-        (folder / "found.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+        text = json.dumps({"run": vars(run), **found}, indent=1)
+        (folder / "found.json").write_text(text, encoding="utf-8")
         return run
 
 
@@ -173,19 +191,10 @@ def service(run: Run, address: str, chance: random.Random) -> Settings:
         "sweep_limit": 100,
         "web_port": 0,
         "log_format": "console",
+        "delivery_guarantee": run.guarantee,
+        "replication_factor": 3 if run.scenario.broker == "cluster" else 1,
     }
-    if "delivery_guarantee" in Settings.model_fields:
-        given["delivery_guarantee"] = run.guarantee
     return Settings.model_validate(given | dict(run.scenario.settings))
-
-
-def available() -> tuple[Guarantee, ...]:
-    """The guarantees that this release has."""
-    return (
-        ("at_least_once", "exactly_once")
-        if "delivery_guarantee" in Settings.model_fields
-        else ("at_least_once",)
-    )
 
 
 async def _judged(stage: Stage, failure: str | None) -> tuple[Verdict, str | None]:

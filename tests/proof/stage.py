@@ -65,7 +65,6 @@ class Stage(Cluster):
         say: Callable[[str], None],
     ) -> None:
         super().__init__(settings, folder, JOB)
-        self.reading = {"isolation_level": "read_committed"}
         self.folder = folder
         self.guarantee = guarantee
         self.broker = broker
@@ -136,7 +135,13 @@ class Stage(Cluster):
         await self.ends(worker, 0)
 
     async def ends(self, worker: Worker, status: int, line: str = "", seconds: float = END_SECONDS) -> None:
-        """Wait until a worker ends, as it should: with this status, and one CRITICAL line with these words.
+        """Wait until a worker ends, as it should: with this status and, unless that is 0, one clear line.
+
+        Args:
+            worker: that ends.
+            status: its exit status.
+            line: words of the line that begins with `The worker ends:`.
+            seconds: it may take.
 
         Raises:
             AssertionError: it does not end, or not so.
@@ -148,7 +153,7 @@ class Stage(Cluster):
             f"worker {self.number(worker)} ended with {worker.poll()}:\n{said[-3_000:]}"
         )
         assert "Traceback" not in said, said[-3_000:]
-        if line:
+        if status:
             endings = [each for each in said.splitlines() if "The worker ends:" in each]
             assert len(endings) == 1, endings
             assert line in endings[0], endings[0]
@@ -250,6 +255,17 @@ class Stage(Cluster):
             replay.take(raws)
         replay.position = await self._reader.position(source)
         return replay.finish()
+
+    async def rows_kept(self) -> tuple[int, int]:
+        """How many rows of all changelogs a broker still has, and how many offsets they take."""
+        kept = ends = 0
+        for number in range(self.settings.partitions):
+            changelog = TopicPartition(self.settings.changelog_topic, number)
+            start = await log_start(self._reader, changelog, holes=True)
+            async for records in read_to_end(self._reader, changelog, start):
+                kept += len(records)
+            ends += await self._reader.position(changelog)
+        return kept, ends
 
     async def found(self) -> list[Found]:
         """What is on the broker, read from the first record by a consumer that reads what is committed."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 LOOK_SECONDS = 0.1
+WORTH_TELLING = 2.0
 
 
 class Watch:
@@ -40,14 +41,15 @@ class Watch:
         """The greatest clock row, by partition."""
         self.longest_stall = 0.0
         """Seconds."""
+        self.stalls: list[str] = []
+        """Those of more than two seconds, in words."""
         self._settings = settings
         self._ends = ends
         self._since: dict[int, float] = {}
         self._from: float | None = None
 
     async def __aenter__(self) -> Self:
-        options = consumer_options(self._settings) | {"isolation_level": "read_committed"}
-        self._consumer = AIOKafkaConsumer(**options)
+        self._consumer = AIOKafkaConsumer(**consumer_options(self._settings))
         await self._consumer.start()
         topic = self._settings.changelog_topic
         partitions = [TopicPartition(topic, number) for number in self.positions]
@@ -108,4 +110,7 @@ class Watch:
             if lagging and self._from is not None:
                 self.longest_stall = max(self.longest_stall, now - max(since, self._from))
             if partition in moved or not lagging:
+                if self._from is not None and now - max(since, self._from) > WORTH_TELLING:
+                    lasted = now - max(since, self._from)
+                    self.stalls.append(f"partition {partition} stood still at {position} for {lasted:.1f} s")
                 self._since[partition] = now

@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.decode import Decoder
 from models.rows import CLOCK_KEY, header
+from streams.broker import end_with_parent
 from streams.changelog import Greatest
 from streams.clients import consumer_options, producer_options
 from streams.partition import raw_of
@@ -70,15 +71,13 @@ class Cluster:
     def __init__(self, settings: Settings, folder: Path, job: Job | None = None) -> None:
         self.settings = settings
         self.job = job or Job()
-        self.reading: dict[str, str] = {}
-        """More options of the consumer that looks at the topics."""
         self.workers: list[subprocess.Popen[bytes]] = []
         self._folder = folder
         self._looked_at: dict[int, tuple[Greatest, int]] = {}
 
     async def __aenter__(self) -> Self:
         await create_topics(self.settings)
-        self._reader = AIOKafkaConsumer(**consumer_options(self.settings) | self.reading)
+        self._reader = AIOKafkaConsumer(**consumer_options(self.settings))
         await self._reader.start()
         return self
 
@@ -104,6 +103,7 @@ class Cluster:
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 (it makes two system calls and takes no lock)
             )
         self.workers.append(worker)
         return worker

@@ -56,3 +56,57 @@ async def stopped(stage: Stage, chance: random.Random) -> None:
     stage.go_on(victim)
     await stage.pause(chance.uniform(0, 1))
     stage.kill(successor)
+
+
+@scenario("SIGTERM rolling restart of all workers", runs=3, seconds=25)
+async def rolling_restart(stage: Stage, chance: random.Random) -> None:
+    """One by one: a new one starts, an old one ends."""
+    for _ in range(3):
+        stage.start()
+    stage.load.start()
+    for number, worker in enumerate(list(stage.running), 1):
+        await stage.until_applied(number * stage.load.events // 5 + chance.randrange(300))
+        if chance.random() < 0.5:
+            stage.start()
+            await stage.term(worker)
+        else:
+            await stage.term(worker)
+            stage.start()
+
+
+@scenario("1 -> 4 -> 1 workers", runs=3, seconds=25)
+async def up_and_down(stage: Stage, chance: random.Random) -> None:
+    """Three join, one after the other, and any three end."""
+    stage.start()
+    stage.load.start()
+    for number in range(1, 4):
+        await stage.until_applied(number * stage.load.events // 12 + chance.randrange(300))
+        stage.start()
+        stage.fault(f"worker {number} joins")
+    for number in range(5, 8):
+        await stage.until_applied(number * stage.load.events // 10 + chance.randrange(300))
+        await stage.term(chance.choice(stage.running))
+
+
+BROKERS_OWN = {"group.initial.rebalance.delay.ms": "3000", "group.min.session.timeout.ms": "6000"}
+
+
+@scenario(
+    "the broker's own join delay and shortest session",
+    runs=2,
+    broker="own",
+    properties=BROKERS_OWN,
+    settings={"session_timeout_ms": 6_000},
+    stall=5 + 3,
+    seconds=50,
+)
+async def brokers_own(stage: Stage, chance: random.Random) -> None:
+    """Two workers start at nearly the same moment, one of them is killed, a new one joins."""
+    stage.load.start()
+    stage.start(slow_ms=20)
+    await stage.pause(chance.uniform(0, 0.5))
+    stage.start(slow_ms=20)
+    await stage.until_applied(stage.load.events // 4 + chance.randrange(500))
+    stage.kill(chance.choice(stage.running))
+    await stage.until_applied(stage.load.events // 2)
+    stage.start()

@@ -1,0 +1,63 @@
+"""A produce that fails for good: the worker ends with a clear line, and nothing is passed over."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from tests.proof.brokers import configure_topics
+from tests.proof.scenario import scenario
+
+if TYPE_CHECKING:
+    import random
+
+    from tests.proof.stage import Stage, Worker
+
+TOPICS = ("changelog", "dead-letters", "segment-changes")
+LEAST = "256"
+"""Bytes: too few for any event or row. Marks that end transactions fit: without them a broker is stuck."""
+
+
+async def all_end(stage: Stage, workers: list[Worker], line: str) -> None:
+    """Wait until every worker has met it and ended; the later ones take over what the first one left."""
+    for worker in workers:
+        await stage.ends(worker, 1, line, seconds=60)
+
+
+@scenario("a produce that is refused: message too large", runs=3, stall=None, seconds=30)
+async def too_large(stage: Stage, chance: random.Random) -> None:
+    """A topic takes no message any more that is as large as a worker's; then it does again."""
+    topic = chance.choice(TOPICS)
+    workers = [stage.start(), stage.start()]
+    stage.load.start()
+    await stage.until_applied(chance.randrange(500, stage.load.events // 3))
+    stage.fault(f"{topic} takes {LEAST} bytes at most")
+    await configure_topics(stage.settings, {topic: {"max.message.bytes": LEAST}})
+    await all_end(stage, workers, "refused a")
+    await configure_topics(stage.settings, {topic: {}})
+    stage.mended(f"{topic} takes all again")
+    stage.start()
+
+
+@scenario(
+    "a produce that is not acknowledged in time",
+    runs=3,
+    broker="own",
+    stall=None,
+    seconds=35,
+    settings={"send_deadline_seconds": 3, "session_timeout_ms": 6_000},
+)
+async def too_late(stage: Stage, chance: random.Random) -> None:
+    """The broker stands still for longer than a send may take, and keeps all connections open."""
+    workers = [stage.start(), stage.start()]
+    stage.load.start()
+    await stage.until_applied(chance.randrange(500, stage.load.events // 3))
+    stage.away("SIGSTOP of the broker")
+    os.kill(stage.broker.pid, signal.SIGSTOP)
+    try:
+        await all_end(stage, workers, "")
+    finally:
+        os.kill(stage.broker.pid, signal.SIGCONT)
+    stage.mended("SIGCONT of the broker")
+    stage.start()
