@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from streams.apache_kafka import ApacheKafka
 from streams.clients import connection
 from streams.topics import topic_specs
+from tests.support.kafka_cluster import KafkaCluster, ProxiedKafka
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -35,7 +36,7 @@ class Brokers:
 
     @contextlib.asynccontextmanager
     async def of(self, scenario: Scenario) -> AsyncIterator[Any]:
-        """The broker that a scenario asks for; one of its own is ended after it."""
+        """The broker that a scenario asks for; what is its own has a network to break, and is ended after it."""
         if scenario.broker == "shared":
             if self._shared is None:
                 shared = ApacheKafka()
@@ -43,7 +44,11 @@ class Brokers:
                 self._shared = shared
             yield self._shared
             return
-        own = ApacheKafka()
+        own: ProxiedKafka | KafkaCluster
+        if scenario.broker == "cluster":
+            own = KafkaCluster(properties=scenario.properties)
+        else:
+            own = ProxiedKafka(properties=scenario.properties)
         try:
             await own.start()
             yield own

@@ -109,12 +109,15 @@ class Proxy:
         self._do(self._listen)
 
     def start(self) -> None:
-        """Listen."""
-        self._thread.start()
-        self._do(self._listen)
+        """Listen; does nothing where it was started already."""
+        if not self._thread.is_alive():
+            self._thread.start()
+            self._do(self._listen)
 
     def close(self) -> None:
-        """End it with all connections."""
+        """End it with all connections; does nothing where it does not run."""
+        if not self._thread.is_alive():
+            return
         self._do(self._cut)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
