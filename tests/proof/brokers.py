@@ -36,7 +36,7 @@ class Brokers:
 
     @contextlib.asynccontextmanager
     async def of(self, scenario: Scenario) -> AsyncIterator[Any]:
-        """The broker that a scenario asks for; what is its own has a network to break, and is ended after it."""
+        """The broker that a scenario asks for; its own has a network to break, and is ended after it."""
         if scenario.broker == "shared":
             if self._shared is None:
                 shared = ApacheKafka()
