@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.proof.stage import Stage
 
 SESSION: Final[dict[str, Any]] = {"session_timeout_ms": 6_000, "send_deadline_seconds": 90}
-"""So that the stall that is allowed beyond the session is 15 s in all once the broker is back, and so that nobody
+"""So that the stall allowed beyond the session is 15 s in all once the broker is back, and so that nobody
 gives up before: a restart after SIGKILL takes Apache Kafka up to 25 s on a small machine."""
 BACK: Final = 9.0
 
