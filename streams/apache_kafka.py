@@ -159,12 +159,13 @@ class ApacheKafka:
         return self._process.returncode if self._process is not None else 0
 
     async def stop(self) -> None:
-        """End it in order; its data is removed where the folder is a temporary one."""
+        """End it in order: what it leads others take over; `start` brings it back."""
         if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 await asyncio.to_thread(self._process.wait, STOP_SECONDS)
-        self.close()
+        self.kill()
 
     def kill(self) -> None:
         """SIGKILL, as a machine that loses its power; `start` brings it back."""
@@ -188,6 +189,7 @@ class ApacheKafka:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+        self.close()
 
     def last_words(self) -> str:
         """The end of what the process wrote."""

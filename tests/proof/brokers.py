@@ -11,9 +11,8 @@ from aiokafka.errors import KafkaError
 
 from streams.apache_kafka import ApacheKafka
 from streams.clients import connection
-from streams.kafka_node import Node, Proxied
 from streams.topics import topic_specs
-from tests.support.kafka_cluster import KafkaCluster
+from tests.support.kafka_cluster import KafkaCluster, ProxiedKafka
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -41,7 +40,7 @@ class Brokers:
         Beside the shared one, one is kept: the last that was asked for.
         """
         properties = tuple(scenario.properties.items())
-        wanted = (scenario.broker, properties, scenario.proxied)
+        wanted = (scenario.broker, properties)
         for key in [key for key in self._running if key not in (wanted, SHARED)]:
             if wanted != SHARED:
                 self._running.pop(key).close()
@@ -58,15 +57,16 @@ class Brokers:
             self._running.pop(key).close()
 
 
-SHARED: Final[Hashable] = ("shared", (), False)
+SHARED: Final[Hashable] = ("shared", ())
 
 
 def made(scenario: Scenario) -> ApacheKafka | KafkaCluster:
-    """A broker as a scenario needs it, not started."""
+    """A broker as a scenario needs it, not started; all but the shared one have a network to break."""
     if scenario.broker == "cluster":
-        return KafkaCluster(properties=scenario.properties, proxied=scenario.proxied)
-    proxied = Proxied() if scenario.proxied else None
-    return ApacheKafka(Node(properties=scenario.properties, proxied=proxied))
+        return KafkaCluster(properties=scenario.properties)
+    if scenario.broker == "own":
+        return ProxiedKafka(properties=scenario.properties)
+    return ApacheKafka()
 
 
 async def remove_topics(settings: Settings) -> None:

@@ -78,7 +78,7 @@ def planned(
         if guarantee in guarantees
     ]
     missing = (run for run in runs if run.key not in done)
-    return sorted(missing, key=lambda run: (run.number, run.scenario.broker, run.scenario.proxied))
+    return sorted(missing, key=lambda run: (run.number, run.scenario.broker))
 
 
 @dataclass

@@ -40,7 +40,6 @@ class Scenario:
         days: of the file that these cover, at least.
         settings: of the service, where they differ from the proof's.
         properties: of its own broker.
-        proxied: whether that, or each node of a cluster, has a listener behind a proxy that the story starts.
         topics: configuration of topics, by the name in the contract, `changelog` for the changelog.
         transactions: whether the load writes in transactions, some of them aborted.
         stall: seconds that a partition may stand still beyond the session; None where nothing is promised.
@@ -57,7 +56,6 @@ class Scenario:
     days: int = 6
     settings: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
-    proxied: bool = False
     topics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     transactions: bool = False
     stall: float | None = 5.0

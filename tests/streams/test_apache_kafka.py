@@ -70,7 +70,7 @@ async def test_a_process_that_was_killed_is_noticed_and_its_folder_removed(apach
     os.kill(node.pid, signal.SIGKILL)
     async with asyncio.timeout(5):
         assert await node.wait() == -signal.SIGKILL
-    await node.stop()
+    node.close()
     assert not node.folder.exists()
     with pytest.raises(LocalBrokerError, match="was not started"):
         _ = node.pid

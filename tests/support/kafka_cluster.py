@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from streams.apache_kafka import READY_SECONDS, ApacheKafka, new_cluster_id
 from streams.broker import accepts, answers
 from streams.kafka_node import Login, Node, Proxied, port_of_a_node
+from tests.support.proxy import Proxy, ports_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,18 +25,37 @@ HEAP_MIB: Final = 256
 """Enough for a node of a test; three of them stand beside workers on a small machine."""
 
 
+class ProxiedKafka(ApacheKafka):
+    """One node, with a network in front of it for those who come by `proxied_address`.
+
+    Args:
+        properties: More of its `server.properties`.
+    """
+
+    def __init__(self, *, properties: Mapping[str, str] | None = None) -> None:
+        super().__init__(Node(proxied=Proxied(), properties=properties or {}), heap_mib=HEAP_MIB)
+        self.network = Proxy(*ports_of(self))
+
+    async def start(self) -> None:
+        """Start the node, and the first time the network."""
+        self.network.start()
+        await super().start()
+
+    def close(self) -> None:
+        """End both for good."""
+        self.network.close()
+        super().close()
+
+
 class KafkaCluster:
     """Nodes 1 to N with one metadata quorum; topics can have min(3, N) copies.
 
     Args:
         size: How many nodes.
         properties: More of each node's `server.properties`.
-        proxied: Each node has a listener that advertises a proxy's port, `nodes[n].node.proxied`.
     """
 
-    def __init__(
-        self, size: int = 3, *, properties: Mapping[str, str] | None = None, proxied: bool = False
-    ) -> None:
+    def __init__(self, size: int = 3, *, properties: Mapping[str, str] | None = None) -> None:
         voters = {number: port_of_a_node() for number in range(1, size + 1)}
         cluster_id = new_cluster_id()
         self.nodes: dict[int, ApacheKafka] = {}
@@ -43,10 +63,12 @@ class KafkaCluster:
             node = Node(
                 number=number,
                 voters=voters,
-                proxied=Proxied() if proxied else None,
+                proxied=Proxied(),
                 properties=properties or {},
             )
             self.nodes[number] = ApacheKafka(node, cluster_id=cluster_id, heap_mib=HEAP_MIB)
+        self.networks = {number: Proxy(*ports_of(node)) for number, node in self.nodes.items()}
+        """What is in front of each node, for those who come by `proxied_address`."""
 
     @property
     def address(self) -> str:
@@ -65,6 +87,8 @@ class KafkaCluster:
 
     async def start(self) -> None:
         """Start all nodes that do not run; return when all are there and a topic can be made and written."""
+        for network in self.networks.values():
+            network.start()
         await asyncio.gather(*(node.launch() for node in self.nodes.values() if not node.running))
         await self.until_there(*self.nodes)
         await self._until(lambda: answers(self.address), "no topic can be made and written")
@@ -78,8 +102,14 @@ class KafkaCluster:
         """SIGKILL to one node."""
         self.nodes[number].kill()
 
+    async def stop(self, number: int) -> None:
+        """End one in order: others take over what it leads."""
+        await self.nodes[number].stop()
+
     def close(self) -> None:
         """End all for good and remove their data."""
+        for network in self.networks.values():
+            network.close()
         for node in self.nodes.values():
             node.close()
 
