@@ -43,6 +43,14 @@ REQUEST_BYTES: Final = 8 * MEBIBYTE
 METADATA_MS: Final = 10_000
 """Age at which the group's members ask anew which partitions there are; aiokafka would wait five minutes."""
 
+REQUEST_SECONDS: Final = 10.0
+"""How long one request may wait for its answer before it is sent anew, over another connection. aiokafka's
+defaults are 40 s: a network that swallowed one packet would hold a partition up for as long."""
+
+TRANSACTION_SECONDS: Final = 60.0
+"""How long a transaction may be open before the broker aborts it. Until then a worker that died in the middle
+of one, and has no successor, keeps those waiting who read committed."""
+
 REACH_SECONDS: Final = 10.0
 """How long a broker may take to answer the first question before it counts as unreachable."""
 
@@ -112,6 +120,8 @@ def consumer_options(
         "isolation_level": "read_committed" if committed else "read_uncommitted",
         "auto_offset_reset": "none",
         "enable_auto_commit": False,
+        # A join is answered when the others have joined, which may take a session.
+        "request_timeout_ms": int(REQUEST_SECONDS * 1_000) + settings.session_timeout_ms,
         "fetch_max_wait_ms": settings.fetch_wait_ms,
         "fetch_max_bytes": settings.fetch_max_bytes,
         "max_partition_fetch_bytes": settings.fetch_max_bytes,
@@ -133,26 +143,26 @@ def producer_options(
     settings: Settings, *, idempotent: bool, batch_bytes: int = BATCH_BYTES
 ) -> dict[str, Any]:
     """For a producer whose sends are acknowledged by all replicas; retries end with the send deadline."""
+    deadline = settings.send_deadline_seconds
     return connection(settings) | {
         "acks": "all",
         "enable_idempotence": idempotent,
         "max_batch_size": batch_bytes,
         "max_request_size": REQUEST_BYTES,
-        "request_timeout_ms": int(settings.send_deadline_seconds * 1_000),
+        # One that is not idempotent gives a batch up after so long: it must be no sooner than we do.
+        "request_timeout_ms": int(min(REQUEST_SECONDS, deadline) * 1_000 if idempotent else deadline * 1_000),
     }
 
 
 def transactional_options(settings: Settings, partition: int) -> dict[str, Any]:
     """For the producer of one partition's transactions.
 
-    Its transactional id is the partition's, whoever owns it: the next owner fences off the last one. The
-    broker ends a transaction that took as long as a worker would wait for it, so that no dead worker keeps
-    those waiting for longer who read committed.
+    Its transactional id is the partition's, whoever owns it: the next owner fences off the last one.
     """
     options = producer_options(settings, idempotent=True, batch_bytes=ROWS_BATCH_BYTES)
     return options | {
         "transactional_id": f"{settings.group}-{partition}",
-        "transaction_timeout_ms": options["request_timeout_ms"],
+        "transaction_timeout_ms": int(TRANSACTION_SECONDS * 1_000),
         "retry_backoff_ms": 20,  # the default of 100 shows in the latency whenever two transactions meet
     }
 

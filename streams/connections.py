@@ -54,15 +54,11 @@ class Connections:
         """
         limit_loggers()
         options = consumer_options(self._settings, group=self._settings.group)
-        consumer = AIOKafkaConsumer(**options, max_poll_interval_ms=NEVER_MS)
-        await consumer.start()
-        return consumer
+        return await _started(AIOKafkaConsumer(**options, max_poll_interval_ms=NEVER_MS))
 
     async def reader(self) -> Any:
         """A consumer without a group, that reads what it is assigned by hand."""
-        reader = AIOKafkaConsumer(**consumer_options(self._settings))
-        await reader.start()
-        return reader
+        return await _started(AIOKafkaConsumer(**consumer_options(self._settings)))
 
     async def holes(self) -> bool:
         """Whether the broker's logs may have offsets that were never records, as transactions leave them.
@@ -98,27 +94,22 @@ class Connections:
         Raises:
             DeliveryFailed: the broker does not give it: it refuses, or has no coordinator of transactions.
         """
-        producer = AIOKafkaProducer(**transactional_options(self._settings, partition))
         deadline = self._settings.send_deadline_seconds
         try:
             async with asyncio.timeout(deadline):
-                await producer.start()
-        except BaseException as reason:
-            await close(producer)
-            if isinstance(reason, TimeoutError):
-                raise DeliveryFailed(
-                    f"No coordinator of transactions within {deadline:g} s: is the broker up, and has it as "
-                    "many nodes as its transaction.state.log.replication.factor (3 by default)? "
-                    "CARTPULSE_DELIVERY_GUARANTEE=at_least_once needs none."
-                ) from reason
-            if isinstance(reason, KafkaError):
-                raise DeliveryFailed(
-                    f"The broker gives no producer for transactions of partition {partition}: "
-                    f"{reason or type(reason).__name__}. The worker's login needs Write and Describe on the "
-                    f"transactional ids that begin with {self._settings.group!r}."
-                ) from reason
-            raise
-        return producer
+                return await _started(AIOKafkaProducer(**transactional_options(self._settings, partition)))
+        except TimeoutError as reason:
+            raise DeliveryFailed(
+                f"No coordinator of transactions within {deadline:g} s: is the broker up, and has it as many "
+                "nodes as its transaction.state.log.replication.factor (3 by default)? "
+                "CARTPULSE_DELIVERY_GUARANTEE=at_least_once needs none."
+            ) from reason
+        except KafkaError as reason:
+            raise DeliveryFailed(
+                f"The broker gives no producer for transactions of partition {partition}: "
+                f"{reason or type(reason).__name__}. The worker's login needs Write and Describe on the "
+                f"transactional ids that begin with {self._settings.group!r}."
+            ) from reason
 
     async def producers(self) -> tuple[Any, Any]:
         """Two producers, for outputs and for rows, so that neither waits for the other's request.
@@ -129,11 +120,8 @@ class Connections:
         idempotent = await idempotence(self._settings)
         started = []
         for size in (BATCH_BYTES, ROWS_BATCH_BYTES):
-            producer = AIOKafkaProducer(
-                **producer_options(self._settings, idempotent=idempotent, batch_bytes=size)
-            )
-            await producer.start()
-            started.append(producer)
+            options = producer_options(self._settings, idempotent=idempotent, batch_bytes=size)
+            started.append(await _started(AIOKafkaProducer(**options)))
         return started[0], started[1]
 
     async def why(self, reason: Exception) -> Exception:
@@ -152,3 +140,13 @@ class Connections:
         if self._known is None:
             self._known = await abilities(self._settings)
         return self._known
+
+
+async def _started(client: Any) -> Any:
+    """The client, started; one that does not start, or is not waited for any more, leaves nothing behind."""
+    try:
+        await client.start()
+    except BaseException:
+        await close(client)
+        raise
+    return client

@@ -142,7 +142,7 @@ class Settings(BaseSettings, LedgerSettings):
         description="Most customers of a day boundary's sweep handled between two batches.",
     )
     send_deadline_seconds: float = Field(
-        30.0,
+        60.0,
         ge=1,
         le=600,
         description="A send not acknowledged within this many seconds ends the worker; so does a broker that "

@@ -8,7 +8,7 @@ from pathlib import Path
 from streams.clock import SystemClock
 
 STREAMS = Path(__file__).parents[2] / "streams"
-OTHERS = {"broker.py", "topics.py", "sources"}
+OTHERS = {"apache_kafka.py", "broker.py", "kafka_node.py", "topics.py", "sources"}
 """What waits for a broker, or measures how fast a replay goes, and decides nothing by the date."""
 
 

@@ -525,17 +525,17 @@ async def test_a_group_that_accepts_no_commit_for_too_long_ends_the_worker() -> 
         service.kafka.group.refuse = CommitFailedError()
         await service.assigned(*SOURCES)
         await until(lambda: service.counts["commits_refused"])
-        service.clock.at += 61
+        service.clock.at += 121
         await until(lambda: service.reason)
         assert isinstance(service.reason, DeliveryFailed)
-        assert "has accepted no commit for 60 s" in str(service.reason)
+        assert "has accepted no commit for 120 s" in str(service.reason)
 
 
 async def test_a_group_that_takes_the_partitions_and_assigns_nothing_ends_the_worker() -> None:
     async with running() as service:
         await service.assigned(*SOURCES)
         await service.kafka.group.listener.on_partitions_revoked(set(SOURCES))
-        service.clock.at += 92
+        service.clock.at += 152
         await until(lambda: service.reason)
         assert isinstance(service.reason, BrokerUnreachable)
 
