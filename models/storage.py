@@ -157,8 +157,9 @@ class Intake:
         held = len(state.ids) + len(own) - 1
         if held != clock.rows:
             raise RowError(
-                f"the clock row counts {clock.rows} other rows and the changelog holds {held}: it was deleted or "
-                "cut while a worker wrote to it. `cartpulse reset` makes the state anew from the log"
+                f"the clock row counts {clock.rows} other rows and the changelog holds {held}: it was "
+                "deleted or cut while a worker wrote to it. `cartpulse reset` makes the state anew from the "
+                "log"
             )
         state.clock = clock
         _load_own(state, own)
