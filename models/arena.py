@@ -119,6 +119,44 @@ class Arena:
         self._starts = grown(self._starts, customers)
         self._rooms = grown(self._rooms, customers)
 
+    @property
+    def extent(self) -> tuple[int, int]:
+        """How many records its rooms span, and how many freed rooms there are: what `resize` wants."""
+        return self._end, sum(map(len, self._free.values()))
+
+    def columns(self, customers: int) -> tuple[NDArray[Any], ...]:
+        """All that it holds of the first customers but the freed rooms, as views: for a checkpoint."""
+        index = (self.lengths, self._starts, self._rooms)
+        return (self.records[: self._end], *(column[:customers] for column in index))
+
+    def freed(self) -> NDArray[np.int64]:
+        """(k, 2) size and start of every freed room, for a checkpoint."""
+        rooms = [(room, start) for room, starts in self._free.items() for start in starts]
+        return np.array(rooms, np.int64).reshape(-1, 2)
+
+    def resize(self, customers: int, end: int) -> tuple[NDArray[Any], ...]:
+        """Make room for what `columns` gave; the answer is where to put it. `check` afterwards."""
+        self.reserve(customers)
+        self.records = grown(self.records, end)
+        self._end = end
+        return self.columns(customers)
+
+    def check(self, customers: int, freed: NDArray[np.int64]) -> None:
+        """Take back freed rooms, and look whether the columns put into `resize` fit together.
+
+        Raises:
+            ValueError: A run or a freed room lies outside of the rooms.
+        """
+        _, lengths, starts, rooms = self.columns(customers)
+        sound = (starts >= 0) & (starts + rooms <= self._end) & (lengths >= 0) & (lengths <= rooms)
+        sizes, places = freed[:, 0], freed[:, 1]
+        fits = (sizes > 0) & (sizes <= self.longest) & (places >= 0) & (places + sizes <= self._end)
+        if not (sound.all() and fits.all() and (rooms <= self.longest).all()):
+            raise ValueError("runs of customers lie outside of the arena")
+        self._free = {}
+        for room, start in freed.tolist():
+            self._free.setdefault(room, []).append(start)
+
     def _move(self, row: int, count: int) -> None:
         """Give one customer room for `count` records; what it held is gone."""
         self.release(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from models import boundaries, storage
+from models import boundaries, checkpoint, storage
 from models.baskets import apply
 from models.calendar import HOUR, MINUTE
 from models.changes import Changes, Refusal
@@ -19,6 +19,8 @@ from models.step import Step
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from models.changes import Row
+    from models.checkpoint import Readable, Writable
     from models.clock import Clock
     from models.settings import LedgerSettings
 
@@ -59,6 +61,7 @@ class Ledger:
         self._wanted = settings
         self._partition = partition
         self._state = State(settings, partitions, row_format)
+        self._intake: storage.Intake | None = None
 
     @property
     def clock(self) -> Clock:
@@ -140,7 +143,52 @@ class Ledger:
             RowError: A row is damaged, of a later format version, or does not fit the others.
             LedgerConflict: The rows belong to another partition count or another kind of clock.
         """
-        storage.load(self._state, rows)
+        self.take(rows)
+        self.settle()
+
+    def take(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Take rows of the changelog on top of what is known: of each key the greatest wins.
+
+        It may be called again and again. Until `settle` the ledger can do nothing else.
+
+        Returns:
+            The keys of rows that are older than what it holds, and were ignored.
+
+        Raises:
+            RowError: A row is damaged or of a later format version; the ledger is then of no use any more.
+        """
+        if self._intake is None:
+            self._intake = storage.Intake(self._state)
+        return self._intake.take(rows)
+
+    def settle(self) -> None:
+        """Go on from the rows taken: what is derived from them, an unfinished sweep too, is made anew.
+
+        Raises:
+            RowError: A row is damaged, or does not fit the others.
+            LedgerConflict: The rows belong to another partition count or another kind of clock.
+        """
+        if self._intake is not None:
+            self._intake.settle()
+            self._intake = None
+
+    def rows_of(self, keys: Iterable[bytes]) -> list[Row]:
+        """The rows that it holds of keys that it was given in `take`, as the changelog should have them."""
+        return storage.rows_of(self._state, keys)
+
+    def save(self, file: Writable) -> None:
+        """Write all that it knows, between two steps; it must not change meanwhile."""
+        checkpoint.save(self._state, file)
+
+    def restore(self, file: Readable) -> None:
+        """Take up what `save` wrote, in a ledger that has applied nothing yet; then `take` and `settle`.
+
+        A ledger that this raised on is of no use any more.
+
+        Raises:
+            CheckpointError: These bytes are no checkpoint, or one of another layout of memory.
+        """
+        self._intake = checkpoint.restore(self._state, file)
 
     def tick_due(self, now: int) -> int | None:
         """The event time of the tick that this partition's owner should write to the log by now, if any.

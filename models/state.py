@@ -88,10 +88,7 @@ class State:
     def add(self, customer: bytes) -> int:
         """A row for a new customer, who has seen every boundary begun so far."""
         row = len(self.ids)
-        if row >= len(self.customers):
-            self.customers = grown(self.customers, row + 1)
-        for arena in self.arenas:
-            arena.reserve(row + 1)
+        self.reserve(row + 1)
         record = self.customers[row : row + 1]
         record[:] = np.zeros(1, CUSTOMER)
         record["offset"] = -1
@@ -101,6 +98,12 @@ class State:
         self.rows[customer] = row
         self.ids.append(customer)
         return row
+
+    def reserve(self, customers: int) -> None:
+        """Make room for at least this many customers."""
+        self.customers = grown(self.customers, customers)
+        for arena in self.arenas:
+            arena.reserve(customers)
 
     def drop_last(self, count: int) -> None:
         """Forget the customers added after the first `count`."""

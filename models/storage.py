@@ -1,4 +1,4 @@
-"""A step's changes as rows, and a ledger back from its rows."""
+"""A step's changes as rows, and a state from rows: whole, or on top of what it knows."""
 
 from __future__ import annotations
 
@@ -52,12 +52,9 @@ def changes_of(step: Step, applied: int) -> Changes:
     for kind, shards in ((_CATEGORIES, step.new_category_shards()), (_PRODUCTS, step.new_product_shards())):
         rows.extend(Row(dictionary_key(kind, shard), _own(names, at=len(names))) for shard, names in shards)
     if step.settings_adopted:
-        rows.append(Row(SETTINGS_KEY, _own(state.settings.model_dump_json().encode(), at=state.adopted_at)))
+        rows.append(_settings_row(state))
     if step.boundary_begun:
-        begun = state.clock.begun
-        rows.append(Row(THRESHOLDS_KEY, _own(_encode_thresholds(state.thresholds), at=begun)))
-        learnt = state.learnt_until.to_bytes(4, "little") + state.priors.encode()
-        rows.append(Row(PRIORS_KEY, _own(learnt, at=begun)))
+        rows += (_thresholds_row(state), _priors_row(state))
     state.clock = replace(state.clock, rows=_rows_stored(state))
     rows.append(Row(CLOCK_KEY, state.clock.encode()))
     return Changes(
@@ -70,43 +67,108 @@ def changes_of(step: Step, applied: int) -> Changes:
     )
 
 
-def load(state: State, rows: Iterable[tuple[bytes, bytes]]) -> None:
-    """Fill an empty state from the greatest row of every key.
+def own_rows(state: State) -> dict[bytes, bytes]:
+    """The partition's own rows as the changelog holds them; none before the first record."""
+    if state.clock.offset < 0:
+        return {}
+    rows = [_settings_row(state), Row(CLOCK_KEY, state.clock.encode())]
+    if state.clock.begun:
+        rows += (_thresholds_row(state), _priors_row(state))
+    for kind, names in ((_CATEGORIES, state.category_names), (_PRODUCTS, state.product_names)):
+        shards = names.shards_since(0)
+        rows.extend(Row(dictionary_key(kind, shard), _own(held, at=len(held))) for shard, held in shards)
+    return dict(rows)
 
-    Raises:
-        RowError: A row is damaged, of a later format version, ahead of the clock row, or missing.
-        LedgerConflict: The rows belong to another partition count or another kind of clock.
+
+def rows_of(state: State, keys: Iterable[bytes]) -> list[Row]:
+    """The rows that a settled state holds of keys, in their order; none of keys that it does not know."""
+    own, wanted = own_rows(state), list(keys)
+    places = np.array([state.rows[key] for key in wanted if key in state.rows], np.int64)
+    customers = {state.ids[row]: body for row, body in zip(places, state.encode(places), strict=True)}
+    held = own | customers
+    return [Row(key, held[key]) for key in wanted if key in held]
+
+
+class Intake:
+    """Rows on their way into a state: of each key the greatest stays, whatever order they come in.
+
+    The state may know something already: then it is taken up where it stands, and rows that are older than
+    what it holds change nothing. Until `settle`, the state is in between and can do nothing else.
+
+    Args:
+        state: Where the rows go.
+        own: The partition's own rows that it holds, if they are not yet in the state.
     """
-    own: dict[bytes, bytes] = {}
-    furthest = -1
-    for key, value in rows:
-        if key[:1] == b"\0":
-            own[key] = value
-            continue
-        state.decode(state.add(key), value)
-        furthest = max(furthest, header(value).offset)
-    if CLOCK_KEY not in own:
-        if own or state.ids:
-            raise RowError("the changelog holds rows but no clock row: it was cut or is another topic")
-        return
-    clock = Clock.decode(own.pop(CLOCK_KEY))
-    if furthest > clock.offset:
-        raise RowError(f"a customer's row is of offset {furthest}, ahead of the clock row's {clock.offset}")
-    _check(state.clock, clock)
-    held = len(state.ids) + len(own)
-    if held != clock.rows:
-        raise RowError(
-            f"the clock row counts {clock.rows} other rows and the changelog holds {held}: it was deleted or "
-            "cut while a worker wrote to it. `cartpulse reset` makes the state anew from the log"
-        )
-    state.clock = clock
-    _load_own(state, own)
-    known = np.arange(len(state.ids))
-    state.customers["due"][known] = alerts.next_due(state, known)
-    if clock.begun:
-        state.rebuild_histograms()
-    if clock.sweeping:
-        boundaries.lay_out_sweep(state)
+
+    def __init__(self, state: State, own: dict[bytes, bytes] | None = None) -> None:
+        self._state = state
+        self._own = own_rows(state) if own is None else own
+        self._furthest = -1
+
+    def take(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Take each row unless a greater one of its key is held; of two equal ones, the later.
+
+        Returns:
+            The keys, in order, of rows that are older than what is held.
+
+        Raises:
+            RowError: A row is damaged or of a later format version; the state is then of no use any more.
+        """
+        state, own, older = self._state, self._own, list[bytes]()
+        for key, value in rows:
+            head = header(value)
+            if key[:1] == b"\0":
+                held = own.get(key)
+                if held is not None and header(held)[1:3] > head[1:3]:
+                    older.append(key)
+                else:
+                    own[key] = value
+                continue
+            self._furthest = max(self._furthest, head.offset)
+            row = state.rows.get(key)
+            if row is None:
+                row = state.add(key)
+            else:
+                known = state.customers[row]
+                if (known["offset"], known["boundary"]) > (head.offset, head.boundary):
+                    older.append(key)
+                    continue
+            state.decode(row, value)
+        return older
+
+    def settle(self) -> None:
+        """Take the own rows in force, and make anew what is derived from the rows.
+
+        Raises:
+            RowError: A row is damaged, ahead of the clock row, or missing.
+            LedgerConflict: The rows belong to another partition count or another kind of clock.
+        """
+        state, own = self._state, self._own
+        if CLOCK_KEY not in own:
+            if own or state.ids:
+                raise RowError("the changelog holds rows but no clock row: it was cut or is another topic")
+            return
+        clock = Clock.decode(own[CLOCK_KEY])
+        if self._furthest > clock.offset:
+            raise RowError(
+                f"a customer's row is of offset {self._furthest}, ahead of the clock row's {clock.offset}"
+            )
+        _check(state.clock, clock)
+        held = len(state.ids) + len(own) - 1
+        if held != clock.rows:
+            raise RowError(
+                f"the clock row counts {clock.rows} other rows and the changelog holds {held}: it was "
+                "deleted or cut while a worker wrote to it. `cartpulse reset` makes the state anew from the "
+                "log"
+            )
+        state.clock = clock
+        _load_own(state, own)
+        # Adopting settings reckons all due days anew and writes no row for it; a later row is right.
+        before = np.flatnonzero(state.customers["boundary"][: len(state.ids)] < state.adopted_at)
+        state.customers["due"][before] = alerts.next_due(state, before)
+        if clock.begun:
+            state.rebuild_histograms()
+        state.sweep = boundaries.lay_out_sweep(state) if clock.sweeping else None
 
 
 def _rows_stored(state: State) -> int:
@@ -159,7 +221,22 @@ def _load_dictionary(names: Dictionary, kind: bytes, own: dict[bytes, bytes]) ->
     shards: list[bytes] = []
     while (key := dictionary_key(kind, len(shards))) in own:
         shards.append(own_payload(own[key]))
-    names.load(shards)
+    if shards != [held for _, held in names.shards_since(0)]:
+        names.truncate(0)
+        names.load(shards)
+
+
+def _settings_row(state: State) -> Row:
+    return Row(SETTINGS_KEY, _own(state.settings.model_dump_json().encode(), at=state.adopted_at))
+
+
+def _thresholds_row(state: State) -> Row:
+    return Row(THRESHOLDS_KEY, _own(_encode_thresholds(state.thresholds), at=state.clock.begun))
+
+
+def _priors_row(state: State) -> Row:
+    learnt = state.learnt_until.to_bytes(4, "little") + state.priors.encode()
+    return Row(PRIORS_KEY, _own(learnt, at=state.clock.begun))
 
 
 def _own(payload: bytes, *, at: int) -> bytes:

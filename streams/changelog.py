@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.changes import Row
 from models.rows import CLOCK_KEY, LaterFormat, RowError, header
@@ -13,6 +14,23 @@ if TYPE_CHECKING:
 
 ROWS_PER_BATCH_BYTES = 6 * 1024 * 1024
 """A ledger cuts its changes so that their rows stay below this; rewritten rows are cut the same way."""
+
+
+class Witness(NamedTuple):
+    """A row by which a changelog is known again: where it lies, and what it is."""
+
+    offset: int
+    digest: int
+    """64-bit BLAKE2b of key and value."""
+
+    @classmethod
+    def of(cls, offset: int, key: bytes | None, value: bytes | None) -> Witness:
+        """The witness that a row at an offset is.
+
+        No CRC: a row ends with its own, and the CRC of anything with its CRC behind it is always the same.
+        """
+        content = b"%d:%b%b" % (len(key or b""), key or b"", value or b"")
+        return cls(offset, int.from_bytes(blake2b(content, digest_size=8).digest(), "little"))
 
 
 def fill(builder: Any, rows: Sequence[Row], timestamp: int) -> Any:
@@ -48,6 +66,7 @@ class Greatest:
         self.rows: dict[bytes, bytes] = {}
         self.corrected: set[bytes] = set()
         self._ranks: dict[bytes, tuple[int, int]] = {}
+        self._last: Any = None
 
     def take(self, records: Iterable[Any]) -> None:
         """Take note of aiokafka's consumer records, in the order of the log.
@@ -57,6 +76,7 @@ class Greatest:
             ChangelogUnreadable: one is no row of ours.
         """
         rows, ranks, corrected = self.rows, self._ranks, self.corrected
+        record = None
         for record in records:
             key, value = record.key, record.value
             try:
@@ -80,17 +100,28 @@ class Greatest:
                 corrected.discard(key)
             rows[key] = value
             ranks[key] = rank
+        self._last = record or self._last
+
+    @property
+    def last(self) -> Witness | None:
+        """The last record taken note of."""
+        record = self._last
+        return None if record is None else Witness.of(record.offset, record.key, record.value)
 
     def corrections(self) -> Iterator[list[Row]]:
         """The rows to write again, in runs that fit a record batch, the clock row last."""
-        run: list[Row] = []
-        size = 0
-        for key in sorted(self.corrected, key=lambda key: (key == CLOCK_KEY, key)):
-            value = self.rows[key]
-            if run and size + len(key) + len(value) > ROWS_PER_BATCH_BYTES:
-                yield run
-                run, size = [], 0
-            run.append(Row(key, value))
-            size += len(key) + len(value)
-        if run:
+        return runs_of(Row(key, self.rows[key]) for key in self.corrected)
+
+
+def runs_of(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows in runs that fit a record batch, by their keys, the clock row last."""
+    run: list[Row] = []
+    size = 0
+    for row in sorted(rows, key=lambda row: (row.key == CLOCK_KEY, row.key)):
+        if run and size + len(row.key) + len(row.value) > ROWS_PER_BATCH_BYTES:
             yield run
+            run, size = [], 0
+        run.append(row)
+        size += len(row.key) + len(row.value)
+    if run:
+        yield run

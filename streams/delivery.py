@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streams.changelog import Witness
 from streams.clients import BATCH_BYTES
 from streams.errors import EngineFault
 
@@ -65,6 +66,7 @@ class Delivery(ABC):
         clock: dates the rows.
         start: the source offset that is accounted for when the epoch begins.
         base: the changelog offset at which our next rows have to land.
+        witness: the last row before that, if there is one.
         settled: called whenever steps are acknowledged whole.
         overtaken: called instead when rows landed elsewhere than expected: somebody else's are in between.
     """
@@ -79,6 +81,7 @@ class Delivery(ABC):
         base: int,
         settled: Callable[[], None],
         overtaken: Callable[[int, int], None],
+        witness: Witness | None = None,
     ) -> None:
         self._epoch = epoch
         self._changelog = changelog
@@ -89,6 +92,9 @@ class Delivery(ABC):
         self._work = asyncio.Event()
         self.acknowledged = start
         self.base = base
+        self.witness = witness
+        self.computed = self.delivered = 0
+        """How many steps were put, and how many of them are acknowledged whole."""
 
     @property
     def room(self) -> bool:
@@ -103,6 +109,7 @@ class Delivery(ABC):
     def put(self, step: Step) -> None:
         """Take the next step."""
         self._steps.append(step)
+        self.computed += 1
         self._work.set()
 
     async def run(self) -> None:
@@ -122,7 +129,14 @@ class Delivery(ABC):
                 for _ in range(delivered):
                     step = self._steps.popleft()
                 self.acknowledged = step.end
+                self.delivered += delivered
                 self._settled()
+
+    def _landed(self, base: int, rows: Sequence[Row], *, markers: int = 0) -> None:
+        """Our rows lie where they had to: everything before what follows them is ours or was read."""
+        last = base + len(rows) - 1
+        self.base = last + 1 + markers
+        self.witness = Witness.of(last, rows[-1].key, rows[-1].value)
 
     async def close(self) -> None:  # noqa: B027 - most hold nothing
         """Give back what the delivery holds of the broker, when its epoch is over."""

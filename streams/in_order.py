@@ -73,7 +73,7 @@ class InOrder(Delivery):
         if base != self.base:
             self._overtaken(self.base, base)
             return False
-        self.base = base + len(rows)
+        self._landed(base, rows)
         return True
 
     async def _send_ahead(self, sends: Sequence[Send]) -> None:

@@ -141,7 +141,7 @@ class InTransactions(Delivery):
         self._open = False  # from here on it is the broker's to end
         await self._producer.commit_transaction()
         if rows:
-            self.base = base + len(rows) + MARKER
+            self._landed(base, rows, markers=MARKER)
         self._ended = asyncio.get_running_loop().time()
         return True
 

@@ -15,6 +15,10 @@ class Counts:
         """Count something."""
         self._counts[name] += count
 
+    def level(self, name: str, level: int) -> None:
+        """Note what is no count of events but stands at a level, such as a lag."""
+        self._counts[name] = level
+
     def __getitem__(self, name: str) -> int:
         return self._counts[name]
 

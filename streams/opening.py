@@ -14,6 +14,7 @@ from streams.recovery import check_source, recover
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from streams.checkpoints import Checkpoints
     from streams.clock import Clock
     from streams.closing import Closing
     from streams.connections import Connections
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from streams.recovery import Kept, Recovered
     from streams.riding import Riding
     from streams.settings import Settings
+    from streams.standby import Standbys
 
 
 class Opened(NamedTuple):
@@ -37,8 +39,8 @@ class Opened(NamedTuple):
     """Rows read from the changelog."""
     corrected: int
     """Rows of them that have to be written again, and are about to be."""
-    kept: bool
-    """Whether its ledger was kept from before, and only the changelog's tail looked at."""
+    origin: str
+    """What spared it reading the whole changelog; empty if nothing did."""
 
 
 class Opening:
@@ -58,6 +60,8 @@ class Opening:
         exactly_once: whether deliveries are transactions.
         reopen: called with a partition and the reason when its changelog has to be read again.
         fail: called with the reason when the worker cannot go on.
+        checkpoints: the worker's own, on its disk.
+        standbys: the partitions that it followed without owning them.
     """
 
     def __init__(
@@ -76,6 +80,8 @@ class Opening:
         exactly_once: bool,
         reopen: Callable[[Partition, str], None],
         fail: Callable[[Exception], None],
+        checkpoints: Checkpoints,
+        standbys: Standbys,
     ) -> None:
         self._settings = settings
         self._connections = connections
@@ -90,6 +96,8 @@ class Opening:
         self._exactly_once = exactly_once
         self._reopen = reopen
         self._fail = fail
+        self._checkpoints = checkpoints
+        self._standbys = standbys
 
     async def open(self, partition: Partition, kept: Kept | None) -> Opened:
         """Recover a partition and find its place; nothing is sent yet.
@@ -119,7 +127,7 @@ class Opening:
             if producer is not None:
                 self._closing.begin(producer.stop())
             raise
-        delivery = self._delivery(partition, producer, start=start, base=recovered.base)
+        delivery = self._delivery(partition, producer, recovered, start=start)
         for rows in recovered.corrections:
             delivery.put(Step(start, rows=rows))
         return Opened(
@@ -128,11 +136,12 @@ class Opening:
             start,
             read=recovered.read,
             corrected=sum(map(len, recovered.corrections)),
-            kept=kept is not None and recovered.ledger is kept.ledger,
+            origin=recovered.origin,
         )
 
     async def _recover(self, partition: Partition, kept: Kept | None) -> tuple[Recovered, int]:
         number, partitions = partition.number, self._settings.partitions
+        warm = await self._standbys.give(number)
         # Before the changelog is read: another owner may go on meanwhile, and what it commits later is not in
         # there.
         committed = await self._committed(partition)
@@ -144,7 +153,8 @@ class Opening:
                 reader,
                 partition.changelog,
                 lambda: self._ledgers(number, partitions),
-                kept,
+                kept or warm,
+                stored=lambda: self._checkpoints.load(number, lambda: self._ledgers(number, partitions)),
                 holes=self._holes,
             )
             start = await check_source(
@@ -159,13 +169,14 @@ class Opening:
             await reader.stop()
         return recovered, start
 
-    def _delivery(self, partition: Partition, producer: Any, *, start: int, base: int) -> Delivery:
+    def _delivery(self, partition: Partition, producer: Any, recovered: Recovered, *, start: int) -> Delivery:
         options: dict[str, Any] = {
             "epoch": partition.epoch,
             "changelog": partition.changelog,
             "clock": self._clock,
             "start": start,
-            "base": base,
+            "base": recovered.base,
+            "witness": recovered.witness,
             "settled": partition.progressed,
             "overtaken": lambda expected, landed: self._landed_elsewhere(partition, expected, landed),
         }

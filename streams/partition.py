@@ -7,6 +7,7 @@ every assignment, and nothing that belongs to an old one is ever sent.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from streams.lease import Epoch
 from streams.recovery import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from models.changes import Changes, Refusal
     from streams.clock import Clock
@@ -100,6 +101,8 @@ class Partition:
         self.closing = False
         self._sweep_first = False
         self._turn = asyncio.Event()
+        self._still = False
+        self._rested = asyncio.Event()
 
     @property
     def ledger(self) -> LedgerLike:
@@ -156,6 +159,28 @@ class Partition:
         self._turn.set()
         self._progress()
 
+    @contextlib.asynccontextmanager
+    async def standstill(self) -> AsyncIterator[None]:
+        """Between two steps: until it is left none is computed, and the ledger does not change.
+
+        What is computed goes on being delivered. If the epoch ends meanwhile, the ledger may change all the
+        same: whoever looks at it asks afterwards.
+        """
+        self._still = True
+        try:
+            while self._under_way is not None and not self.epoch.over:
+                self._rested.clear()
+                await self._rested.wait()
+            yield
+        finally:
+            self._still = False
+            self._turn.set()
+
+    @property
+    def sound(self) -> bool:
+        """Whether the ledger holds no step that delivery was not given: an agent's fault ends the worker."""
+        return self._ledger is not None and self._ledger.clock.offset < self._end
+
     async def work(self) -> None:
         """Hand batches to the agent and sweep in between, one at a time, while there is room to deliver."""
         while not self.epoch.over:
@@ -175,7 +200,10 @@ class Partition:
 
     def _may_step(self) -> bool:
         return (
-            not self.closing and self._under_way is None and self.delivery is not None and self.delivery.room
+            not (self.closing or self._still)
+            and self._under_way is None
+            and self.delivery is not None
+            and self.delivery.room
         )
 
     def _sweep(self) -> None:
@@ -218,6 +246,7 @@ class Partition:
 
     def _put_down(self) -> None:
         self._under_way = self.under_way_since = None
+        self._rested.set()
         self.progressed()
 
     def release(self) -> None:
@@ -231,15 +260,16 @@ class Partition:
     def close(self) -> Kept | None:
         """End the epoch; the ledger is worth keeping if nothing that it holds is unacknowledged."""
         self.release()
-        clean = self.idle
+        clean = self.idle and self.sound
         if self._under_way is not None:
             self._under_way.make_void()
         self.epoch.end()
         self._turn.set()
+        self._rested.set()
         for task in self.tasks:
             task.cancel()
         if clean and self._ledger is not None and self.delivery is not None:
-            return Kept(self._ledger, self.delivery.base)
+            return Kept(self._ledger, self.delivery.base, self.delivery.witness, live=True)
         return None
 
     def _deliver(self, changes: Changes, run: Run | None) -> None:

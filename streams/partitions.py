@@ -17,6 +17,7 @@ from aiokafka import ConsumerRebalanceListener
 from aiokafka.errors import OffsetOutOfRangeError
 
 from models.partitioner import partition_of
+from streams.checkpoints import Checkpoints
 from streams.clock import SystemClock
 from streams.closing import CLOSE_SECONDS, Closing, close
 from streams.commits import Commits
@@ -34,6 +35,7 @@ from streams.opening import Opening
 from streams.outbox import Outbox
 from streams.partition import Partition
 from streams.riding import PATIENCE, Riding
+from streams.standby import Standbys
 from streams.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -137,6 +139,15 @@ class Partitions(mode.Service):
             riding=self._riding,
             holes=self._holes,
         )
+        self._checkpoints = Checkpoints(self.settings, counts=self.counts, clock=self._clock)
+        self._standbys = Standbys(
+            self.settings,
+            connections=self._connections,
+            ledgers=self._ledgers,
+            checkpoints=self._checkpoints,
+            counts=self.counts,
+            holes=self._holes,
+        )
         self._opening = Opening(
             self.settings,
             connections=self._connections,
@@ -151,11 +162,15 @@ class Partitions(mode.Service):
             exactly_once=await self._connections.exactly_once(),
             reopen=self._reopen,
             fail=self.fail,
+            checkpoints=self._checkpoints,
+            standbys=self._standbys,
         )
         self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
         self._run(self._read())
         self._run(self._commits.run())
         ends = Ends(self._consumer, holes=self._holes)
+        self._run(self._checkpoints.run(self.owned.values))
+        self._run(self._standbys.run())
         self.house = Housekeeping(
             self.owned.values,
             settings=self.settings,
@@ -192,6 +207,8 @@ class Partitions(mode.Service):
             *getattr(self, "_producers", ()),
         ]
         await asyncio.gather(self._closing.finish(), *(close(client) for client in clients))
+        if clients and not self._ending.reason:  # a ledger whose agent failed may be ahead of what was sent
+            await self._checkpoints.write_last(self._kept)
 
     def fail(self, reason: BaseException) -> None:
         """End the worker: one clear line, a non-zero status, and a timer in case the end does not come.
@@ -261,7 +278,9 @@ class Partitions(mode.Service):
         kept, self._kept = self._kept, {}
         if self._take_overs.assigned(self._clock.elapsed()):
             self.counts.add("take_overs")
-        for source in sorted(assigned):
+        assigned = sorted(assigned)
+        self._standbys.assigned([source.partition for source in assigned], kept)
+        for source in assigned:
             self._open(source, lease, kept.get(source.partition))
 
     def wait_for_assignment(self) -> None:
@@ -314,7 +333,7 @@ class Partitions(mode.Service):
             partition.number,
             opened.start,
             opened.read,
-            " of the changelog's tail" if opened.kept else "",
+            f" of the changelog's tail, on top of {opened.origin}" if opened.origin else "",
         )
         if opened.start and opened.ledger.clock.fingerprint != self.settings.ledger.fingerprint:
             log.warning(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from models.changes import Changes, Refusal
+    from models.changes import Changes, Refusal, Row
+    from models.checkpoint import Readable, Writable
     from models.decode import Raw
     from models.records import Records
 
@@ -46,7 +47,22 @@ class LedgerLike(Protocol):
         """Sweep at most `limit` customers; if it raises, the ledger is as it was."""
 
     def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the greatest row of every key, once, when new."""
+        """Take the greatest row of every key, once, when new: `take` and `settle`."""
+
+    def take(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Take each row unless a greater one of its key is held; the answer is the keys of older ones."""
+
+    def settle(self) -> None:
+        """Go on from the rows taken: before that, and after `restore`, the ledger can do nothing else."""
+
+    def rows_of(self, keys: Iterable[bytes]) -> list[Row]:
+        """The rows that it holds of keys, for those that have to be written again."""
+
+    def save(self, file: Writable) -> None:
+        """Write all that it knows; it is not used meanwhile."""
+
+    def restore(self, file: Readable) -> None:
+        """Take up what `save` wrote, when new; `CheckpointError` if that cannot be."""
 
     def tick_due(self, now_ms: int) -> int | None:
         """Event time (ms) of the tick that the owner should write now, if any."""

@@ -7,28 +7,36 @@ one record batch, and the commit comes after it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import OffsetOutOfRangeError
 
-from streams.changelog import Greatest
-from streams.errors import SourceJumped
+from models.rows import CLOCK_KEY
+from streams.changelog import Greatest, Witness, runs_of
+from streams.errors import ChangelogUnreadable, SourceJumped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aiokafka.structs import TopicPartition
 
     from models.changes import Row
     from streams.ports import ClockRow, LedgerLike
 
+log = logging.getLogger(__name__)
+
 POLL_MS = 100
 """How long one poll of an empty partition may take before it is asked again."""
 
 RECORDS_AT_ONCE = 20_000
 """Rows between two looks at whether the partition is still ours: about 60 ms of work."""
+
+
+class Unfit(Exception):  # noqa: N818 - nothing is wrong but what was kept
+    """A ledger that was kept or stored does not fit the changelog; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +50,32 @@ class Recovered:
     """Rows whose greatest is not the last, to be written again before anything else, in runs."""
     read: int = 0
     """How many rows were read."""
+    witness: Witness | None = None
+    """The last row before `base`; None where there is none."""
+    origin: str = ""
+    """What the ledger was made from besides the rows read; empty if nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A ledger that was clean when its partition was revoked, in case it comes back."""
+    """A ledger that knows its changelog up to a place, and goes on from there.
+
+    Its place is one of which this is true: every row before `base` is in the ledger. A worker knows that of
+    its own rows, because they landed where it expected them, and of those before, because it read them.
+    What the ledger holds beyond its place has to be acknowledged too: the rows of it then lie behind, and are
+    read again.
+    """
 
     ledger: LedgerLike
     base: int
     """Everything before this changelog offset is in the ledger."""
+    witness: Witness | None = None
+    """The last row before that; without one the ledger is of no use."""
+    wrong: frozenset[bytes] = frozenset()
+    """Keys whose last row before `base` is not the greatest."""
+    live: bool = False
+    """Whether it was at work, and can go on as it is when nothing was written since."""
+    origin: str = "a ledger kept from before"
 
 
 async def log_start(reader: Any, partition: TopicPartition, *, holes: bool) -> int:
@@ -68,43 +93,97 @@ async def recover(
     make: Callable[[], LedgerLike],
     kept: Kept | None,
     *,
+    stored: Callable[[], Awaitable[Kept | None]] | None = None,
     holes: bool = True,
 ) -> Recovered:
-    """Read the changelog to its end, or only its tail where a kept ledger knows the rest.
+    """Read the changelog's tail on top of a ledger that knows the rest, or all of it where there is none.
 
     Args:
         reader: a started aiokafka consumer without a group, with `auto_offset_reset="none"`.
         changelog: the partition of the changelog.
         make: makes a new ledger.
-        kept: what was kept at the last revocation; of no use once somebody else has written.
+        kept: what was kept at the last revocation, or by a standby.
+        stored: takes up a checkpoint; asked where nothing was kept, or what was kept does not fit.
         holes: whether the broker's logs may have offsets that hold no record (`Connections.holes`).
 
     Raises:
         ChangelogUnreadable: a record is no row.
     """
-    start = await log_start(reader, changelog, holes=holes)
-    if kept is not None and kept.base >= start and not await _written_since(reader, changelog, kept.base):
-        return Recovered(kept.ledger, await reader.position(changelog))
+    recovered = None if kept is None else await _tried(reader, changelog, kept)
+    if recovered is None and stored is not None and (checkpoint := await stored()) is not None:
+        recovered = await _tried(reader, changelog, checkpoint)
+    return recovered or await _read_all(reader, changelog, make, holes=holes)
+
+
+async def _tried(reader: Any, changelog: TopicPartition, kept: Kept) -> Recovered | None:
+    try:
+        return await _go_on(reader, changelog, kept)
+    except Unfit as reason:
+        log.warning(
+            "%s[%d]: %s is thrown away, and the whole changelog read: %s",
+            changelog.topic,
+            changelog.partition,
+            kept.origin,
+            reason,
+        )
+        return None
+
+
+async def _go_on(reader: Any, changelog: TopicPartition, kept: Kept) -> Recovered:
+    """Take what was written since on top of a ledger.
+
+    Raises:
+        Unfit: this changelog is not the one that the ledger knows, or lost what the ledger knows.
+    """
+    if kept.witness is None:
+        raise Unfit("no row is known by which the changelog could be told")
+    greatest, read = Greatest(), -1
+    try:
+        async for records in read_to_end(reader, changelog, kept.witness.offset):
+            if read < 0 and Witness.of(records[0].offset, records[0].key, records[0].value) != kept.witness:
+                raise Unfit(
+                    f"the row that it knows at offset {kept.witness.offset} is not there: it was compacted "
+                    "away, or the topic was made anew"
+                )
+            greatest.take(records)
+            read += len(records)
+        base = await reader.position(changelog)
+        if read < 0 or base < kept.base:
+            raise Unfit(f"the changelog ends at offset {base}, before its place {kept.base}")
+        if CLOCK_KEY not in greatest.rows:
+            raise Unfit("no clock row is left in the changelog to compare with")
+        # Pure work of up to seconds: in a thread, so that heartbeats and other partitions go on.
+        wrong = await asyncio.to_thread(_take, kept, greatest)
+    except OffsetOutOfRangeError:
+        raise Unfit(f"the changelog does not hold its place {kept.base} any more") from None
+    except (ChangelogUnreadable, ValueError) as error:
+        raise Unfit(str(error)) from error
+    return Recovered(kept.ledger, base, tuple(runs_of(wrong)), read, greatest.last, kept.origin)
+
+
+def _take(kept: Kept, greatest: Greatest) -> list[Row]:
+    """Put the tail's rows into a ledger; the answer is what has to be written again."""
+    if kept.live and not kept.wrong and greatest.last == kept.witness:
+        return []  # nothing was written since, and the ledger stands where it stood
+    older = kept.ledger.take(greatest.rows.items())
+    if CLOCK_KEY in older:
+        raise Unfit("it is ahead of the changelog, which lost rows that were acknowledged")
+    kept.ledger.settle()
+    return kept.ledger.rows_of((kept.wrong - greatest.rows.keys()) | greatest.corrected | set(older))
+
+
+async def _read_all(
+    reader: Any, changelog: TopicPartition, make: Callable[[], LedgerLike], *, holes: bool
+) -> Recovered:
     greatest, read = Greatest(), 0
-    async for records in read_to_end(reader, changelog, start):
+    async for records in read_to_end(reader, changelog, await log_start(reader, changelog, holes=holes)):
         greatest.take(records)
         read += len(records)
     base = await reader.position(changelog)
     ledger = make()
     if greatest.rows:
-        # Pure work of up to seconds: in a thread, so that heartbeats and other partitions go on.
         await asyncio.to_thread(ledger.load, greatest.rows.items())
-    return Recovered(ledger, base, tuple(greatest.corrections()), read)
-
-
-async def _written_since(reader: Any, changelog: TopicPartition, base: int) -> bool:
-    try:
-        async for records in read_to_end(reader, changelog, base):
-            if records:
-                return True
-    except OffsetOutOfRangeError:  # it was made anew
-        return True
-    return False
+    return Recovered(ledger, base, tuple(greatest.corrections()), read, greatest.last)
 
 
 async def read_to_end(reader: Any, partition: TopicPartition, start: int) -> AsyncIterator[list[Any]]:

@@ -155,6 +155,23 @@ class Settings(BaseSettings, LedgerSettings):
         description="A partition that has purchases to apply and has not got on for so many seconds ends the "
         "worker, after a warning at half of it.",
     )
+    checkpoint_dir: Path | None = Field(
+        None,
+        description="Folder on a local disk where a worker keeps checkpoints of its partitions, so that a "
+        "restart reads only the changelog's tail; none are kept where not set.",
+    )
+    checkpoint_seconds: float = Field(
+        300.0,
+        ge=1,
+        le=86_400,
+        description="Time between two checkpoints of a partition; one more is written at a clean stop.",
+    )
+    standby_partitions: int = Field(
+        0,
+        ge=0,
+        le=1_000,
+        description="How many partitions of others a worker keeps a warm copy of, to take them over sooner.",
+    )
     delivery_guarantee: Literal["auto", "at_least_once", "exactly_once"] = Field(
         "auto",
         description="`exactly_once` puts outputs, state and position into one transaction, for consumers "

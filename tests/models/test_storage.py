@@ -21,7 +21,7 @@ from models.rows import (
 )
 from models.settings import LedgerSettings
 from models.state import State
-from models.storage import LedgerConflict, load
+from models.storage import Intake, LedgerConflict
 from tests.models.test_ledger import a_log
 from tests.support.logs import Replay, basket, drive, records_of, replay_of, tick
 
@@ -86,6 +86,18 @@ def test_the_order_in_which_rows_come_back_shapes_nothing() -> None:
     assert later[0] == later[1]
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_a_loaded_ledger_would_write_every_row_as_it_read_it(seed: int) -> None:
+    ledger, replay, records = Ledger(SETTINGS), Replay(), records_of(a_log(seed, days=25), SETTINGS)
+    at = 0
+    while at < len(records):
+        changes = ledger.sweep(2) if ledger.sweeping else ledger.advance(records.slice(at, at + 1))
+        at += changes.applied
+        replay.take(changes)
+        if at % 3 == 0:
+            assert dict(loaded(replay.rows).rows_of(replay.rows)) == replay.rows
+
+
 def test_an_unfinished_sweep_begins_anew_with_those_who_have_not_seen_the_boundary() -> None:
     log = a_log(6, days=10)
     whole, replay = replay_of(log, SETTINGS), Replay()
@@ -130,7 +142,9 @@ def test_an_own_row_of_sound_checksum_and_senseless_content_is_refused(key: byte
 def test_settings_in_force_come_back_though_others_are_wanted() -> None:
     _, replay = finished(5)
     state = State(SETTINGS.model_copy(update={"alert_grace_days": 9}), 1)
-    load(state, replay.rows.items())
+    intake = Intake(state)
+    intake.take(replay.rows.items())
+    intake.settle()
     assert state.settings == SETTINGS
 
 

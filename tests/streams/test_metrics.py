@@ -13,3 +13,10 @@ def test_counters_add_up_and_are_told_by_name() -> None:
     assert counts["applied"] == 42
     assert counts["never"] == 0
     assert counts.snapshot() == {"applied": 42, "batches": 1}
+
+
+def test_a_level_stands_where_it_was_last_put() -> None:
+    counts = Counts()
+    counts.level("standby_lag", 40)
+    counts.level("standby_lag", 2)
+    assert counts.snapshot() == {"standby_lag": 2}

@@ -9,8 +9,9 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from models.rows import CLOCK_KEY, own_row
+from streams.changelog import Greatest, Witness
 from streams.errors import SourceJumped
-from streams.recovery import Kept, check_source, digest, read_to_end, recover
+from streams.recovery import Kept, Recovered, check_source, digest, read_to_end, recover
 from tests.support.counting import CountingClock, CountingLedger
 from tests.support.fake_kafka import FakeConsumer, FakeLogs
 
@@ -39,30 +40,134 @@ async def test_an_empty_changelog_makes_a_new_ledger() -> None:
     assert recovered.base == 0
 
 
-async def test_a_kept_ledger_is_taken_up_again_after_a_look_at_the_tail_alone() -> None:
+def kept_at(logs: FakeLogs, base: int, *, live: bool = True, wrong: frozenset[bytes] = frozenset()) -> Kept:
+    """A ledger that knows the changelog up to a place."""
+    ledger, greatest = CountingLedger(), Greatest()
+    greatest.take(logs.records[CHANGELOG][:base])
+    ledger.load(greatest.rows.items())
+    return Kept(ledger, base, greatest.last, wrong, live=live)
+
+
+async def go_on(logs: FakeLogs, kept: Kept | None, stored: Kept | None = None) -> Recovered:
+    async def load() -> Kept | None:
+        return stored
+
+    return await recover(FakeConsumer(logs), CHANGELOG, CountingLedger, kept, stored=load)
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["at work before", "from a checkpoint"])
+async def test_a_kept_ledger_is_taken_up_again_after_a_look_at_the_tail_alone(*, live: bool) -> None:
     logs = FakeLogs()
+    write_row(logs, b"a", 9, 4)
     write_row(logs, CLOCK_KEY, 9)
-    ledger = CountingLedger()
-    recovered = await recover(FakeConsumer(logs), CHANGELOG, CountingLedger, Kept(ledger, 1))
-    assert recovered.ledger is ledger
-    assert (recovered.base, recovered.read) == (1, 0)
+    kept = kept_at(logs, 2, live=live)
+    recovered = await go_on(logs, kept)
+    assert recovered.ledger is kept.ledger
+    assert (recovered.base, recovered.read) == (2, 0)
+    assert recovered.ledger.describe(b"a") == {"events": 4}
+    assert recovered.witness == kept.witness
+    assert not recovered.corrections
 
 
-async def test_a_kept_ledger_is_of_no_use_when_another_owner_has_written() -> None:
+async def test_a_kept_ledger_takes_what_another_owner_has_written() -> None:
     logs = FakeLogs()
     for offset in (9, 12):
+        write_row(logs, b"a", offset, offset)
         write_row(logs, CLOCK_KEY, offset)
-    kept = Kept(CountingLedger(), 1)
-    recovered = await recover(FakeConsumer(logs), CHANGELOG, CountingLedger, kept)
-    assert recovered.ledger is not kept.ledger
+    kept = kept_at(logs, 2)
+    recovered = await go_on(logs, kept)
+    assert recovered.ledger is kept.ledger
     assert recovered.ledger.clock.offset == 12
+    assert recovered.ledger.describe(b"a") == {"events": 12}
+    assert (recovered.base, recovered.read) == (4, 2)
 
 
-async def test_a_kept_position_beyond_a_changelog_that_was_made_anew_is_not_trusted() -> None:
+async def test_rows_of_a_zombie_behind_what_was_kept_are_written_again() -> None:
+    logs = FakeLogs()
+    for key, offset, count in [(b"a", 8, 3), (b"b", 9, 1), (CLOCK_KEY, 9, 77)]:
+        write_row(logs, key, offset, count)
+    kept = kept_at(logs, 3, wrong=frozenset({b"b"}))
+    for key, offset, count in [(b"a", 4, 1), (CLOCK_KEY, 5, 33)]:
+        write_row(logs, key, offset, count)
+    recovered = await go_on(logs, kept)
+    assert recovered.ledger.describe(b"a") == {"events": 3}
+    assert recovered.ledger.clock.offset == 9
+    assert [[row.key for row in rows] for rows in recovered.corrections] == [[b"a", b"b", CLOCK_KEY]]
+    assert recovered.corrections[0][0].value == logs.records[CHANGELOG][0].value
+
+
+async def unfit(logs: FakeLogs, kept: Kept, caplog: pytest.LogCaptureFixture) -> Recovered:
+    """The recovery from a kept ledger and from a checkpoint that are both thrown away."""
+    recovered = await go_on(logs, kept, kept)
+    assert len(caplog.messages) == 2
+    assert all("is thrown away, and the whole changelog read" in message for message in caplog.messages)
+    assert recovered.ledger is not kept.ledger
+    assert recovered.origin == ""
+    return recovered
+
+
+async def test_a_place_beyond_a_changelog_that_was_made_anew_is_not_trusted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     logs = FakeLogs()
     write_row(logs, CLOCK_KEY, 3)
-    recovered = await recover(FakeConsumer(logs), CHANGELOG, CountingLedger, Kept(CountingLedger(), 900))
-    assert recovered.ledger.clock.offset == 3
+    assert (await unfit(logs, Kept(CountingLedger(), 900, Witness(899, 1)), caplog)).ledger.clock.offset == 3
+
+
+async def test_a_changelog_made_anew_and_longer_than_before_is_told_by_the_row_at_the_place(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    old, new = FakeLogs(), FakeLogs()
+    for offset in range(3):
+        write_row(old, CLOCK_KEY, offset)
+    for offset in range(9):
+        write_row(new, b"z", offset)
+        write_row(new, CLOCK_KEY, offset)
+    recovered = await unfit(new, kept_at(old, 3), caplog)
+    assert recovered.ledger.describe(b"z") is not None
+    assert "made anew" in caplog.text
+
+
+async def test_a_place_whose_row_compaction_took_is_not_trusted(caplog: pytest.LogCaptureFixture) -> None:
+    logs = FakeLogs()
+    for offset in range(9):
+        write_row(logs, CLOCK_KEY, offset)
+    kept = kept_at(logs, 3)
+    del logs.records[CHANGELOG][:8]
+    assert (await unfit(logs, kept, caplog)).ledger.clock.offset == 8
+    assert "compacted away" in caplog.text
+
+
+async def test_a_place_before_the_start_of_the_changelog_is_not_trusted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logs = FakeLogs()
+    for offset in range(9):
+        write_row(logs, CLOCK_KEY, offset)
+    kept = kept_at(logs, 3)
+    logs.cut(CHANGELOG, 5)
+    assert (await unfit(logs, kept, caplog)).ledger.clock.offset == 8
+
+
+async def test_a_ledger_ahead_of_the_changelog_is_not_trusted(caplog: pytest.LogCaptureFixture) -> None:
+    logs = FakeLogs()
+    write_row(logs, CLOCK_KEY, 3)
+    place = kept_at(logs, 1)
+    write_row(logs, b"a", 4)
+    write_row(logs, CLOCK_KEY, 4)
+    kept = Kept(kept_at(logs, 3).ledger, 1, place.witness)
+    del logs.records[CHANGELOG][1:]  # a broker that lost what it had acknowledged
+    assert (await unfit(logs, kept, caplog)).ledger.clock.offset == 3
+    assert "ahead of the changelog" in caplog.text
+
+
+async def test_a_checkpoint_is_asked_for_only_where_nothing_was_kept_that_fits() -> None:
+    logs = FakeLogs()
+    write_row(logs, CLOCK_KEY, 3)
+    kept, stored = kept_at(logs, 1), kept_at(logs, 1, live=False)
+    assert (await go_on(logs, kept, stored)).ledger is kept.ledger
+    assert (await go_on(logs, None, stored)).ledger is stored.ledger
+    assert (await go_on(logs, Kept(CountingLedger(), 0), stored)).ledger is stored.ledger
 
 
 async def test_reading_ends_at_the_high_watermark_of_the_first_fetch() -> None:

@@ -12,12 +12,14 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from models.changes import Changes, Output, Refusal, Row
+from models.checkpoint import CheckpointError
 from models.records import Kind
 from models.rows import CLOCK_KEY, header, own_payload, own_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from models.checkpoint import Readable, Writable
     from models.records import Records
 
 DAY = 5_000
@@ -111,14 +113,48 @@ class CountingLedger:
 
     def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Take recovered rows."""
+        self.take(rows)
+        self.settle()
+
+    def take(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+        """Take rows on top of what is known; the answer is the keys of older ones."""
+        older = list[bytes]()
         for key, value in rows:
+            rank = header(value)[1:3]
             if key == CLOCK_KEY:
-                self.clock = CountingClock(header(value).offset, *struct.unpack("<Qii", own_payload(value)))
+                if (self.clock.offset, self.clock.finished) > rank:
+                    older.append(key)
+                else:
+                    self.clock = CountingClock(rank[0], *struct.unpack("<Qii", own_payload(value)))
+            elif self._seen.get(key, rank) > rank:
+                older.append(key)
             else:
-                self._seen[key] = header(value)[1:3]
+                self._seen[key] = rank
                 (self._counts[key],) = struct.unpack("<Q", own_payload(value))
+        return older
+
+    def settle(self) -> None:
+        """Lay out the sweep."""
         begun = self.clock.begun
         self._unswept = sorted(c for c, (_, seen) in self._seen.items() if seen < begun)
+
+    def rows_of(self, keys: Iterable[bytes]) -> list[Row]:
+        """The rows of these keys."""
+        return [self._clock_row() if key == CLOCK_KEY else self._row(key) for key in keys]
+
+    def save(self, file: Writable) -> None:
+        """Its rows, one after the other."""
+        for key, value in (*map(self._row, self._counts), self._clock_row()):
+            file.write(struct.pack("<II", len(key), len(value)) + key + value)
+
+    def restore(self, file: Readable) -> None:
+        """Take up what `save` wrote."""
+        sizes = bytearray(8)
+        while file.readinto(sizes):
+            key, value = (bytearray(size) for size in struct.unpack("<II", sizes))
+            if not file.readinto(key) or not file.readinto(value):
+                raise CheckpointError("it ends inside a row")
+            self.take([(bytes(key), bytes(value))])
 
     def tick_due(self, now_ms: int) -> int | None:
         """Never."""

@@ -1,0 +1,203 @@
+"""Local checkpoints: a partition's ledger in a file of the worker's own, so that a restart reads only a tail.
+
+A checkpoint is the ledger's memory and its place in the changelog: the offset before which every row is in
+it, and the last row before that offset, the witness. Whoever takes it up reads the changelog from the witness
+on, takes these rows on top, the greatest of each key, and has what the whole changelog would have given.
+
+Why that is right:
+
+- Every row before the place is in the ledger. The owner read the changelog up to where its first rows landed,
+  and each of its batches landed exactly where the one before ended (`Delivery.base`); whatever another worker
+  wrote lies behind the place. So a worker that lost its partition and does not know it writes no checkpoint
+  that could do harm: its state is a prefix of the log, and all that came later is in the tail.
+- What the ledger holds beyond its place, steps under way when its memory was copied, is written down only
+  when the changelog has acknowledged it. Those rows then lie behind the place and are read again. Should the
+  broker have lost them since, the ledger's clock is ahead of every clock row from the witness on, and the
+  checkpoint is thrown away.
+- The changelog is the one it was made from: the witness is looked up, and has to be there byte for byte. A
+  topic made anew does not hold it, unless it holds the same rows up to there. Compaction keeps rows for a day
+  and then takes the witness, once a later clock row has replaced it; a checkpoint that is older than that is
+  thrown away even if it might do. So no deletion behind its place can have been forgotten either: compaction
+  forgets a deletion a day after it has first been through the rows before it.
+- A file is read as one only if its length and its SHA-256 are right, and its heading names this application,
+  this changelog, this partition of as many, and this format (`checkpoint_file.py`). The layout of memory is
+  the ledger's affair.
+
+In every other case it is thrown away with a line that says why, and the changelog serves. A checkpoint that
+cannot be written, because the disk is full or the folder not ours, costs a line and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streams.checkpoint_file import FORMAT, Heading, Memory, Owner, Unusable, opened, write
+from streams.recovery import Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from streams.clock import Clock
+    from streams.metrics import Counts
+    from streams.partition import Partition
+    from streams.ports import LedgerLike
+    from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".checkpoint"
+STOP_SECONDS = 10.0
+"""How long the checkpoints of a clean stop may take; an orchestrator waits for thirty."""
+LOOK_SECONDS = 0.5
+"""Between two looks at which partition is due."""
+ACKNOWLEDGED_SECONDS = 60.0
+"""How long a copied ledger waits in memory for its last steps to be acknowledged."""
+
+
+class Checkpoints:
+    """The checkpoints of one worker.
+
+    Args:
+        settings: of the service; without `checkpoint_dir` nothing is written and nothing found.
+        counts: the worker's counters.
+        clock: the machine's clocks.
+    """
+
+    def __init__(self, settings: Settings, *, counts: Counts, clock: Clock) -> None:
+        self._settings = settings
+        self._folder = settings.checkpoint_dir
+        self._counts = counts
+        self._clock = clock
+        self._due: dict[int, float] = {}
+        self._bases: dict[int, int] = {}
+        """The place of each checkpoint that is there, as far as known."""
+        self._sizes: dict[int, int] = {}
+        self._complaint = ""
+        self._stopping = threading.Event()
+
+    def path(self, partition: int) -> Path:
+        """Where a partition's checkpoint is."""
+        return (self._folder or Path()) / f"{self._settings.changelog_topic}-{partition}{SUFFIX}"
+
+    async def load(self, partition: int, make: Callable[[], LedgerLike]) -> Kept | None:
+        """The ledger of a partition as its checkpoint has it, not settled yet; None without a usable one.
+
+        Args:
+            partition: its number.
+            make: makes a new ledger.
+        """
+        if self._folder is None:
+            return None
+        try:
+            return await asyncio.to_thread(self._load, partition, make())
+        except FileNotFoundError:
+            return None
+        except (Unusable, OSError, ValueError) as reason:
+            name = self.path(partition)
+            log.warning("The checkpoint %s is thrown away, and the whole changelog read: %s", name, reason)
+            self._counts.add("checkpoints_unusable")
+            return None
+
+    async def run(self, owned: Callable[[], Iterable[Partition]]) -> None:
+        """Write each owned partition's checkpoint when it is due, one at a time, until cancelled."""
+        seconds = self._settings.checkpoint_seconds
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for partition in list(owned()) if self._folder is not None else ():
+                # Those of one worker take turns from the start.
+                due = self._due.setdefault(
+                    partition.number, self._clock.elapsed() + seconds * (1 - partition.number % 16 / 32)
+                )
+                if partition.reading and not partition.closing and self._clock.elapsed() >= due:
+                    self._due[partition.number] = self._clock.elapsed() + seconds
+                    await self.write(partition)
+
+    async def write(self, partition: Partition) -> bool:
+        """Write a partition's checkpoint beside its work; whether there is a new one."""
+        copied = await self._copy(partition)
+        return copied is not None and await self._store(partition.number, *copied)
+
+    async def write_last(self, kept: dict[int, Kept]) -> None:
+        """Write the ledgers of a worker that has stopped cleanly, as far as it goes in a few seconds."""
+        if self._folder is None:
+            return
+        timer = threading.Timer(STOP_SECONDS, self._stopping.set)
+        timer.start()
+        try:
+            for number, known in kept.items():
+                if self._bases.get(number) != known.base and not self._stopping.is_set():
+                    content = Memory(self._sizes.get(number, 0))
+                    await asyncio.to_thread(known.ledger.save, content)
+                    await self._store(number, known, content)
+        finally:
+            timer.cancel()
+
+    async def _copy(self, partition: Partition) -> tuple[Kept, Memory] | None:
+        """A partition's ledger between two steps, once all of it is acknowledged; None if that never is.
+
+        Only this partition stands still, for as long as copying memory takes.
+        """
+        delivery, number = partition.delivery, partition.number
+        if delivery is None or delivery.base == self._bases.get(number):
+            return None
+        content = await asyncio.to_thread(Memory, self._sizes.get(number, 0))
+        async with partition.standstill():
+            if partition.epoch.over or not partition.sound:
+                return None
+            kept = Kept(partition.ledger, delivery.base, delivery.witness)
+            computed = delivery.computed
+            await asyncio.to_thread(partition.ledger.save, content)
+        until = self._clock.elapsed() + ACKNOWLEDGED_SECONDS
+        # Whoever gets the partition next may change the ledger: then what was copied may be of two minds.
+        while not partition.epoch.over and self._clock.elapsed() < until:
+            if delivery.delivered >= computed:
+                return kept, content
+            await asyncio.sleep(0.02)
+        return None
+
+    async def _store(self, number: int, kept: Kept, content: Memory) -> bool:
+        if kept.witness is None:  # no row was ever written, so there is nothing to spare
+            return False
+        heading = Heading(
+            owner=self._owner(number),
+            base=kept.base,
+            witness=kept.witness,
+            made_at=self._clock.now_ms(),
+            size=content.size,
+            checksum=await asyncio.to_thread(content.checksum),
+        )
+        try:
+            path, stopped = self.path(number), self._stopping.is_set
+            await asyncio.to_thread(write, path, heading, content, stopped=stopped)
+        except OSError as reason:
+            self._counts.add("checkpoints_failed")
+            if str(reason) != self._complaint:
+                log.warning(
+                    "No checkpoint of partition %d could be written to %s (%s): a restart reads more of the "
+                    "changelog, and nothing else is the matter",
+                    number,
+                    self._folder,
+                    reason,
+                )
+            self._complaint = str(reason)
+            return False
+        self._complaint = ""
+        self._sizes[number], self._bases[number] = content.size, kept.base
+        self._counts.add("checkpoints_written")
+        return True
+
+    def _load(self, number: int, ledger: LedgerLike) -> Kept:
+        path = self.path(number)
+        with path.open("rb") as file:
+            heading = opened(file, self._owner(number))
+            ledger.restore(file)
+        self._sizes[number] = heading.size
+        return Kept(ledger, heading.base, heading.witness, origin=f"the checkpoint {path.name}")
+
+    def _owner(self, number: int) -> Owner:
+        settings = self._settings
+        return Owner(FORMAT, settings.application, settings.changelog_topic, number, settings.partitions)
