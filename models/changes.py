@@ -53,7 +53,7 @@ class Changes:
     """Source offsets of records whose customer is another partition's: to be sent on there, unchanged."""
     rows: tuple[Row, ...] = ()
     """Changed rows; the clock row is the last of them. Empty when nothing changed."""
-    passed_over: tuple[tuple[bytes, Exception], ...] = ()
-    """Customers whom a model could not bring to a boundary, and why; their rows are as they were."""
     counts: dict[str, int] = field(default_factory=dict)
     """What happened, for metrics and reports: `applied`, `duplicates`, `late`, `capped`, `suppressed`, ..."""
+    passed_over: tuple[tuple[bytes, Exception], ...] = ()
+    """Customers whom a model could not bring to a boundary, and why; their rows are as they were."""
