@@ -55,3 +55,5 @@ class Changes:
     """Changed rows; the clock row is the last of them. Empty when nothing changed."""
     counts: dict[str, int] = field(default_factory=dict)
     """What happened, for metrics and reports: `applied`, `duplicates`, `late`, `capped`, `suppressed`, ..."""
+    passed_over: tuple[tuple[bytes, Exception], ...] = ()
+    """Customers whom a model could not bring to a boundary, and why; their rows are as they were."""

@@ -114,27 +114,33 @@ class Ledger:
     def sweep(self, limit: int = MOST_CUSTOMERS) -> Changes:
         """Bring the next customers, at most `limit`, to the boundary begun; no rows with nothing to do.
 
+        A customer on whom a model raises is found by halves and passed over: the row stays as it was, its
+        open day stays open, and the customer is tried again at the next boundary and at the next purchase.
+        That depends on the row and on what is frozen at the boundary, so a replay passes over the same.
+
         Raises:
-            Exception: Whatever a model raised; the ledger is then as it was.
+            MemoryError: There is none left, which says nothing about a customer; the ledger is as it was.
         """
         state = self._state
         if state.sweep is None:
             return Changes(applied=0)
-        step = Step(state)
-        try:
-            stop = state.sweep.at + max(1, min(limit, MOST_CUSTOMERS))
-            rows = state.sweep.rows[state.sweep.at : stop]
-            rows = rows[state.customers["boundary"][rows] < state.clock.begun]
-            step.touch(rows)
-            catch_up(step, rows)
-            state.sweep.at = stop
-            if stop >= len(state.sweep.rows):
-                state.sweep = None
-                state.clock = replace(state.clock, finished=state.clock.begun)
-            return storage.changes_of(step, 0)
-        except BaseException:
-            step.undo()
-            raise
+        size = max(1, min(limit, MOST_CUSTOMERS))
+        while True:
+            step = Step(state)
+            try:
+                self._bring_to_boundary(step, size)
+                return storage.changes_of(step, 0)
+            except MemoryError:
+                step.undo()
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a model raised
+                step.undo()
+                if size == 1:
+                    return self._pass_over(error)
+                size //= 2
+            except BaseException:
+                step.undo()
+                raise
 
     def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Take the greatest row of every key; for a ledger that has applied nothing yet.
@@ -209,6 +215,32 @@ class Ledger:
     def describe(self, customer: bytes) -> dict[str, object] | None:
         """What is known of a customer, for people: JSON-able, days as dates; None for one not known."""
         return describe(self._state, customer)
+
+    def _bring_to_boundary(self, step: Step, count: int, *, passing_over: bool = False) -> None:
+        state = self._state
+        if state.sweep is None:
+            return
+        stop = state.sweep.at + count
+        rows = state.sweep.rows[state.sweep.at : stop]
+        rows = rows[state.customers["boundary"][rows] < state.clock.begun]
+        if not passing_over:
+            step.touch(rows)
+            catch_up(step, rows)
+        state.sweep.at = stop
+        if stop >= len(state.sweep.rows):
+            state.sweep = None
+            state.clock = replace(state.clock, finished=state.clock.begun)
+
+    def _pass_over(self, error: Exception) -> Changes:
+        """Go on behind the sweep's next customer, who stands alone."""
+        state = self._state
+        if state.sweep is None:
+            return Changes(applied=0)
+        customer = state.ids[int(state.sweep.rows[state.sweep.at])]
+        step = Step(state)
+        self._bring_to_boundary(step, 1, passing_over=True)
+        step.counts["passed_over"] += 1
+        return replace(storage.changes_of(step, 0), passed_over=((customer, error),))
 
     def _advance(self, step: Step, records: Records) -> int:
         """Apply records between boundaries together; returns how many were accounted for."""

@@ -36,12 +36,12 @@ class Ending:
     """The end of one worker process.
 
     Args:
-        last_resort: arranges that the process is gone after so many seconds, with a status.
+        last_resort: arranges that the process is gone after so many seconds.
     """
 
-    def __init__(self, last_resort: Callable[[float, int], None] = exit_after) -> None:
+    def __init__(self, last_resort: Callable[[float], None] | None = None) -> None:
         self.reason: BaseException | None = None
-        self._last_resort = last_resort
+        self._last_resort = last_resort or self._exit_after
 
     def begin(self, reason: BaseException) -> bool:
         """The worker cannot go on; True the first time, when one line says why and the time begins to run."""
@@ -49,7 +49,7 @@ class Ending:
             return False
         self.reason = reason
         log.critical("The worker ends: %s", " ".join(str(reason).split()) or repr(reason))
-        self._last_resort(LAST_RESORT_SECONDS, self.status)
+        self._last_resort(LAST_RESORT_SECONDS)
         return True
 
     @property
@@ -60,4 +60,7 @@ class Ending:
     def expect(self) -> None:
         """A stop was asked for, or goes on after `begin`: the same time runs."""
         if self.reason is None:
-            self._last_resort(LAST_RESORT_SECONDS, Status.FAILED)
+            self._last_resort(LAST_RESORT_SECONDS)
+
+    def _exit_after(self, seconds: float) -> None:
+        exit_after(seconds, self.status or Status.FAILED)

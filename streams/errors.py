@@ -13,7 +13,7 @@ CartpulseError
  ├─ ChangelogLost            the changelog was deleted, made anew or cut while state rested on it
  ├─ DeliveryFailed           a send was refused, or not acknowledged in time
  ├─ EngineFault              a fault of our own code that cannot be put down to one record
- └─ BoundaryFault            a model raised while a day boundary was worked off, for the customer named
+ └─ BoundaryFault            models raised on too many customers at a day boundary
 """
 
 from __future__ import annotations
@@ -72,4 +72,4 @@ class EngineFault(CartpulseError):
 
 
 class BoundaryFault(CartpulseError):
-    """A model raised at a day boundary; the message names the customer, and no record is to blame."""
+    """Models raised on too many customers at a day boundary; no record is to blame. The last one is named."""

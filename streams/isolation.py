@@ -1,4 +1,7 @@
-"""Finds the record that makes a ledger raise, by halves, so that all others are applied."""
+"""Finds the record that makes a ledger raise, by halves, so that all others are applied.
+
+Whom a sweep cannot bring to a boundary the ledger finds by itself; here both are counted and told.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from models.changes import Refusal
 from models.records import Kind
-from streams.errors import EngineFault
+from streams.errors import BoundaryFault, EngineFault
 
 if TYPE_CHECKING:
     from streams.batch import Run
     from streams.clock import Clock
 
 PER_MINUTE = 100
-"""Isolated records a minute. Data alone does not do that: with more, the fault is in our code, and it is
-better
-to stop than to pour a shop's day into the dead letters."""
+"""Isolated records and customers a minute. Data alone does not do that: with more, the fault is in our code,
+and it is better to stop than to pour a shop's day into the dead letters."""
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +54,32 @@ class Isolation:
         reason = f"Applying this event raised {type(error).__name__}: {error}"
         return [run.refused(Refusal(offset, "apply", type(error).__name__, "", reason[:1000]))]
 
+    def passed_over(self, customer: bytes, error: Exception) -> None:
+        """Tell that a sweep went on without a customer.
+
+        Raises:
+            BoundaryFault: that were more than a hundred within a minute.
+        """
+        name = customer.decode(errors="replace")
+        log.error("A model raised on customer %r at a day boundary, which passes over it: %r", name, error)
+        if self._too_many():
+            raise BoundaryFault(
+                f"models raised on more than {PER_MINUTE} customers or events within a minute, the last "
+                f"with {error!r} at a day boundary on customer {name!r}: this is a fault of Cartpulse's, and "
+                "a release that mends it is needed"
+            )
+
     def _note(self, offset: int, error: Exception) -> None:
-        now = self._clock.elapsed()
-        self._moments.append(now)
-        while self._moments[0] < now - 60:
-            self._moments.popleft()
         log.error("The event at offset %d made the ledger raise and is dead-lettered: %r", offset, error)
-        if len(self._moments) > PER_MINUTE:
+        if self._too_many():
             raise EngineFault(
                 f"more than {PER_MINUTE} events within a minute made the ledger raise, the last with "
                 f"{error!r}: this is a fault of Cartpulse's, not of the data"
             )
+
+    def _too_many(self) -> bool:
+        now = self._clock.elapsed()
+        self._moments.append(now)
+        while self._moments[0] < now - 60:
+            self._moments.popleft()
+        return len(self._moments) > PER_MINUTE

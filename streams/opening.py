@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from models.rows import RowError
+from models.storage import LedgerConflict
 from streams.delivery import Step
-from streams.errors import ChangelogLost
+from streams.errors import ChangelogLost, ChangelogUnreadable
 from streams.in_order import InOrder
 from streams.in_transactions import InTransactions
 from streams.recovery import check_source, recover
@@ -165,6 +167,9 @@ class Opening:
                 accept_gap=self._settings.accept_gap,
                 holes=self._holes,
             )
+        except (RowError, LedgerConflict) as error:
+            kind = LedgerConflict if isinstance(error, LedgerConflict) else ChangelogUnreadable
+            raise kind(f"{partition.changelog.topic}[{number}]: {error}") from error
         finally:
             await reader.stop()
         return recovered, start

@@ -210,7 +210,10 @@ class Partition:
         if not self.ledger.sweeping:
             raise EngineFault(f"partition {self.number}: the ledger takes no record and has nothing to sweep")
         self._sweep_first = False
-        self._deliver(self.ledger.sweep(self._settings.sweep_limit), None)
+        changes = self.ledger.sweep(self._settings.sweep_limit)
+        for customer, error in changes.passed_over:
+            self._isolation.passed_over(customer, error)
+        self._deliver(changes, None)
 
     def finished(self, batch: Batch) -> None:
         """The agent's last act: what changed is delivered, and what was not applied comes next."""

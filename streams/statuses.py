@@ -7,7 +7,7 @@
 | 2 | the command was written wrongly | no |
 | 3 | the logs and the state do not fit together, or topics differ: an operator has to decide | no |
 | 4 | the changelog holds rows of a later release | no: start that release |
-| 5 | a model failed on a customer at a day boundary, and would again | no: a release that mends it |
+| 5 | models failed on too many customers at a day boundary, and would again | no: a release that mends it |
 """
 
 from __future__ import annotations

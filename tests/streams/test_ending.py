@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 def test_only_the_first_reason_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    times: list[tuple[float, int]] = []
-    ending = Ending(lambda *given: times.append(given))
+    times: list[float] = []
+    ending = Ending(times.append)
     assert ending.begin(EngineFault("the first"))
     assert not ending.begin(EngineFault("what follows from it"))
     assert [record.getMessage() for record in caplog.records] == ["The worker ends: the first"]
-    assert times == [(LAST_RESORT_SECONDS, 1)]
+    assert times == [LAST_RESORT_SECONDS]
 
 
 def test_an_error_without_words_is_told_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
-    Ending(lambda *_: None).begin(KeyError())
+    Ending(lambda _: None).begin(KeyError())
     assert "KeyError()" in caplog.text
 
 
 def test_a_stop_that_was_asked_for_is_bounded_too_and_needs_no_reason() -> None:
-    times: list[tuple[float, int]] = []
-    ending = Ending(lambda *given: times.append(given))
+    times: list[float] = []
+    ending = Ending(times.append)
     ending.expect()
-    assert times == [(LAST_RESORT_SECONDS, 1)]
+    assert times == [LAST_RESORT_SECONDS]
     assert ending.reason is None
 
 

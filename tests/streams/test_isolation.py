@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.records import Kind
-from streams.errors import EngineFault
+from streams.errors import BoundaryFault, EngineFault
 from streams.isolation import PER_MINUTE, Isolation
 from tests.support.fake_kafka import FakeClock
 from tests.support.runs import run_of
@@ -50,3 +50,16 @@ def test_a_ledger_that_does_not_even_take_an_offset_is_at_fault_itself() -> None
     (refused,) = isolation.split(run_of(["a"]), ERROR)
     with pytest.raises(EngineFault, match="takes no offset"):
         isolation.split(refused, ERROR)
+
+
+def test_a_customer_whom_a_boundary_passes_over_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    Isolation(FakeClock()).passed_over(b"900", ERROR)
+    assert "customer '900' at a day boundary" in caplog.text
+
+
+def test_more_than_a_hundred_customers_a_minute_are_our_fault() -> None:
+    isolation = Isolation(FakeClock())
+    for _ in range(PER_MINUTE):
+        isolation.passed_over(b"900", ERROR)
+    with pytest.raises(BoundaryFault, match="on customer '901'"):
+        isolation.passed_over(b"901", ERROR)

@@ -64,7 +64,7 @@ class Service(Partitions):
             channel=SimpleNamespace(queue=self.batches),  # type: ignore[arg-type] # a queue is all it needs
             connections=self.kafka,  # type: ignore[arg-type] # in memory
             clock=self.clock,
-            ending=Ending(lambda seconds, _: self.last_resort.append(seconds)),
+            ending=Ending(self.last_resort.append),
         )
 
     def make_ledger(self, partition: int, partitions: int) -> CountingLedger:
