@@ -123,18 +123,19 @@ def tell(run: Finished) -> None:
 
 
 def chosen(only: Sequence[str] | None) -> list[Scenario]:
-    """The scenarios whose name contains one of these texts, or all.
+    """The scenarios that one of these texts names, whole or in part, or all.
 
     Raises:
         SystemExit: a text is in no name.
     """
-    every = list(scenarios().values())
-    for text in only or ():
-        if not any(text in each.name for each in every):
-            raise SystemExit(
-                f"No scenario is called {text!r}; there are:\n" + "\n".join(each.name for each in every)
-            )
-    return [each for each in every if only is None or any(text in each.name for text in only)]
+    every = scenarios()
+    names: set[str] = set()
+    for text in only or every:
+        found = [text] if text in every else [name for name in every if text in name]
+        if not found:
+            raise SystemExit(f"No scenario is called {text!r}; there are:\n" + "\n".join(every))
+        names.update(found)
+    return [each for name, each in every.items() if name in names]
 
 
 def listed(words: Sequence[str]) -> int:
