@@ -138,12 +138,13 @@ class Broker:
     def down(self) -> None:
         """The broker dies."""
         self.note("broker", "down")
+        self.group.down()
         self.network.down()
 
     def back(self) -> None:
         """The broker is back, with its logs."""
         self.note("broker", "back")
-        self.group.restart()
+        self.group.back()
         self.network.back()
 
     def _decided(

@@ -114,12 +114,13 @@ class Oracle:
         settings = self._settings
         rows = []
         for (topic, number), content in contents:
+            value = content.value or b""
             if topic == settings.changelog_topic:
-                rows.append((number, content.key or b"", content.value or b""))
+                rows.append((number, content.key or b"", value))
             elif topic == settings.dead_letters_topic:
-                self._letters[number].add(content.value or b"")
+                self._letters[number].add(value)
             elif topic != settings.purchases_topic:
-                self._seen[number].add(content.value or b"")
+                self._seen[number].add(value)
         for number, key, value in rows:
             rank = header(value)[1:3]
             known = self._rows[number].get(key)
@@ -128,6 +129,7 @@ class Oracle:
         for number, key, value in rows:
             if key == CLOCK_KEY:
                 self._judge_clock(number, value)
+                self._judge_position(number, offsets)
             else:
                 self._judge_row(number, key, value)
         if offsets:
@@ -172,6 +174,11 @@ class Oracle:
         for refused, raw in source.refused.items():
             if refused <= offset and raw not in self._letters[number]:
                 self._violated(f"the clock row of {number} is ahead of dead letter {raw!r}")
+
+    def _judge_position(self, number: int, offsets: Mapping[TopicPartition, int]) -> None:
+        """Of a transaction, the position is a part."""
+        if self._exactly_once and offsets.get(self._source(number)) != self.clock(number) + 1:
+            self._violated(f"rows of {number} are visible without their position: {dict(offsets)}")
 
     # --- at the end -----------------------------------------------------------------------------------------
 

@@ -125,19 +125,26 @@ class Group:
         if names:
             self._remove(names[index % len(names)], "is out")
 
-    def restart(self) -> None:
-        """The broker comes back: who was a member still is, what was under way is not."""
+    def down(self) -> None:
+        """The broker dies: what is under way is lost, and nobody's silence is counted."""
         for member in self._members.values():
             for waiting in (member.joining, member.syncing):
                 if waiting is not None and not waiting.done():
-                    waiting.set_exception(KafkaConnectionError("restarted"))
-            member.joining = None
-            self._beat(member)
+                    waiting.set_exception(KafkaConnectionError("down"))
+            member.joining = member.syncing = None
+            if member.timer is not None:
+                member.timer.cancel()
         if self._timer is not None:
             self._timer.cancel()
-        if self._state == "syncing":
-            self.generation -= 1  # it was never written down
-        self._state = "stable" if self._members else "empty"
+
+    def back(self) -> None:
+        """It comes back: who was a member still is, and a rebalance that was under way begins anew."""
+        for member in self._members.values():
+            self._beat(member)
+        if self._state in ("preparing", "syncing"):
+            if self._state == "syncing":
+                self.generation -= 1  # it was never written down
+            self._prepare(self._session)
 
     _assigned: dict[str, Any]
 

@@ -31,6 +31,13 @@ class Weather:
     """Seconds by which a request may be late whose sender has given it up, or is dead."""
 
 
+@dataclass(slots=True)
+class Link:
+    """A connection on which nothing overtakes, not even what its sender has given up and sent again."""
+
+    arrived: float = 0.0
+
+
 @dataclass(slots=True, eq=False)
 class _Flight:
     lane: Lane
@@ -71,18 +78,19 @@ class Network:
         self._lives += 1
         self._life = self._lives
 
-    async def ask(self, act: Callable[[], Any]) -> Any:
+    async def ask(self, act: Callable[[], Any], link: Link | None = None) -> Any:
         """Have the broker do something, and wait for the answer.
 
         Args:
             act: returns the answer or a future of it, or raises.
+            link: keeps its requests in order; without one they may overtake each other.
 
         Raises:
             KafkaConnectionError: there is no answer; it may be done, or be done later.
             KafkaError: what the broker answers.
         """
         answer = self._loop.create_future()
-        chance, weather = self._chance, self._weather()
+        chance, weather = self._chance, self.weather
         flight = _Flight(LANE.get(), act, answer)
         after = self._way()
         if chance.random() < weather.lost:
@@ -93,6 +101,9 @@ class Network:
                 return await answer
             if kind == 1:
                 after += chance.random() * weather.latest
+        if link is not None:
+            link.arrived = max(link.arrived, self._loop.time() + after)
+            after = link.arrived - self._loop.time()
         self._send(flight, after)
         return await answer
 
@@ -109,9 +120,6 @@ class Network:
             del self._flights[number]
             if kind == 1:
                 self._send(flight, self._chance.random() * self.weather.latest)
-
-    def _weather(self) -> Weather:
-        return self.weather
 
     def _way(self) -> float:
         weather, chance = self.weather, self._chance

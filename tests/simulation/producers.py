@@ -14,6 +14,7 @@ from aiokafka.errors import (
 from aiokafka.structs import TopicPartition
 
 from tests.simulation.logs import Content, Producer
+from tests.simulation.network import Link
 from tests.support.fake_kafka import Acknowledgement
 
 if TYPE_CHECKING:
@@ -148,6 +149,9 @@ class TransactionalSender(Sender):
         self._added: dict[TopicPartition, None] = {}
         self._group_added = False
         self._coordinator = asyncio.Lock()
+        # An end of a transaction that came after the beginning of the next would end that one. A broker takes
+        # in what a broken connection brought before the client is back.
+        self._link = Link()
 
     async def start(self) -> None:
         """Obtain the producer id: this fences who had the name, and ends what it left open."""
@@ -247,7 +251,7 @@ class TransactionalSender(Sender):
     async def _insist(self, act: Callable[[], Any]) -> Any:
         while True:
             try:
-                return await self._broker.network.ask(act)
+                return await self._broker.network.ask(act, self._link)
             except ConcurrentTransactions:
                 await asyncio.sleep(0.02)
             except KafkaError as error:

@@ -146,14 +146,23 @@ class Reader:
         wanted = {
             partition: offset
             for partition, offset in self._positions.items()
-            if partition not in self._paused and partition not in self._buffers
+            if partition not in self._buffers and (offset is None or partition not in self._paused)
         }
         self._fetching = asyncio.create_task(self._fetch(wanted, most)) if wanted else None
 
     async def _fetch(self, wanted: dict[TopicPartition, int | None], most: int) -> None:
         assignment, broker = self._assignment, self._broker
         try:
-            offsets = {partition: await self._begin_at(partition) for partition in wanted}
+            for partition, offset in wanted.items():
+                if offset is None:  # aiokafka looks for one even while it is paused
+                    await self._begin_at(partition)
+            offsets = {
+                partition: offset
+                for partition, offset in self._positions.items()
+                if partition in wanted and partition not in self._paused and offset is not None
+            }
+            if not offsets:
+                return
             fetched = await broker.network.ask(
                 lambda: broker.fetch(offsets, most, FETCH_SECONDS, committed=self._committed)
             )
@@ -171,20 +180,16 @@ class Reader:
                 self._highwaters[partition] = answer.highwater
                 self._buffers[partition] = (offsets[partition], answer)
 
-    async def _begin_at(self, partition: TopicPartition) -> int:
-        """Its position; what is committed if nobody has sought it."""
-        assignment, offset = self._assignment, self._positions.get(partition)
-        if offset is None:
-            offset = await self.committed(partition)
-            if assignment != self._assignment:
-                raise _Reassigned
-            sought = self._positions[partition]
-            if sought is not None:
-                return sought
+    async def _begin_at(self, partition: TopicPartition) -> None:
+        """Take what is committed for the position, if nobody seeks it meanwhile."""
+        assignment = self._assignment
+        offset = await self.committed(partition)
+        if assignment != self._assignment:
+            raise _Reassigned
+        if self._positions[partition] is None:
             if offset is None:
                 raise NoOffsetForPartitionError(partition)
             self._positions[partition] = offset
-        return offset
 
     async def _insist(self, act: Callable[[], Any]) -> Any:
         while True:
