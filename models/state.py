@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.arena import RESERVED_CUSTOMERS, Arena, grown
+from models.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
 from models.calendar import calendar_of
 from models.clock import Clock
 from models.columns import (
@@ -64,7 +64,7 @@ class State:
         self.calendar = calendar_of(settings)
         self.rows: dict[bytes, int] = {}
         self.ids: list[bytes] = []
-        self.customers: NDArray[Any] = np.zeros(RESERVED_CUSTOMERS, CUSTOMER)
+        self.customers: NDArray[Any] = reserved(RESERVED_CUSTOMERS, CUSTOMER)
         self.cells = Arena(CELL, MOST_CELLS)
         self.products = Arena(PRODUCT, MOST_PRODUCTS)
         self.open_lines = (Arena(OPEN_LINE, MOST_OPEN_LINES), Arena(OPEN_LINE, MOST_OPEN_LINES))

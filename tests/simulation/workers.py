@@ -256,8 +256,8 @@ class Worker:
         if self.member is None or now >= self.member.proven_at + SESSION / 2:
             self._violated(f"{self.name} {what} for partition {number} without a lease")
 
-    def _last_resort(self, seconds: float, status: int) -> None:
-        del seconds, status
+    def _last_resort(self, seconds: float) -> None:
+        del seconds
         reason = self.service._ending.reason if self.service is not None else None
         if reason is not None and self.reason is None:
             self.reason = reason
