@@ -107,7 +107,7 @@ def test_what_is_reserved_is_not_resident_however_often_it_is_made_anew() -> Non
     keep_buffers()
     resident = []
     for _ in range(4):
-        arrays = [reserved(1 << 20, RECORD) for _ in range(40)]  # 400 MB of address space
+        arrays = [reserved(1 << 20, RECORD) for _ in range(20)]  # 200 MB of address space
         assert not any(array["amount"][-1] for array in arrays)
         for array in arrays:
             array["amount"][:10] = 1
