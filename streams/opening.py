@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.rows import RowError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from streams.closing import Closing
     from streams.connections import Connections
     from streams.delivery import Delivery
+    from streams.metrics import Counts
     from streams.outbox import Outbox
     from streams.partition import Partition
     from streams.ports import LedgerFactory, LedgerLike
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from streams.riding import Riding
     from streams.settings import Settings
     from streams.standby import Standbys
+
+
+log = logging.getLogger(__name__)
 
 
 class Opened(NamedTuple):
@@ -43,6 +48,31 @@ class Opened(NamedTuple):
     """Rows of them that have to be written again, and are about to be."""
     origin: str
     """What spared it reading the whole changelog; empty if nothing did."""
+
+    def note(self, number: int, fingerprint: int, counts: Counts) -> None:
+        """Say and count how the partition of this number goes on.
+
+        Args:
+            number: of the partition.
+            fingerprint: of the worker's settings of the ledger.
+            counts: the worker's counters.
+        """
+        counts.add("recoveries")
+        counts.add("rows_recovered", self.read)
+        counts.add("rows_corrected", self.corrected)
+        log.info(
+            "Partition %d goes on at offset %d after %d rows%s",
+            number,
+            self.start,
+            self.read,
+            f" of the changelog's tail, on top of {self.origin}" if self.origin else "",
+        )
+        if self.start and self.ledger.clock.fingerprint != fingerprint:
+            log.warning(
+                "Partition %d was made with other settings of the ledger; those of this worker are adopted "
+                "at the next boundary",
+                number,
+            )
 
 
 class Opening:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import mode
 from aiokafka import ConsumerRebalanceListener
-from aiokafka.errors import OffsetOutOfRangeError
 
 from models.partitioner import partition_of
 from streams.checkpoints import Checkpoints
@@ -23,38 +21,36 @@ from streams.closing import CLOSE_SECONDS, Closing, close
 from streams.commits import Commits
 from streams.ending import Ending
 from streams.ends import Ends
-from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault, TopicMismatch
+from streams.errors import BrokerUnreachable, DeliveryFailed, TopicMismatch
 from streams.gaps import Gaps
 from streams.housekeeping import Housekeeping
 from streams.isolation import Isolation
-from streams.lease import Lease, Revoked
+from streams.lease import Lease
 from streams.membership import TakeOvers
 from streams.memory import spare_the_collector
 from streams.metrics import Counts
 from streams.opening import Opening
 from streams.outbox import Outbox
 from streams.partition import Partition
+from streams.reading import Reading
 from streams.riding import PATIENCE, Riding
 from streams.standby import Standbys
+from streams.tasks import Tasks
 from streams.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Iterable
 
     from aiokafka.structs import TopicPartition
 
     from streams.channel import BatchChannel
     from streams.clock import Clock
     from streams.connections import Connections
-    from streams.opening import Opened
     from streams.ports import DecoderLike, LedgerFactory
     from streams.recovery import Kept
     from streams.settings import Settings
 
 log = logging.getLogger(__name__)
-
-FETCH_WAIT_MS = 50
-"""How long one look for records may take before partitions that became ready meanwhile are asked too."""
 
 DRAIN_SECONDS = 3.0
 """How long a stop waits until what is computed is acknowledged; the rest the next owner computes again."""
@@ -104,7 +100,7 @@ class Partitions(mode.Service):
         self._session = settings.session_timeout_ms / 1_000
         self._take_overs = TakeOvers(settings.group_instance_id)
         self._kept: dict[int, Kept] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._supervised = Tasks(self._ended)
         self._closing = Closing()
         self._over = self._failing = False
         self._riding = Riding(self._clock, PATIENCE * settings.send_deadline_seconds)
@@ -132,7 +128,7 @@ class Partitions(mode.Service):
             self._consumer, self.owned.values, clock=self._clock, session=self._session, counts=self.counts
         )
         self._holes = await self._connections.holes()
-        self._gaps = Gaps(
+        gaps = Gaps(
             self._consumer,
             accept=self.settings.accept_gap,
             counts=self.counts,
@@ -166,11 +162,19 @@ class Partitions(mode.Service):
             standbys=self._standbys,
         )
         self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
-        self._run(self._read())
-        self._run(self._commits.run())
+        reading = Reading(
+            self._consumer,
+            self.owned,
+            gaps=gaps,
+            riding=self._riding,
+            progress=self._progress,
+            most=self.settings.batch_records,
+        )
+        self._supervised.run(reading.run())
+        self._supervised.run(self._commits.run())
         ends = Ends(self._consumer, holes=self._holes)
-        self._run(self._checkpoints.run(self.owned.values))
-        self._run(self._standbys.run())
+        self._supervised.run(self._checkpoints.run(self.owned.values))
+        self._supervised.run(self._standbys.run())
         self.house = Housekeeping(
             self.owned.values,
             settings=self.settings,
@@ -179,7 +183,7 @@ class Partitions(mode.Service):
             counts=self.counts,
             ends=ends,
         )
-        self._run(self.house.run())
+        self._supervised.run(self.house.run())
         watchdog = Watchdog(
             self.owned.values,
             clock=self._clock,
@@ -191,7 +195,7 @@ class Partitions(mode.Service):
             patience=self._riding.patience,
             session=self._session,
         )
-        self._run(watchdog.run())
+        self._supervised.run(watchdog.run())
 
     async def on_stop(self) -> None:
         """Deliver what is computed, commit, leave the group; all of it bounded."""
@@ -199,9 +203,7 @@ class Partitions(mode.Service):
         if hasattr(self, "_consumer"):
             await self.release(0 if self._ending.reason else DRAIN_SECONDS)
         self._over = True
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._supervised.cancel()
         clients = [
             *([self._consumer] if hasattr(self, "_consumer") else []),
             *getattr(self, "_producers", ()),
@@ -222,6 +224,10 @@ class Partitions(mode.Service):
             self.add_future(self._fail_for_a_reason(reason))
         else:
             self._end(reason)
+
+    def _ended(self, error: BaseException) -> None:
+        if not self._over:
+            self.fail(error)
 
     async def _fail_for_a_reason(self, reason: Exception) -> None:
         self._end(await self._connections.why(reason))
@@ -304,7 +310,7 @@ class Partitions(mode.Service):
         )
         partition.held = self.held
         self.owned[source.partition] = partition
-        self._run(self._recover(partition, kept), partition)
+        self._supervised.run(self._recover(partition, kept), partition)
 
     async def _recover(self, partition: Partition, kept: Kept | None) -> None:
         opened = await self._opening.open(partition, kept)
@@ -312,35 +318,17 @@ class Partitions(mode.Service):
             self._closing.begin(opened.delivery.close())
             return
         partition.start(opened.ledger, opened.delivery)
-        self._run(opened.delivery.run(), partition, may_end=False)
-        self._run(partition.work(), partition, may_end=False)
+        self._supervised.run(opened.delivery.run(), partition, may_end=False)
+        self._supervised.run(partition.work(), partition, may_end=False)
         # From here on, one step: the position, the first fetch, and who gets what it brings.
         self._consumer.seek(partition.source, opened.start)
         self._consumer.resume(partition.source)
         partition.reading = True
         self._commits.soon.set()
         self._progress.set()
-        self._note(partition, opened)
+        opened.note(partition.number, self.settings.ledger.fingerprint, self.counts)
         if all(other.reading for other in self.owned.values()):
             spare_the_collector()
-
-    def _note(self, partition: Partition, opened: Opened) -> None:
-        self.counts.add("recoveries")
-        self.counts.add("rows_recovered", opened.read)
-        self.counts.add("rows_corrected", opened.corrected)
-        log.info(
-            "Partition %d goes on at offset %d after %d rows%s",
-            partition.number,
-            opened.start,
-            opened.read,
-            f" of the changelog's tail, on top of {opened.origin}" if opened.origin else "",
-        )
-        if opened.start and opened.ledger.clock.fingerprint != self.settings.ledger.fingerprint:
-            log.warning(
-                "Partition %d was made with other settings of the ledger; those of this worker are adopted "
-                "at the next boundary",
-                partition.number,
-            )
 
     def _reopen(self, partition: Partition, why: str) -> None:
         """The changelog may hold what this worker does not know: read it again, whatever it is."""
@@ -384,62 +372,6 @@ class Partitions(mode.Service):
             if kept is not None:
                 self._kept[partition.number] = kept
         self.owned.clear()
-
-    # --- tasks ----------------------------------------------------------------------------------------------
-
-    async def _read(self) -> None:
-        while True:
-            self._progress.clear()
-            hungry = [partition.source for partition in self.owned.values() if partition.hungry]
-            if not hungry or self.held:
-                await self._progress.wait()
-                continue
-            try:
-                fetched = await self._riding.out(
-                    functools.partial(
-                        self._consumer.getmany,
-                        *hungry,
-                        timeout_ms=FETCH_WAIT_MS,
-                        max_records=self.settings.batch_records,
-                    ),
-                    "Reading purchases",
-                )
-            except OffsetOutOfRangeError as error:
-                for source in error.args[0]:
-                    await self._gaps.look(self.owned.get(source.partition), None)
-                continue
-            # In the step in which they arrive, records are bound to whose epoch it is.
-            bound = [(self.owned.get(source.partition), raws) for source, raws in fetched.items()]
-            for partition, raws in bound:
-                if partition is None or not partition.reading or partition.epoch.over:
-                    continue
-                expected = raws[0].offset == partition.expected
-                if not expected and not await self._gaps.look(partition, raws[0].offset):
-                    continue
-                if not partition.epoch.over:
-                    partition.offer(self._gaps.unbroken(partition, raws))
-
-    # --- the tasks' supervision -----------------------------------------------------------------------------
-
-    def _run(
-        self, work: Coroutine[Any, Any, None], partition: Partition | None = None, *, may_end: bool = True
-    ) -> None:
-        """Run a task whose end ends the worker; one of a partition ends with its epoch."""
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        if partition is not None:
-            partition.tasks.append(task)
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._running.discard(task)
-            error = None if task.cancelled() else task.exception()
-            if self._over or (partition is not None and partition.epoch.over) or isinstance(error, Revoked):
-                return
-            if error is None and partition is not None and may_end:
-                return
-            self.fail(error or EngineFault(f"{task.get_coro()!r} came to an end"))
-
-        task.add_done_callback(ended)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types

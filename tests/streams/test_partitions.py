@@ -551,7 +551,7 @@ async def test_an_agent_that_does_not_finish_its_batch_ends_the_worker() -> None
 
 async def test_a_reading_task_that_is_cancelled_ends_the_worker() -> None:
     async with running() as service:
-        (reading,) = (task for task in service._running if "_read" in repr(task.get_coro()))
+        (reading,) = (task for task in service._supervised.running if "Reading.run" in repr(task.get_coro()))
         reading.cancel()
         await until(lambda: service.crashed)
         assert isinstance(service.reason, EngineFault)
