@@ -99,6 +99,10 @@ class SimulatedConnections:
             "patience": worker.settings.send_deadline_seconds,
         }
 
+    async def why(self, reason: Exception) -> Exception:
+        """Nothing but the reason itself."""
+        return reason
+
     async def holes(self) -> bool:
         """Whether logs may have offsets without a record."""
         await self._reach()
