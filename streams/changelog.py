@@ -84,7 +84,7 @@ class Greatest:
             except LaterFormat as error:
                 raise NewerRows(
                     f"{record.topic}[{record.partition}] holds at offset {record.offset} {error}. Start that "
-                    "release: this worker has written nothing and can do nothing here."
+                    "release: this worker has written nothing."
                 ) from error
             except (RowError, TypeError) as error:
                 raise ChangelogUnreadable(

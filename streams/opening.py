@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.rows import RowError
+from models.rows import LaterFormat, RowError
 from models.storage import LedgerConflict
 from streams.delivery import Step
-from streams.errors import ChangelogLost, ChangelogUnreadable
+from streams.errors import ChangelogLost, ChangelogUnreadable, NewerRows
 from streams.in_order import InOrder
 from streams.in_transactions import InTransactions
 from streams.recovery import check_source, recover
@@ -198,8 +198,7 @@ class Opening:
                 holes=self._holes,
             )
         except (RowError, LedgerConflict) as error:
-            kind = LedgerConflict if isinstance(error, LedgerConflict) else ChangelogUnreadable
-            raise kind(f"{partition.changelog.topic}[{number}]: {error}") from error
+            raise _told(error, f"{partition.changelog.topic}[{number}]") from error
         finally:
             await reader.stop()
         return recovered, start
@@ -250,3 +249,11 @@ class Opening:
         async with asyncio.timeout(self._riding.patience):  # aiokafka asks for a coordinator without end
             committed: int | None = await self._consumer.committed(partition.source)
         return committed
+
+
+def _told(error: RowError | LedgerConflict, changelog: str) -> Exception:
+    """The same, with the name of the changelog that does not load."""
+    if isinstance(error, LaterFormat):
+        return NewerRows(f"{changelog} holds {error}. Start that release: this worker has written nothing.")
+    kind = LedgerConflict if isinstance(error, LedgerConflict) else ChangelogUnreadable
+    return kind(f"{changelog}: {error}")

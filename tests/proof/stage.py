@@ -15,6 +15,7 @@ from tests.proof.oracle import Found, Replay
 from tests.proof.watch import Watch
 from tests.proof.worker import FailingLedger
 from tests.support.cluster import Cluster, Job
+from tests.support.formats import in_one_format
 
 if TYPE_CHECKING:
     import subprocess
@@ -277,7 +278,7 @@ class Stage(Cluster):
         start = await log_start(self._reader, changelog, holes=True)
         async for records in read_to_end(self._reader, changelog, start):
             greatest.take(records)
-        found.rows = greatest.rows
+        found.rows = in_one_format(greatest.rows)
         for topic in (*map(settings.topic, OUTPUTS), settings.dead_letters_topic):
             async for records in read_to_end(self._reader, TopicPartition(topic, number), 0):
                 found.take(records)

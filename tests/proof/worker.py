@@ -1,7 +1,8 @@
 """`cartpulse worker` with a model that fails on one category, and with an agent that can be slowed.
 
 `SLOW_MS` makes the agent wait so long inside every batch while all else goes on: fetches, rebalances,
-recovery. `BLOCK_MS` makes every batch hold up the whole process for that long.
+recovery. `BLOCK_MS` makes every batch hold up the whole process for that long. `NEWEST_FORMAT` is the newest
+format of rows that it reads, as if it were of an older release.
 """
 
 from __future__ import annotations
@@ -50,5 +51,7 @@ async def enter_slowly(batch: Batch) -> Batch:
 if __name__ == "__main__":
     if "SLOW_MS" in os.environ:
         mock.patch.object(Batch, "__aenter__", enter_slowly).start()
+    if "NEWEST_FORMAT" in os.environ:
+        mock.patch("models.rows.NEWEST_FORMAT", int(os.environ["NEWEST_FORMAT"])).start()
     mock.patch("agents.worker.Ledger", BlockingLedger if "BLOCK_MS" in os.environ else FailingLedger).start()
     main()

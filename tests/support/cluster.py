@@ -31,6 +31,7 @@ from streams.recovery import read_to_end
 from streams.settings import variable
 from streams.topics import OUTPUTS, create_topics
 from tests.support.counting import CountingLedger
+from tests.support.formats import in_one_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -148,7 +149,7 @@ class Cluster:
         wanted = [await self.replay(partition) for partition in range(self.settings.partitions)]
         await self.until(lambda: self._clocks_are(wanted), seconds, "the clock rows of the replay")
         for partition, oracle in enumerate(wanted):
-            assert await self._rows(partition) == oracle.rows
+            assert in_one_format(await self._rows(partition)) == oracle.rows
             outputs = await self._outputs(partition)
             assert outputs.keys() == oracle.outputs.keys()
             assert outputs == oracle.outputs
@@ -158,6 +159,16 @@ class Cluster:
         """How many different outputs there are."""
         partitions = range(self.settings.partitions)
         return sum([len(await self._outputs(partition)) for partition in partitions])
+
+    async def changelog_ends(self) -> list[int]:
+        """The end of each partition of the changelog."""
+        ends = []
+        for partition in range(self.settings.partitions):
+            changelog = TopicPartition(self.settings.changelog_topic, partition)
+            async for _ in read_to_end(self._reader, changelog, 0):
+                pass
+            ends.append(await self._reader.position(changelog))
+        return ends
 
     async def dead_letters(self) -> list[Any]:
         """All of them."""
