@@ -2,7 +2,8 @@
 
 `SLOW_MS` makes the agent wait so long inside every batch while all else goes on: fetches, rebalances,
 recovery. `BLOCK_MS` makes every batch hold up the whole process for that long. `NEWEST_FORMAT` is the newest
-format of rows that it reads, as if it were of an older release.
+format of rows that it reads, as if it were of an older release. `CLOCK_OFFSET_SECONDS` is by how much
+its wall clock is ahead.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from unittest import mock
 from cartpulse.main import main
 from models.ledger import Ledger
 from streams.batch import Batch
+from streams.clock import SystemClock
 from tests.support.failing_worker import failing_apply
 
 if TYPE_CHECKING:
@@ -48,10 +50,17 @@ async def enter_slowly(batch: Batch) -> Batch:
     return batch
 
 
+def wrong_time(_: SystemClock) -> int:
+    """Wall time, ms since 1970 UTC, as a clock that is off tells it."""
+    return time.time_ns() // 1_000_000 + int(os.environ["CLOCK_OFFSET_SECONDS"]) * 1_000
+
+
 if __name__ == "__main__":
     if "SLOW_MS" in os.environ:
         mock.patch.object(Batch, "__aenter__", enter_slowly).start()
     if "NEWEST_FORMAT" in os.environ:
         mock.patch("models.rows.NEWEST_FORMAT", int(os.environ["NEWEST_FORMAT"])).start()
+    if "CLOCK_OFFSET_SECONDS" in os.environ:
+        mock.patch.object(SystemClock, "now_ms", wrong_time).start()
     mock.patch("agents.worker.Ledger", BlockingLedger if "BLOCK_MS" in os.environ else FailingLedger).start()
     main()
