@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 
 from streams.clients import MEBIBYTE, REACH_SECONDS, abilities, connection, unreachable
 from streams.errors import TopicMismatch, TopicsNotMade
@@ -177,6 +177,11 @@ async def _make(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], settings
         kind = for_code(code)
         if kind is TopicAlreadyExistsError:
             already.add(name)
+        elif kind is TopicAuthorizationFailedError:
+            faults.append(
+                f"{name!r} cannot be seen or made with the login {settings.kafka_sasl_username!r}: "
+                "deploy/kafka/acls.sh says which rights a login needs."
+            )
         elif code:
             faults.append(f"The broker did not make {name!r}: {message or kind.description}")
     if faults:
