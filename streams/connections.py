@@ -20,6 +20,7 @@ from streams.clients import (
 )
 from streams.closing import close
 from streams.errors import DeliveryFailed, SettingsError, TopicMismatch
+from streams.rights import check_groups
 from streams.topics import check_topics
 
 if TYPE_CHECKING:
@@ -51,8 +52,12 @@ class Connections:
         """The consumer that is a member of the group, started and not yet subscribed.
 
         A consumer that joins before `start` has returned misses its own first assignment.
+
+        Raises:
+            NotAllowed: the login may not join a group that a worker needs.
         """
         limit_loggers()
+        await check_groups(self._settings)
         options = consumer_options(self._settings, group=self._settings.group)
         return await _started(AIOKafkaConsumer(**options, max_poll_interval_ms=NEVER_MS))
 

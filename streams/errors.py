@@ -5,6 +5,7 @@ CartpulseError
  ├─ TopicMismatch            a topic exists and differs from what Cartpulse needs
  ├─ TopicsNotMade            the broker refused to make a topic, or did not bring it up in time
  ├─ BrokerUnreachable        no broker answers at KAFKA_BROKER
+ ├─ NotAllowed               the login lacks a right that it needs
  ├─ LocalBrokerError         a broker of our own cannot be found, started or kept running
  │   └─ KafkaUnavailable     Apache Kafka cannot run here: Java or Maven is missing
  ├─ SourceJumped             the purchases log and the state made from it do not fit together
@@ -37,6 +38,10 @@ class TopicsNotMade(CartpulseError):
 
 class BrokerUnreachable(CartpulseError):
     """No broker answers at the configured address."""
+
+
+class NotAllowed(CartpulseError):
+    """The login lacks a right; the message says which, and where the rights are listed."""
 
 
 class LocalBrokerError(CartpulseError):

@@ -20,19 +20,22 @@ JAVA: Final = 17
 """The oldest Java that Apache Kafka 4 runs on."""
 
 
-def fetched() -> bool:
+def fetched(pom: Path = POM) -> bool:
     """Whether the jars are there."""
-    return _jars().is_dir()
+    return _jars(pom).is_dir()
 
 
-def artifacts() -> Path:
+def artifacts(pom: Path = POM) -> Path:
     """The folder with Kafka's jars, fetched when they are not there yet.
+
+    Args:
+        pom: Names them.
 
     Raises:
         KafkaUnavailable: no Maven, or it could not fetch them.
     """
-    jars = _jars()
-    if fetched():
+    jars = _jars(pom)
+    if fetched(pom):
         return jars
     maven = shutil.which("mvn")
     if maven is None:
@@ -42,7 +45,7 @@ def artifacts() -> Path:
         )
     jars.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="fetching-", dir=jars.parent))
-    arguments = ["-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
+    arguments = ["-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
     result = subprocess.run(  # noqa: S603 (the program that was found, on a file of ours)
         [maven, *arguments], capture_output=True, text=True, check=False
     )
@@ -83,7 +86,7 @@ def java() -> str:
     return program
 
 
-def _jars() -> Path:
+def _jars(pom: Path) -> Path:
     """Where they are kept: a folder of its own for each list of artifacts."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cartpulse"
-    return cache / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    return cache / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 
 from streams.clients import MEBIBYTE, REACH_SECONDS, abilities, connection, unreachable
-from streams.errors import TopicMismatch, TopicsNotMade
+from streams.errors import NotAllowed, TopicMismatch, TopicsNotMade
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,6 +117,7 @@ async def create_topics(settings: Settings) -> TopicsReport:
     Raises:
         TopicMismatch: a topic exists and differs; none was made then.
         TopicsNotMade: the broker refused to make one, or it had no leader after 30 s.
+        NotAllowed: the login may neither see nor make one.
         BrokerUnreachable: no broker answers.
     """
     specs = topic_specs(settings)
@@ -173,12 +174,20 @@ async def _make(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], settings
     response = await admin.create_topics(wanted, timeout_ms=int(READY_SECONDS * 1_000))
     faults = []
     already = set()
+    hidden = []
     for name, code, message in ((error[0], error[1], error[2]) for error in response.topic_errors):
         kind = for_code(code)
         if kind is TopicAlreadyExistsError:
             already.add(name)
+        elif kind is TopicAuthorizationFailedError:
+            hidden.append(name)
         elif code:
             faults.append(f"The broker did not make {name!r}: {message or kind.description}")
+    if hidden:
+        raise NotAllowed(
+            f"The login {settings.kafka_sasl_username!r} can neither see nor make {', '.join(hidden)}: "
+            "deploy/kafka/acls.sh says which rights a login needs."
+        )
     if faults:
         raise TopicsNotMade("\n".join(faults))
     await _leaders(admin, specs)

@@ -1,0 +1,269 @@
+"""The whole flow on a Kafka that lets nobody do more than the file of rights says; strangers get nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaTimeoutError, TopicAuthorizationFailedError
+from pydantic import SecretStr
+
+from models.ledger import Ledger
+from streams.apache_kafka import ApacheKafka
+from streams.clients import connection, consumer_options, producer_options
+from streams.errors import BrokerUnreachable
+from streams.kafka_artifacts import artifacts, java
+from streams.kafka_node import Login, Node
+from streams.settings import Settings, variable
+from streams.statuses import Status
+from streams.topics import OUTPUTS, create_topics
+from tests.support.cluster import Cluster, Job
+from tests.support.purchases import produce, shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from models.settings import LedgerSettings
+
+pytestmark = [pytest.mark.kafka, pytest.mark.end_to_end]
+
+ROOT = Path(__file__).parents[2]
+RIGHTS = ROOT / "deploy" / "kafka" / "acls.sh"
+TOOLS = ROOT / "tests" / "support" / "kafka_tools.pom.xml"
+ADMINISTRATOR = "administrator"
+ROLES = ("worker", "producer", "consumer", "operator")
+STRANGER = "stranger"
+"""Has a login, and no right."""
+
+
+def real_ledger(settings: LedgerSettings, partition: int, partitions: int) -> Ledger:
+    return Ledger(settings, partition=partition, partitions=partitions)
+
+
+class Guarded:
+    """A Kafka that denies by default, and the settings of one service for each login."""
+
+    def __init__(self, folder: Path) -> None:
+        users = (ADMINISTRATOR, STRANGER, *(f"cartpulse-{role}" for role in ROLES))
+        self.broker = ApacheKafka(
+            Node(guarded=True, logins=tuple(Login(user, f"secret-of-{user}") for user in users))
+        )
+        self._folder = folder
+        self._config = folder / "administrator.properties"
+        self._names: dict[str, Any] = {
+            "application": f"secured-{uuid.uuid4().hex[:8]}",
+            "topic_prefix": "shop.",
+            "partitions": 2,
+            "session_timeout_ms": 6_000,
+            "batch_records": 100,
+            "web_port": 0,
+        }
+
+    def settings(self, user: str, **overrides: Any) -> Settings:
+        """The service's, with a login."""
+        login = {
+            "kafka_broker": self.broker.address,
+            "kafka_security_protocol": "SASL_SSL",
+            "kafka_sasl_mechanism": "SCRAM-SHA-512",
+            "kafka_sasl_username": user,
+            "kafka_sasl_password": SecretStr(f"secret-of-{user}"),
+            "kafka_ssl_cafile": self.broker.certificate,
+        }
+        return Settings.model_validate(self._names | login | overrides)
+
+    def role(self, role: str) -> Settings:
+        """With the login that the file of rights expects."""
+        return self.settings(f"cartpulse-{role}")
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        """What a process is told."""
+        given = settings.model_dump(exclude_defaults=True, mode="json")
+        texts = {variable(name): str(value) for name, value in given.items()}
+        assert settings.kafka_sasl_password is not None
+        return texts | {"KAFKA_SASL_PASSWORD": settings.kafka_sasl_password.get_secret_value()}
+
+    def command(self, settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command line's end."""
+        return subprocess.run(
+            [sys.executable, "-m", "cartpulse", *arguments],
+            env=os.environ | self.environment(settings),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def grant(self) -> None:
+        """Apply the file of rights that users get, with Kafka's own tool."""
+        (self._folder / "bin").mkdir()
+        tool = self._folder / "bin" / "kafka-acls.sh"
+        program = f'{java()} -cp "{artifacts(TOOLS)}/*" org.apache.kafka.tools.AclCommand'
+        tool.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+        tool.chmod(0o700)
+        module = "org.apache.kafka.common.security.scram.ScramLoginModule"
+        login = f'username="{ADMINISTRATOR}" password="secret-of-{ADMINISTRATOR}"'
+        self._config.write_text(
+            "security.protocol=SASL_SSL\n"
+            "sasl.mechanism=SCRAM-SHA-512\n"
+            f"sasl.jaas.config={module} required {login};\n"
+            f"ssl.truststore.location={self.broker.certificate}\n"
+            "ssl.truststore.type=PEM\n"
+        )
+        environment = {
+            "PATH": f"{tool.parent}:{os.environ['PATH']}",
+            "BOOTSTRAP": self.broker.address,
+            "COMMAND_CONFIG": str(self._config),
+            "CARTPULSE_APPLICATION": str(self._names["application"]),
+            "CARTPULSE_TOPIC_PREFIX": str(self._names["topic_prefix"]),
+        }
+        subprocess.run([RIGHTS], env=environment, check=True, capture_output=True)
+
+    def tool(self, *arguments: str) -> None:
+        """Give or take one right."""
+        address = ("--bootstrap-server", self.broker.address, "--command-config", str(self._config))
+        tool = self._folder / "bin" / "kafka-acls.sh"
+        subprocess.run([tool, *address, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def guarded(apache_kafka: ApacheKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """Started, the rights given, and the topics made by the operator's login."""
+    del apache_kafka  # skips where there is none
+    service = Guarded(tmp_path_factory.mktemp("guarded"))
+    try:
+        asyncio.run(service.broker.start())
+        service.grant()
+        made = service.command(service.role("operator"), "topics")
+        assert made.returncode == 0, made.stderr
+        yield service
+    finally:
+        service.broker.close()
+
+
+async def test_purchases_go_in_and_outputs_come_out_with_nobody_but_those_who_may(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    job = Job(program=("cartpulse", "worker"), ledger=real_ledger)
+    # The oracle sees everything; the worker has its own login.
+    async with Cluster(guarded.settings(ADMINISTRATOR), tmp_path, job) as cluster:
+        for _ in range(2):
+            cluster.start_worker(**guarded.environment(guarded.role("worker")))
+        written = await produce(guarded.role("producer"), shop(30, 160, seed=3))
+        assert written > 1_000
+        await cluster.until_settled(90)
+        wanted = await cluster.outputs()
+        assert wanted > 50
+        assert await received(guarded, wanted) == wanted
+        assert "ERROR" not in cluster.logs()
+        assert [worker.poll() for worker in cluster.workers] == [None, None]
+
+
+async def received(guarded: Guarded, wanted: int) -> int:
+    """How many outputs the consumer's login reads, in a group of its own."""
+    settings = guarded.role("consumer")
+    options = consumer_options(settings, group=f"{settings.application}-outputs-crm")
+    options |= {"auto_offset_reset": "earliest", "isolation_level": "read_committed"}
+    ids: set[bytes] = set()
+    async with (
+        AIOKafkaConsumer(*map(settings.topic, OUTPUTS), **options) as consumer,
+        asyncio.timeout(60),
+    ):
+        while len(ids) < wanted:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                ids |= {dict(record.headers)["ce_id"] for record in records}
+    return len(ids)
+
+
+def test_a_worker_with_a_wrong_password_ends_with_a_status_and_one_line(guarded: Guarded) -> None:
+    settings = guarded.settings("cartpulse-worker", kafka_sasl_password=SecretStr("guessed"))
+    ended = guarded.command(settings, "worker")
+    assert ended.returncode == Status.FAILED
+    assert "The worker ends: No Kafka broker answers at" in ended.stderr
+    assert "or the login" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    with pytest.raises(BrokerUnreachable):
+        asyncio.run(create_topics(settings))
+
+
+def test_a_worker_whose_login_has_no_rights_ends_with_a_status_and_one_line(guarded: Guarded) -> None:
+    ended = guarded.command(guarded.settings(STRANGER), "worker")
+    assert ended.returncode == Status.REFUSED
+    assert "The worker ends: The login 'stranger' can neither see nor make shop.purchases," in ended.stderr
+    assert "deploy/kafka/acls.sh says which rights a login needs" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("group", ["ledger", "worker-any"])
+def test_a_worker_that_may_not_join_a_group_ends_rather_than_stand_still(
+    guarded: Guarded, group: str
+) -> None:
+    settings = guarded.role("worker")
+    name = f"{settings.application}-{group}"
+    guarded.tool("--add", "--deny-principal", "User:cartpulse-worker", "--operation", "All", "--group", name)
+    try:
+        ended = guarded.command(settings, "worker")
+    finally:
+        denied = ("--deny-principal", "User:cartpulse-worker", "--operation", "All", "--group", name)
+        guarded.tool("--remove", "--force", *denied)
+    assert ended.returncode == Status.REFUSED
+    assert (
+        f"The worker ends: The login 'cartpulse-worker' may not read with the group '{name}'" in ended.stderr
+    )
+
+
+async def test_a_producer_sees_purchases_alone_and_can_write_and_read_nothing_else(guarded: Guarded) -> None:
+    settings = guarded.role("producer")
+    admin = AIOKafkaAdminClient(**connection(settings))
+    await admin.start()
+    try:
+        assert await admin.list_topics() == [settings.purchases_topic]
+    finally:
+        await admin.close()
+    others = [settings.changelog_topic, settings.commands_topic, settings.dead_letters_topic]
+    for topic in (*others, *map(settings.topic, OUTPUTS)):
+        await cannot_write(settings, topic)
+    await cannot_read(settings, settings.purchases_topic)
+    await cannot_read(settings, settings.changelog_topic)
+    await cannot_read(settings, settings.topic(OUTPUTS[0]))
+
+
+async def test_a_consumer_of_outputs_cannot_write_them_nor_read_customers_state(guarded: Guarded) -> None:
+    settings = guarded.role("consumer")
+    await cannot_write(settings, settings.topic(OUTPUTS[0]))
+    await cannot_read(settings, settings.changelog_topic)
+
+
+async def test_nobody_joins_the_workers_group_but_workers(guarded: Guarded) -> None:
+    settings = guarded.role("consumer")
+    consumer = AIOKafkaConsumer(
+        settings.topic(OUTPUTS[0]), **consumer_options(settings, group=settings.group)
+    )
+    with pytest.raises(GroupAuthorizationFailedError):
+        await consumer.start()
+    await consumer.stop()
+
+
+async def cannot_write(settings: Settings, topic: str) -> None:
+    """A topic that may be seen is refused at once; one that may not is looked for until the time is over."""
+    options = producer_options(settings, idempotent=False) | {"request_timeout_ms": 2_000}
+    async with AIOKafkaProducer(**options) as producer:
+        with pytest.raises((TopicAuthorizationFailedError, KafkaTimeoutError)):
+            await producer.send_and_wait(topic, b"forged")
+
+
+async def cannot_read(settings: Settings, topic: str) -> None:
+    """The same."""
+    async with AIOKafkaConsumer(**consumer_options(settings)) as consumer:
+        consumer.assign([TopicPartition(topic, 0)])
+        consumer.seek(TopicPartition(topic, 0), 0)
+        with pytest.raises((TopicAuthorizationFailedError, TimeoutError)):
+            async with asyncio.timeout(2):
+                await consumer.getone()
