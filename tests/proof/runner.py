@@ -127,6 +127,7 @@ class Runner:
             await configure_topics(settings, scenario.topics)
             failure = await self._told(stage, run, chance)
             exits = stage.worker_exits
+            stage.watch.finish()
             stage.end_all()
             verdict = Verdict()
             if stage.judged:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     Worker = subprocess.Popen[bytes]
 
+EARLY = (-signal.SIGTERM, 128 + signal.SIGTERM)
+"""Exit statuses of a process that was told to end before it had begun to listen, or while it made topics."""
+
 END_SECONDS = 20.0
 """How long a worker that was told to end may take; it promises ten."""
 
@@ -80,7 +83,7 @@ class Stage(Cluster):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        self.watch = Watch(self.settings, self.load.ends)
+        self.watch = Watch(self.settings, self.load)
         await self.watch.__aenter__()
         return self
 
@@ -129,10 +132,13 @@ class Stage(Cluster):
         worker.send_signal(signal.SIGCONT)
 
     async def term(self, worker: Worker) -> None:
-        """SIGTERM, and wait for a clean end."""
+        """SIGTERM, and wait for a clean end; one that had no partition yet may end as the signal says."""
         self.fault(f"SIGTERM of worker {self.number(worker)}")
+        self._expected.add(worker)
         worker.send_signal(signal.SIGTERM)
-        await self.ends(worker, 0)
+        await self.until(lambda: worker.poll() is not None, END_SECONDS, "a worker ends that was told to")
+        if worker.poll() not in EARLY or "goes on at offset" in self._said(worker):
+            await self.ends(worker, 0)
 
     async def ends(self, worker: Worker, status: int, line: str = "", seconds: float = END_SECONDS) -> None:
         """Wait until a worker ends, as it should: with this status and, unless that is 0, one clear line.
@@ -148,7 +154,7 @@ class Stage(Cluster):
         """
         self._expected.add(worker)
         await self.until(lambda: worker.poll() is not None, seconds, f"worker {self.number(worker)} ends")
-        said = self.log_of(self.number(worker)).read_text(errors="replace")
+        said = self._said(worker)
         assert worker.poll() == status, (
             f"worker {self.number(worker)} ended with {worker.poll()}:\n{said[-3_000:]}"
         )
@@ -157,6 +163,9 @@ class Stage(Cluster):
             endings = [each for each in said.splitlines() if "The worker ends:" in each]
             assert len(endings) == 1, endings
             assert line in endings[0], endings[0]
+
+    def _said(self, worker: Worker) -> str:
+        return self.log_of(self.number(worker)).read_text(errors="replace")
 
     @property
     def worker_exits(self) -> int:
