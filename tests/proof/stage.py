@@ -18,7 +18,7 @@ from tests.support.cluster import Cluster, Job
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from models.ledger import Ledger
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 EARLY = (-signal.SIGTERM, 128 + signal.SIGTERM)
 """Exit statuses of a process that was told to end before it had begun to listen, or while it made topics."""
+
+OPENED = "goes on at offset"
+"""What a worker says when it begins to read a partition."""
 
 END_SECONDS = 20.0
 """How long a worker that was told to end may take; it promises ten."""
@@ -137,32 +140,42 @@ class Stage(Cluster):
         self._expected.add(worker)
         worker.send_signal(signal.SIGTERM)
         await self.until(lambda: worker.poll() is not None, END_SECONDS, "a worker ends that was told to")
-        if worker.poll() not in EARLY or "goes on at offset" in self._said(worker):
+        if worker.poll() not in EARLY or OPENED in self._said(worker):
             await self.ends(worker, 0)
 
-    async def ends(self, worker: Worker, status: int, line: str = "", seconds: float = END_SECONDS) -> None:
+    async def ends(
+        self, worker: Worker, status: int | Collection[int], line: str = "", seconds: float = END_SECONDS
+    ) -> str:
         """Wait until a worker ends, as it should: with this status and, unless that is 0, one clear line.
 
         Args:
             worker: that ends.
-            status: its exit status.
+            status: its exit status, or those that it may have.
             line: words of the line that begins with `The worker ends:`.
             seconds: it may take.
+
+        Returns:
+            That line; empty for one that was told to end.
 
         Raises:
             AssertionError: it does not end, or not so.
         """
         self._expected.add(worker)
         await self.until(lambda: worker.poll() is not None, seconds, f"worker {self.number(worker)} ends")
-        said = self._said(worker)
-        assert worker.poll() == status, (
-            f"worker {self.number(worker)} ended with {worker.poll()}:\n{said[-3_000:]}"
-        )
+        said, allowed = self._said(worker), (status,) if isinstance(status, int) else status
+        ended = f"worker {self.number(worker)} ended with {worker.poll()}:\n{said[-3_000:]}"
+        assert worker.poll() in allowed, ended
         assert "Traceback" not in said, said[-3_000:]
-        if status:
-            endings = [each for each in said.splitlines() if "The worker ends:" in each]
-            assert len(endings) == 1, endings
-            assert line in endings[0], endings[0]
+        if worker.poll() == 0:
+            return ""
+        endings = [each for each in said.splitlines() if "The worker ends:" in each]
+        assert len(endings) == 1, endings
+        assert line in endings[0], endings[0]
+        return endings[0]
+
+    async def at_work(self, worker: Worker, seconds: float = 60) -> None:
+        """Wait until a worker reads a partition."""
+        await self.until(lambda: OPENED in self._said(worker), seconds, "a worker has a partition")
 
     def _said(self, worker: Worker) -> str:
         return self.log_of(self.number(worker)).read_text(errors="replace")
