@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import TopicPartition
 
+from models.rows import CLOCK_KEY
 from streams.changelog import Greatest
 from streams.recovery import log_start, read_to_end
 from streams.topics import OUTPUTS
@@ -83,6 +84,7 @@ class Stage(Cluster):
         """What a worker did that nobody had asked for."""
         self._say = say
         self._expected: set[Worker] = set()
+        self._replays: list[Replay] = []
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -222,8 +224,10 @@ class Stage(Cluster):
         return self.watch.applied
 
     async def until_applied(self, least: int, seconds: float = 60) -> None:
-        """Wait until so many events are accounted for."""
-        await super().until_applied(min(least, self.load.events), seconds)
+        """Wait until so many events are accounted for; the time starts when they should be in the log."""
+        least = min(least, self.load.events)
+        unwritten = max(0, least - self.load.written) / self.load.rate
+        await super().until_applied(least, unwritten + seconds)
 
     async def pause(self, seconds: float) -> None:
         """Let so much time pass."""
@@ -232,7 +236,7 @@ class Stage(Cluster):
 
     # --- the end --------------------------------------------------------------------------------------------
 
-    async def settled(self, seconds: float) -> list[Outcome]:
+    async def settled(self, seconds: float) -> None:
         """Wait until the load is written and every clock row is the one that the oracle says.
 
         Raises:
@@ -245,31 +249,25 @@ class Stage(Cluster):
             seconds,
             f"the end of the log ({ends} events, {self.watch.positions} applied)",
         )
-        replays = self._replays()
-        outcomes = [await self._caught_up(replay) for replay in replays]
-        self.wanted = outcomes
+        await self.outcomes()
 
         async def settled() -> bool:
-            for replay in replays:  # events that were sent on arrive late
-                await self._caught_up(replay)
+            outcomes = await self.outcomes()  # again: events that were sent on arrive late
             return all(
-                self.watch.clocks.get(number) == outcome.rows.get(b"\0clock")
+                self.watch.clocks.get(number) == outcome.rows.get(CLOCK_KEY)
                 for number, outcome in enumerate(outcomes)
             )
 
         await self.until(settled, seconds, "the clock rows of the replay")
-        return outcomes
-
-    def _replays(self) -> list[Replay]:
-        settings = self.settings
-        return [
-            Replay(settings, number, self.job.ledger(settings.ledger, number, settings.partitions))
-            for number in range(settings.partitions)
-        ]
 
     async def outcomes(self) -> list[Outcome]:
-        """What the log comes to, as it stands."""
-        return [await self._caught_up(replay) for replay in self._replays()]
+        """What the log comes to, as it stands; what was replayed before is not replayed again."""
+        settings = self.settings
+        if not self._replays:
+            for number in range(settings.partitions):
+                ledger = self.job.ledger(settings.ledger, number, settings.partitions)
+                self._replays.append(Replay(settings, number, ledger))
+        return [await self._caught_up(replay) for replay in self._replays]
 
     async def _caught_up(self, replay: Replay) -> Outcome:
         source = TopicPartition(self.settings.purchases_topic, replay.partition)
