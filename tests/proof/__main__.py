@@ -42,6 +42,8 @@ TERMINATED = 143
 """Exit status after SIGTERM: 128 + SIGTERM."""
 
 console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:
+    console.width = 140  # the table's; a file has no width of its own
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -51,6 +51,7 @@ class Load:
         self._settings = settings
         self._plan = plan
         self._transactions = transactions
+        self._times: dict[int, deque[tuple[int, float]]] = {number: deque() for number in self.ends}
         self._under_way: deque[tuple[tuple[int, int], asyncio.Future[Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
@@ -155,8 +156,8 @@ class Load:
             if self._stopped:
                 return
             early = started + count / self.rate - time.monotonic()
-            if early > 0:
-                await asyncio.sleep(max(early, SLICE_SECONDS))
+            # Also one that is late lets others have their turn: the watch, and the producers' own tasks.
+            await asyncio.sleep(max(early, SLICE_SECONDS) if early > 0 else 0)
             yield event
 
     async def _send(self, producer: AIOKafkaProducer, event: Event) -> None:
@@ -177,11 +178,30 @@ class Load:
     def _note(self, identity: tuple[int, int], sent: asyncio.Future[Any]) -> None:
         if sent.exception() is not None:
             self.in_doubt.add(identity)
-        at = sent.result()
+        self.acknowledged(sent.result())
         self.copies[identity] += 1
         self.written += 1
-        self.ends[at.partition] = max(self.ends[at.partition], at.offset + 1)
         self._look_at_wanted()
+
+    def acknowledged(self, at: Any) -> None:
+        """Take note of where an event is, and since when: aiokafka's `RecordMetadata`."""
+        self.ends[at.partition] = max(self.ends[at.partition], at.offset + 1)
+        self._times[at.partition].append((at.offset, at.timestamp / 1_000))
+
+    def waiting_since(self, partition: int, position: int) -> float | None:
+        """When the first event at or behind a position was written; None if there is none.
+
+        Args:
+            partition: of the log.
+            position: the offset up to which all is accounted for; what lies before is forgotten.
+
+        Returns:
+            Seconds since 1970 UTC.
+        """
+        times = self._times[partition]
+        while times and times[0][0] < position:
+            times.popleft()
+        return times[0][1] if times else None
 
     def _look_at_wanted(self) -> None:
         if self.over or self.written >= self._wanted:

@@ -174,7 +174,7 @@ class Report:
     def table(self) -> RenderableType:
         """For the terminal."""
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column("scenario")
+        table.add_column("scenario", min_width=24)
         for title in COLUMNS.values():
             table.add_column(title.replace(" ", "\n"), justify="right", no_wrap=True)
         for name, guarantee, numbers in self.rows():

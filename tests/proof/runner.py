@@ -127,10 +127,11 @@ class Runner:
             await configure_topics(settings, scenario.topics)
             failure = await self._told(stage, run, chance)
             exits = stage.worker_exits
+            stage.watch.finish()
             stage.end_all()
             verdict = Verdict()
             if stage.judged:
-                verdict, failure = await _judged(stage, failure)
+                verdict, failure = await _judged(stage, failure, scenario.seconds)
         await remove_topics(settings)
         finished = run.finished(
             events=sum(load.copies.values()),
@@ -197,10 +198,10 @@ def service(run: Run, address: str, chance: random.Random) -> Settings:
     return Settings.model_validate(given | dict(run.scenario.settings))
 
 
-async def _judged(stage: Stage, failure: str | None) -> tuple[Verdict, str | None]:
-    """What the oracle says; of a run that failed, too."""
+async def _judged(stage: Stage, failure: str | None, seconds: float) -> tuple[Verdict, str | None]:
+    """What the oracle says, of a run that failed too; a run of so many seconds takes time to read."""
     try:
-        async with asyncio.timeout(SETTLE_SECONDS * 2):
+        async with asyncio.timeout(2 * SETTLE_SECONDS + seconds):
             outcomes = await stage.outcomes()
             found = await stage.found()
     except Exception as error:  # noqa: BLE001 - the run has failed, whatever it is

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import TopicPartition
 
+from models.rows import CLOCK_KEY
 from streams.changelog import Greatest
 from streams.recovery import log_start, read_to_end
 from streams.topics import OUTPUTS
@@ -19,7 +20,7 @@ from tests.support.formats import in_one_format
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from models.ledger import Ledger
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from tests.proof.scenario import Guarantee
 
     Worker = subprocess.Popen[bytes]
+
+EARLY = (-signal.SIGTERM, 128 + signal.SIGTERM)
+"""Exit statuses of a process that was told to end before it had begun to listen, or while it made topics."""
+
+OPENED = "goes on at offset"
+"""What a worker says when it begins to read a partition."""
 
 END_SECONDS = 20.0
 """How long a worker that was told to end may take; it promises ten."""
@@ -78,10 +85,11 @@ class Stage(Cluster):
         """What a worker did that nobody had asked for."""
         self._say = say
         self._expected: set[Worker] = set()
+        self._replays: list[Replay] = []
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        self.watch = Watch(self.settings, self.load.ends)
+        self.watch = Watch(self.settings, self.load)
         await self.watch.__aenter__()
         return self
 
@@ -130,34 +138,50 @@ class Stage(Cluster):
         worker.send_signal(signal.SIGCONT)
 
     async def term(self, worker: Worker) -> None:
-        """SIGTERM, and wait for a clean end."""
+        """SIGTERM, and wait for a clean end; one that had no partition yet may end as the signal says."""
         self.fault(f"SIGTERM of worker {self.number(worker)}")
+        self._expected.add(worker)
         worker.send_signal(signal.SIGTERM)
-        await self.ends(worker, 0)
+        await self.until(lambda: worker.poll() is not None, END_SECONDS, "a worker ends that was told to")
+        if worker.poll() not in EARLY or OPENED in self._said(worker):
+            await self.ends(worker, 0)
 
-    async def ends(self, worker: Worker, status: int, line: str = "", seconds: float = END_SECONDS) -> None:
+    async def ends(
+        self, worker: Worker, status: int | Collection[int], line: str = "", seconds: float = END_SECONDS
+    ) -> str:
         """Wait until a worker ends, as it should: with this status and, unless that is 0, one clear line.
 
         Args:
             worker: that ends.
-            status: its exit status.
+            status: its exit status, or those that it may have.
             line: words of the line that begins with `The worker ends:`.
             seconds: it may take.
+
+        Returns:
+            That line; empty for one that was told to end.
 
         Raises:
             AssertionError: it does not end, or not so.
         """
         self._expected.add(worker)
         await self.until(lambda: worker.poll() is not None, seconds, f"worker {self.number(worker)} ends")
-        said = self.log_of(self.number(worker)).read_text(errors="replace")
-        assert worker.poll() == status, (
-            f"worker {self.number(worker)} ended with {worker.poll()}:\n{said[-3_000:]}"
-        )
+        said, allowed = self._said(worker), (status,) if isinstance(status, int) else status
+        ended = f"worker {self.number(worker)} ended with {worker.poll()}:\n{said[-3_000:]}"
+        assert worker.poll() in allowed, ended
         assert "Traceback" not in said, said[-3_000:]
-        if status:
-            endings = [each for each in said.splitlines() if "The worker ends:" in each]
-            assert len(endings) == 1, endings
-            assert line in endings[0], endings[0]
+        if worker.poll() == 0:
+            return ""
+        endings = [each for each in said.splitlines() if "The worker ends:" in each]
+        assert len(endings) == 1, endings
+        assert line in endings[0], endings[0]
+        return endings[0]
+
+    async def at_work(self, worker: Worker, seconds: float = 60) -> None:
+        """Wait until a worker reads a partition."""
+        await self.until(lambda: OPENED in self._said(worker), seconds, "a worker has a partition")
+
+    def _said(self, worker: Worker) -> str:
+        return self.log_of(self.number(worker)).read_text(errors="replace")
 
     @property
     def worker_exits(self) -> int:
@@ -201,8 +225,10 @@ class Stage(Cluster):
         return self.watch.applied
 
     async def until_applied(self, least: int, seconds: float = 60) -> None:
-        """Wait until so many events are accounted for."""
-        await super().until_applied(min(least, self.load.events), seconds)
+        """Wait until so many events are accounted for; the time starts when they should be in the log."""
+        least = min(least, self.load.events)
+        unwritten = max(0, least - self.load.written) / self.load.rate
+        await super().until_applied(least, unwritten + seconds)
 
     async def pause(self, seconds: float) -> None:
         """Let so much time pass."""
@@ -211,7 +237,7 @@ class Stage(Cluster):
 
     # --- the end --------------------------------------------------------------------------------------------
 
-    async def settled(self, seconds: float) -> list[Outcome]:
+    async def settled(self, seconds: float) -> None:
         """Wait until the load is written and every clock row is the one that the oracle says.
 
         Raises:
@@ -224,31 +250,25 @@ class Stage(Cluster):
             seconds,
             f"the end of the log ({ends} events, {self.watch.positions} applied)",
         )
-        replays = self._replays()
-        outcomes = [await self._caught_up(replay) for replay in replays]
-        self.wanted = outcomes
+        await self.outcomes()
 
         async def settled() -> bool:
-            for replay in replays:  # events that were sent on arrive late
-                await self._caught_up(replay)
+            outcomes = await self.outcomes()  # again: events that were sent on arrive late
             return all(
-                self.watch.clocks.get(number) == outcome.rows.get(b"\0clock")
+                self.watch.clocks.get(number) == outcome.rows.get(CLOCK_KEY)
                 for number, outcome in enumerate(outcomes)
             )
 
         await self.until(settled, seconds, "the clock rows of the replay")
-        return outcomes
-
-    def _replays(self) -> list[Replay]:
-        settings = self.settings
-        return [
-            Replay(settings, number, self.job.ledger(settings.ledger, number, settings.partitions))
-            for number in range(settings.partitions)
-        ]
 
     async def outcomes(self) -> list[Outcome]:
-        """What the log comes to, as it stands."""
-        return [await self._caught_up(replay) for replay in self._replays()]
+        """What the log comes to, as it stands; what was replayed before is not replayed again."""
+        settings = self.settings
+        if not self._replays:
+            for number in range(settings.partitions):
+                ledger = self.job.ledger(settings.ledger, number, settings.partitions)
+                self._replays.append(Replay(settings, number, ledger))
+        return [await self._caught_up(replay) for replay in self._replays]
 
     async def _caught_up(self, replay: Replay) -> Outcome:
         source = TopicPartition(self.settings.purchases_topic, replay.partition)

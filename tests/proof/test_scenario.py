@@ -67,11 +67,10 @@ class Rehearsal(Stage):
         self.workers.append(worker)
         return worker
 
-    async def ends(self, worker: Any, status: int, line: str = "", seconds: float = 0) -> None:
+    async def term(self, worker: Any) -> None:
         """It ends at once."""
-        del line, seconds
-        self._expected.add(worker)
-        worker.status = status
+        self.note(f"SIGTERM of worker {self.number(worker)}")
+        worker.status = 0
 
     async def until_applied(self, least: int, seconds: float = 0) -> None:
         """They are."""

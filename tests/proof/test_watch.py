@@ -2,93 +2,124 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from models.rows import CLOCK_KEY, own_row
 from streams.settings import Settings
 from tests.proof import watch as module
+from tests.proof.load import Load
+from tests.proof.plan import Plan
 from tests.proof.watch import Watch
 
+SETTINGS = Settings(partitions=2)
 
-class Clock:
-    """A clock that the test sets."""
+
+class Scene:
+    """A watch, the load that it knows of, and a clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.load = Load(SETTINGS, Plan(SETTINGS, seed="1", events=10), rate=1)
+        self.watch = Watch(SETTINGS, self.load)
 
-    def monotonic(self) -> float:
-        """Seconds."""
+    def time(self) -> float:
+        """Seconds since 1970 UTC."""
         return self.now
 
+    def written(self, partition: int, offset: int, at: float) -> None:
+        """An event is in the log."""
+        self.load.acknowledged(SimpleNamespace(partition=partition, offset=offset, timestamp=at * 1_000))
+
+    def applied(self, partition: int, offset: int, at: float) -> None:
+        """A clock row is in the changelog."""
+        row: Any = SimpleNamespace(
+            key=CLOCK_KEY, value=own_row(b"", offset=offset, boundary=0), timestamp=at * 1_000
+        )
+        self.watch.take(partition, [row])
+
+    def fault(self, at: float) -> None:
+        """Something is broken."""
+        self.now = at
+        self.watch.measure_from_now()
+
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """In place of the machine's."""
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
-    return clock
+def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """Two partitions with ten events each, written at 0 s."""
+    scene = Scene()
+    monkeypatch.setattr(module, "time", scene)
+    for partition in range(2):
+        for offset in range(10):
+            scene.written(partition, offset, 0)
+    return scene
 
 
-@pytest.fixture
-def ends() -> dict[int, int]:
-    """Where the log of each partition ends."""
-    return {0: 10, 1: 10}
+def test_before_the_first_fault_nothing_counts(scene: Scene) -> None:
+    scene.applied(0, 1, 100)
+    scene.now = 200
+    scene.watch.finish()
+    assert scene.watch.longest_stall == 0
 
 
-@pytest.fixture
-def watch(ends: dict[int, int]) -> Watch:
-    """Of two partitions."""
-    return Watch(Settings(partitions=2), ends)
+def test_one_partition_that_stands_still_counts_though_others_move(scene: Scene) -> None:
+    scene.fault(0)
+    for second in range(1, 9):
+        scene.applied(0, second - 1, second)
+    assert scene.watch.longest_stall == 1
+    scene.applied(1, 4, 8)
+    assert scene.watch.longest_stall == 8
+    assert scene.watch.stalls == ["partition 1 stood still at 0 for 8.0 s"]
 
 
-def look(watch: Watch, now: float, moved: dict[int, int] | None = None) -> None:
-    """One look at this moment; some partitions have moved."""
-    watch.positions.update(moved or {})
-    watch._measure(set(moved or ()), now)
+def test_it_counts_from_the_fault_and_anew_from_the_repair(scene: Scene) -> None:
+    scene.applied(0, 1, 1)
+    scene.fault(5)
+    scene.applied(0, 2, 8)
+    assert scene.watch.longest_stall == 3
+    scene.now = 9
+    scene.watch.measure_no_more()
+    scene.applied(0, 3, 40)
+    assert scene.watch.longest_stall == 3
+    scene.fault(50)
+    scene.applied(0, 4, 54)
+    assert scene.watch.longest_stall == 4
 
 
-def test_before_the_first_fault_nothing_counts(watch: Watch) -> None:
-    look(watch, 0)
-    look(watch, 100)
-    assert watch.longest_stall == 0
+def test_a_row_that_is_seen_after_the_next_fault_counts_from_the_fault_before_it(scene: Scene) -> None:
+    scene.fault(1)
+    scene.fault(7)
+    scene.applied(0, 1, 6)
+    assert scene.watch.longest_stall == 5
 
 
-def test_one_partition_that_stands_still_counts_though_others_move(watch: Watch, clock: Clock) -> None:
-    look(watch, 0)
-    watch.measure_from_now()
-    for now in range(1, 8):
-        look(watch, now, {0: now})
-    clock.now = 7
-    assert watch.longest_stall == 7
-    look(watch, 8, {0: 8, 1: 1})
-    look(watch, 9, {0: 9, 1: 2})
-    assert watch.longest_stall == 8
-    assert watch.stalls == ["partition 1 stood still at 1 for 8.0 s"]
+def test_it_counts_from_the_first_event_that_is_not_accounted_for(scene: Scene) -> None:
+    scene.fault(0)
+    scene.applied(0, 9, 1)
+    scene.written(0, 10, 60)
+    scene.written(0, 11, 61)
+    scene.applied(0, 10, 63)
+    assert scene.watch.longest_stall == 3
+    scene.applied(0, 11, 64)
+    assert scene.watch.longest_stall == 3
 
 
-def test_it_counts_from_the_fault_and_anew_from_the_repair(watch: Watch, clock: Clock) -> None:
-    look(watch, 0)
-    clock.now = 5
-    watch.measure_from_now()
-    look(watch, 8)
-    assert watch.longest_stall == 3
-    watch.measure_no_more()
-    look(watch, 50)
-    assert watch.longest_stall == 3
-    clock.now = 50
-    watch.measure_from_now()
-    look(watch, 54)
-    assert watch.longest_stall == 4
+def test_a_partition_that_has_nothing_left_to_do_does_not_stand_still(scene: Scene) -> None:
+    scene.fault(0)
+    scene.applied(0, 9, 1)
+    scene.applied(1, 9, 1)
+    scene.applied(0, 9, 50)  # a sweep
+    scene.now = 100
+    scene.watch.finish()
+    assert scene.watch.longest_stall == 1
 
 
-def test_a_partition_with_nothing_to_do_does_not_stand_still(
-    watch: Watch, ends: dict[int, int], clock: Clock
-) -> None:
-    clock.now = 0
-    watch.measure_from_now()
-    look(watch, 0, {0: 10, 1: 10})
-    look(watch, 60)
-    assert watch.longest_stall == 0
-    ends[1] = 11
-    look(watch, 62)
-    look(watch, 63)
-    assert watch.longest_stall == 3
+def test_at_the_end_those_count_that_still_stand(scene: Scene) -> None:
+    scene.fault(0)
+    scene.applied(0, 9, 1)
+    scene.applied(1, 4, 1)
+    scene.now = 30
+    scene.watch.finish()
+    assert scene.watch.longest_stall == 29

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Self
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -14,27 +15,39 @@ from models.rows import CLOCK_KEY, header
 from streams.clients import consumer_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from streams.settings import Settings
+    from tests.proof.load import Load
 
-LOOK_SECONDS = 0.1
+LOOK_MS = 100
 WORTH_TELLING = 2.0
+"""Seconds of standing still that are named, beside the longest."""
+
+
+class Mark(NamedTuple):
+    """From this moment on standing still is measured anew, or not at all."""
+
+    at: float
+    """Seconds since 1970 UTC."""
+    counts: bool
 
 
 class Watch:
     """Tails the changelog's clock rows with one consumer that reads what is committed.
 
-    A partition stands still while the load has written to it beyond its clock row, and that does not move.
-    Standing still counts from the last fault, or from the last repair if that is later: before the first
-    fault workers are still starting, and while the broker is away nothing can move.
+    A partition stands still from its last clock row on, or from the first event that this does not account
+    for, if that came later, to its next clock row. All three moments are those of the records themselves: the
+    broker's append time of the rows, the producer's of the events. So a harness that is slow itself, on a
+    busy machine, measures right.
+
+    It counts from the last fault on, or from the last repair: before the first fault workers are still
+    starting, and while the broker is away nothing can move.
 
     Args:
         settings: of the service.
-        ends: where the load's last acknowledged event ends, by partition.
+        load: knows which events are in the log.
     """
 
-    def __init__(self, settings: Settings, ends: Mapping[int, int]) -> None:
+    def __init__(self, settings: Settings, load: Load) -> None:
         self.positions: dict[int, int] = dict.fromkeys(range(settings.partitions), 0)
         """Events accounted for, by partition."""
         self.clocks: dict[int, bytes] = {}
@@ -44,9 +57,9 @@ class Watch:
         self.stalls: list[str] = []
         """Those of more than two seconds, in words."""
         self._settings = settings
-        self._ends = ends
-        self._since: dict[int, float] = {}
-        self._from: float | None = None
+        self._load = load
+        self._moved: dict[int, float] = {}
+        self._marks: list[Mark] = []
 
     async def __aenter__(self) -> Self:
         self._consumer = AIOKafkaConsumer(**consumer_options(self._settings))
@@ -72,45 +85,50 @@ class Watch:
 
     def measure_from_now(self) -> None:
         """Something was broken, or mended: standing still counts from here."""
-        self._from = time.monotonic()
+        self._marks.append(Mark(time.time(), counts=True))
 
     def measure_no_more(self) -> None:
         """Until `measure_from_now`."""
-        self._from = None
+        self._marks.append(Mark(time.time(), counts=False))
+
+    def finish(self) -> None:
+        """Count those partitions too that stand still now."""
+        for partition, position in self.positions.items():
+            if position < self._load.ends[partition]:
+                self._measure(partition, position, time.time())
 
     async def _look_on(self) -> None:
         while True:
             try:
-                fetched = await self._consumer.getmany(timeout_ms=int(LOOK_SECONDS * 1_000))
+                fetched = await self._consumer.getmany(timeout_ms=LOOK_MS)
             except OffsetOutOfRangeError as error:
                 await self._consumer.seek_to_beginning(*error.args[0])
                 continue
             except KafkaError:
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(LOOK_MS / 1_000)
                 continue
-            moved = {at.partition for at, records in fetched.items() if self._take(at.partition, records)}
-            self._measure(moved, time.monotonic())
+            for at, records in fetched.items():
+                self.take(at.partition, records)
 
-    def _take(self, partition: int, records: list[Any]) -> bool:
-        moved = False
+    def take(self, partition: int, records: list[Any]) -> None:
+        """Take note of a changelog's records."""
         for record in records:
-            if record.key == CLOCK_KEY:
-                row: bytes = record.value
-                held = self.clocks.get(partition)
-                if held is None or header(row)[1:3] >= header(held)[1:3]:
-                    self.clocks[partition] = row
-                    self.positions[partition] = header(row).offset + 1
-                    moved = True
-        return moved
+            if record.key != CLOCK_KEY:
+                continue
+            held, moment = self.clocks.get(partition), record.timestamp / 1_000
+            if held is None or header(record.value)[1:3] >= header(held)[1:3]:
+                self._measure(partition, self.positions[partition], moment)
+                self.clocks[partition] = record.value
+                self.positions[partition] = header(record.value).offset + 1
+                self._moved[partition] = moment
 
-    def _measure(self, moved: set[int], now: float) -> None:
-        for partition, position in self.positions.items():
-            since = self._since.setdefault(partition, now)
-            lagging = position < self._ends[partition]
-            if lagging and self._from is not None:
-                self.longest_stall = max(self.longest_stall, now - max(since, self._from))
-            if partition in moved or not lagging:
-                if self._from is not None and now - max(since, self._from) > WORTH_TELLING:
-                    lasted = now - max(since, self._from)
-                    self.stalls.append(f"partition {partition} stood still at {position} for {lasted:.1f} s")
-                self._since[partition] = now
+    def _measure(self, partition: int, position: int, moment: float) -> None:
+        """Count how long a partition has stood at a position until a moment."""
+        waiting = self._load.waiting_since(partition, position)
+        which = bisect_right(self._marks, moment, key=lambda mark: mark.at)
+        if waiting is None or not which or not self._marks[which - 1].counts:
+            return
+        since = max(waiting, self._moved.get(partition, 0.0), self._marks[which - 1].at)
+        self.longest_stall = max(self.longest_stall, moment - since)
+        if moment - since > WORTH_TELLING:
+            self.stalls.append(f"partition {partition} stood still at {position} for {moment - since:.1f} s")

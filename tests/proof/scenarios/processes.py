@@ -28,7 +28,7 @@ async def kill(stage: Stage, chance: random.Random) -> None:
         stage.start()
 
 
-@scenario("two workers within half a second", runs=10, seconds=20)
+@scenario("two workers within half a second", runs=10, stall=None, seconds=20)
 async def two_joiners(stage: Stage, chance: random.Random) -> None:
     """Under load, with an agent that is slow, so that fetch, seek and recovery overlap."""
     stage.load.start()

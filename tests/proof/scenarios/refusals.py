@@ -6,6 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from streams.statuses import Status
 from tests.proof.brokers import configure_topics
 from tests.proof.scenario import scenario
 
@@ -19,22 +20,26 @@ LEAST = "256"
 """Bytes: too few for any event or row. Marks that end transactions fit: without them a broker is stuck."""
 
 
-async def all_end(stage: Stage, workers: list[Worker], line: str) -> None:
-    """Wait until every worker has met it and ended; the later ones take over what the first one left."""
+async def begun(stage: Stage, chance: random.Random) -> list[Worker]:
+    """Two workers, each with partitions, some way into the load."""
+    workers = [stage.start(), stage.start()]
+    stage.load.start()
     for worker in workers:
-        await stage.ends(worker, 1, line, seconds=60)
+        await stage.at_work(worker)
+    await stage.until_applied(chance.randrange(500, stage.load.events // 3))
+    return workers
 
 
 @scenario("a produce that is refused: message too large", runs=3, stall=None, seconds=30)
 async def too_large(stage: Stage, chance: random.Random) -> None:
     """A topic takes no message any more that is as large as a worker's; then it does again."""
     topic = chance.choice(TOPICS)
-    workers = [stage.start(), stage.start()]
-    stage.load.start()
-    await stage.until_applied(chance.randrange(500, stage.load.events // 3))
+    workers = await begun(stage, chance)
     stage.fault(f"{topic} takes {LEAST} bytes at most")
     await configure_topics(stage.settings, {topic: {"max.message.bytes": LEAST}})
-    await all_end(stage, workers, "refused a")
+    # Who takes over from the first that ends looks at the topics before it reads, and refuses them.
+    endings = [await stage.ends(worker, {Status.FAILED, Status.REFUSED}, seconds=60) for worker in workers]
+    assert any("refused a" in line for line in endings), endings
     await configure_topics(stage.settings, {topic: {}})
     stage.mended(f"{topic} takes all again")
     stage.start()
@@ -50,13 +55,12 @@ async def too_large(stage: Stage, chance: random.Random) -> None:
 )
 async def too_late(stage: Stage, chance: random.Random) -> None:
     """The broker stands still for longer than a send may take, and keeps all connections open."""
-    workers = [stage.start(), stage.start()]
-    stage.load.start()
-    await stage.until_applied(chance.randrange(500, stage.load.events // 3))
+    workers = await begun(stage, chance)
     stage.away("SIGSTOP of the broker")
     os.kill(stage.broker.pid, signal.SIGSTOP)
     try:
-        await all_end(stage, workers, "")
+        for worker in workers:
+            await stage.ends(worker, Status.FAILED, seconds=60)
     finally:
         os.kill(stage.broker.pid, signal.SIGCONT)
     stage.mended("SIGCONT of the broker")
