@@ -163,7 +163,7 @@ class Checkpoints:
         if kept.witness is None:  # no row was ever written, so there is nothing to spare
             return False
         heading = Heading(
-            owner=self._owner(number),
+            owner=self.owner(number),
             base=kept.base,
             witness=kept.witness,
             made_at=self._clock.now_ms(),
@@ -193,11 +193,12 @@ class Checkpoints:
     def _load(self, number: int, ledger: LedgerLike) -> Kept:
         path = self.path(number)
         with path.open("rb") as file:
-            heading = opened(file, self._owner(number))
+            heading = opened(file, self.owner(number))
             ledger.restore(file)
         self._sizes[number] = heading.size
         return Kept(ledger, heading.base, heading.witness, origin=f"the checkpoint {path.name}")
 
-    def _owner(self, number: int) -> Owner:
+    def owner(self, number: int) -> Owner:
+        """What the heading of a partition's checkpoint has to say."""
         settings = self._settings
         return Owner(FORMAT, settings.application, settings.changelog_topic, number, settings.partitions)
