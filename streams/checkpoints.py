@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SUFFIX = ".checkpoint"
-STOP_SECONDS = 10.0
-"""How long the checkpoints of a clean stop may take; an orchestrator waits for thirty."""
+STOP_SECONDS = 5.0
+"""How long the checkpoints of a clean stop may take: a worker that is told to end has ten in all."""
 LOOK_SECONDS = 0.5
 """Between two looks at which partition is due."""
 ACKNOWLEDGED_SECONDS = 60.0
