@@ -118,7 +118,10 @@ class Checkpoints:
 
     async def write(self, partition: Partition) -> bool:
         """Write a partition's checkpoint beside its work; whether there is a new one."""
-        copied = await self._copy(partition)
+        try:
+            copied = await self._copy(partition)
+        except MemoryError as reason:
+            return self._failed(partition.number, reason)
         return copied is not None and await self._store(partition.number, *copied)
 
     async def write_last(self, kept: dict[int, Kept]) -> None:
@@ -174,21 +177,25 @@ class Checkpoints:
             path, stopped = self.path(number), self._stopping.is_set
             await asyncio.to_thread(write, path, heading, content, stopped=stopped)
         except OSError as reason:
-            self._counts.add("checkpoints_failed")
-            if str(reason) != self._complaint:
-                log.warning(
-                    "No checkpoint of partition %d could be written to %s (%s): a restart reads more of the "
-                    "changelog, and nothing else is the matter",
-                    number,
-                    self._folder,
-                    reason,
-                )
-            self._complaint = str(reason)
-            return False
+            return self._failed(number, reason)
         self._complaint = ""
         self._sizes[number], self._bases[number] = content.size, kept.base
         self._counts.add("checkpoints_written")
         return True
+
+    def _failed(self, number: int, reason: Exception) -> bool:
+        """Say so, once for each reason in a row; the answer is that there is no new checkpoint."""
+        self._counts.add("checkpoints_failed")
+        if (said := repr(reason)) != self._complaint:
+            log.warning(
+                "No checkpoint of partition %d could be written to %s (%s): a restart reads more of the "
+                "changelog, and nothing else is the matter",
+                number,
+                self._folder,
+                reason,
+            )
+            self._complaint = said
+        return False
 
     def _load(self, number: int, ledger: LedgerLike) -> Kept:
         path = self.path(number)
