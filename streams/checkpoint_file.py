@@ -156,7 +156,7 @@ def opened(file: BinaryIO, owner: Owner) -> Heading:
         Unusable: it is damaged, cut off, of another format, or another's.
         OSError: it cannot be read.
     """
-    heading = _heading(file)
+    heading = read_heading(file)
     for name in owner.__struct_fields__:
         found, wanted = getattr(heading.owner, name), getattr(owner, name)
         if found != wanted:
@@ -174,7 +174,12 @@ def opened(file: BinaryIO, owner: Owner) -> Heading:
     return heading
 
 
-def _heading(file: BinaryIO) -> Heading:
+def read_heading(file: BinaryIO) -> Heading:
+    """What a checkpoint says about itself, whoever's it is.
+
+    Raises:
+        Unusable: it is no checkpoint, or one of another format.
+    """
     if file.read(len(MAGIC)) != MAGIC:
         raise Unusable("it does not begin as a checkpoint does")
     size, checksum = int.from_bytes(file.read(4), "little"), file.read(32)

@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SUFFIX = ".checkpoint"
-STOP_SECONDS = 10.0
-"""How long the checkpoints of a clean stop may take; an orchestrator waits for thirty."""
+STOP_SECONDS = 5.0
+"""How long the checkpoints of a clean stop may take: a worker that is told to end has ten in all."""
 LOOK_SECONDS = 0.5
 """Between two looks at which partition is due."""
 ACKNOWLEDGED_SECONDS = 60.0
@@ -118,7 +118,10 @@ class Checkpoints:
 
     async def write(self, partition: Partition) -> bool:
         """Write a partition's checkpoint beside its work; whether there is a new one."""
-        copied = await self._copy(partition)
+        try:
+            copied = await self._copy(partition)
+        except MemoryError as reason:
+            return self._failed(partition.number, reason)
         return copied is not None and await self._store(partition.number, *copied)
 
     async def write_last(self, kept: dict[int, Kept]) -> None:
@@ -163,7 +166,7 @@ class Checkpoints:
         if kept.witness is None:  # no row was ever written, so there is nothing to spare
             return False
         heading = Heading(
-            owner=self._owner(number),
+            owner=self.owner(number),
             base=kept.base,
             witness=kept.witness,
             made_at=self._clock.now_ms(),
@@ -174,30 +177,35 @@ class Checkpoints:
             path, stopped = self.path(number), self._stopping.is_set
             await asyncio.to_thread(write, path, heading, content, stopped=stopped)
         except OSError as reason:
-            self._counts.add("checkpoints_failed")
-            if str(reason) != self._complaint:
-                log.warning(
-                    "No checkpoint of partition %d could be written to %s (%s): a restart reads more of the "
-                    "changelog, and nothing else is the matter",
-                    number,
-                    self._folder,
-                    reason,
-                )
-            self._complaint = str(reason)
-            return False
+            return self._failed(number, reason)
         self._complaint = ""
         self._sizes[number], self._bases[number] = content.size, kept.base
         self._counts.add("checkpoints_written")
         return True
 
+    def _failed(self, number: int, reason: Exception) -> bool:
+        """Say so, once for each reason in a row; the answer is that there is no new checkpoint."""
+        self._counts.add("checkpoints_failed")
+        if (said := repr(reason)) != self._complaint:
+            log.warning(
+                "No checkpoint of partition %d could be written to %s (%s): a restart reads more of the "
+                "changelog, and nothing else is the matter",
+                number,
+                self._folder,
+                reason,
+            )
+            self._complaint = said
+        return False
+
     def _load(self, number: int, ledger: LedgerLike) -> Kept:
         path = self.path(number)
         with path.open("rb") as file:
-            heading = opened(file, self._owner(number))
+            heading = opened(file, self.owner(number))
             ledger.restore(file)
         self._sizes[number] = heading.size
         return Kept(ledger, heading.base, heading.witness, origin=f"the checkpoint {path.name}")
 
-    def _owner(self, number: int) -> Owner:
+    def owner(self, number: int) -> Owner:
+        """What the heading of a partition's checkpoint has to say."""
         settings = self._settings
         return Owner(FORMAT, settings.application, settings.changelog_topic, number, settings.partitions)

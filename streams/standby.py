@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from streams.changelog import Greatest
-from streams.errors import ChangelogUnreadable
+from streams.errors import CartpulseError, ChangelogUnreadable
 from streams.recovery import POLL_MS, Kept, recover
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
 """Between two polls of a standby that is at the end: a takeover then reads a quarter of a second's rows."""
+PAUSE_SECONDS = 2.0
+"""Before a broker that is away is asked again."""
 ROWS_AT_ONCE = 2_000
 """Rows of one poll: some 20 ms of work, so that a standby that catches up leaves most of a core to others."""
 
@@ -139,8 +141,9 @@ class Standbys:
                     await self._follow(reader)
                 finally:
                     await reader.stop()
-            except (KafkaError, OSError) as reason:  # the broker is away: the standbys stay as they are
-                log.info("Standbys read again from where they were: %r", reason)
+            except (KafkaError, OSError, CartpulseError) as reason:
+                log.info("Standbys stay where they are, and are read on later: %r", reason)
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def _follow(self, reader: Any) -> None:
         assigned: set[int] = set()
@@ -182,6 +185,8 @@ class Standbys:
             )
         except (ChangelogUnreadable, ValueError) as reason:
             self._give_up(number, reason)
+            return
+        if number in (self._owned or ()):  # it was assigned meanwhile, and is being opened without this
             return
         wrong = {row.key for run in recovered.corrections for row in run}
         self._warm[number] = Warm(recovered.ledger, recovered.base, recovered.witness, wrong)
