@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from streams.settings import Settings, load_settings
+from streams.environment import load_settings
+from streams.settings import Settings
 
 Broker = Annotated[
     str | None,

@@ -13,8 +13,9 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 from cartpulse.reading import read_all
 from streams.broker import LOCAL_SESSION_MS, LocalBroker
 from streams.clients import abilities
+from streams.environment import load_settings
 from streams.errors import CartpulseError
-from streams.settings import load_settings, variable
+from streams.settings import variable
 from streams.sources.complete_journey import TIME_ZONE
 from streams.topics import create_topics
 

@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 from cartpulse.main import app
 from cartpulse.reading import read_all
 from streams.clients import consumer_options, producer_options
-from streams.settings import Settings, load_settings, variable
+from streams.environment import load_settings
+from streams.settings import Settings, variable
 from streams.topics import create_topics, topic_specs
 
 if TYPE_CHECKING:

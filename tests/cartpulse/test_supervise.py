@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cartpulse.supervise import LONGEST_PAUSE_SECONDS, Backoff, Supervisor, environments
+from streams.environment import load_settings
 from streams.errors import SettingsError
-from streams.settings import Settings, load_settings
+from streams.settings import Settings
 from streams.statuses import Status
 
 if TYPE_CHECKING:

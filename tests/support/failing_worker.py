@@ -9,7 +9,7 @@ from unittest import mock
 
 from agents.worker import assemble, run
 from models import baskets
-from streams.settings import load_settings
+from streams.environment import load_settings
 
 if TYPE_CHECKING:
     from models.records import Records
