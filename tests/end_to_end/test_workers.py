@@ -231,6 +231,27 @@ async def test_a_worker_whose_broker_is_gone_ends_with_a_status_and_one_line(
 
 
 @pytest.mark.kafka
+async def test_the_guarantee_is_changed_worker_by_worker(
+    apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    service = fresh_settings(
+        apache_kafka, partitions=4, batch_records=100, delivery_guarantee="at_least_once"
+    )
+    exactly = {"CARTPULSE_DELIVERY_GUARANTEE": "exactly_once"}
+    async with Cluster(service, tmp_path) as cluster:
+        first, second = cluster.start_worker(SLOW_MS="20"), cluster.start_worker(SLOW_MS="20", **exactly)
+        producing = asyncio.create_task(produce(service, baskets(EVENTS, seed=9)))
+        await cluster.until_applied(EVENTS // 8)
+        first.kill()
+        cluster.start_worker(SLOW_MS="20", **exactly)
+        await cluster.until_applied(EVENTS // 4)
+        second.kill()
+        cluster.start_worker(SLOW_MS="20")
+        await producing
+        await cluster.until_settled(90)  # an open transaction of the killed one is ended by the broker
+
+
+@pytest.mark.kafka
 async def test_workers_live_through_the_loss_of_the_broker_and_its_return(
     apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
