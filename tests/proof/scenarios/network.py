@@ -103,3 +103,5 @@ async def reset(stage: Stage, chance: random.Random) -> None:
 async def _some_more(stage: Stage, chance: random.Random) -> None:
     before = await stage.applied()
     await stage.until_applied(before + chance.randrange(100, 500))
+    carried = stage.broker.network.carried
+    assert min(carried.values()) > 10_000, f"the workers went round the network, which carried {carried}"
