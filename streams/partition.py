@@ -271,7 +271,7 @@ class Partition:
         self._rested.set()
         for task in self.tasks:
             task.cancel()
-        if clean and self._ledger is not None and self.delivery is not None:
+        if clean and self._ledger is not None and self.delivery is not None and self.delivery.witness:
             return Kept(self._ledger, self.delivery.base, self.delivery.witness, live=True)
         return None
 

@@ -88,7 +88,9 @@ class Standbys:
         self._checkpoints = checkpoints
         self._counts = counts
         self._holes = holes
-        self._name = settings.group_instance_id or f"{socket.gethostname()}/{os.getpid()}"
+        # A name that a restart keeps, where there is one.
+        named = settings.group_instance_id or settings.worker_name
+        self._name = named or f"{socket.gethostname()}/{os.getpid()}"
         self._warm: dict[int, Warm] = {}
         self._owned: frozenset[int] | None = None
         self._given_up: set[int] = set()
@@ -158,7 +160,7 @@ class Standbys:
                 reader.assign([self._changelog(number) for number in assigned])
                 for number, warm in self._warm.items():
                     reader.seek(self._changelog(number), warm.position)
-            busy = await self._poll(reader) if assigned else False
+            busy = await self._poll(reader, assigned) if assigned else False
             self._counts.level("standby_lag", self.lag)
             await asyncio.sleep(0 if busy else POLL_SECONDS)
 
@@ -192,15 +194,16 @@ class Standbys:
         self._warm[number] = Warm(recovered.ledger, recovered.base, recovered.witness, wrong)
         self._counts.add("standbys_begun")
 
-    async def _poll(self, reader: Any) -> bool:
+    async def _poll(self, reader: Any, assigned: Iterable[int]) -> bool:
         """Take what there is; whether there may be more at once."""
         try:
-            fetched = await reader.getmany(timeout_ms=POLL_MS, max_records=ROWS_AT_ONCE)
+            changelogs = [self._changelog(number) for number in assigned]
+            fetched = await reader.getmany(*changelogs, timeout_ms=POLL_MS, max_records=ROWS_AT_ONCE)
         except OffsetOutOfRangeError as error:
             for changelog in error.args[0]:
                 self._warm.pop(changelog.partition, None)
             return False
-        for changelog in reader.assignment():
+        for changelog in changelogs:
             warm = self._warm.get(changelog.partition)
             if warm is None:
                 continue

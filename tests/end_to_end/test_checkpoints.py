@@ -70,7 +70,7 @@ class Rounds(Cluster):
         seed, customers = self.produced, 300
         named = ((who, event) for who, event in baskets(self.produced, customers=customers, seed=seed))
         await produce(self.settings, list(named)[-EVENTS:])
-        await self.until_applied(self.produced)
+        await self.until_applied(self.produced, 90)
 
     async def checkpointed(self) -> None:
         """Wait until both partitions have a checkpoint later than now."""
@@ -78,7 +78,7 @@ class Rounds(Cluster):
         await self.purchases()
         await self.until(
             lambda: len(self.files) == 2 and all(p.stat().st_mtime_ns > before.get(p, 0) for p in self.files),
-            20,
+            60,
             "checkpoints",
         )
 
@@ -99,7 +99,7 @@ class Rounds(Cluster):
         self.workers[-1].wait()
         meanwhile()
         worker = self.start_worker()
-        await self.until(lambda: len(self.recoveries()) == 2, 30, "a worker that has recovered")
+        await self.until(lambda: len(self.recoveries()) == 2, 90, "a worker that has recovered")
         return worker
 
 
@@ -149,7 +149,7 @@ async def test_a_killed_worker_comes_back_from_its_checkpoints_or_without_them(
         assert all("on top of the checkpoint" in rest for _, rest in rounds.recoveries())
         assert max(rows for rows, _ in rounds.recoveries()) > EVENTS
         await rounds.purchases()
-        await rounds.until_settled()
+        await rounds.until_settled(90)
 
 
 async def test_a_full_disk_costs_a_line(service: Settings, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ async def test_a_full_disk_costs_a_line(service: Settings, tmp_path: Path) -> No
         whole = [path.read_bytes() for path in rounds.files]
         resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))
         await rounds.purchases()
-        await rounds.until(lambda: rounds.said("could be written") == 1, 20, "a line")
+        await rounds.until(lambda: rounds.said("could be written") == 1, 60, "a line")
         await rounds.purchases()
         await asyncio.sleep(0)
         assert [path.read_bytes() for path in rounds.files] == whole
@@ -167,7 +167,7 @@ async def test_a_full_disk_costs_a_line(service: Settings, tmp_path: Path) -> No
         assert worker.poll() is None
         await rounds.restart()
         await rounds.checkpointed()
-        await rounds.until_settled()
+        await rounds.until_settled(90)
 
 
 async def test_another_worker_takes_over_what_it_followed(service: Settings, tmp_path: Path) -> None:
@@ -178,13 +178,13 @@ async def test_another_worker_takes_over_what_it_followed(service: Settings, tmp
         first = rounds.start_worker()
         await rounds.purchases()
         rounds.start_worker()
-        await rounds.until(lambda: bool(rounds.recoveries()), 30, "a second worker with a partition")
+        await rounds.until(lambda: bool(rounds.recoveries()), 90, "a second worker with a partition")
         await rounds.purchases()
         await rounds.purchases()
         before = len(rounds.recoveries())
         first.kill()
-        await rounds.until(lambda: len(rounds.recoveries()) >= before + 2, 30, "a takeover")
+        await rounds.until(lambda: len(rounds.recoveries()) >= before + 2, 90, "a takeover")
         assert any("on top of a standby's copy" in rest for _, rest in rounds.recoveries()[before:])
         assert max(rows for rows, _ in rounds.recoveries()[before:]) < EVENTS
         await rounds.purchases()
-        await rounds.until_settled()
+        await rounds.until_settled(90)

@@ -247,10 +247,6 @@ class FakeConsumer:
         """By hand."""
         self.positions = dict.fromkeys(partitions, -1)
 
-    def assignment(self) -> set[TopicPartition]:
-        """What it was assigned."""
-        return set(self.positions)
-
     async def rebalance(self, partitions: Iterable[TopicPartition]) -> None:
         """Take all partitions away and give these."""
         await self.listener.on_partitions_revoked(set(self.positions))
@@ -295,7 +291,7 @@ class FakeConsumer:
         """Fetch."""
         for _ in range(2):
             found = {}
-            for partition in partitions or tuple(self.positions):
+            for partition in partitions:
                 if partition not in self._paused and self.positions.get(partition, -1) >= 0:
                     records = self.logs.read(partition, self.positions[partition], max_records)
                     if records:

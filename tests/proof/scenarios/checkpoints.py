@@ -52,13 +52,13 @@ def said(stage: Stage, words: str) -> int:
 
 async def until_said(stage: Stage, words: str, least: int) -> None:
     """Wait until the workers have said so in so many lines."""
-    await stage.until(lambda: said(stage, words) >= least, 30, f"{least} lines of {words!r}")
+    await stage.until(lambda: said(stage, words) >= least, 60, f"{least} lines of {words!r}")
 
 
 async def all_written(stage: Stage) -> None:
     """Wait until every partition has a checkpoint."""
     await stage.until(
-        lambda: len(files(stage)) == stage.settings.partitions, 30, "a checkpoint of each partition"
+        lambda: len(files(stage)) == stage.settings.partitions, 60, "a checkpoint of each partition"
     )
 
 
@@ -70,7 +70,7 @@ async def under_kills(
     begin(stage)
     stage.load.start()
     for number in range(1, KILLS + 1):
-        await stage.until_applied(number * stage.load.events // (KILLS + 2) + chance.randrange(300))
+        await stage.until_applied(number * stage.load.events // (KILLS + 2) + chance.randrange(300), 120)
         await all_written(stage)
         await stage.pause(chance.uniform(0, 0.5))
         for worker in list(stage.running):
@@ -147,7 +147,7 @@ async def disk_full(stage: Stage, chance: random.Random) -> None:
         worker = begin(stage)
         stage.fault(f"the disk of worker {stage.number(worker)} is full")
         resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (SMALL, SMALL))
-        await stage.until_applied(number * stage.load.events // (KILLS + 2) + chance.randrange(300))
+        await stage.until_applied(number * stage.load.events // (KILLS + 2) + chance.randrange(300), 120)
         stage.kill(chance.choice([other for other in stage.running if other is not worker]))
         await until_said(stage, "could be written to", number)
     begin(stage)
@@ -167,12 +167,12 @@ async def old(stage: Stage, chance: random.Random) -> None:
     begin(stage)
     begin(stage)
     stage.load.start()
-    await stage.until_applied(chance.randrange(500, 1_000))
+    await stage.until_applied(chance.randrange(500, 1_000), 120)
     await all_written(stage)
     backup = stage.folder / "backup"
     shutil.copytree(files(stage)[0].parent, backup)
     for number in range(2, 4):
-        await stage.until_applied(number * stage.load.events // 4)
+        await stage.until_applied(number * stage.load.events // 4, 120)
         await stage.until(lambda: forgotten(stage, backup), 60, "compaction of what the old checkpoints know")
         for worker in list(stage.running):
             stage.kill(worker)
