@@ -137,7 +137,7 @@ class Connections:
         except TopicMismatch as mismatch:
             mismatch.__cause__ = reason
             return mismatch
-        except (KafkaError, OSError, TimeoutError):
+        except Exception:  # noqa: BLE001 - whatever it is, it must not stand in the way of the end
             return reason
         return reason
 

@@ -221,6 +221,7 @@ class Partitions(mode.Service):
             return
         self._failing = True
         if isinstance(reason, DeliveryFailed | BrokerUnreachable):
+            self._ending.expect()
             self.add_future(self._fail_for_a_reason(reason))
         else:
             self._end(reason)

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 
+SLEPT_SECONDS = 10.0
+"""Between two looks: it was the process that stood still, stopped or suspended, and nothing inside it."""
+
 REJOIN_SECONDS = 30.0
 """How long the group may wait for members that do not answer, besides a session: aiokafka's rebalance
 timeout."""
@@ -68,6 +71,7 @@ class Watchdog:
         self._session = session
         self._marks: dict[Partition, tuple[tuple[int, int], float]] = {}
         self._warned: set[Partition] = set()
+        self._looked_at = self._awake_since = clock.elapsed()
 
     async def run(self) -> None:
         """Look once a second until cancelled.
@@ -90,30 +94,35 @@ class Watchdog:
             BrokerUnreachable: the group assigns nothing.
         """
         now = self._clock.elapsed()
-        self._look_at_the_group(now)
-        unanswered = self._unanswered_since()
-        waiting = unanswered is not None and now - unanswered > self._session / 2
+        if now - self._looked_at > SLEPT_SECONDS:
+            self._awake_since = now
+        self._looked_at = now
+        unanswered = self._waited(self._unanswered_since())
+        self._look_at_the_group(unanswered, self._waited(self._unassigned_since()))
+        waiting = unanswered > self._session / 2
         owned = list(self._owned())
         self._marks = {partition: self._marks[partition] for partition in owned if partition in self._marks}
         self._warned.intersection_update(owned)
         for partition in owned:
-            since = partition.under_way_since
-            if since is not None and now - since > self._stall:
+            if self._waited(partition.under_way_since) > self._stall:
                 raise EngineFault(
                     f"the agent has not finished a batch of partition {partition.number} for "
                     f"{self._stall:g} s (CARTPULSE_STALL_SECONDS)"
                 )
             self._look_at(partition, now, waiting=waiting)
 
-    def _look_at_the_group(self, now: float) -> None:
-        unanswered, unassigned = self._unanswered_since(), self._unassigned_since()
-        if unanswered is not None and now - unanswered > self._patience:
+    def _waited(self, since: float | None) -> float:
+        """Seconds since a moment, as far as the process was awake; 0 for none."""
+        return 0.0 if since is None else self._looked_at - max(since, self._awake_since)
+
+    def _look_at_the_group(self, unanswered: float, unassigned: float) -> None:
+        if unanswered > self._patience:
             raise DeliveryFailed(
                 f"the group has accepted no commit for {self._patience:g} s: is the broker up, and is the "
                 "topic of purchases there? (twice CARTPULSE_SEND_DEADLINE_SECONDS)"
             )
         limit = self._patience + self._session + REJOIN_SECONDS
-        if unassigned is not None and now - unassigned > limit:
+        if unassigned > limit:
             raise BrokerUnreachable(
                 f"the group has assigned nothing for {limit:g} s: is the broker up? (twice "
                 "CARTPULSE_SEND_DEADLINE_SECONDS, and what a rebalance may take)"
@@ -130,7 +139,7 @@ class Watchdog:
             self._marks[partition] = (mark, now)
             self._warned.discard(partition)
             return
-        still = now - since
+        still = self._waited(since)
         said = (
             f"partition {partition.number} has stood still for {still:.0f} s at offset "
             f"{delivery.acknowledged}, with {lag} purchases to apply"

@@ -9,9 +9,10 @@ from aiokafka.structs import TopicPartition
 
 from streams.closing import close
 from streams.connections import NEVER_MS, Connections
-from streams.errors import SettingsError
+from streams.errors import DeliveryFailed, SettingsError, TopicMismatch
 from streams.in_transactions import FENCED
 from streams.recovery import read_to_end
+from streams.settings import Settings
 from streams.topics import create_topics
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from streams.apache_kafka import ApacheKafka
     from streams.broker import LocalBroker
-    from streams.settings import Settings
 
 
 async def test_the_member_never_leaves_for_want_of_fetches_and_the_reader_has_no_group(
@@ -99,3 +99,21 @@ async def test_rows_have_a_producer_of_their_own(
     assert outputs is not rows
     for producer in (outputs, rows):
         await producer.stop()
+
+
+async def test_a_topic_that_is_gone_is_the_reason_of_a_send_that_failed(
+    tansu: LocalBroker, fresh_settings: Callable[..., Settings]
+) -> None:
+    settings, failed = fresh_settings(tansu), DeliveryFailed("not acknowledged")
+    connections = Connections(settings)
+    why = await connections.why(failed)
+    assert isinstance(why, TopicMismatch)
+    assert settings.changelog_topic in str(why)
+    await create_topics(settings)
+    assert await connections.why(failed) is failed
+
+
+async def test_a_broker_that_is_away_gives_no_other_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.connections.WHY_SECONDS", 0.5)
+    failed = DeliveryFailed("not acknowledged")
+    assert await Connections(Settings(kafka_broker="127.0.0.1:1")).why(failed) is failed

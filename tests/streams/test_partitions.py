@@ -106,6 +106,20 @@ async def running(
             task.cancel()
 
 
+@pytest.fixture
+def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watchdog that looks often."""
+    monkeypatch.setattr("streams.watchdog.LOOK_SECONDS", 0.005)
+
+
+async def waiting(service: Service, seconds: int) -> None:
+    """Let time pass, awake, until the worker ends."""
+    for _ in range(0, seconds, 5):
+        service.clock.at += 5
+        await asyncio.sleep(0.02)
+    await until(lambda: service.reason)
+
+
 def fill(logs: FakeLogs, count: int, *, source: TopicPartition = SOURCES[0]) -> FakeLogs:
     for _ in range(count):
         number = logs.end(source)
@@ -520,32 +534,38 @@ async def test_a_commit_that_fails_for_a_moment_renews_nothing_and_ends_nothing(
         assert service.reason is None
 
 
-async def test_a_group_that_accepts_no_commit_for_too_long_ends_the_worker() -> None:
+async def test_a_group_that_accepts_no_commit_for_too_long_ends_the_worker(
+    watchful: None,
+) -> None:
+    del watchful
     async with running(fill(FakeLogs(), 5)) as service:
         service.kafka.group.refuse = CommitFailedError()
         await service.assigned(*SOURCES)
         await until(lambda: service.counts["commits_refused"])
-        service.clock.at += 121
-        await until(lambda: service.reason)
+        await waiting(service, 121)
         assert isinstance(service.reason, DeliveryFailed)
         assert "has accepted no commit for 120 s" in str(service.reason)
 
 
-async def test_a_group_that_takes_the_partitions_and_assigns_nothing_ends_the_worker() -> None:
+async def test_a_group_that_takes_the_partitions_and_assigns_nothing_ends_the_worker(
+    watchful: None,
+) -> None:
+    del watchful
     async with running() as service:
         await service.assigned(*SOURCES)
         await service.kafka.group.listener.on_partitions_revoked(set(SOURCES))
-        service.clock.at += 152
-        await until(lambda: service.reason)
+        await waiting(service, 152)
         assert isinstance(service.reason, BrokerUnreachable)
 
 
-async def test_an_agent_that_does_not_finish_its_batch_ends_the_worker() -> None:
+async def test_an_agent_that_does_not_finish_its_batch_ends_the_worker(
+    watchful: None,
+) -> None:
+    del watchful
     async with running(fill(FakeLogs(), 5), agent=False) as service:
         await service.assigned(*SOURCES)
         await until(lambda: service.owned[0].under_way_since is not None)
-        service.clock.at += 61
-        await until(lambda: service.reason)
+        await waiting(service, 61)
         assert "has not finished a batch" in str(service.reason)
 
 

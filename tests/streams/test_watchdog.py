@@ -147,6 +147,17 @@ def test_after_the_broker_is_back_a_partition_has_its_whole_time_again() -> None
     yard.pass_seconds(55)
 
 
+def test_a_worker_that_was_stopped_or_suspended_as_a_whole_is_not_stuck() -> None:
+    yard = Yard()
+    yard.partition.under_way_since = yard.unanswered = yard.clock.elapsed()
+    yard.pass_seconds(20)
+    yard.clock.at += 10_000
+    yard.watchdog.look()
+    yard.pass_seconds(55)
+    with pytest.raises((EngineFault, DeliveryFailed)):
+        yard.pass_seconds(10)
+
+
 def test_a_group_that_assigns_nothing_ends_the_worker() -> None:
     yard = Yard()
     yard.owned, yard.unassigned = [], yard.clock.elapsed()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 
 from cartpulse.go_live import live
 from streams.clients import producer_options
+from streams.housekeeping import tick
+from streams.recovery import digest
 from tests.proof.scenario import scenario
 
 if TYPE_CHECKING:
@@ -22,17 +24,25 @@ SOON = timedelta(minutes=30)
 minutes ahead of the broker's time."""
 
 
-def tick_due_soon() -> dict[str, Any]:
-    """Boundary and lateness with which the next tick of a live service is due in half an hour."""
-    due = datetime.now(UTC) + SOON
+def next_tick_soon(stage: Stage) -> None:
+    """Give the service a boundary and a lateness with which its next tick is due in half an hour."""
+    due = (datetime.now(UTC) + SOON).replace(second=0, microsecond=0)
     minutes = due.hour * 60 + due.minute
     hour = min(12, minutes // 60)
-    return {"boundary_hour": hour, "lateness_minutes": minutes - hour * 60}
+    shape = {"boundary_hour": hour, "lateness_minutes": minutes - hour * 60}
+    stage.settings = stage.settings.model_copy(update=shape)
+    not_of_the_load(stage, tick(int(due.timestamp() * 1_000), stage.settings.ledger))
+
+
+def not_of_the_load(stage: Stage, value: bytes) -> None:
+    """A record that somebody else may write to every partition."""
+    stage.load.in_doubt |= {(partition, digest(value)) for partition in range(stage.settings.partitions)}
 
 
 async def go_live(stage: Stage) -> None:
     """As `cartpulse go-live` does."""
     record = live(datetime.now(UTC))
+    not_of_the_load(stage, record.value)
     async with AIOKafkaProducer(**producer_options(stage.settings, idempotent=True)) as producer:
         for partition in range(stage.settings.partitions):
             topic = stage.settings.purchases_topic
@@ -42,7 +52,7 @@ async def go_live(stage: Stage) -> None:
 @scenario("a worker's clock an hour ahead", runs=1, settings={"clock": "wall"}, seconds=40)
 async def ahead(stage: Stage, chance: random.Random) -> None:
     """Its ticks are refused as events from the future, and no day closes early; then it is killed."""
-    stage.settings = stage.settings.model_copy(update=tick_due_soon())
+    next_tick_soon(stage)
     worker = stage.start(CLOCK_OFFSET_SECONDS=str(HOUR))
     stage.load.start()
     await stage.until_applied(chance.randrange(500, stage.load.events // 3))
@@ -62,7 +72,7 @@ async def ahead(stage: Stage, chance: random.Random) -> None:
 @scenario("a worker's clock an hour behind", runs=1, settings={"clock": "wall"}, seconds=40)
 async def behind(stage: Stage, chance: random.Random) -> None:
     """Beside one whose clock is right; which of them owns a partition changes nothing."""
-    stage.settings = stage.settings.model_copy(update=tick_due_soon())
+    next_tick_soon(stage)
     worker = stage.start(CLOCK_OFFSET_SECONDS=str(-HOUR))
     stage.start()
     stage.load.start()
