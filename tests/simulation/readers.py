@@ -93,16 +93,6 @@ class Reader:
         """As of the last fetch."""
         return self._highwaters.get(partition)
 
-    def last_stable_offset(self, partition: TopicPartition) -> int | None:
-        """Not told: what is fetched ends there."""
-        del partition
-        return None
-
-    def partitions_for_topic(self, topic: str) -> set[int] | None:
-        """Not told: nobody adds any."""
-        del topic
-        return None
-
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Log starts."""
         broker = self._broker

@@ -135,10 +135,6 @@ class SimulatedConnections:
         """Whether deliveries are transactions."""
         return self._worker.plan.guarantee == "exactly_once"
 
-    async def why(self, reason: Exception) -> Exception:
-        """Nothing is known beyond what was said."""
-        return reason
-
     async def transactional(self, partition: int) -> TransactionalSender:
         """Of one partition, its producer id obtained."""
         worker = self._worker

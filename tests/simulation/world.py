@@ -155,15 +155,16 @@ class World:
         self._all.append(worker)
 
     def _look(self) -> None:
-        stale = [number for number in range(self.plan.partitions) if self.oracle.stale(number)]
-        if self.oracle.settled() and not stale:
+        settled = self.oracle.settled()
+        stale = [number for number in range(self.plan.partitions) if settled and self.oracle.stale(number)]
+        if settled and not stale:
             self.loop.halt()
             self.oracle.judge()
         elif self.loop.time() > FAULT_SECONDS + PATIENCE:
             what = f"stale rows stay the last of their keys in {stale}" if stale else "not all is applied"
             self.violated(f"{what} after {PATIENCE:g} s of peace")
         else:
-            if stale and self.oracle.settled() and not self._anew:
+            if stale and not self._anew:
                 self._anew = True
                 self._all_anew()
             self.loop.later(0.02, self._look)
@@ -271,6 +272,7 @@ def quiet() -> Iterator[None]:
     disabled, collecting = logging.root.manager.disable, gc.isenabled()
     logging.disable(logging.CRITICAL)
     gc.disable()
+    gc.freeze()
     try:
         with mock.patch("streams.memory.gc"):
             yield
@@ -278,6 +280,7 @@ def quiet() -> Iterator[None]:
         logging.disable(disabled)
         if collecting:
             gc.enable()
+        gc.unfreeze()
         gc.collect()
 
 
