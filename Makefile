@@ -2,15 +2,17 @@
 # `make demo ARGS="--json demo.json"` and `make test ARGS="-k topics"` hand options on.
 
 ARGS ?=
+SCHEDULES ?= 10000
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup test prove lint types imports docs docs-check check demo format lock clean
+.PHONY: help setup test prove mutants lint types imports docs docs-check check demo format lock clean
 
 help:
 	@echo "make demo   replay a year of real purchases and show what came out"
 	@echo "make test   run all tests that can run here, and say which cannot and why"
 	@echo "make prove  break things on Apache Kafka for an hour and more, and count what was lost or doubled"
+	@echo "make mutants  put known faults into a copy of the engine, and see that a test notices each"
 	@echo "make check  what CI asks for: lint, types, import rules, generated docs, tests"
 	@echo "also: setup, lint, format, types, imports, docs, docs-check, lock, clean"
 
@@ -26,8 +28,13 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
 
+# First without a broker, in virtual time; SCHEDULES=0 leaves that out.
 prove: setup
+	@$(BIN)/python -m tests.simulation --schedules $(SCHEDULES)
 	@$(BIN)/python -m tests.proof $(ARGS)
+
+mutants: setup
+	@$(BIN)/python -m tests.mutations $(ARGS)
 
 check: lint types imports docs-check test
 

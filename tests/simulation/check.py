@@ -196,6 +196,16 @@ class Oracle:
                 return False
         return True
 
+    def stale(self, number: int) -> bool:
+        """Whether the last row of some key in the changelog is not its greatest: compaction would keep it."""
+        greatest: dict[bytes, tuple[int, int]] = {}
+        last: dict[bytes, tuple[int, int]] = {}
+        for record in self._broker.log(TopicPartition(self._settings.changelog_topic, number)).visible():
+            key = record.key or b""
+            last[key] = header(record.value or b"")[1:3]
+            greatest[key] = max(greatest.get(key, (-1, -1)), last[key])
+        return greatest != last
+
     def judge(self) -> None:
         """Compare the logs with the replay of the source."""
         settings, broker = self._settings, self._broker

@@ -64,6 +64,7 @@ class Fetched(NamedTuple):
     records: list[Record]
     following: int
     highwater: int
+    stable: int
 
 
 class Log:
@@ -152,8 +153,8 @@ class Log:
                 if record.offset >= start:
                     found.append(record)
                     if len(found) == most:
-                        return Fetched(found, record.offset + 1, self.end)
-        return Fetched(found, max(start, limit), self.end)
+                        return Fetched(found, record.offset + 1, self.end, self.stable)
+        return Fetched(found, max(start, limit), self.end, self.stable)
 
     def compact(self, before: float) -> None:
         """Keep the last of every key among the stable records older than a moment."""

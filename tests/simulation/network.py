@@ -62,6 +62,7 @@ class Network:
         self._life: int | None = 1
         self._lives = 1
         self._flights: dict[int, _Flight] = {}
+        self._cut: dict[str, float] = {}
         self._number = 0
 
     @property
@@ -92,7 +93,7 @@ class Network:
         answer = self._loop.create_future()
         chance, weather = self._chance, self.weather
         flight = _Flight(LANE.get(), act, answer)
-        after = self._way()
+        after = self._way(flight.lane)
         if chance.random() < weather.lost:
             kind = chance.randrange(3)
             flight.answer = None
@@ -106,6 +107,14 @@ class Network:
             after = link.arrived - self._loop.time()
         self._send(flight, after)
         return await answer
+
+    def cut(self, lane: Lane, seconds: float) -> None:
+        """Nothing passes to or from a process for a while; what is on its way comes after that."""
+        self._cut[lane.name] = self._loop.time() + seconds
+
+    def mend(self) -> None:
+        """What is sent from now on passes again."""
+        self._cut.clear()
 
     def crashed(self, lane: Lane) -> None:
         """What a dead process has sent may be lost, or arrive, or arrive late."""
@@ -121,10 +130,11 @@ class Network:
             if kind == 1:
                 self._send(flight, self._chance.random() * self.weather.latest)
 
-    def _way(self) -> float:
+    def _way(self, lane: Lane) -> float:
         weather, chance = self.weather, self._chance
         times = chance.random() * 100 if chance.random() < weather.slow else 1.0
-        return weather.delay * (0.5 + chance.random()) * times
+        held = max(0.0, self._cut.get(lane.name, 0.0) - self._loop.time())
+        return held + weather.delay * (0.5 + chance.random()) * times
 
     def _send(self, flight: _Flight, after: float) -> None:
         self._number += 1
@@ -140,25 +150,23 @@ class Network:
         try:
             done = flight.act()
         except KafkaError as error:
-            self._back(flight.answer, life, None, error)
+            self._back(flight, life, None, error)
             return
         if isinstance(done, asyncio.Future):
             done.add_done_callback(
                 lambda done: self._back(
-                    flight.answer,
+                    flight,
                     life,
                     *((None, done.exception()) if done.exception() else (done.result(), None)),
                 ),
                 context=self._loop.outside,
             )
         else:
-            self._back(flight.answer, life, done, None)
+            self._back(flight, life, done, None)
 
-    def _back(
-        self, answer: asyncio.Future[Any] | None, life: int, value: Any, error: BaseException | None
-    ) -> None:
-        if answer is not None:
-            self._loop.later(self._way(), self._deliver, answer, life, value, error)
+    def _back(self, flight: _Flight, life: int, value: Any, error: BaseException | None) -> None:
+        if flight.answer is not None:
+            self._loop.later(self._way(flight.lane), self._deliver, flight.answer, life, value, error)
 
     def _deliver(
         self, answer: asyncio.Future[Any], life: int, value: Any, error: BaseException | None

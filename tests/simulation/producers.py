@@ -57,6 +57,7 @@ class Sender:
         broker: the model.
         limit: most records of one batch.
         sends: is told of every batch in the step in which it is given away.
+        lands: is told where a batch was appended.
         patience: seconds after which a producer that is not idempotent gives up.
     """
 
@@ -66,9 +67,11 @@ class Sender:
         *,
         limit: int,
         sends: Callable[[TopicPartition, Sequence[Content]], None],
+        lands: Callable[[TopicPartition, int], None],
         patience: float,
     ) -> None:
-        self._broker, self._limit, self._sends, self._patience = broker, limit, sends, patience
+        self._broker, self._limit, self._patience = broker, limit, patience
+        self._sends, self._lands = sends, lands
         self._id = broker.new_id() if broker.transactional else None
         self._sequences: dict[TopicPartition, int] = {}
         self._locks: dict[TopicPartition, asyncio.Lock] = {}
@@ -117,6 +120,7 @@ class Sender:
                         return
                     await asyncio.sleep(BACKOFF)
                 else:
+                    self._lands(target, base)
                     if not future.done():
                         future.set_result(Acknowledgement(base))
                     return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from tests.simulation.producers import BACKOFF
 
@@ -31,25 +31,35 @@ class Reader:
     Args:
         broker: the model.
         committed: whether it reads committed records only.
+        assigned: is told what it is assigned by hand.
     """
 
-    def __init__(self, broker: Broker, *, committed: bool) -> None:
-        self._broker, self._committed = broker, committed
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        committed: bool,
+        assigned: Callable[[Sequence[TopicPartition]], None] = lambda _: None,
+    ) -> None:
+        self._broker, self._committed, self._assigned_by_hand = broker, committed, assigned
         self._positions: dict[TopicPartition, int | None] = {}
         self._highwaters: dict[TopicPartition, int] = {}
+        self._stable_offsets: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._buffers: dict[TopicPartition, tuple[int, Fetched]] = {}
         self._fetching: asyncio.Task[None] | None = None
-        self._error: KafkaError | None = None
+        self._errors: dict[TopicPartition, KafkaError] = {}
         self._assignment = 0
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """By hand."""
+        self._assigned_by_hand(partitions)
         self._take(partitions)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Set a position; what is fetched for another is dropped."""
-        assert partition in self._positions, "not assigned"
+        if partition not in self._positions:
+            raise IllegalStateError(f"{partition} is not assigned")
         self._positions[partition] = offset
 
     def pause(self, *partitions: TopicPartition) -> None:
@@ -62,23 +72,26 @@ class Reader:
 
     async def position(self, partition: TopicPartition) -> int:
         """Where it is."""
-        offset = self._positions[partition]
-        assert offset is not None, "it has no position"
+        offset = self._positions.get(partition)
+        if offset is None:
+            raise IllegalStateError(f"{partition} is not assigned, or not sought")
         return offset
+
+    def assignment(self) -> Sequence[TopicPartition]:
+        """What it is assigned, in an order that no hash decides."""
+        return list(self._positions)
+
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        """Of the topic, as far as it is known."""
+        return set(range(sum(partition.topic == topic for partition in self._broker.logs)))
+
+    def last_stable_offset(self, partition: TopicPartition) -> int | None:
+        """As of the last fetch."""
+        return self._stable_offsets.get(partition)
 
     def highwater(self, partition: TopicPartition) -> int | None:
         """As of the last fetch."""
         return self._highwaters.get(partition)
-
-    def last_stable_offset(self, partition: TopicPartition) -> int | None:
-        """Not told: what is fetched ends there."""
-        del partition
-        return None
-
-    def partitions_for_topic(self, topic: str) -> set[int] | None:
-        """Not told: nobody adds any."""
-        del topic
-        return None
 
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Log starts."""
@@ -101,14 +114,14 @@ class Reader:
         until = loop.time() + timeout_ms / 1_000
         while True:
             await self._ready()
-            found = self._drain(partitions, max_records)
+            found = self._drain(partitions or tuple(self._positions), max_records)
             self._prefetch(max_records)
             left = until - loop.time()
             if found or left <= 0:
                 return found
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error
+            for partition in partitions or self._positions:
+                if partition in self._errors:
+                    raise self._errors.pop(partition)
             if self._fetching is not None:
                 await asyncio.wait([self._fetching], timeout=left)
             else:
@@ -127,6 +140,8 @@ class Reader:
         self._assignment += 1
         self._positions = dict.fromkeys(partitions, None)
         self._highwaters.clear()
+        self._stable_offsets.clear()
+        self._errors.clear()
         self._paused.clear()
 
     def _drain(self, partitions: Sequence[TopicPartition], most: int) -> dict[TopicPartition, list[Any]]:
@@ -176,9 +191,9 @@ class Reader:
             fetched = await broker.network.ask(
                 lambda: broker.fetch(offsets, most, FETCH_SECONDS, committed=self._committed)
             )
-        except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+        except OffsetOutOfRangeError as error:
             if assignment == self._assignment:
-                self._error = error
+                self._errors.update(dict.fromkeys(error.args[0], error))
             return
         except (KafkaError, _Reassigned):
             await asyncio.sleep(BACKOFF)
@@ -188,6 +203,7 @@ class Reader:
         for partition, answer in fetched.items():
             if self._positions[partition] == offsets[partition]:
                 self._highwaters[partition] = answer.highwater
+                self._stable_offsets[partition] = answer.stable
                 self._buffers[partition] = (offsets[partition], answer)
 
     async def _begin_at(self, partition: TopicPartition) -> None:
@@ -198,7 +214,7 @@ class Reader:
             raise _Reassigned
         if self._positions[partition] is None:
             if offset is None:
-                raise NoOffsetForPartitionError(partition)
+                self._errors[partition] = NoOffsetForPartitionError(partition)
             self._positions[partition] = offset
 
     async def _insist(self, act: Callable[[], Any]) -> Any:

@@ -32,6 +32,8 @@ class Fault(NamedTuple):
     steps: int = 0
     """How many steps of the worker later, so that any await may be the last."""
     seconds: float = 0.0
+    moment: str = "any"
+    """From when on the steps are counted: `any`, or the next time it sends `rows` or `outputs`."""
 
 
 class Purchase(NamedTuple):
@@ -62,6 +64,8 @@ class Schedule:
     busy: float
     slow: float
     """Seconds that the agent may take over a batch."""
+    standbys: int
+    """Partitions of others that a worker keeps a warm copy of."""
     join_delay: float
     weather: Weather
     purchases: tuple[Purchase, ...]
@@ -75,7 +79,9 @@ class Schedule:
             f"ids, {self.weather}"
         )
         for fault in self.faults:
-            after = f"worker {fault.worker}, {fault.steps} steps later, {fault.seconds:.2f} s"
+            after = (
+                f"worker {fault.worker}, {fault.moment} moment + {fault.steps} steps, {fault.seconds:.2f} s"
+            )
             yield f"  at {fault.at:.3f} {fault.kind}: {after}"
 
 
@@ -97,6 +103,7 @@ def schedule(seed: int, guarantee: Guarantee) -> Schedule:
         batch_outputs=chance.choice((1, 3, 50)),
         busy=chance.choice((0.0, 0.05, 0.3)),
         slow=chance.choice((0.0, 0.0, 0.05, 0.3)),
+        standbys=chance.choice((0, 0, 1)),
         join_delay=chance.choice((0.0, 0.0, 0.3)),
         weather=Weather(
             delay=chance.choice((0.0005, 0.002, 0.01)),
@@ -127,13 +134,13 @@ def _purchases(chance: random.Random, partitions: int, *, holes: bool) -> Iterat
 
 def _faults(chance: random.Random) -> Iterator[Fault]:
     kinds = chance.sample(
-        ("kill", "pause", "stop", "join", "two joins", "down", "kick", "storm", "compact"),
+        ("kill", "pause", "stop", "join", "two joins", "down", "kick", "storm", "compact", "cut"),
         chance.randrange(1, 6),
     )
     for _ in range(chance.randrange(1, 7)):
         at, kind, worker = chance.random() * FAULT_SECONDS, chance.choice(kinds), chance.randrange(4)
         steps = chance.choice((0, chance.randrange(10), chance.randrange(60)))
-        if kind == "pause":
+        if kind in ("pause", "cut"):
             seconds = SESSION * chance.choice((0.2, 0.6, 1.2, 2.5))
         elif kind == "down":
             seconds = SESSION * chance.choice((0.1, 0.8, 1.6))
@@ -142,4 +149,5 @@ def _faults(chance: random.Random) -> Iterator[Fault]:
         if kind == "two joins":
             yield Fault(at, "join", worker)
             at, kind = at + chance.random() * 0.3, "join"
-        yield Fault(at, kind, worker, steps, seconds)
+        moment = chance.choice(("any", "any", "rows", "outputs"))
+        yield Fault(at, kind, worker, steps, seconds, moment)

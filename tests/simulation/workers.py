@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
     from tests.simulation.broker import Broker
     from tests.simulation.logs import Content
-    from tests.simulation.schedule import Schedule
+    from tests.simulation.schedule import Fault, Schedule
 
 ROWS = 10_000
 """Most rows of a record batch; the ledger cuts long before."""
@@ -96,6 +96,7 @@ class SimulatedConnections:
         self._options = {
             "limit": worker.plan.batch_outputs,
             "sends": worker.sends,
+            "lands": worker.lands,
             "patience": worker.settings.send_deadline_seconds,
         }
 
@@ -122,7 +123,7 @@ class SimulatedConnections:
     async def reader(self) -> Reader:
         """One without a group."""
         await self._reach()
-        return Reader(self._broker, committed=self._broker.transactional)
+        return Reader(self._broker, committed=self._broker.transactional, assigned=self._worker.reads)
 
     async def producers(self) -> tuple[Sender, Sender]:
         """For outputs and for rows."""
@@ -152,6 +153,7 @@ class SimulatedConnections:
                 await producer.start()
         except TimeoutError as reason:
             raise DeliveryFailed("no coordinator of transactions") from reason
+        worker.fences(partition)
         return producer
 
     async def _reach(self) -> None:
@@ -186,12 +188,18 @@ class Worker:
         violated: Callable[[str], None],
         ended: Callable[[Worker], None],
     ) -> None:
-        self.name, self.plan, self.settings, self.broker = name, plan, settings, broker
+        self.name, self.plan, self.broker = name, plan, broker
+        # A name of its own decides which partitions it follows as a standby.
+        self.settings = settings.model_copy(update={"group_instance_id": name})
         self.reason: BaseException | None = None
         self.member: Member | None = None
         self.service: Partitions | None = None
         self._violated, self._ended = violated, ended
         self._stopping = False
+        self.blow: tuple[Fault, Callable[[], None]] | None = None
+        self._fenced: dict[int, Any] = {}
+        self._under_way: dict[int, tuple[Any, int]] = {}
+        self._overtaken: dict[int, Any] = {}
         self.lane = broker.loop.lane(name, plan.busy)
         broker.note(name, "starts")
         broker.loop.start(self.lane, self._main())
@@ -242,14 +250,39 @@ class Worker:
         self.broker.note(self.name, "is stopped for", round(seconds, 3))
         self.lane.free_at = self.broker.loop.time() + seconds
 
+    def befall(self, fault: Fault, blow: Callable[[], None]) -> None:
+        """Let something happen to it, some steps from now or from a moment to come."""
+        if fault.moment == "any":
+            self.lane.after(fault.steps, blow)
+        else:
+            self.blow = (fault, blow)
+
     def notes(self, target: TopicPartition, contents: Sequence[Content]) -> None:
-        """Trace what a producer is given."""
+        """Trace what a producer is given; some blows wait for that."""
         self.broker.note(self.name, "sends", target.topic, target.partition, len(contents))
+        rows = target.topic == self.settings.changelog_topic
+        if self.blow is not None and rows == (self.blow[0].moment == "rows"):
+            fault, blow = self.blow
+            self.blow = None
+            self.lane.after(fault.steps, blow)
 
     def sends(self, target: TopicPartition, contents: Sequence[Content]) -> None:
         """The same; what is sent counts at once, so it has to be permitted."""
         self.notes(target, contents)
         self.permitted(target.partition, "sends")
+        if target.topic == self.settings.changelog_topic and self.service is not None:
+            partition = self.service.owned.get(target.partition)
+            if partition is not None and partition is self._overtaken.get(target.partition):
+                self._violated(f"{self.name} goes on though rows of others are between its own in {target}")
+            if partition is not None and partition.delivery is not None:
+                self._under_way[target.partition] = (partition, partition.delivery.base)
+
+    def lands(self, target: TopicPartition, base: int) -> None:
+        """Judge where rows came to lie: with those of others before them, the state has to be read again."""
+        if target.topic == self.settings.changelog_topic:
+            partition, expected = self._under_way.get(target.partition, (None, base))
+            if base != expected:
+                self._overtaken[target.partition] = partition
 
     def permitted(self, number: int, what: str) -> None:
         """Judge an act for a partition: it must be by an epoch that is not over, under a lease."""
@@ -259,6 +292,22 @@ class Worker:
             self._violated(f"{self.name} {what} for partition {number} without an epoch")
         if self.member is None or now >= self.member.proven_at + SESSION / 2:
             self._violated(f"{self.name} {what} for partition {number} without a lease")
+
+    def fences(self, number: int) -> None:
+        """Take note of a producer id that was obtained."""
+        if self.service is not None:
+            self._fenced[number] = self.service.owned.get(number)
+
+    def reads(self, partitions: Sequence[TopicPartition]) -> None:
+        """Judge a recovery's look into a changelog: nobody else may be able to write to it any more."""
+        task = asyncio.current_task()
+        standby = task is not None and getattr(task.get_coro(), "__qualname__", "") == "Standbys.run"
+        if self.plan.guarantee == "at_least_once" or standby or self.service is None:
+            return
+        for topic, number in partitions:
+            owned = self.service.owned.get(number)
+            if topic == self.settings.changelog_topic and self._fenced.get(number) is not owned:
+                self._violated(f"{self.name} reads the changelog of {number} before it has fenced others off")
 
     def _last_resort(self, seconds: float) -> None:
         del seconds

@@ -1,0 +1,364 @@
+"""The mutations: what is changed where, and what has to notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AT_LEAST_ONCE = ("-m", "tests.simulation", "--schedules=400", "--guarantee=at_least_once")
+EXACTLY_ONCE = ("-m", "tests.simulation", "--schedules=400", "--guarantee=exactly_once")
+
+
+class Edit(NamedTuple):
+    """A text that stands exactly once in a file, and what takes its place."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Misfit(Exception):  # noqa: N818 - it says what is wrong
+    """The text of an edit is not there exactly once: the code has changed, and the mutation has to follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One fault.
+
+    Args:
+        name: what is wrong then.
+        edits: how it is made.
+        noticed_by: arguments of Python for a command that must fail.
+    """
+
+    name: str
+    edits: tuple[Edit, ...]
+    noticed_by: tuple[str, ...]
+
+    def apply(self, tree: Path) -> None:
+        """Put it into a copy of the tree.
+
+        Raises:
+            Misfit: a text is not there exactly once.
+        """
+        for file, old, new in self.edits:
+            path = tree / file
+            text = path.read_text(encoding="utf-8")
+            if text.count(old) != 1:
+                raise Misfit(f"{self.name}: {file} holds {text.count(old)} times, not once:\n{old}")
+            path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _tests(*names: str) -> tuple[str, ...]:
+    return ("-m", "pytest", "-q", "-x", *names)
+
+
+MUTATIONS = (
+    Mutation(
+        "offsets are committed before their rows are acknowledged",
+        (
+            Edit(
+                "streams/commits.py",
+                "partition.source: partition.delivery.acknowledged",
+                "partition.source: partition.expected",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "rows are written after the step counts as acknowledged",
+        (
+            Edit(
+                "streams/in_order.py",
+                "        if step.rows and not await self._send_rows(step.rows):\n",
+                "        self.acknowledged = step.end\n        self._settled()\n"
+                "        if step.rows and not await self._send_rows(step.rows):\n",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "an epoch that is over may send",
+        (Edit("streams/lease.py", "            if self.over:\n                raise Revoked\n", ""),),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "fetched records are bound to an epoch a moment after they came",
+        (
+            Edit(
+                "streams/reading.py",
+                "            bound = [(self._owned.get(source.partition), raws) ",
+                "            await asyncio.sleep(0.3)\n"
+                "            bound = [(self._owned.get(source.partition), raws) ",
+            ),
+            Edit("streams/reading.py", "import functools\n", "import asyncio\nimport functools\n"),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "the clock row is left out",
+        (
+            Edit(
+                "streams/in_order.py",
+                "await self._send_rows(step.rows):",
+                "await self._send_rows(step.rows[:-1]):",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "the source is taken up at the last applied record, not behind it",
+        (Edit("streams/recovery.py", "following = clock.offset + 1", "following = clock.offset"),),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "of the changelog's records the last of every fetch is left out",
+        (
+            Edit(
+                "streams/recovery.py",
+                "            yield fetched[partition]",
+                "            yield fetched[partition][: max(1, len(fetched[partition]) - 1)]",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "outputs are not waited for",
+        (Edit("streams/in_order.py", "        if ahead is not None:\n            await ahead\n", ""),),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "a partition is not sought in the callback",
+        (Edit("streams/partitions.py", "        self._consumer.seek(source, 0)\n", ""),),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "a recovered partition without an offset is not sought",
+        (
+            Edit("streams/partitions.py", "        self._consumer.seek(source, 0)\n", ""),
+            Edit(
+                "streams/partitions.py",
+                "        self._consumer.seek(partition.source, opened.start)\n",
+                "        if opened.start:\n            self._consumer.seek(partition.source, opened.start)\n",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "what waits is cleared after the seek",
+        (
+            Edit(
+                "streams/partition.py",
+                "        self._runs.append(Run(",
+                "        self._runs.clear()\n        self._runs.append(Run(",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "the last row in the log wins, not the greatest",
+        (
+            Edit(
+                "streams/changelog.py",
+                "if known is not None and known > rank:",
+                "if False:",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "corrected rows are not written again",
+        (
+            Edit(
+                "streams/opening.py",
+                "for rows in recovered.corrections:",
+                "for rows in ():",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "there is no lease",
+        (
+            Edit(
+                "streams/lease.py",
+                "return self._clock.elapsed() < self._until",
+                "return True",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "a refused commit renews the lease",
+        (
+            Edit(
+                "streams/commits.py",
+                'self._counts.add("commits_refused")  # the group is about',
+                "lease.renew(asked)  # the group is about",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "the changelog position moves on whatever offset was acknowledged",
+        (Edit("streams/in_order.py", "        if base != self.base:\n", "        if base < 0:\n"),),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "a kept ledger is taken up whatever was written since",
+        (
+            Edit(
+                "streams/recovery.py",
+                "if kept.live and not kept.wrong and greatest.last == kept.witness:",
+                "if kept.live:",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "a ledger is kept that holds what is not acknowledged",
+        (Edit("streams/partition.py", "clean = self.idle and self.sound", "clean = True"),),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "a standby forgets which rows have to be written again",
+        (
+            Edit(
+                "streams/standby.py",
+                "warm.wrong = (warm.wrong - greatest.rows.keys()) | greatest.corrected | set(older)",
+                "warm.wrong = set()",
+            ),
+        ),
+        _tests("tests/streams/test_standby.py"),
+    ),
+    Mutation(
+        "an interrupted sweep waits for a purchase",
+        (
+            Edit(
+                "streams/partition.py",
+                "self._turn.set()  # a sweep that was interrupted goes on, whether records come or not",
+                "pass",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "what is committed is asked after the changelog is read",
+        (
+            Edit(
+                "streams/opening.py",
+                "                committed=committed,\n",
+                "                committed=await self._consumer.committed(partition.source),\n",
+            ),
+        ),
+        _tests("tests/streams/test_partitions.py"),
+    ),
+    Mutation(
+        "halving drops a record",
+        (
+            Edit(
+                "streams/isolation.py",
+                "[run.part(0, middle), run.part(middle, len(run))]",
+                "[run.part(0, middle), run.part(middle, max(middle + 1, len(run) - 1))]",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "batches travel over a plain Faust channel",
+        (Edit("streams/channel.py", "        return self._batches\n", "        return super().queue\n"),),
+        _tests("tests/streams/test_channel.py"),
+    ),
+    Mutation(
+        "the producer id is taken after the changelog is read",
+        (
+            Edit(
+                "streams/opening.py",
+                "await self._connections.transactional(partition.number) if self._exactly_once else None",
+                "None",
+            ),
+            Edit(
+                "streams/opening.py",
+                "        delivery = self._delivery(partition, producer, recovered, start=start)\n",
+                "        if self._exactly_once:\n"
+                "            producer = await self._connections.transactional(partition.number)\n"
+                "        delivery = self._delivery(partition, producer, recovered, start=start)\n",
+            ),
+        ),
+        EXACTLY_ONCE,
+    ),
+    Mutation(
+        "the position is left out of the transaction",
+        (
+            Edit(
+                "streams/in_transactions.py",
+                "self._producer.send_offsets_to_transaction({self._source: steps[-1].end}, self._group)",
+                "asyncio.sleep(0)",
+            ),
+        ),
+        EXACTLY_ONCE,
+    ),
+    Mutation(
+        "rows have a transaction of their own, behind that of the outputs",
+        (
+            Edit(
+                "streams/in_transactions.py",
+                "        base, _, *_ = await asyncio.gather(\n",
+                "        await asyncio.gather(*outputs)\n"
+                "        await self._epoch.permit()\n"
+                "        await self._producer.commit_transaction()\n"
+                "        await self._producer.begin_transaction()\n"
+                "        outputs = ()\n"
+                "        base, _, *_ = await asyncio.gather(\n",
+            ),
+        ),
+        EXACTLY_ONCE,
+    ),
+    Mutation(
+        "a fenced producer counts as delivered",
+        (
+            Edit(
+                "streams/in_transactions.py",
+                "            self._open = False\n            self._fenced()\n            return 0\n",
+                "            self._open = False\n            return len(steps)\n",
+            ),
+        ),
+        EXACTLY_ONCE,
+    ),
+    Mutation(
+        "a fenced producer is taken for an end of the epoch",
+        (
+            Edit(
+                "streams/in_transactions.py",
+                "            self._fenced()\n            return 0\n",
+                "            return 0\n",
+            ),
+        ),
+        EXACTLY_ONCE,
+    ),
+    Mutation(
+        "a transaction is committed without asking whether the epoch is over",
+        (
+            Edit(
+                "streams/in_transactions.py",
+                "        await self._epoch.permit()\n        self._open = False",
+                "        self._open = False",
+            ),
+        ),
+        EXACTLY_ONCE,
+    ),
+    Mutation(
+        "of the rows of several steps the first is kept, not the last",
+        (
+            Edit(
+                "streams/in_transactions.py",
+                "            rows.pop(key, None)\n            rows[key] = value\n",
+                "            rows.setdefault(key, value)\n",
+            ),
+        ),
+        EXACTLY_ONCE,
+    ),
+)
