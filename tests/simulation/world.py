@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import logging
 import random
+import tempfile
 import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -89,7 +91,7 @@ class World:
             web_port=0,
             delivery_guarantee=plan.guarantee,
             standby_partitions=plan.standbys,
-        )
+        ).model_copy(update=self._checkpoints())
         self.broker = Broker(
             self.loop,
             chance,
@@ -109,6 +111,19 @@ class World:
         self.workers: list[Worker] = []
         self._all: list[Worker] = []
         self._peace = self._anew = False
+
+    def _checkpoints(self) -> dict[str, Any]:
+        """Where workers keep them, in half of the schedules: all in one folder, in real files.
+
+        Drawn apart from all else, so that a seed's faults are the same with and without.
+        """
+        plan = self.plan
+        chance = random.Random(f"checkpoints {plan.guarantee} {plan.seed}")
+        self._folder = tempfile.TemporaryDirectory(prefix="cartpulse-simulation-")
+        return {
+            "checkpoint_dir": Path(self._folder.name) if chance.random() < 0.5 else None,
+            "checkpoint_seconds": chance.choice([0.2, 0.5, 1.0]),
+        }
 
     def note(self, *what: Any) -> None:
         """Write the trace."""
@@ -258,6 +273,7 @@ class World:
 
     def _forget(self) -> None:
         self.loop.forget()
+        self._folder.cleanup()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # what they would still do is never awaited
             for lane in [self.loop.world, *(worker.lane for worker in self._all)]:
@@ -274,7 +290,7 @@ def quiet() -> Iterator[None]:
     gc.disable()
     gc.freeze()
     try:
-        with mock.patch("streams.memory.gc"):
+        with mock.patch("streams.memory.gc"), mock.patch("streams.checkpoint_file.os.fsync"):
             yield
     finally:
         logging.disable(disabled)
