@@ -93,7 +93,7 @@ BROKERS_OWN = {"group.initial.rebalance.delay.ms": "3000", "group.min.session.ti
 
 @scenario(
     "the broker's own join delay and shortest session",
-    runs=2,
+    runs=1,
     broker="own",
     properties=BROKERS_OWN,
     settings={"session_timeout_ms": 6_000},

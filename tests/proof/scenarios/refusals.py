@@ -30,7 +30,7 @@ async def begun(stage: Stage, chance: random.Random) -> list[Worker]:
     return workers
 
 
-@scenario("a produce that is refused: message too large", runs=3, stall=None, seconds=30)
+@scenario("a produce that is refused: message too large", runs=2, stall=None, seconds=30)
 async def too_large(stage: Stage, chance: random.Random) -> None:
     """A topic takes no message any more that is as large as a worker's; then it does again."""
     topic = chance.choice(TOPICS)
@@ -47,7 +47,7 @@ async def too_large(stage: Stage, chance: random.Random) -> None:
 
 @scenario(
     "a produce that is not acknowledged in time",
-    runs=3,
+    runs=2,
     broker="own",
     stall=None,
     seconds=35,
