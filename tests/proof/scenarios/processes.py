@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 KILLS = 8
 
 
-@scenario("kill -9 of a worker", runs=7, events=9_000, seconds=28)
+@scenario("kill -9 of a worker", runs=7, events=9_000, seconds=40)
 async def kill(stage: Stage, chance: random.Random) -> None:
     """A random one at a random moment, again and again, and a new one joins each time."""
     for _ in range(chance.choice([1, 2, 3])):
