@@ -10,9 +10,9 @@ from aiokafka import TopicPartition
 
 from models.rows import CLOCK_KEY
 from streams.changelog import Greatest
-from streams.recovery import log_start, read_to_end
 from streams.topics import OUTPUTS
 from tests.proof.oracle import Found, Replay
+from tests.proof.reading import log_starts, read_all
 from tests.proof.watch import Watch
 from tests.proof.worker import FailingLedger
 from tests.support.cluster import Cluster, Job
@@ -268,38 +268,30 @@ class Stage(Cluster):
             for number in range(settings.partitions):
                 ledger = self.job.ledger(settings.ledger, number, settings.partitions)
                 self._replays.append(Replay(settings, number, ledger))
-        return [await self._caught_up(replay) for replay in self._replays]
-
-    async def _caught_up(self, replay: Replay) -> Outcome:
-        source = TopicPartition(self.settings.purchases_topic, replay.partition)
-        async for raws in read_to_end(self._reader, source, replay.position):
-            replay.take(raws)
-        replay.position = await self._reader.position(source)
-        return replay.finish()
+        topic = settings.purchases_topic
+        positions = {replay.partition: replay.position for replay in self._replays}
+        async for number, raws in read_all(self._reader, topic, positions):
+            self._replays[number].take(raws)
+        for replay in self._replays:
+            replay.position = await self._reader.position(TopicPartition(topic, replay.partition))
+        return [replay.finish() for replay in self._replays]
 
     async def rows_kept(self) -> tuple[int, int]:
         """How many rows of all changelogs a broker still has, and how many offsets they take."""
-        kept = ends = 0
-        for number in range(self.settings.partitions):
-            changelog = TopicPartition(self.settings.changelog_topic, number)
-            start = await log_start(self._reader, changelog, holes=True)
-            async for records in read_to_end(self._reader, changelog, start):
-                kept += len(records)
-            ends += await self._reader.position(changelog)
-        return kept, ends
+        topic, partitions = self.settings.changelog_topic, range(self.settings.partitions)
+        starts = await log_starts(self._reader, topic, partitions)
+        kept = sum([len(rows) async for _, rows in read_all(self._reader, topic, starts)])
+        return kept, sum([await self._reader.position(TopicPartition(topic, each)) for each in partitions])
 
     async def found(self) -> list[Found]:
         """What is on the broker, read from the first record by a consumer that reads what is committed."""
-        return [await self._found(number) for number in range(self.settings.partitions)]
-
-    async def _found(self, number: int) -> Found:
-        settings, found = self.settings, Found()
-        changelog, greatest = TopicPartition(settings.changelog_topic, number), Greatest()
-        start = await log_start(self._reader, changelog, holes=True)
-        async for records in read_to_end(self._reader, changelog, start):
-            greatest.take(records)
-        found.rows = in_one_format(greatest.rows)
+        settings, partitions = self.settings, range(self.settings.partitions)
+        starts = await log_starts(self._reader, settings.changelog_topic, partitions)
+        greatest = [Greatest() for _ in partitions]
+        async for number, records in read_all(self._reader, settings.changelog_topic, starts):
+            greatest[number].take(records)
+        found = [Found(in_one_format(each.rows)) for each in greatest]
         for topic in (*map(settings.topic, OUTPUTS), settings.dead_letters_topic):
-            async for records in read_to_end(self._reader, TopicPartition(topic, number), 0):
-                found.take(records)
+            async for number, records in read_all(self._reader, topic, dict.fromkeys(partitions, 0)):
+                found[number].take(records)
         return found

@@ -24,7 +24,7 @@ FAILOVER: Final = 14.0
 (`broker.session.timeout.ms`), and then the group's and the transactions' coordinators have to be found."""
 
 
-@scenario("kill -9 of the only broker", runs=10, broker="own", seconds=60, settings=SESSION, stall=BACK)
+@scenario("kill -9 of the only broker", runs=5, broker="own", seconds=60, settings=SESSION, stall=BACK)
 async def only_broker(stage: Stage, chance: random.Random) -> None:
     """It is away for a moment or longer than the session; at times a worker joins as soon as it is back."""
     stage.start()
@@ -45,14 +45,14 @@ async def only_broker(stage: Stage, chance: random.Random) -> None:
 
 
 @scenario(
-    "kill -9 of one of three brokers", runs=5, broker="cluster", seconds=70, settings=COPIES, stall=FAILOVER
+    "kill -9 of one of three brokers", runs=3, broker="cluster", seconds=70, settings=COPIES, stall=FAILOVER
 )
 async def one_of_three(stage: Stage, chance: random.Random) -> None:
     """Any of them; what it led others lead, and it comes back while they work."""
     await _without(stage, chance, chance.choice([1, 2, 3]), "one")
 
 
-@scenario("kill -9 of the controller", runs=5, broker="cluster", seconds=70, settings=COPIES, stall=FAILOVER)
+@scenario("kill -9 of the controller", runs=2, broker="cluster", seconds=70, settings=COPIES, stall=FAILOVER)
 async def controller(stage: Stage, chance: random.Random) -> None:
     """The node that leads the metadata quorum; it leads partitions, too."""
     await _without(stage, chance, None, "the controller")
@@ -60,7 +60,7 @@ async def controller(stage: Stage, chance: random.Random) -> None:
 
 @scenario(
     "orderly restart of three brokers in turn",
-    runs=3,
+    runs=1,
     broker="cluster",
     seconds=90,
     settings=COPIES,
@@ -85,7 +85,7 @@ async def rolling(stage: Stage, chance: random.Random) -> None:
 
 @scenario(
     "kill -9 of a worker, with the broker's own defaults",
-    runs=3,
+    runs=1,
     broker="own",
     properties=BROKERS_OWN,
     settings=SESSION,

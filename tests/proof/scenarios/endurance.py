@@ -50,7 +50,7 @@ async def many_partitions(stage: Stage, chance: random.Random) -> None:
     await kills(stage, chance, 3)
 
 
-@scenario("transactional producers in the source", runs=3, transactions=True)
+@scenario("transactional producers in the source", runs=2, transactions=True)
 async def transactional_source(stage: Stage, chance: random.Random) -> None:
     """Of five transactions one is aborted; a worker is killed twice."""
     await kills(stage, chance, 2)
@@ -58,7 +58,7 @@ async def transactional_source(stage: Stage, chance: random.Random) -> None:
 
 @scenario(
     "small segments and eager compaction over stale rows",
-    runs=3,
+    runs=1,
     broker="own",
     properties=CLEANER,
     topics={"changelog": EAGER},

@@ -87,7 +87,7 @@ async def all_stop(stage: Stage, workers: list[Worker], line: str = "") -> None:
     assert not stage.running
 
 
-@scenario("changelog deleted while workers run", runs=2, settings=QUICK, stall=None, seconds=40)
+@scenario("changelog deleted while workers run", runs=1, settings=QUICK, stall=None, seconds=40)
 async def changelog_deleted(stage: Stage, chance: random.Random) -> None:
     """The broker makes it anew when it is next asked for it, with one partition and no compaction."""
     workers = await two_at_work(stage, chance)
@@ -99,7 +99,7 @@ async def changelog_deleted(stage: Stage, chance: random.Random) -> None:
 
 @scenario(
     "changelog made anew while workers run",
-    runs=2,
+    runs=1,
     settings=QUICK,
     stall=None,
     seconds=40,
@@ -115,7 +115,7 @@ async def changelog_anew(stage: Stage, chance: random.Random) -> None:
     await all_stop(stage, [stage.start()])
 
 
-@scenario("changelog deleted before a start", runs=2, settings=QUICK, stall=None, seconds=40)
+@scenario("changelog deleted before a start", runs=1, settings=QUICK, stall=None, seconds=40)
 async def changelog_missing(stage: Stage, chance: random.Random) -> None:
     """The group knows how far it was."""
     await all_at_rest(stage, chance)
@@ -126,7 +126,7 @@ async def changelog_missing(stage: Stage, chance: random.Random) -> None:
 
 @scenario(
     "source made anew while workers run",
-    runs=2,
+    runs=1,
     settings=QUICK,
     stall=None,
     seconds=40,
@@ -144,7 +144,7 @@ async def source_anew(stage: Stage, chance: random.Random) -> None:
 
 @scenario(
     "source made anew before a start",
-    runs=2,
+    runs=1,
     settings=QUICK,
     stall=None,
     seconds=40,
@@ -171,7 +171,7 @@ async def cut(stage: Stage) -> None:
 
 @scenario(
     "retention passed the workers by while they ran",
-    runs=2,
+    runs=1,
     settings=QUICK | {"fetch_max_bytes": 65_536, "batch_records": 50},
     stall=None,
     seconds=40,
@@ -191,7 +191,7 @@ async def cut_while_they_run(stage: Stage, chance: random.Random) -> None:
     await all_stop(stage, workers, "gone unread")
 
 
-@scenario("retention passed the workers by before a start", runs=2, settings=QUICK, stall=None, seconds=40)
+@scenario("retention passed the workers by before a start", runs=1, settings=QUICK, stall=None, seconds=40)
 async def cut_at_rest(stage: Stage, chance: random.Random) -> None:
     """More purchases came after the last worker ended."""
     workers = await two_at_work(stage, chance)
@@ -203,7 +203,7 @@ async def cut_at_rest(stage: Stage, chance: random.Random) -> None:
     await all_stop(stage, [stage.start(), stage.start()], "gone unread")
 
 
-@scenario("more partitions than before, while workers run", runs=2, settings=QUICK, stall=None, seconds=50)
+@scenario("more partitions than before, while workers run", runs=1, settings=QUICK, stall=None, seconds=50)
 async def more_partitions(stage: Stage, chance: random.Random) -> None:
     """It is noticed when the group next asks which there are."""
     workers = await two_at_work(stage, chance)
@@ -215,7 +215,7 @@ async def more_partitions(stage: Stage, chance: random.Random) -> None:
     await all_stop(stage, [stage.start()], "partitions")
 
 
-@scenario("the group's offsets are gone", runs=2, settings={"session_timeout_ms": 3_000})
+@scenario("the group's offsets are gone", runs=1, settings={"session_timeout_ms": 3_000})
 async def offsets_gone(stage: Stage, chance: random.Random) -> None:
     """Nothing is lost by that: the clock row knows the position."""
     workers = [stage.start(), stage.start()]

@@ -27,7 +27,7 @@ def _started(stage: Stage, chance: random.Random) -> Proxy:
     return network
 
 
-@scenario("the network is cut", runs=4, broker="own", seconds=45, settings=SESSION, stall=BACK)
+@scenario("the network is cut", runs=2, broker="own", seconds=45, settings=SESSION, stall=BACK)
 async def cut(stage: Stage, chance: random.Random) -> None:
     """Connections are closed and refused, for a moment or for longer than the session."""
     network = _started(stage, chance)
@@ -41,7 +41,7 @@ async def cut(stage: Stage, chance: random.Random) -> None:
         await _some_more(stage, chance)
 
 
-@scenario("the network swallows everything", runs=4, broker="own", seconds=60, settings=SESSION, stall=BACK)
+@scenario("the network swallows everything", runs=2, broker="own", seconds=60, settings=SESSION, stall=BACK)
 async def blackhole(stage: Stage, chance: random.Random) -> None:
     """Both ways or one, for a moment or for longer than the session; connections stay open meanwhile."""
     network = _started(stage, chance)
@@ -57,7 +57,7 @@ async def blackhole(stage: Stage, chance: random.Random) -> None:
 
 
 @scenario(
-    "the network takes two seconds each way", runs=4, broker="own", seconds=75, settings=SESSION, stall=BACK
+    "the network takes two seconds each way", runs=2, broker="own", seconds=75, settings=SESSION, stall=BACK
 )
 async def delay(stage: Stage, chance: random.Random) -> None:
     """A heartbeat takes four, and a session six: members may be lost again and again."""
@@ -74,7 +74,7 @@ async def delay(stage: Stage, chance: random.Random) -> None:
     await _some_more(stage, chance)
 
 
-@scenario("the network is slow", runs=4, broker="own", seconds=60, settings=SESSION, stall=BACK)
+@scenario("the network is slow", runs=2, broker="own", seconds=60, settings=SESSION, stall=BACK)
 async def throttle(stage: Stage, chance: random.Random) -> None:
     """So many bytes a second of each connection; requests queue behind each other."""
     network = _started(stage, chance)
@@ -88,7 +88,7 @@ async def throttle(stage: Stage, chance: random.Random) -> None:
     await _some_more(stage, chance)
 
 
-@scenario("connections are reset", runs=4, broker="own", seconds=35, settings=SESSION, stall=BACK)
+@scenario("connections are reset", runs=2, broker="own", seconds=35, settings=SESSION, stall=BACK)
 async def reset(stage: Stage, chance: random.Random) -> None:
     """All of them at once, again and again, under load."""
     network = _started(stage, chance)

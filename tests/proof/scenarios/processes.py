@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 KILLS = 8
 
 
-@scenario("kill -9 of a worker", runs=7, events=9_000, seconds=28)
+@scenario("kill -9 of a worker", runs=7, events=9_000, seconds=40)
 async def kill(stage: Stage, chance: random.Random) -> None:
     """A random one at a random moment, again and again, and a new one joins each time."""
     for _ in range(chance.choice([1, 2, 3])):
@@ -93,7 +93,7 @@ BROKERS_OWN = {"group.initial.rebalance.delay.ms": "3000", "group.min.session.ti
 
 @scenario(
     "the broker's own join delay and shortest session",
-    runs=2,
+    runs=1,
     broker="own",
     properties=BROKERS_OWN,
     settings={"session_timeout_ms": 6_000},

@@ -30,16 +30,16 @@ async def begun(stage: Stage, chance: random.Random) -> list[Worker]:
     return workers
 
 
-@scenario("a produce that is refused: message too large", runs=3, stall=None, seconds=30)
+@scenario("a produce that is refused: message too large", runs=2, stall=None, seconds=30)
 async def too_large(stage: Stage, chance: random.Random) -> None:
     """A topic takes no message any more that is as large as a worker's; then it does again."""
     topic = chance.choice(TOPICS)
     workers = await begun(stage, chance)
     stage.fault(f"{topic} takes {LEAST} bytes at most")
     await configure_topics(stage.settings, {topic: {"max.message.bytes": LEAST}})
-    # Who takes over from the first that ends looks at the topics before it reads, and refuses them.
-    endings = [await stage.ends(worker, {Status.FAILED, Status.REFUSED}, seconds=60) for worker in workers]
-    assert any("refused a" in line for line in endings), endings
+    # The broker refuses a send; the worker looks at the topics, and says what is behind it.
+    for worker in workers:
+        await stage.ends(worker, Status.REFUSED, f"max.message.bytes is {LEAST}", seconds=60)
     await configure_topics(stage.settings, {topic: {}})
     stage.mended(f"{topic} takes all again")
     stage.start()
@@ -47,7 +47,7 @@ async def too_large(stage: Stage, chance: random.Random) -> None:
 
 @scenario(
     "a produce that is not acknowledged in time",
-    runs=3,
+    runs=2,
     broker="own",
     stall=None,
     seconds=35,
