@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import logging
 import random
+import tempfile
 import warnings
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -58,6 +61,8 @@ class Verdict:
     violations: list[str] = field(default_factory=list)
     trace: list[tuple[Any, ...]] = field(default_factory=list)
     exits: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """What the workers counted, all of them together."""
     seconds: float = 0.0
     """Virtual."""
     settled_after: float = 0.0
@@ -98,6 +103,7 @@ class World:
             web_port=0,
             delivery_guarantee=plan.guarantee,
             standby_partitions=plan.standbys,
+            checkpoint_seconds=1.0,
         )
         self.broker = Broker(
             self.loop,
@@ -117,6 +123,7 @@ class World:
         )
         self.workers: list[Worker] = []
         self._all: list[Worker] = []
+        self._folder: Path | None = None
         self._peace = self._anew = False
 
     def note(self, *what: Any) -> None:
@@ -131,6 +138,13 @@ class World:
 
     def run(self) -> Verdict:
         """From the first worker to the verdict."""
+        if not self.plan.machines:
+            return self._run()
+        with tempfile.TemporaryDirectory(prefix="cartpulse-simulation-") as folder:
+            self._folder = Path(folder)
+            return self._run()
+
+    def _run(self) -> Verdict:
         plan, loop = self.plan, self.loop
         for number in range(plan.partitions):
             self.broker.log(TopicPartition(self.settings.purchases_topic, number))
@@ -151,11 +165,14 @@ class World:
         return self.verdict
 
     def add(self) -> None:
-        """A new worker."""
+        """A new worker, on one of the machines."""
+        number, folder = len(self._all), self._folder
+        if folder is not None:
+            folder /= f"machine-{number % self.plan.machines}"
         worker = Worker(
-            f"w{len(self._all)}",
+            f"w{number}",
             self.plan,
-            self.settings,
+            self.settings.model_copy(update={"checkpoint_dir": folder}),
             self.broker,
             violated=self.violated,
             ended=self._ended,
@@ -274,6 +291,9 @@ class World:
             self.add()
 
     def _forget(self) -> None:
+        for worker in self._all:
+            if worker.service is not None:
+                self.verdict.counts.update(worker.service.counts.snapshot())
         self.loop.forget()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # what they would still do is never awaited
@@ -285,13 +305,13 @@ class World:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No log lines, and no garbage collection but between schedules, where nothing big is alive."""
+    """No log lines, no waiting for a disk, and no garbage collection but between schedules."""
     disabled, collecting = logging.root.manager.disable, gc.isenabled()
     logging.disable(logging.CRITICAL)
     gc.disable()
     gc.freeze()
     try:
-        with mock.patch("streams.memory.gc"):
+        with mock.patch("streams.memory.gc"), mock.patch("streams.checkpoint_file.os.fsync"):
             yield
     finally:
         logging.disable(disabled)
