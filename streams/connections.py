@@ -21,7 +21,7 @@ from streams.clients import (
 from streams.closing import close
 from streams.errors import DeliveryFailed, SettingsError, TopicMismatch
 from streams.rights import check_groups
-from streams.topics import check_topics
+from streams.topics import check_topics, topic_specs
 
 if TYPE_CHECKING:
     from streams.clients import Abilities
@@ -102,7 +102,7 @@ class Connections:
         deadline = self._settings.send_deadline_seconds
         try:
             async with asyncio.timeout(deadline):
-                return await _started(AIOKafkaProducer(**transactional_options(self._settings, partition)))
+                return await self._producer(transactional_options(self._settings, partition))
         except TimeoutError as reason:
             raise DeliveryFailed(
                 f"No coordinator of transactions within {deadline:g} s: is the broker up, and has it as many "
@@ -126,7 +126,7 @@ class Connections:
         started = []
         for size in (BATCH_BYTES, ROWS_BATCH_BYTES):
             options = producer_options(self._settings, idempotent=idempotent, batch_bytes=size)
-            started.append(await _started(AIOKafkaProducer(**options)))
+            started.append(await self._producer(options))
         return started[0], started[1]
 
     async def why(self, reason: Exception) -> Exception:
@@ -140,6 +140,21 @@ class Connections:
         except Exception:  # noqa: BLE001 - whatever it is, it must not stand in the way of the end
             return reason
         return reason
+
+    async def _producer(self, options: dict[str, Any]) -> Any:
+        """A started producer that knows the leaders of all topics.
+
+        One that has to ask for them at its first send waits between the permission to send and the sending,
+        and with the broker away gives up after a single request.
+        """
+        producer = await _started(AIOKafkaProducer(**options))
+        try:
+            for spec in topic_specs(self._settings):
+                await producer.partitions_for(spec.name)
+        except BaseException:
+            await close(producer)
+            raise
+        return producer
 
     async def _abilities(self) -> Abilities:
         if self._known is None:

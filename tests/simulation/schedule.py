@@ -19,8 +19,9 @@ SESSION = 1.0
 FAULT_SECONDS = 3.0
 """How long purchases and faults come; after that the service is left in peace."""
 
-POISON, BROKEN, HOLE = "poison", "broken", "hole"
-"""Purchases that make the ledger raise, that no decoder takes, and offsets that hold no record."""
+POISON, BROKEN, HOLE, ABORTED = "poison", "broken", "hole", "aborted"
+"""Purchases that make the ledger raise, that no decoder takes, offsets that hold no record, and purchases of
+a transaction that is aborted."""
 
 
 class Fault(NamedTuple):
@@ -42,6 +43,8 @@ class Purchase(NamedTuple):
     at: float
     partition: int
     customer: str
+    open_for: float = 0.0
+    """Seconds until the transaction ends that it is written in; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Schedule:
     """Seconds that the agent may take over a batch."""
     standbys: int
     """Partitions of others that a worker keeps a warm copy of."""
+    machines: int
+    """Folders of checkpoints that the workers take turns with; 0 for none."""
     join_delay: float
     weather: Weather
     purchases: tuple[Purchase, ...]
@@ -104,6 +109,7 @@ def schedule(seed: int, guarantee: Guarantee) -> Schedule:
         busy=chance.choice((0.0, 0.05, 0.3)),
         slow=chance.choice((0.0, 0.0, 0.05, 0.3)),
         standbys=chance.choice((0, 0, 1)),
+        machines=chance.choice((0, 0, 0, 1, 2)),
         join_delay=chance.choice((0.0, 0.0, 0.3)),
         weather=Weather(
             delay=chance.choice((0.0005, 0.002, 0.01)),
@@ -119,6 +125,7 @@ def schedule(seed: int, guarantee: Guarantee) -> Schedule:
 def _purchases(chance: random.Random, partitions: int, *, holes: bool) -> Iterator[Purchase]:
     customers = [f"c{number}" for number in range(chance.choice((2, 5)))]
     odd = chance.choice((0.0, 0.0, 0.1))
+    transactions = chance.choice((0.0, 0.0, 0.2))
     for partition in range(partitions):
         at = chance.choice((0.0, 0.3))
         for _ in range(chance.randrange(8, 45)):
@@ -128,8 +135,9 @@ def _purchases(chance: random.Random, partitions: int, *, holes: bool) -> Iterat
                 break
             customer = chance.choice(customers)
             if chance.random() < odd:
-                customer = chance.choice((POISON, BROKEN, HOLE) if holes else (POISON, BROKEN))
-            yield Purchase(at, partition, customer)
+                customer = chance.choice((POISON, BROKEN, HOLE, ABORTED) if holes else (POISON, BROKEN))
+            inside = holes and (customer == ABORTED or chance.random() < transactions)
+            yield Purchase(at, partition, customer, 0.01 + chance.random() * 0.3 if inside else 0.0)
 
 
 def _faults(chance: random.Random) -> Iterator[Fault]:
@@ -138,8 +146,8 @@ def _faults(chance: random.Random) -> Iterator[Fault]:
         chance.randrange(1, 6),
     )
     for _ in range(chance.randrange(1, 7)):
-        at, kind, worker = chance.random() * FAULT_SECONDS, chance.choice(kinds), chance.randrange(4)
-        steps = chance.choice((0, chance.randrange(10), chance.randrange(60)))
+        at, kind, worker = chance.random() * FAULT_SECONDS * 0.8, chance.choice(kinds), chance.randrange(4)
+        steps = chance.choice((0, chance.randrange(4), chance.randrange(10), chance.randrange(60)))
         if kind in ("pause", "cut"):
             seconds = SESSION * chance.choice((0.2, 0.6, 1.2, 2.5))
         elif kind == "down":
@@ -149,5 +157,5 @@ def _faults(chance: random.Random) -> Iterator[Fault]:
         if kind == "two joins":
             yield Fault(at, "join", worker)
             at, kind = at + chance.random() * 0.3, "join"
-        moment = chance.choice(("any", "any", "rows", "outputs"))
+        moment = chance.choice(("any", "rows", "rows", "outputs"))
         yield Fault(at, kind, worker, steps, seconds, moment)

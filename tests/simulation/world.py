@@ -7,6 +7,7 @@ import logging
 import random
 import tempfile
 import warnings
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,10 +22,19 @@ from streams.errors import BrokerUnreachable, DeliveryFailed
 from streams.settings import Settings
 from tests.simulation.broker import Broker
 from tests.simulation.check import Oracle
-from tests.simulation.logs import Content
+from tests.simulation.logs import Content, Producer
 from tests.simulation.loop import Stuck, VirtualLoop
 from tests.simulation.network import Weather
-from tests.simulation.schedule import FAULT_SECONDS, HOLE, SESSION, Fault, Guarantee, Schedule, schedule
+from tests.simulation.schedule import (
+    ABORTED,
+    FAULT_SECONDS,
+    HOLE,
+    SESSION,
+    Fault,
+    Guarantee,
+    Schedule,
+    schedule,
+)
 from tests.simulation.workers import Worker
 
 if TYPE_CHECKING:
@@ -51,6 +61,8 @@ class Verdict:
     violations: list[str] = field(default_factory=list)
     trace: list[tuple[Any, ...]] = field(default_factory=list)
     exits: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """What the workers counted, all of them together."""
     seconds: float = 0.0
     """Virtual."""
     settled_after: float = 0.0
@@ -91,7 +103,8 @@ class World:
             web_port=0,
             delivery_guarantee=plan.guarantee,
             standby_partitions=plan.standbys,
-        ).model_copy(update=self._checkpoints())
+            checkpoint_seconds=1.0,
+        )
         self.broker = Broker(
             self.loop,
             chance,
@@ -110,20 +123,8 @@ class World:
         )
         self.workers: list[Worker] = []
         self._all: list[Worker] = []
+        self._folder: Path | None = None
         self._peace = self._anew = False
-
-    def _checkpoints(self) -> dict[str, Any]:
-        """Where workers keep them, in half of the schedules: all in one folder, in real files.
-
-        Drawn apart from all else, so that a seed's faults are the same with and without.
-        """
-        plan = self.plan
-        chance = random.Random(f"checkpoints {plan.guarantee} {plan.seed}")
-        self._folder = tempfile.TemporaryDirectory(prefix="cartpulse-simulation-")
-        return {
-            "checkpoint_dir": Path(self._folder.name) if chance.random() < 0.5 else None,
-            "checkpoint_seconds": chance.choice([0.2, 0.5, 1.0]),
-        }
 
     def note(self, *what: Any) -> None:
         """Write the trace."""
@@ -137,6 +138,13 @@ class World:
 
     def run(self) -> Verdict:
         """From the first worker to the verdict."""
+        if not self.plan.machines:
+            return self._run()
+        with tempfile.TemporaryDirectory(prefix="cartpulse-simulation-") as folder:
+            self._folder = Path(folder)
+            return self._run()
+
+    def _run(self) -> Verdict:
         plan, loop = self.plan, self.loop
         for number in range(plan.partitions):
             self.broker.log(TopicPartition(self.settings.purchases_topic, number))
@@ -157,11 +165,14 @@ class World:
         return self.verdict
 
     def add(self) -> None:
-        """A new worker."""
+        """A new worker, on one of the machines."""
+        number, folder = len(self._all), self._folder
+        if folder is not None:
+            folder /= f"machine-{number % self.plan.machines}"
         worker = Worker(
-            f"w{len(self._all)}",
+            f"w{number}",
             self.plan,
-            self.settings,
+            self.settings.model_copy(update={"checkpoint_dir": folder}),
             self.broker,
             violated=self.violated,
             ended=self._ended,
@@ -191,15 +202,23 @@ class World:
             worker.kill()
 
     def _purchase(self, number: int) -> None:
-        _, partition, customer = self.plan.purchases[number]
+        _, partition, customer, open_for = self.plan.purchases[number]
         target = TopicPartition(self.settings.purchases_topic, partition)
-        log = self.broker.log(target)
+        log, producer = self.broker.log(target), -1 - number
         if customer == HOLE:
-            log.mark(-1, 0, self.loop.time(), commit=True)
+            log.mark(producer, 0, self.loop.time(), commit=True)
         else:
             value = f"{customer} {number}".encode()
-            self.oracle.sources[partition].add(log.end, value)
-            self.broker.append(target, [Content(customer.encode(), value)])
+            if customer != ABORTED:
+                self.oracle.sources[partition].add(log.end, value)
+            transaction = Producer(producer, 0, 0, transactional=True) if open_for else None
+            self.broker.append(target, [Content(customer.encode(), value)], transaction)
+        if open_for:
+            self.loop.later(open_for, self._end_of, target, producer, customer != ABORTED)
+        self.broker.wake(target)
+
+    def _end_of(self, target: TopicPartition, producer: int, commit: bool) -> None:  # noqa: FBT001 - a callback
+        self.broker.log(target).mark(producer, 0, self.loop.time(), commit=commit)
         self.broker.wake(target)
 
     def _befall(self, fault: Fault) -> None:
@@ -272,8 +291,10 @@ class World:
             self.add()
 
     def _forget(self) -> None:
+        for worker in self._all:
+            if worker.service is not None:
+                self.verdict.counts.update(worker.service.counts.snapshot())
         self.loop.forget()
-        self._folder.cleanup()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # what they would still do is never awaited
             for lane in [self.loop.world, *(worker.lane for worker in self._all)]:
@@ -284,7 +305,7 @@ class World:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No log lines, and no garbage collection but between schedules, where nothing big is alive."""
+    """No log lines, no waiting for a disk, and no garbage collection but between schedules."""
     disabled, collecting = logging.root.manager.disable, gc.isenabled()
     logging.disable(logging.CRITICAL)
     gc.disable()
