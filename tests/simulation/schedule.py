@@ -19,8 +19,9 @@ SESSION = 1.0
 FAULT_SECONDS = 3.0
 """How long purchases and faults come; after that the service is left in peace."""
 
-POISON, BROKEN, HOLE = "poison", "broken", "hole"
-"""Purchases that make the ledger raise, that no decoder takes, and offsets that hold no record."""
+POISON, BROKEN, HOLE, ABORTED = "poison", "broken", "hole", "aborted"
+"""Purchases that make the ledger raise, that no decoder takes, offsets that hold no record, and purchases of
+a transaction that is aborted."""
 
 
 class Fault(NamedTuple):
@@ -42,6 +43,8 @@ class Purchase(NamedTuple):
     at: float
     partition: int
     customer: str
+    open_for: float = 0.0
+    """Seconds until the transaction ends that it is written in; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ def schedule(seed: int, guarantee: Guarantee) -> Schedule:
 def _purchases(chance: random.Random, partitions: int, *, holes: bool) -> Iterator[Purchase]:
     customers = [f"c{number}" for number in range(chance.choice((2, 5)))]
     odd = chance.choice((0.0, 0.0, 0.1))
+    transactions = chance.choice((0.0, 0.0, 0.2))
     for partition in range(partitions):
         at = chance.choice((0.0, 0.3))
         for _ in range(chance.randrange(8, 45)):
@@ -128,8 +132,9 @@ def _purchases(chance: random.Random, partitions: int, *, holes: bool) -> Iterat
                 break
             customer = chance.choice(customers)
             if chance.random() < odd:
-                customer = chance.choice((POISON, BROKEN, HOLE) if holes else (POISON, BROKEN))
-            yield Purchase(at, partition, customer)
+                customer = chance.choice((POISON, BROKEN, HOLE, ABORTED) if holes else (POISON, BROKEN))
+            inside = holes and (customer == ABORTED or chance.random() < transactions)
+            yield Purchase(at, partition, customer, 0.01 + chance.random() * 0.3 if inside else 0.0)
 
 
 def _faults(chance: random.Random) -> Iterator[Fault]:

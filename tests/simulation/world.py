@@ -21,10 +21,19 @@ from streams.errors import BrokerUnreachable, DeliveryFailed
 from streams.settings import Settings
 from tests.simulation.broker import Broker
 from tests.simulation.check import Oracle
-from tests.simulation.logs import Content
+from tests.simulation.logs import Content, Producer
 from tests.simulation.loop import Stuck, VirtualLoop
 from tests.simulation.network import Weather
-from tests.simulation.schedule import FAULT_SECONDS, HOLE, SESSION, Fault, Guarantee, Schedule, schedule
+from tests.simulation.schedule import (
+    ABORTED,
+    FAULT_SECONDS,
+    HOLE,
+    SESSION,
+    Fault,
+    Guarantee,
+    Schedule,
+    schedule,
+)
 from tests.simulation.workers import Worker
 
 if TYPE_CHECKING:
@@ -191,15 +200,23 @@ class World:
             worker.kill()
 
     def _purchase(self, number: int) -> None:
-        _, partition, customer = self.plan.purchases[number]
+        _, partition, customer, open_for = self.plan.purchases[number]
         target = TopicPartition(self.settings.purchases_topic, partition)
-        log = self.broker.log(target)
+        log, producer = self.broker.log(target), -1 - number
         if customer == HOLE:
-            log.mark(-1, 0, self.loop.time(), commit=True)
+            log.mark(producer, 0, self.loop.time(), commit=True)
         else:
             value = f"{customer} {number}".encode()
-            self.oracle.sources[partition].add(log.end, value)
-            self.broker.append(target, [Content(customer.encode(), value)])
+            if customer != ABORTED:
+                self.oracle.sources[partition].add(log.end, value)
+            transaction = Producer(producer, 0, 0, transactional=True) if open_for else None
+            self.broker.append(target, [Content(customer.encode(), value)], transaction)
+        if open_for:
+            self.loop.later(open_for, self._end_of, target, producer, customer != ABORTED)
+        self.broker.wake(target)
+
+    def _end_of(self, target: TopicPartition, producer: int, commit: bool) -> None:  # noqa: FBT001 - a callback
+        self.broker.log(target).mark(producer, 0, self.loop.time(), commit=commit)
         self.broker.wake(target)
 
     def _befall(self, fault: Fault) -> None:
