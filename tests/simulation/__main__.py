@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, get_args
 
 from tests.simulation.schedule import Guarantee
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from tests.simulation.world import Verdict
 
 SECONDS_BETWEEN_LINES = 5.0
+
+SHOWN = (
+    "recoveries",
+    "rows_corrected",
+    "reopened",
+    "commits_refused",
+    "standbys_begun",
+    "checkpoints_written",
+)
+"""Counts that tell whether the schedules reach what they are for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,11 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = guarantees if told.guarantee == "both" else (told.guarantee,)
     began = said = time.monotonic()
     faults = exits = 0
+    counts: Counter[str] = Counter()
     worst = 0.0
     with quiet():
         for number in range(told.schedules):
             verdict = simulate(told.seed + number // len(chosen), chosen[number % len(chosen)])
             faults, exits = faults + len(verdict.plan.faults), exits + verdict.exits
+            counts.update(verdict.counts)
             worst = max(worst, verdict.settled_after)
             if told.trace or verdict.violations:
                 _show(verdict, trace=told.trace)
@@ -44,8 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 said = time.monotonic()
                 sys.stdout.write(f"{number + 1} of {told.schedules} schedules, {said - began:.0f} s\n")
                 sys.stdout.flush()
+    sys.stdout.write(", ".join(f"{name} {counts[name]}" for name in SHOWN) + "\n")
     sys.stdout.write(
-        f"{told.schedules} schedules, {faults} faults, {exits} workers that ended, nothing violated; "
+        f"{told.schedules} schedules, {faults} faults, {exits} workers that ended, nothing violated, "
         f"settled at most {worst:.1f} virtual s after the last fault; {time.monotonic() - began:.0f} s\n"
     )
     return 0

@@ -128,7 +128,7 @@ class Network:
             flight.timer.cancel()
             del self._flights[number]
             if kind == 1:
-                self._send(flight, self._chance.random() * self.weather.latest)
+                self._send(flight, (0.5 + self._chance.random()) * (0.7 + self.weather.latest))
 
     def _way(self, lane: Lane) -> float:
         weather, chance = self.weather, self._chance

@@ -143,8 +143,8 @@ def _faults(chance: random.Random) -> Iterator[Fault]:
         chance.randrange(1, 6),
     )
     for _ in range(chance.randrange(1, 7)):
-        at, kind, worker = chance.random() * FAULT_SECONDS, chance.choice(kinds), chance.randrange(4)
-        steps = chance.choice((0, chance.randrange(10), chance.randrange(60)))
+        at, kind, worker = chance.random() * FAULT_SECONDS * 0.8, chance.choice(kinds), chance.randrange(4)
+        steps = chance.choice((0, chance.randrange(4), chance.randrange(10), chance.randrange(60)))
         if kind in ("pause", "cut"):
             seconds = SESSION * chance.choice((0.2, 0.6, 1.2, 2.5))
         elif kind == "down":
@@ -154,5 +154,5 @@ def _faults(chance: random.Random) -> Iterator[Fault]:
         if kind == "two joins":
             yield Fault(at, "join", worker)
             at, kind = at + chance.random() * 0.3, "join"
-        moment = chance.choice(("any", "any", "rows", "outputs"))
+        moment = chance.choice(("any", "rows", "rows", "outputs"))
         yield Fault(at, kind, worker, steps, seconds, moment)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from tests.simulation.__main__ import main
+from tests.simulation.__main__ import SHOWN, main
 from tests.simulation.schedule import Guarantee, schedule
 from tests.simulation.world import quiet, simulate
 
@@ -65,6 +66,17 @@ def test_a_seed_gives_the_same_run_whatever_python_hashes_by(guarantee: Guarante
         digests.add(tuple(f"trace {simulate(seed, guarantee).digest}" for seed in range(6)))
     assert len(digests) == 1
     assert len(set(digests.pop())) == 6
+
+
+@pytest.mark.parametrize("guarantee", GUARANTEES)
+def test_the_schedules_reach_what_they_are_for(guarantee: Guarantee) -> None:
+    counts: Counter[str] = Counter()
+    with quiet():
+        for seed in range(80):
+            counts.update(simulate(seed, guarantee).counts)
+    missing = {*SHOWN} - {name for name, count in counts.items() if count}
+    # A transaction of a zombie's never counts, so there is nothing to correct.
+    assert missing <= ({"rows_corrected"} if guarantee == "exactly_once" else set())
 
 
 def test_a_schedule_is_its_seed() -> None:

@@ -7,6 +7,7 @@ import logging
 import random
 import tempfile
 import warnings
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,6 +61,8 @@ class Verdict:
     violations: list[str] = field(default_factory=list)
     trace: list[tuple[Any, ...]] = field(default_factory=list)
     exits: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """What the workers counted, all of them together."""
     seconds: float = 0.0
     """Virtual."""
     settled_after: float = 0.0
@@ -289,6 +292,9 @@ class World:
             self.add()
 
     def _forget(self) -> None:
+        for worker in self._all:
+            if worker.service is not None:
+                self.verdict.counts.update(worker.service.counts.snapshot())
         self.loop.forget()
         self._folder.cleanup()
         with warnings.catch_warnings():
@@ -301,7 +307,7 @@ class World:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No log lines, and no garbage collection but between schedules, where nothing big is alive."""
+    """No log lines, no waiting for a disk, and no garbage collection but between schedules."""
     disabled, collecting = logging.root.manager.disable, gc.isenabled()
     logging.disable(logging.CRITICAL)
     gc.disable()
