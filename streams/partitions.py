@@ -281,6 +281,8 @@ class Partitions(mode.Service):
             )
         if there is not None:
             self._unassigned_since = None
+        if self.should_stop:
+            return  # it leaves in a moment; what it opened now, nobody would close
         lease = Lease(self._clock, self._session)
         kept, self._kept = self._kept, {}
         if self._take_overs.assigned(self._clock.elapsed()):

@@ -219,6 +219,21 @@ async def test_a_revocation_waits_until_what_is_computed_is_acknowledged_and_com
         assert not service.owned
 
 
+async def test_a_worker_that_stops_opens_nothing_that_it_is_assigned_meanwhile() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        await service.assigned(*SOURCES)
+        service.kafka.rows.at_once = False
+        fill(service.logs, 5)
+        await until(service.kafka.rows.waiting)
+        made = len(service.ledgers)
+        stopping = asyncio.create_task(service.stop())
+        await asyncio.sleep(0)
+        await service.kafka.group.rebalance(SOURCES)
+        assert not service.owned
+        await stopping
+        assert len(service.ledgers) == made
+
+
 async def test_a_revocation_does_not_wait_longer_than_its_part_of_the_session() -> None:
     async with running(fill(FakeLogs(), 5)) as service:
         await service.assigned(*SOURCES)
