@@ -246,6 +246,11 @@ MUTATIONS = (
         AT_LEAST_ONCE,
     ),
     Mutation(
+        "a worker that stops opens what it is assigned meanwhile",
+        (Edit("streams/partitions.py", "        if self.should_stop:\n", "        if False:\n"),),
+        _tests("tests/streams/test_partitions.py"),
+    ),
+    Mutation(
         "what is committed is asked after the changelog is read",
         (
             Edit(
