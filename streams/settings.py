@@ -159,7 +159,7 @@ class Settings(BaseSettings, LedgerSettings):
         description="How many partitions of others a worker keeps a warm copy of, to take them over sooner.",
     )
     delivery_guarantee: Literal["auto", "at_least_once", "exactly_once"] = Field(
-        "auto",
+        "at_least_once",
         description="`exactly_once` puts outputs, state and position into one transaction, for consumers "
         "that read committed; `at_least_once` may repeat outputs, with equal ids, after a crash; `auto` is "
         "exactly once where the broker has transactions.",

@@ -13,7 +13,7 @@ from models.changes import Row
 from streams.changelog import ROWS_PER_BATCH_BYTES
 from streams.delivery import AHEAD, Send, Step
 from streams.errors import DeliveryFailed
-from streams.in_transactions import InTransactions, together
+from streams.in_transactions import LARGE_ROWS, InTransactions, together
 from streams.lease import Epoch, Lease, Revoked
 from tests.support.fake_kafka import FakeClock, FakeLogs, FakeTransactions, until
 
@@ -112,20 +112,26 @@ async def test_all_that_waits_goes_into_one_transaction_and_of_a_key_only_its_la
     assert delivered.logs.committed == {SOURCE: 4}
 
 
-async def test_steps_of_the_transaction_under_way_do_not_keep_others_from_being_computed(
+async def test_steps_are_computed_beside_a_large_transaction_and_not_beside_a_small_one(
     delivered: Delivered,
 ) -> None:
     delivered.producer.held = asyncio.Event()
+    many = tuple(Row(b"%d" % number, b"row") for number in range(LARGE_ROWS))
     for end in range(1, AHEAD + 1):
-        delivered.delivery.put(step(end))
+        delivered.delivery.put(Step(end, rows=many))
     assert not delivered.delivery.room
     await until(lambda: delivered.delivery.room)
     for end in range(AHEAD + 1, 2 * AHEAD + 1):
         delivered.delivery.put(step(end))
     assert not delivered.delivery.room
     delivered.producer.held.set()
-    await until(lambda: delivered.delivery.idle)
-    assert delivered.settled == [AHEAD, 2 * AHEAD]
+    await until(lambda: delivered.settled == [AHEAD])
+    delivered.producer.held.clear()
+    await until(lambda: delivered.producer.done[-1] == "begin")
+    assert not delivered.delivery.room
+    delivered.producer.held.set()
+    await until(lambda: delivered.settled == [AHEAD, 2 * AHEAD])
+    assert delivered.delivery.room
 
 
 async def test_rows_after_a_marker_land_where_they_are_expected(delivered: Delivered) -> None:
