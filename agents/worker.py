@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 import faust
@@ -52,6 +54,7 @@ def run(engine: Engine) -> int:
     """
     for name in ("mode", "faust", "streams.partitions.lifecycle"):
         logging.getLogger(name).setLevel(SILENT)
+    threading.excepthook = _note_thread
     keep_buffers()
     worker = faust.Worker(
         engine.app, override_logging=False, redirect_stdouts=False, quiet=True, stderr=io.StringIO()
@@ -64,3 +67,9 @@ def run(engine: Engine) -> int:
     if status and not engine.partitions.failed and worker.crash_reason is not None:
         logging.getLogger(__name__).critical("The worker ends: %s", worker.crash_reason)
     return engine.partitions.status or status
+
+
+def _note_thread(ended: threading.ExceptHookArgs) -> None:
+    """Faust's consumer thread is cancelled at an end with the broker away: no news, and no traceback."""
+    if not issubclass(ended.exc_type, asyncio.CancelledError):
+        logging.getLogger(__name__).error("A thread ended: %r", ended.exc_value)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from agents.worker import assemble
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from agents.worker import _note_thread, assemble
 from models.ledger import Ledger
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_worker_has_one_actor_for_each_agent() -> None:
@@ -17,3 +24,13 @@ def test_a_worker_runs_the_ledger_of_this_release_with_the_settings_of_the_servi
     ledger = assemble(settings).partitions._ledgers(2, 3)
     assert isinstance(ledger, Ledger)
     assert ledger.settings == settings.ledger
+
+
+def test_a_thread_that_is_cancelled_at_the_end_is_no_news_and_any_other_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ended = threading.ExceptHookArgs((asyncio.CancelledError, asyncio.CancelledError(), None, None))
+    _note_thread(ended)
+    assert not caplog.records
+    _note_thread(threading.ExceptHookArgs((ValueError, ValueError("fault"), None, None)))
+    assert "fault" in caplog.text
