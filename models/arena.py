@@ -161,15 +161,16 @@ class Arena:
 
     def _move(self, row: int, count: int) -> None:
         """Give one customer room for `count` records; what it held is gone."""
-        self.release(row)
         room = min(max(_SMALLEST, 1 << (count - 1).bit_length()), self.longest)
+        if not self._free.get(room):
+            self.records = grown(self.records, self._end + room)  # before anything changes: it may raise
+        self.release(row)
         spare = self._free.get(room)
         if spare:
             start = spare.pop()
         else:
             start = self._end
             self._end += room
-            self.records = grown(self.records, self._end)
         self._starts[row] = start
         self._rooms[row] = room
 
@@ -180,7 +181,10 @@ def reserved(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     An allocator that keeps freed memory would give an array recycled pages and clear them, so that every page
     is resident: 65 MB a partition with each rebalance.
     """
-    memory = mmap.mmap(-1, max(1, count * dtype.itemsize), **_PRIVATE)
+    try:
+        memory = mmap.mmap(-1, max(1, count * dtype.itemsize), **_PRIVATE)
+    except OSError as error:  # no fault of the data's, and never to be taken for one
+        raise MemoryError(f"no room for {count} records of {dtype.itemsize} bytes") from error
     if hasattr(mmap, "MADV_NOHUGEPAGE"):  # Linux; a huge page would make 2 MiB resident at a touch
         memory.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(memory, dtype, count)

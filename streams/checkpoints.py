@@ -122,6 +122,10 @@ class Checkpoints:
             copied = await self._copy(partition)
         except MemoryError as reason:
             return self._failed(partition.number, reason)
+        except RuntimeError:  # a dictionary grew while it was copied
+            if partition.epoch.over:  # the ledger works for another epoch meanwhile
+                return False
+            raise
         return copied is not None and await self._store(partition.number, *copied)
 
     async def write_last(self, kept: dict[int, Kept]) -> None:

@@ -44,8 +44,8 @@ METADATA_MS: Final = 10_000
 """Age at which the group's members ask anew which partitions there are; aiokafka would wait five minutes."""
 
 REQUEST_SECONDS: Final = 10.0
-"""How long one request may wait for its answer before it is sent anew, over another connection. aiokafka's
-defaults are 40 s: a network that swallowed one packet would hold a partition up for as long."""
+"""How long a consumer's request may wait for its answer, beside a session, before it is sent anew over
+another connection. aiokafka's 40 s are as long as a network that swallowed a packet would hold it up."""
 
 TRANSACTION_SECONDS: Final = 60.0
 """How long a transaction may be open before the broker aborts it. Until then a worker that died in the middle
@@ -143,14 +143,13 @@ def producer_options(
     settings: Settings, *, idempotent: bool, batch_bytes: int = BATCH_BYTES
 ) -> dict[str, Any]:
     """For a producer whose sends are acknowledged by all replicas; retries end with the send deadline."""
-    deadline = settings.send_deadline_seconds
     return connection(settings) | {
         "acks": "all",
         "enable_idempotence": idempotent,
         "max_batch_size": batch_bytes,
         "max_request_size": REQUEST_BYTES,
-        # One that is not idempotent gives a batch up after so long: it must be no sooner than we do.
-        "request_timeout_ms": int(min(REQUEST_SECONDS, deadline) * 1_000 if idempotent else deadline * 1_000),
+        # Not less: aiokafka gives a batch up that is older when its partition has no leader for a moment.
+        "request_timeout_ms": int(settings.send_deadline_seconds * 1_000),
     }
 
 
@@ -162,7 +161,8 @@ def transactional_options(settings: Settings, partition: int) -> dict[str, Any]:
     options = producer_options(settings, idempotent=True, batch_bytes=ROWS_BATCH_BYTES)
     return options | {
         "transactional_id": f"{settings.group}-{partition}",
-        "transaction_timeout_ms": int(TRANSACTION_SECONDS * 1_000),
+        # Not before we would give it up ourselves.
+        "transaction_timeout_ms": int(max(TRANSACTION_SECONDS, settings.send_deadline_seconds) * 1_000),
         "retry_backoff_ms": 20,  # the default of 100 shows in the latency whenever two transactions meet
     }
 

@@ -38,8 +38,8 @@ class Closing:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Close something, from now on."""
-        task = asyncio.create_task(bounded(work))
+        """Close something, from now on; how long it may take is its own matter."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -14,6 +14,8 @@ from streams.riding import passes
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from aiokafka.structs import TopicPartition
+
     from streams.clock import Clock
     from streams.metrics import Counts
     from streams.partition import Partition
@@ -60,6 +62,23 @@ class Commits:
                     self._period
                 ):  # `wait_for` of Python 3.11 may swallow a cancellation
                     await self.soon.wait()
+
+    async def member(self, source: TopicPartition, offset: int) -> bool:
+        """Whether the group still takes commits for a partition from us; this one changes nothing.
+
+        Args:
+            source: the partition.
+            offset: what was acknowledged of it last.
+
+        Raises:
+            KafkaError: the broker refused it for another reason.
+        """
+        try:
+            await self._consumer.commit({source: offset})
+        except (CommitFailedError, IllegalStateError):
+            self._counts.add("commits_refused")
+            return False
+        return True
 
     async def commit(self) -> None:
         """Commit once, and renew the lease from the moment at which it was asked for.

@@ -25,6 +25,7 @@ from aiokafka.errors import (
 
 from models.changes import Row
 from streams.changelog import ROWS_PER_BATCH_BYTES, fill
+from streams.closing import bounded, close
 from streams.delivery import AHEAD, Delivery, Send, Step, record_batches
 from streams.errors import DeliveryFailed
 
@@ -101,12 +102,10 @@ class InTransactions(Delivery):
 
     async def close(self) -> None:
         """End the transaction that is open, so that readers need not wait until it times out, and stop."""
-        try:
-            if self._open:
-                with contextlib.suppress(KafkaError, AssertionError):  # it is beyond aborting
-                    await self._producer.abort_transaction()
-        finally:
-            await self._producer.stop()
+        if self._open:
+            with contextlib.suppress(AssertionError):  # it is beyond aborting
+                await bounded(self._producer.abort_transaction())
+        await close(self._producer)
 
     async def _deliver(self) -> int:
         await asyncio.sleep(self._ended + SETTLE_SECONDS - asyncio.get_running_loop().time())

@@ -1,9 +1,9 @@
-"""Notices when two workers fight over one static membership."""
+"""Notices when workers fight: over one static membership, or over one partition."""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import defaultdict, deque
 
 log = logging.getLogger(__name__)
 
@@ -11,6 +11,26 @@ FIGHT = 6
 """Assignments within ten seconds: more than start, scale-out and a lost session together bring about."""
 
 WITHIN_SECONDS = 10.0
+
+
+MOST_REOPENINGS = 10
+"""Of one partition within two minutes. Every fight over a partition ends with a rebalance within a session or
+two; one that goes on has a cause that does not pass, such as a second service with our application's name."""
+
+REOPENINGS_WITHIN_SECONDS = 120.0
+
+
+class Reopenings:
+    """Counts how often each partition was opened again because somebody else wrote for it."""
+
+    def __init__(self) -> None:
+        self._moments: defaultdict[int, deque[float]] = defaultdict(lambda: deque(maxlen=MOST_REOPENINGS))
+
+    def too_many(self, partition: int, now: float) -> bool:
+        """Take note of one at `now` seconds; whether they go on without end."""
+        moments = self._moments[partition]
+        moments.append(now)
+        return len(moments) == MOST_REOPENINGS and now - moments[0] < REOPENINGS_WITHIN_SECONDS
 
 
 class TakeOvers:

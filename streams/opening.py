@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.rows import LaterFormat, RowError
 from models.storage import LedgerConflict
+from streams.closing import close
 from streams.delivery import Step
 from streams.errors import ChangelogLost, ChangelogUnreadable, NewerRows
 from streams.in_order import InOrder
@@ -157,7 +158,7 @@ class Opening:
             recovered, start = await self._recover(partition, kept)
         except BaseException:
             if producer is not None:
-                self._closing.begin(producer.stop())
+                self._closing.begin(close(producer))
             raise
         delivery = self._delivery(partition, producer, recovered, start=start)
         for rows in recovered.corrections:

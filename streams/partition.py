@@ -237,6 +237,9 @@ class Partition:
         if self.ledger.clock.offset >= int(batch.records.offsets[0]):
             self._fail(EngineFault(f"the agent failed after the ledger had advanced: {error!r}"))
             return False
+        if isinstance(error, MemoryError):
+            self._fail(EngineFault(f"out of memory for partition {self.number}: {error}"))
+            return False
         if not isinstance(error, Exception):  # Faust restarts the agent; the batch comes again
             self._runs.appendleft(batch.run)
             return False

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import mode
-from aiokafka import ConsumerRebalanceListener
 
 from models.partitioner import partition_of
 from streams.checkpoints import Checkpoints
@@ -26,7 +26,8 @@ from streams.gaps import Gaps
 from streams.housekeeping import Housekeeping
 from streams.isolation import Isolation
 from streams.lease import Lease
-from streams.membership import TakeOvers
+from streams.listening import Listener
+from streams.membership import Reopenings, TakeOvers
 from streams.memory import spare_the_collector
 from streams.metrics import Counts
 from streams.opening import Opening
@@ -99,6 +100,7 @@ class Partitions(mode.Service):
         self._isolation = Isolation(self._clock)
         self._session = settings.session_timeout_ms / 1_000
         self._take_overs = TakeOvers(settings.group_instance_id)
+        self._reopenings = Reopenings()
         self._kept: dict[int, Kept] = {}
         self._supervised = Tasks(self._ended)
         self._closing = Closing()
@@ -161,7 +163,7 @@ class Partitions(mode.Service):
             checkpoints=self._checkpoints,
             standbys=self._standbys,
         )
-        self._consumer.subscribe([self.settings.purchases_topic], listener=_Listener(self))
+        self._consumer.subscribe([self.settings.purchases_topic], listener=Listener(self))
         reading = Reading(
             self._consumer,
             self.owned,
@@ -296,7 +298,9 @@ class Partitions(mode.Service):
         """The group takes the partitions and is about to assign anew; that may not take for ever."""
         self._unassigned_since = self._clock.elapsed()
 
-    def _open(self, source: TopicPartition, lease: Lease, kept: Kept | None) -> None:
+    def _open(
+        self, source: TopicPartition, lease: Lease, kept: Kept | None, acknowledged: int | None = None
+    ) -> None:
         self._consumer.pause(source)
         self._consumer.seek(source, 0)
         partition = Partition(
@@ -313,9 +317,15 @@ class Partitions(mode.Service):
         )
         partition.held = self.held
         self.owned[source.partition] = partition
-        self._supervised.run(self._recover(partition, kept), partition)
+        self._supervised.run(self._recover(partition, kept, acknowledged), partition)
 
-    async def _recover(self, partition: Partition, kept: Kept | None) -> None:
+    async def _recover(self, partition: Partition, kept: Kept | None, acknowledged: int | None) -> None:
+        if acknowledged is not None and not await self._riding.out(
+            functools.partial(self._commits.member, partition.source, acknowledged),
+            f"Opening partition {partition.number} again",
+            over=lambda: partition.epoch.over,
+        ):
+            return  # it is another's, whom we would fence off; the group is about to say so
         opened = await self._opening.open(partition, kept)
         if partition.epoch.over:
             self._closing.begin(opened.delivery.close())
@@ -338,9 +348,12 @@ class Partitions(mode.Service):
         log.warning("Partition %d: %s; its state is read again", partition.number, why)
         self.counts.add("reopened")
         leaving = partition.closing
+        acknowledged = None if partition.delivery is None else partition.delivery.acknowledged
         self._close(partition)
-        if not leaving:
-            self._open(partition.source, partition.epoch.lease, None)
+        if self._reopenings.too_many(partition.number, self._clock.elapsed()):
+            self.fail(DeliveryFailed(f"partition {partition.number} was opened again and again: {why}"))
+        elif not leaving:
+            self._open(partition.source, partition.epoch.lease, None, acknowledged)
 
     def _close(self, partition: Partition) -> Kept | None:
         if partition.delivery is not None:
@@ -375,26 +388,3 @@ class Partitions(mode.Service):
             if kept is not None:
                 self._kept[partition.number] = kept
         self.owned.clear()
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    """aiokafka swallows what a listener raises; here it ends the worker."""
-
-    def __init__(self, partitions: Partitions) -> None:
-        self._partitions = partitions
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Wait, for a third of a session at most, until what is computed is delivered and committed."""
-        del revoked  # rebalances are eager: all of them
-        try:
-            self._partitions.wait_for_assignment()
-            await self._partitions.release(self._partitions.settings.session_timeout_ms / 3_000)
-        except Exception as error:  # noqa: BLE001 - whatever it is
-            self._partitions.fail(error)
-
-    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Open them."""
-        try:
-            self._partitions.assign(assigned)
-        except Exception as error:  # noqa: BLE001 - whatever it is
-            self._partitions.fail(error)

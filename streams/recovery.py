@@ -84,7 +84,12 @@ async def log_start(reader: Any, partition: TopicPartition, *, holes: bool) -> i
     Where logs have no holes, nothing is ever removed from their front either: they begin at 0. The embedded
     broker, asked while two producers write a partition's first batches, may name the second of them.
     """
-    return int((await reader.beginning_offsets([partition]))[partition]) if holes else 0
+    if not holes:
+        return 0
+    # A new leader's high watermark may be behind for a moment, and a fetch takes it for the end. Asked for
+    # the end of the log it answers only when it has caught up (KIP-207): then fetches can be believed.
+    await reader.end_offsets([partition])
+    return int((await reader.beginning_offsets([partition]))[partition])
 
 
 async def recover(

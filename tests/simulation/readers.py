@@ -93,6 +93,11 @@ class Reader:
         """As of the last fetch."""
         return self._highwaters.get(partition)
 
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Whether the leader knows them is all that is asked for."""
+        known: dict[TopicPartition, int] = await self._insist(lambda: dict.fromkeys(partitions, -1))
+        return known
+
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Log starts."""
         broker = self._broker

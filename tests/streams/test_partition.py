@@ -216,6 +216,16 @@ async def test_an_agent_that_raises_after_the_ledger_has_advanced_ends_the_worke
         assert made.delivery.acknowledged == 0
 
 
+async def test_a_want_of_memory_ends_the_worker_and_is_no_fault_of_the_events() -> None:
+    async with owned(agent=False) as made:
+        made.partition.offer(consumed(["a", "b"]))
+        with pytest.raises(MemoryError):
+            async with await made.queue.get():
+                raise MemoryError
+        assert "out of memory" in str(made.faults[0])
+        assert not made.written(DEAD_LETTERS)
+
+
 async def test_an_agent_that_forgets_to_deliver_ends_the_worker() -> None:
     async with owned(agent=False) as made:
         made.partition.offer(consumed(["a"]))

@@ -32,6 +32,7 @@ from streams.errors import (
     SourceJumped,
     TopicMismatch,
 )
+from streams.membership import MOST_REOPENINGS
 from streams.partitions import Partitions
 from streams.settings import Settings
 from streams.statuses import Status
@@ -283,6 +284,35 @@ async def test_rows_of_another_worker_in_between_make_the_partition_read_its_cha
         await until(lambda: clocks(service.logs)[-1] == 17)
         assert service.reason is None
         assert service.owned[0].ledger.describe(b"c0") == {"events": 6}
+
+
+async def test_a_partition_of_which_the_group_takes_no_commit_is_not_opened_again() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        await service.assigned(*SOURCES)
+        await until(lambda: clocks(service.logs) == [4])
+        service.kafka.group.refuse = CommitFailedError()
+        service._reopen(service.owned[0], "its producer was fenced off")
+        refused = service.counts["commits_refused"]
+        await until(lambda: service.counts["commits_refused"] > refused)
+        fill(service.logs, 3)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not service.owned[0].reading
+        assert clocks(service.logs) == [4]
+        service.kafka.group.refuse = None
+        await service.assigned(*SOURCES)
+        await until(lambda: clocks(service.logs)[-1] == 7)
+
+
+async def test_a_fight_over_a_partition_that_does_not_end_ends_the_worker() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        await service.assigned(*SOURCES)
+        for number in range(MOST_REOPENINGS):
+            await until(lambda: service.owned[0].reading)
+            assert service.reason is None, number
+            service._reopen(service.owned[0], "its producer was fenced off")
+        await until(lambda: service.reason)
+        assert "again and again: its producer was fenced off" in str(service.reason)
 
 
 async def test_a_changelog_that_was_made_anew_under_a_worker_ends_it_for_good() -> None:

@@ -307,6 +307,10 @@ class FakeConsumer:
                 break
         return {}
 
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Log ends."""
+        return {partition: self.logs.end(partition) for partition in partitions}
+
     async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Log starts."""
         return {partition: self.logs.starts[partition] for partition in partitions}

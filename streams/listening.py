@@ -1,0 +1,37 @@
+"""What the group tells a worker: partitions taken away, partitions assigned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiokafka import ConsumerRebalanceListener
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiokafka.structs import TopicPartition
+
+    from streams.partitions import Partitions
+
+
+class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """aiokafka swallows what a listener raises; here it ends the worker."""
+
+    def __init__(self, partitions: Partitions) -> None:
+        self._partitions = partitions
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Wait, for a third of a session at most, until what is computed is delivered and committed."""
+        del revoked  # rebalances are eager: all of them
+        try:
+            self._partitions.wait_for_assignment()
+            await self._partitions.release(self._partitions.settings.session_timeout_ms / 3_000)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._partitions.fail(error)
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Open them."""
+        try:
+            self._partitions.assign(assigned)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._partitions.fail(error)
