@@ -105,7 +105,8 @@ class Guarded:
         """Apply the file of rights that users get, with Kafka's own tool."""
         (self._folder / "bin").mkdir()
         tool = self._folder / "bin" / "kafka-acls.sh"
-        program = f'{java()} -cp "{artifacts(TOOLS)}/*" org.apache.kafka.tools.AclCommand'
+        short = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # it starts a dozen times, for a moment
+        program = f'{java()} {short} -cp "{artifacts(TOOLS)}/*" org.apache.kafka.tools.AclCommand'
         tool.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
         tool.chmod(0o700)
         module = "org.apache.kafka.common.security.scram.ScramLoginModule"
