@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 import pytest
+from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.structs import TopicPartition
 
 from models.rows import CLOCK_KEY, own_row
@@ -261,3 +262,18 @@ async def test_a_log_without_holes_is_read_from_0_whatever_start_the_broker_name
     for holes, start in ((False, 0), (True, 737)):
         found = await check_source(reader, SOURCE, clock, committed=None, accept_gap=False, holes=holes)
         assert found == start
+
+
+async def test_a_new_leader_that_does_not_know_its_end_yet_is_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def behind(*_: Any) -> dict[TopicPartition, int]:
+        raise LeaderNotAvailableError
+
+    reader = FakeConsumer(FakeLogs())  # its first fetch would say that the log ends at 0
+    monkeypatch.setattr(reader, "end_offsets", behind)
+    applied = CountingClock(offset=5)
+    with pytest.raises(LeaderNotAvailableError):
+        await check_source(reader, SOURCE, applied, committed=None, accept_gap=False, holes=True)
+    with pytest.raises(LeaderNotAvailableError):
+        await recover(reader, CHANGELOG, CountingLedger, None, holes=True)
