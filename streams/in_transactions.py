@@ -28,6 +28,7 @@ from streams.changelog import ROWS_PER_BATCH_BYTES, fill
 from streams.closing import bounded, close
 from streams.delivery import AHEAD, Delivery, Send, Step, record_batches
 from streams.errors import DeliveryFailed
+from streams.riding import passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -65,7 +66,8 @@ class InTransactions(Delivery):
         source: the partition of `purchases`.
         group: the consumer group for which the source offset is committed.
         deadline: seconds that one transaction may take.
-        fenced: called when the producer is not ours any more.
+        gone: called with the reason when the producer is no use any more, and whether its transaction counts
+            is for the changelog to say.
         options: what every delivery takes.
     """
 
@@ -76,7 +78,7 @@ class InTransactions(Delivery):
         source: TopicPartition,
         group: str,
         deadline: float,
-        fenced: Callable[[], None],
+        gone: Callable[[str], None],
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -84,7 +86,7 @@ class InTransactions(Delivery):
         self._source = source
         self._group = group
         self._deadline = deadline
-        self._fenced = fenced
+        self._gone = gone
         self._open = False
         self._under_way = self._rows_under_way = 0
         self._ended = float("-inf")
@@ -122,16 +124,22 @@ class InTransactions(Delivery):
                 f"{self._deadline:g} s: is the broker up? (CARTPULSE_SEND_DEADLINE_SECONDS)"
             ) from None
         except (*FENCED, AssertionError):  # aiokafka asserts that its sender lives, rather than say why not
-            self._open = False
-            self._fenced()
+            self._lost("its producer was fenced off: another worker began, or a transaction took too long")
             return 0
         except KafkaError as error:
+            if passes(error):  # aiokafka's sender ends when a coordinator goes away while it asks for it
+                self._lost(f"its producer ended ({error})")
+                return 0
             raise DeliveryFailed(
                 f"The broker refused a transaction of partition {self._source.partition}: "
                 f"{error or type(error).__name__}"
             ) from error
         self._under_way = 0
         return len(steps)
+
+    def _lost(self, why: str) -> None:
+        self._open = False
+        self._gone(why)
 
     async def _transact(self, steps: Sequence[Step]) -> bool:
         rows = merged(steps)

@@ -222,9 +222,7 @@ class Opening:
             source=partition.source,
             group=self._settings.group,
             deadline=self._settings.send_deadline_seconds,
-            fenced=lambda: self._reopen(
-                partition, "its producer was fenced off: another worker began, or a transaction took too long"
-            ),
+            gone=lambda why: self._reopen(partition, why),
             **options,
         )
 

@@ -327,8 +327,8 @@ MUTATIONS = (
         (
             Edit(
                 "streams/in_transactions.py",
-                "            self._open = False\n            self._fenced()\n            return 0\n",
-                "            self._open = False\n            return len(steps)\n",
+                'or a transaction took too long")\n            return 0\n',
+                'or a transaction took too long")\n            return len(steps)\n',
             ),
         ),
         EXACTLY_ONCE,
@@ -338,8 +338,8 @@ MUTATIONS = (
         (
             Edit(
                 "streams/in_transactions.py",
-                "            self._fenced()\n            return 0\n",
-                "            return 0\n",
+                "        self._open = False\n        self._gone(why)\n",
+                "        self._open = False\n",
             ),
         ),
         EXACTLY_ONCE,

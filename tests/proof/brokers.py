@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from typing import TYPE_CHECKING, Final, Self
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,6 +17,7 @@ from tests.support.kafka_cluster import KafkaCluster, ProxiedKafka
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
+    from pathlib import Path
 
     from streams.settings import Settings
     from tests.proof.scenario import Scenario
@@ -51,9 +53,19 @@ class Brokers:
             await broker.start()
         return broker
 
-    def discard(self, broker: ApacheKafka | KafkaCluster) -> None:
-        """End one that a failed run may have left in any state; the next run gets a new one."""
+    def discard(self, broker: ApacheKafka | KafkaCluster, into: Path) -> None:
+        """End one that a failed run may have left in any state; the next run gets a new one.
+
+        Args:
+            broker: that the run had.
+            into: where its nodes' folders are kept: what they said, and their data as it was left, without
+                the indexes, which are sparse files of hundreds of megabytes.
+        """
         for key in [key for key, each in self._running.items() if each is broker and key != SHARED]:
+            for node in broker.nodes.values() if isinstance(broker, KafkaCluster) else [broker]:
+                node.kill()
+                kept = into / f"node-{node.node.number}"
+                shutil.copytree(node.folder, kept, ignore=shutil.ignore_patterns("*index"))
             self._running.pop(key).close()
 
 

@@ -149,7 +149,7 @@ class Runner:
             kept=str(folder),
         )
         if not finished.clean:
-            self.brokers.discard(broker)
+            self.brokers.discard(broker, into=folder)
         found = {"schedule": schedule, "details": verdict.details, "stalls": stage.watch.stalls}
         return self._keep(finished, folder, found)
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import TopicPartition
 
 from models.changes import Row
@@ -35,7 +35,7 @@ class Delivered:
         self.epoch.lease.renew(clock.elapsed())
         self.settled: list[int] = []
         self.overtaken: list[tuple[int, int]] = []
-        self.fenced = 0
+        self.gone: list[str] = []
         self.delivery: InTransactions = InTransactions(
             epoch=self.epoch,
             changelog=CHANGELOG,
@@ -43,7 +43,7 @@ class Delivered:
             source=SOURCE,
             group="ledger",
             deadline=deadline,
-            fenced=self._was_fenced,
+            gone=self.gone.append,
             clock=clock,
             start=0,
             base=base,
@@ -51,9 +51,6 @@ class Delivered:
             overtaken=lambda expected, landed: self.overtaken.append((expected, landed)),
         )
         self.task = asyncio.create_task(self.delivery.run())
-
-    def _was_fenced(self) -> None:
-        self.fenced += 1
 
 
 @pytest.fixture
@@ -156,7 +153,18 @@ async def test_a_fenced_producer_is_told_and_counts_nothing(delivered: Delivered
     delivered.producer.refuse = ProducerFenced()
     delivered.delivery.put(step(1))
     await delivered.task
-    assert delivered.fenced == 1
+    assert [why[:27] for why in delivered.gone] == ["its producer was fenced off"]
+    assert delivered.delivery.acknowledged == 0
+    assert "commit" not in delivered.producer.done
+
+
+async def test_a_producer_whose_sender_ended_is_given_up_and_the_worker_goes_on(
+    delivered: Delivered,
+) -> None:
+    delivered.producer.refuse = KafkaError("Unexpected error during batch delivery")
+    delivered.delivery.put(step(1))
+    await delivered.task
+    assert delivered.gone == ["its producer ended (KafkaError: Unexpected error during batch delivery)"]
     assert delivered.delivery.acknowledged == 0
     assert "commit" not in delivered.producer.done
 
