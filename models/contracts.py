@@ -14,6 +14,7 @@ from models import cloudevents
 from models.events import (
     DEAD_LETTER_TYPE,
     DEAD_LETTERS,
+    EXPOSURES,
     PURCHASES,
     REPLENISHMENT_ALERT_TYPE,
     REPLENISHMENT_ALERTS,
@@ -55,6 +56,11 @@ class _Message(NamedTuple):
     """`ce_type`; None for input, which needs no headers."""
 
     @property
+    def is_output(self) -> bool:
+        """Whether it is about a customer, and so is held back from one who is held out."""
+        return self.type is not None and self.model is not DeadLetter
+
+    @property
     def file(self) -> str:
         return f"{self.name}.v1.json"
 
@@ -76,6 +82,10 @@ _CHANNELS: Final[dict[str, tuple[Literal["receive", "send"], str]]] = {
     PURCHASES: ("receive", "Baskets in, and the records that the service writes for itself."),
     REPLENISHMENT_ALERTS: ("send", "Who is about to need what, and how it ended."),
     SEGMENT_CHANGES: ("send", "Who moved from one segment to another, and why."),
+    EXPOSURES: (
+        "send",
+        "All outputs of the customers held out, as they would have gone to their own topics.",
+    ),
     DEAD_LETTERS: ("send", "What was refused: the original bytes; where from and why, in the headers."),
 }
 
@@ -146,7 +156,7 @@ def _channel(name: str, about: str) -> dict[str, Any]:
         "messages": {
             message.name: {"$ref": f"#/components/messages/{message.name}"}
             for message in _MESSAGES
-            if message.channel == name
+            if message.channel == name or (name == EXPOSURES and message.is_output)
         },
         "bindings": {"kafka": {"topic": name, "bindingVersion": _KAFKA_BINDING}},
     }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEAD_LETTERS",
     "DEAD_LETTER_TYPE",
+    "EXPOSURES",
     "PURCHASES",
     "REPLENISHMENT_ALERTS",
     "REPLENISHMENT_ALERT_TYPE",
@@ -52,6 +53,7 @@ __all__ = [
 PURCHASES: Final = "purchases"
 REPLENISHMENT_ALERTS: Final = "replenishment-alerts"
 SEGMENT_CHANGES: Final = "segment-changes"
+EXPOSURES: Final = "exposures"
 DEAD_LETTERS: Final = "dead-letters"
 
 REPLENISHMENT_ALERT_TYPE: Final = "io.cartpulse.replenishment-alert.v1"

@@ -1,4 +1,8 @@
-"""The reported segment: up at a purchase, down when three boundaries in a row agree."""
+"""The reported segment: up at a purchase, down when the boundaries of a fortnight agree.
+
+A label follows recency, and where most shop every week the best fifth by recency is hours wide: labels rise
+and fall with every trip. So a segment rises at once and falls late (`segment_patience`).
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,6 @@ if TYPE_CHECKING:
 
 MODEL_VERSION = "rfm-1"
 """Changes with every change of the segments' definition."""
-BOUNDARIES_TO_FALL = 3
-"""A customer falls only when the labels of this many boundaries are all worse than the segment."""
 _FIFTHS = ("lowest", "second lowest", "middle", "second highest", "highest")
 
 
@@ -54,7 +56,7 @@ def promote(step: Step, records: Records, which: NDArray[np.int64], rows: NDArra
             scores[changed],
             causes=[records.event_ids[index] for index in records_of],
             times=records.occurred_at[which[changed]].tolist(),
-            valid_until=state.calendar.boundary(state.clock.begun + BOUNDARIES_TO_FALL),
+            valid_until=state.calendar.boundary(state.clock.begun + state.settings.segment_patience),
         )
 
 
@@ -100,9 +102,13 @@ def _targets(state: State, rows: NDArray[np.int64]) -> tuple[NDArray[np.int8], N
     labels, scores = _labels(state, rows, newest)
     targets = np.where(segments == NO_SEGMENT, labels, segments)
     known = [frozen for frozen in state.thresholds if frozen is not None]
-    if len(known) == BOUNDARIES_TO_FALL:
-        best = np.minimum.reduce([labels, *(_labels(state, rows, frozen)[0] for frozen in known[:-1])])
-        targets = np.where((segments != NO_SEGMENT) & (best > segments), best, targets)
+    if len(known) == state.settings.segment_patience:
+        best = labels.copy()
+        worse = np.flatnonzero((segments != NO_SEGMENT) & (best > segments))
+        for frozen in reversed(known[:-1]):  # each looks only at those whom all later ones find worse
+            best[worse] = np.minimum(best[worse], _labels(state, rows[worse], frozen)[0])
+            worse = worse[best[worse] > segments[worse]]
+        targets[worse] = best[worse]
     ranked = state.standing(rows).frequency > 0
     return np.where(ranked, targets, segments), scores
 

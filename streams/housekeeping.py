@@ -76,10 +76,25 @@ class Housekeeping:
                 self._reported = self._clock.elapsed()
                 log.info("Counted so far: %s", json.dumps(self.report()))
                 self.look_for_strangers()
+                self.look_for_history()
 
     def report(self) -> dict[str, Any]:
-        """The counters, and what is not applied yet of each partition."""
-        return {**self._counts.snapshot(), "lag": self.lag()}
+        """The counters, what is not applied yet, and in how many partitions nothing is sent yet."""
+        return {**self._counts.snapshot(), "lag": self.lag(), "history": self.history()}
+
+    def history(self) -> int:
+        """Partitions whose log is history so far."""
+        return sum(partition.reading and partition.ledger.clock.history for partition in self._owned())
+
+    def look_for_history(self) -> None:
+        """Say that nothing is sent, where somebody may wait for it."""
+        if self.history():
+            log.info(
+                "Loading history, nothing is sent: %d outputs so far, %d purchases still to apply. "
+                "`cartpulse go-live` ends it.",
+                self._counts["suppressed"],
+                self.lag(),
+            )
 
     def look_for_strangers(self) -> None:
         """Name the setting when more than one purchase in a hundred came to the wrong partition."""

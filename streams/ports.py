@@ -28,6 +28,10 @@ class ClockRow(Protocol):
     def fingerprint(self) -> int:
         """Hash of the settings that shaped its outputs."""
 
+    @property
+    def history(self) -> bool:
+        """Whether its log is history so far: outputs are counted and not sent."""
+
 
 class LedgerLike(Protocol):
     """What one partition knows; `models.ledger.Ledger` documents the contract."""

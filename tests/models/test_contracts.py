@@ -129,6 +129,7 @@ def test_the_asyncapi_document_names_every_topic_and_what_it_is_read_or_written_
         "purchases": "receive",
         "replenishment-alerts": "send",
         "segment-changes": "send",
+        "exposures": "send",
         "dead-letters": "send",
     }
 

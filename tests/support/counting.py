@@ -36,6 +36,7 @@ class CountingClock:
     begun: int = 0
     finished: int = 0
     fingerprint: int = 0
+    history: bool = False
 
 
 class CountingLedger:
