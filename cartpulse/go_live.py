@@ -42,7 +42,7 @@ def go_live(*, broker: Broker = None, at: At = None, as_json: Json = False) -> N
     """
     settings = settings_with(kafka_broker=broker)
     moment = _moment(at, settings)
-    write_live(settings, moment)
+    run(write_live(settings, moment))
     result: dict[str, Any] = {
         "topic": settings.purchases_topic,
         "partitions": settings.partitions,
@@ -54,16 +54,6 @@ def go_live(*, broker: Broker = None, at: At = None, as_json: Json = False) -> N
         else f"Live from {moment:%Y-%m-%d %H:%M:%S} UTC: written to {settings.partitions} partition(s) of "
         f"{settings.purchases_topic}."
     )
-
-
-def write_live(settings: Settings, moment: datetime) -> None:
-    """Write the `live` record of a moment to every partition.
-
-    Raises:
-        NotAcknowledgedError: The broker refused it.
-        BrokerUnreachable: No broker answers.
-    """
-    run(_write(settings, live(moment)))
 
 
 def _moment(at: str | None, settings: Settings) -> datetime:
@@ -94,12 +84,18 @@ def live(moment: datetime) -> Feed:
     return Feed(None, value, int(written.timestamp()) * 1000)
 
 
-async def _write(settings: Settings, record: Feed) -> None:
+async def write_live(settings: Settings, moment: datetime) -> None:
+    """Write the `live` record of a moment to every partition.
+
+    Raises:
+        NotAcknowledgedError: The broker refused it.
+        BrokerUnreachable: No broker answers.
+    """
     await create_topics(settings)
     producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
     try:
         await producer.start()
-        await Replay(producer, settings).send([record])
+        await Replay(producer, settings).send([live(moment)])
     except KafkaError as error:
         raise NotAcknowledgedError(f"the broker refused the live record: {error!r}") from error
     finally:

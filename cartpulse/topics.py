@@ -39,7 +39,7 @@ def topics(*, broker: Broker = None, until_live: UntilLive = False, as_json: Jso
                 f"{settings.purchases_topic} was there already, and what its log holds is news: --until-live "
                 "is for new topics. Name them with CARTPULSE_TOPIC_PREFIX."
             )
-        write_live(settings, NEVER)
+        run(write_live(settings, NEVER))
     rows = [
         {
             "topic": spec.name,
