@@ -204,7 +204,7 @@ class Diagnosis:
                 Finding(
                     "topics",
                     Level.WARNING,
-                    f"Not there yet: {', '.join(topics.missing)}.",
+                    f"Not there, or hidden from this login: {', '.join(topics.missing)}.",
                     "`cartpulse topics` makes them; so does a worker whose login may.",
                 )
             )
