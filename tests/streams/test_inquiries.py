@@ -42,7 +42,7 @@ async def test_apache_kafka_tells_its_release_and_what_a_login_may_do(
         allowed = await operations(client, [settings.purchases_topic, "not-there"])
     finally:
         await client.close()
-    started = re.search(r"kafka_2.13</artifactId>\s*<version>(\d+\.\d+)", POM.read_text())
+    started = re.search(r"kafka_2.13</artifactId>.*?<version>(\d+\.\d+)", POM.read_text(), re.DOTALL)
     assert started is not None
     assert release == started[1]
     assert allowed == {settings.purchases_topic: set(Operation)}
