@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING
 
 from streams import release
@@ -19,7 +20,7 @@ def test_what_matters_is_named_with_its_version() -> None:
 
 def test_a_service_that_runs_from_its_source_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
-        raise release.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
     monkeypatch.setattr(release, "version", missing)
     assert release.release() == "source"
