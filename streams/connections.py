@@ -53,7 +53,7 @@ class Connections:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._known: Abilities | None = None
-        self._readers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._readers: list[weakref.ref[Any]] = []
 
     async def consumer(self) -> Any:
         """The consumer that is a member of the group, started and not yet subscribed.
@@ -71,14 +71,19 @@ class Connections:
     async def reader(self) -> Any:
         """A consumer without a group, that reads what it is assigned by hand."""
         reader = await _started(AIOKafkaConsumer(**consumer_options(self._settings)))
-        self._readers.add(reader)
+        self._readers = [known for known in self._readers if known() is not None]
+        self._readers.append(weakref.ref(reader))
         return reader
 
     async def read(self, log: TopicPartition) -> tuple[int, int] | None:
-        """How far some reader has come in a log, and where that ends; None where nobody reads it."""
-        for reader in list(self._readers):
+        """How far its latest reader has come in a log, and where that ends; None where it has none."""
+        for reader in [known() for known in reversed(self._readers)]:
             try:
-                if log in reader.assignment() and (end := reader.highwater(log)) is not None:
+                if (
+                    reader is not None
+                    and log in reader.assignment()
+                    and (end := reader.highwater(log)) is not None
+                ):
                     async with asyncio.timeout(GLANCE_SECONDS):
                         return int(await reader.position(log)), int(end)
             except (IllegalStateError, ConsumerStoppedError, TimeoutError):  # it is done, or not yet at it
