@@ -198,7 +198,7 @@ class Partition:
                     self._sweep()
                 elif self._runs and not self.held:
                     self._under_way = Batch(self, self._runs.popleft(), self.ledger)
-                    self.under_way_since = self._clock.elapsed()
+                    self.under_way_since = self._taken_up = self._clock.elapsed()
                     self._hand_over(self._under_way)
                     self._progress()
                 else:
