@@ -52,6 +52,7 @@ COUNTERS: Final = {
     "duplicates": Counter("duplicates", "Baskets known already, which counted nothing."),
     "strangers": Counter("strangers", "Purchases in another partition than their customer's, sent on there."),
     "suppressed": Counter("suppressed", "Outputs counted and not sent: they are history."),
+    "exposures": Counter("exposures", "Outputs of customers held out, sent to `exposures` instead."),
     "passed_over": Counter("passed_over", "Customers whom a model could not bring to a day boundary."),
     "segment_changes": Counter("segment_changes", "Segment changes, sent or history."),
     "rows": Counter("changelog_rows", "Rows given to the changelog."),
