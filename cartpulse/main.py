@@ -7,12 +7,12 @@ import typer
 
 from cartpulse import (
     broker,
+    complete_journey,
     contracts,
     dead_letters,
     demo,
     doctor,
     go_live,
-    replay,
     reset,
     settings,
     topics,
@@ -35,7 +35,7 @@ app.command("broker", epilog=broker.EXAMPLE)(broker.broker)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
-app.command("replay", epilog=replay.EXAMPLE)(replay.replay)
+app.command("replay", epilog=complete_journey.EXAMPLE)(complete_journey.replay)
 app.command("contracts", epilog=contracts.EXAMPLE)(contracts.contracts)
 app.command("reset", epilog=reset.EXAMPLE)(reset.reset)
 app.command("settings", epilog=settings.EXAMPLE)(settings.settings)
