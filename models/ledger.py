@@ -13,6 +13,7 @@ from models.days import catch_up
 from models.description import describe
 from models.partitioner import partition_of
 from models.records import UNKNOWN_TIME, Kind, Records
+from models.standing import Standing
 from models.state import State
 from models.step import Step
 
@@ -83,6 +84,24 @@ class Ledger:
     def settings(self) -> LedgerSettings:
         """The settings in force; those it was made with wait for the next boundary if they differ."""
         return self._state.settings
+
+    @property
+    def standing(self) -> Standing:
+        """How far it has come and how much it holds."""
+        state, clock = self._state, self._state.clock
+        sweep, boundary = state.sweep, state.calendar.boundary
+        runs = sum(arena.extent[0] * arena.records.itemsize for arena in state.arenas)
+        return Standing(
+            customers=len(state.ids),
+            rows=clock.rows,
+            memory=len(state.ids) * state.customers.itemsize + runs,
+            watermark=clock.watermark,
+            begun=boundary(clock.begun) if clock.begun else None,
+            finished=boundary(clock.finished) if clock.finished else None,
+            concerned=0 if sweep is None else len(sweep.rows),
+            left=0 if sweep is None else max(0, len(sweep.rows) - sweep.at),
+            sending=not clock.wall or clock.live_at is not None,
+        )
 
     def advance(self, records: Records) -> Changes:
         """Apply a prefix of a run of records.

@@ -109,7 +109,11 @@ class Housekeeping:
 
     def lag(self) -> int:
         """Records in the log that are not applied yet, as far as the last fetch knows."""
-        return sum(self._ends.lag(partition) for partition in self._owned())
+        return sum(self.lag_of(partition) for partition in self._owned())
+
+    def lag_of(self, partition: Partition) -> int:
+        """The same of one partition."""
+        return self._ends.lag(partition)
 
     async def tick(self, partition: Partition) -> None:
         """Write the tick that is due to a partition that is read to its end, once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -218,6 +219,31 @@ def test_a_worker_that_may_not_join_a_group_ends_rather_than_stand_still(
     assert (
         f"The worker ends: The login 'cartpulse-worker' may not read with the group '{name}'" in ended.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("user", "level", "said"),
+    [
+        ("cartpulse-worker", "ok", "This login may read and write what a worker has to."),
+        ("cartpulse-producer", "fault", "The login 'cartpulse-producer' may not read with the group"),
+    ],
+)
+def test_the_doctor_says_whether_a_login_has_a_workers_rights(
+    guarded: Guarded, user: str, level: str, said: str
+) -> None:
+    ended = guarded.command(guarded.settings(user), "doctor", "--json")
+    assert ended.returncode == (level == "fault"), ended.stderr
+    (rights,) = [each for each in json.loads(ended.stdout)["findings"] if each["subject"] == "rights"]
+    assert rights["level"] == level
+    assert rights["said"].startswith(said)
+
+
+def test_the_doctor_repeats_why_a_login_was_refused(guarded: Guarded) -> None:
+    settings = guarded.settings("cartpulse-worker", kafka_sasl_password=SecretStr("guessed"))
+    ended = guarded.command(settings, "doctor")
+    assert ended.returncode == Status.FAILED
+    assert "SASL" in ended.stdout
+    assert "guessed" not in ended.stdout + ended.stderr
 
 
 async def test_a_producer_sees_purchases_alone_and_can_write_and_read_nothing_else(guarded: Guarded) -> None:

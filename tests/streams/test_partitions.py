@@ -14,6 +14,7 @@ from streams.errors import (
     ChangelogLost,
     TopicMismatch,
 )
+from streams.listening import ASSIGNED, Listener
 from streams.membership import MOST_REOPENINGS
 from streams.statuses import Status
 from tests.support.counting import CountingLedger
@@ -316,3 +317,14 @@ async def test_a_customers_state_is_told_by_the_worker_that_owns_its_partition()
         await until(lambda: clocks(service.logs) == [4])
         assert service.describe(b"c0") == {"events": 2}
         assert service.describe(b"nobody") is None
+
+
+async def test_how_many_partitions_the_group_assigned_is_known_but_during_a_rebalance() -> None:
+    async with running() as service:
+        assert ASSIGNED not in service.counts.levels()
+        await service.assigned(*SOURCES)
+        assert service.counts.levels()[ASSIGNED] == 2
+        await Listener(service).on_partitions_revoked(SOURCES)
+        assert ASSIGNED not in service.counts.levels()
+        await service.assigned()
+        assert service.counts.levels()[ASSIGNED] == 0
