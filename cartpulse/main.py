@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from cartpulse import broker, contracts, dead_letters, demo, go_live, reset, settings, topics, worker
+from cartpulse import (
+    broker,
+    contracts,
+    customer,
+    dead_letters,
+    demo,
+    go_live,
+    reset,
+    settings,
+    topics,
+    worker,
+)
 from cartpulse.endings import Commands
 
 app = typer.Typer(
@@ -23,6 +34,7 @@ app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
 app.command("broker", epilog=broker.EXAMPLE)(broker.broker)
 app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
+app.command("customer", epilog=customer.EXAMPLE)(customer.customer)
 app.command("contracts", epilog=contracts.EXAMPLE)(contracts.contracts)
 app.command("reset", epilog=reset.EXAMPLE)(reset.reset)
 app.command("settings", epilog=settings.EXAMPLE)(settings.settings)
