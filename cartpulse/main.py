@@ -16,6 +16,7 @@ from cartpulse import (
     reset,
     settings,
     topics,
+    watch,
     worker,
 )
 from cartpulse.endings import Commands
@@ -35,6 +36,7 @@ app.command("broker", epilog=broker.EXAMPLE)(broker.broker)
 app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
 app.command("customer", epilog=customer.EXAMPLE)(customer.customer)
+app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
 app.command("contracts", epilog=contracts.EXAMPLE)(contracts.contracts)
 app.command("reset", epilog=reset.EXAMPLE)(reset.reset)
 app.command("settings", epilog=settings.EXAMPLE)(settings.settings)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
 
 from streams.clients import connection, consumer_options
 from streams.errors import BrokerUnreachable, CartpulseError, NotAllowed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
     from streams.settings import Settings
 
@@ -45,14 +45,14 @@ async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     """
     consumer = AIOKafkaConsumer(**consumer_options(settings))
     try:
-        await consumer.start()
+        await _start(consumer, settings)
         yield consumer
     except TopicAuthorizationFailedError as error:
         raise NotAllowed(
             f"The login {settings.kafka_sasl_username!r} may not read {error}: deploy/kafka/acls.sh lists "
             "the rights of each login."
         ) from error
-    except (KafkaError, OSError) as error:
+    except KafkaError as error:
         raise _unreachable(settings, error) from error
     finally:
         await consumer.stop()
@@ -176,6 +176,45 @@ class _Way:
         return sum(end - self._starts[place] for place, end in self.ends.items())
 
 
+async def follow(
+    consumer: AIOKafkaConsumer,
+    places: Sequence[TopicPartition],
+    *,
+    from_beginning: bool,
+    started: Callable[[], None],
+) -> AsyncGenerator[list[Any], None]:
+    """Records of places as they come, for ever; those of a place in their order.
+
+    Args:
+        consumer: Started.
+        places: Whole partitions.
+        from_beginning: Or only what comes from now on.
+        started: Called when it is known of every place where it begins.
+    """
+    consumer.assign(places)
+    ask = consumer.beginning_offsets if from_beginning else consumer.end_offsets
+    starts: dict[TopicPartition, int] = await ask(places)
+    for place, start in starts.items():
+        consumer.seek(place, start)
+    begins = dict(starts) if from_beginning else {}
+    waiting = True
+    while True:
+        try:
+            fetched = await consumer.getmany(timeout_ms=200)
+        except OffsetOutOfRangeError as error:  # retention was faster
+            await consumer.seek_to_beginning(*error.args[0])
+            continue
+        for place in starts.keys() - begins.keys():
+            # The high watermark of the first fetch: the embedded broker's end offset lies before its end.
+            if (end := consumer.highwater(place)) is not None:
+                begins[place] = end
+        for place, records in fetched.items():
+            yield [record for record in records if record.offset >= begins[place]]
+        if waiting and len(begins) == len(starts):
+            waiting = False
+            started()
+
+
 async def read_batches(
     settings: Settings, topic: str, progress: Progress | None = None
 ) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
@@ -233,6 +272,13 @@ async def at_end(consumer: AIOKafkaConsumer) -> bool:
             return False
     await asyncio.sleep(0)
     return True
+
+
+async def _start(consumer: AIOKafkaConsumer, settings: Settings) -> None:
+    try:
+        await consumer.start()
+    except OSError as error:
+        raise _unreachable(settings, error) from error
 
 
 def _unreachable(settings: Settings, error: Exception) -> BrokerUnreachable:

@@ -22,6 +22,8 @@ COMMANDS = (
     ("broker",),
     ("topics",),
     ("go-live",),
+    ("customer",),
+    ("watch",),
     ("contracts",),
     ("reset",),
     ("dead-letters",),
@@ -63,7 +65,11 @@ def test_an_unknown_command_is_the_callers_mistake() -> None:
     assert "demnstration" in result.output
 
 
-@pytest.mark.parametrize("command", [("topics",), ("dead-letters", "list"), ("reset", "--yes")], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [("topics",), ("dead-letters", "list"), ("customer", "1"), ("watch",), ("reset", "--yes")],
+    ids=" ".join,
+)
 def test_without_a_broker_a_command_fails_in_one_clear_line(command: tuple[str, ...]) -> None:
     result = run(*command, "--broker", NOWHERE)
     assert result.exit_code == 1
