@@ -43,6 +43,8 @@ app.command("settings", epilog=settings.EXAMPLE)(settings.settings)
 
 letters = typer.Typer(help="Records that were refused.", epilog=dead_letters.EXAMPLE, no_args_is_help=True)
 letters.command("list", epilog=dead_letters.EXAMPLE)(dead_letters.list_dead_letters)
+letters.command("show", epilog=dead_letters.SHOW_EXAMPLE)(dead_letters.show_dead_letter)
+letters.command("replay", epilog=dead_letters.REPLAY_EXAMPLE)(dead_letters.replay)
 app.add_typer(letters, name="dead-letters")
 
 

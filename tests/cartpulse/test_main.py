@@ -28,6 +28,8 @@ COMMANDS = (
     ("reset",),
     ("dead-letters",),
     ("dead-letters", "list"),
+    ("dead-letters", "show"),
+    ("dead-letters", "replay"),
     ("settings",),
 )
 NOWHERE = "127.0.0.1:1"
