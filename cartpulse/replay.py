@@ -71,7 +71,8 @@ class Told:
     def sentence(self) -> str:
         """In one line."""
         at = f"@{self.offset}" if self.offset >= 0 else ""
-        place = f" to {self.topic}[{self.partition}]{at}" if self.topic else ""
+        word = ", as" if self.outcome == SENT_BEFORE else " to"
+        place = f"{word} {self.topic}[{self.partition}]{at}" if self.topic else ""
         return f"{self.id}  {self.outcome}{place}{f': {self.reason}' if self.reason else ''}"
 
 
