@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from cartpulse.customer_page import MOST, Page
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
-from cartpulse.reading import Progress, places_of, read_now, reader, topics_of
+from cartpulse.reading import Progress, places_among, read_now, reader, topics_of
 from cartpulse.terminal import page_console, printable, reading_bar
 from models.description import look
 from models.events import SEGMENT_CHANGES
@@ -50,7 +50,7 @@ def customer(
     settings = settings_with(kafka_broker=broker)
     told = run(gather(settings, customer_id.encode(errors="surrogateescape"), partition, reading_bar))
     if as_json:
-        typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(told, indent=2))
     else:
         Page(told, page_console(), None if everything else MOST).show()
 
@@ -68,7 +68,8 @@ async def gather(settings: Settings, customer: bytes, partition: int | None, bar
         UnknownCustomerError: The partition knows no such customer.
         ChangelogUnreadable: A row is damaged; `NewerRows`: of a later release.
     """
-    places = await places_of(settings, [settings.changelog_topic])
+    present = await topics_of(settings)
+    places = places_among(present, settings, [settings.changelog_topic])
     home = partition_of(customer, len(places), settings.partitioner) if partition is None else partition
     if home >= len(places):
         raise UnknownCustomerError(
@@ -81,7 +82,6 @@ async def gather(settings: Settings, customer: bytes, partition: int | None, bar
         known = _known(rows, customer, places[home], len(places))
         if known is None:
             raise UnknownCustomerError(_unknown(settings, customer, places[home], len(places)))
-        present = await topics_of(settings)
         events: dict[str, list[dict[str, Any]]] = {}
         for name in (SEGMENT_CHANGES, RECOMMENDATIONS):
             held = present.get(settings.topic(name), [])

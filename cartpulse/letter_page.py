@@ -45,7 +45,7 @@ def as_json(letter: Letter, replayed: DeadLetterReplayed | None) -> str:
     except UnicodeDecodeError:
         told["value_hex"] = value.hex()
     told["replayed"] = None if replayed is None else replayed.model_dump(mode="json")
-    return json.dumps(told, ensure_ascii=False, indent=2)
+    return json.dumps(told, indent=2)
 
 
 def _size(letter: Letter) -> str:

@@ -83,14 +83,14 @@ async def topics_of(settings: Settings) -> dict[str, list[TopicPartition]]:
     }
 
 
-async def places_of(settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
-    """All partitions of topics, as the broker has them.
+def places_among(
+    present: Mapping[str, list[TopicPartition]], settings: Settings, topics: Sequence[str]
+) -> list[TopicPartition]:
+    """All partitions of topics, out of those that there are.
 
     Raises:
-        BrokerUnreachable: No broker answers.
         NoSuchTopicError: One is not there.
     """
-    present = await topics_of(settings)
     missing = [topic for topic in topics if topic not in present]
     if missing:
         raise NoSuchTopicError(
@@ -99,6 +99,16 @@ async def places_of(settings: Settings, topics: Sequence[str]) -> list[TopicPart
             "makes the topics."
         )
     return [place for topic in topics for place in present[topic]]
+
+
+async def places_of(settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
+    """The same, asking the broker which there are.
+
+    Raises:
+        BrokerUnreachable: No broker answers.
+        NoSuchTopicError: One is not there.
+    """
+    return places_among(await topics_of(settings), settings, topics)
 
 
 async def read_now(

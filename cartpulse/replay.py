@@ -237,8 +237,8 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         ) from error
     except KafkaError as error:
         raise NotSentError(
-            f"The broker did not take what was sent back ({error!r}). What it took is said above and marked; "
-            "the same command goes on with the rest."
+            f"The broker did not take what was sent back ({error!r}). What is said above is done and marked; "
+            "the same command goes on with the rest, of which it may have taken some: that counts once."
         ) from error
     finally:
         await producer.stop()

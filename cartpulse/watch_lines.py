@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from cartpulse.terminal import moment, printable
+from models.events import DEAD_LETTER_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,24 +27,21 @@ class Seen:
     headers: dict[str, str]
     raw: bytes
     value: dict[str, Any] | None
-    """The event; None where the value is no JSON object, as a dead letter's may be."""
+    """The event; None where the value is no JSON object, and of a dead letter, whose value is no event."""
 
     @classmethod
     def of(cls, record: Any) -> Self:
         """The same of an aiokafka record."""
+        headers = {name: content.decode(errors="backslashreplace") for name, content in record.headers}
         raw = record.value or b""
-        try:
-            value = json.loads(raw)
-        except (ValueError, RecursionError):
-            value = None
         return cls(
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
             key=None if record.key is None else record.key.decode(errors="backslashreplace"),
-            headers={name: content.decode(errors="backslashreplace") for name, content in record.headers},
+            headers=headers,
             raw=raw,
-            value=value if isinstance(value, dict) else None,
+            value=None if headers.get("ce_type") == DEAD_LETTER_TYPE else _object(raw),
         )
 
     @property
@@ -63,7 +61,7 @@ class Seen:
             "headers": self.headers,
             "value": value,
         }
-        return json.dumps(told, ensure_ascii=False)
+        return json.dumps(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +76,13 @@ class Wanted:
 
     def __contains__(self, seen: Seen) -> bool:
         value = seen.value or {}
-        customer = value.get("customer_id", seen.key)
-        segments = {value.get(name) for name in ("from", "to", "segment")}
-        kinds = {seen.kind, seen.headers.get("ce_type"), value.get("state")}
+        customers = _texts(value.get("customer_id"), seen.key)
+        segments = _texts(*(value.get(name) for name in ("from", "to", "segment")))
+        kinds = _texts(seen.kind, seen.headers.get("ce_type"), value.get("state"))
         return (
-            (not self.customers or customer in self.customers)
-            and (not self.segments or not self.segments.isdisjoint(_texts(segments)))
-            and (not self.kinds or not self.kinds.isdisjoint(_texts(kinds)))
+            (not self.customers or not self.customers.isdisjoint(customers))
+            and (not self.segments or not self.segments.isdisjoint(segments))
+            and (not self.kinds or not self.kinds.isdisjoint(kinds))
         )
 
 
@@ -94,7 +92,8 @@ def line(seen: Seen) -> str:
     if seen.kind == "dead-letter" or seen.value is None:
         when, what, rest = "", "dead letter" if seen.kind else seen.topic, _letter(seen)
     else:
-        when = moment(value.get("occurred_at") or seen.headers.get("ce_time"))
+        at = value.get("occurred_at")
+        when = moment(at if isinstance(at, str) else seen.headers.get("ce_time"))
         what, tell = _KINDS.get(seen.kind, (seen.kind or seen.topic, _fields))
         what = f"{what} {value['state']}" if isinstance(value.get("state"), str) else what
         rest = tell(value)
@@ -151,5 +150,13 @@ _KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 }
 
 
-def _texts(values: set[Any]) -> set[str]:
+def _object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _texts(*values: object) -> set[str]:
     return {value for value in values if isinstance(value, str)}

@@ -111,6 +111,22 @@ def test_an_event_is_shown_that_passes_every_filter(wanted: Wanted, found: list[
     assert [event in wanted for event in events] == found
 
 
+def test_a_dead_letter_is_judged_by_its_key_whatever_its_value_claims() -> None:
+    hostile = seen(
+        {"customer_id": ["901"], "from": {}, "state": [], "to": "\ud800"}, "dead-letter", stage="time"
+    )
+    assert hostile in Wanted(customers=frozenset({"900"}), kinds=frozenset({"dead-letter"}))
+    assert hostile not in Wanted(segments=frozenset({"At Risk"}))
+    assert json.loads(hostile.as_json())["value"] == hostile.raw.decode()
+
+
+def test_a_record_of_a_stranger_s_in_an_output_topic_is_shown_too() -> None:
+    odd = seen({"customer_id": [], "occurred_at": 5, "state": {}, "from": []})
+    assert words(odd).startswith("never topic 900")
+    assert odd not in Wanted(segments=frozenset({"At Risk"}))
+    assert json.loads(odd.as_json())["value"]["occurred_at"] == 5
+
+
 def test_for_programs_an_event_keeps_its_place_its_headers_and_its_value() -> None:
     told: Any = json.loads(seen(ALERT, "replenishment-alert", ce_id="1").as_json())
     assert told == {
