@@ -1,7 +1,7 @@
 """`cartpulse customer ID`: everything that is known of one customer, on a page."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, aclosing
 from typing import Annotated, Any, Final
 
@@ -13,8 +13,9 @@ from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
 from cartpulse.reading import Progress, places_among, read_now, reader, topics_of
 from cartpulse.terminal import page_console, printable, reading_bar
+from cartpulse.watch_lines import Seen
 from models.description import look
-from models.events import SEGMENT_CHANGES
+from models.events import EXPOSURES, SEGMENT_CHANGES
 from models.partitioner import partition_of
 from models.rows import CLOCK_KEY, LaterFormat, RowError
 from streams.changelog import Greatest
@@ -82,16 +83,17 @@ async def gather(settings: Settings, customer: bytes, partition: int | None, bar
         known = _known(rows, customer, places[home], len(places))
         if known is None:
             raise UnknownCustomerError(_unknown(settings, customer, places[home], len(places)))
-        events: dict[str, list[dict[str, Any]]] = {}
-        for name in (SEGMENT_CHANGES, RECOMMENDATIONS):
-            held = present.get(settings.topic(name), [])
-            events[name] = await _events(consumer, held[home : home + 1], customer, bar)
+        topics = [SEGMENT_CHANGES, RECOMMENDATIONS, *([EXPOSURES] if known["held_out"] else [])]
+        events: list[Seen] = []
+        for topic in map(settings.topic, topics):
+            events += await _events(consumer, present.get(topic, [])[home : home + 1], customer, bar)
+    recommendations = _values(events, "recommendation")
     return {
         **known,
         "partition": home,
         "partitions": len(places),
-        "segment_changes": events[SEGMENT_CHANGES],
-        "recommendations": events[RECOMMENDATIONS][-1] if events[RECOMMENDATIONS] else None,
+        "segment_changes": _values(events, "segment-change"),
+        "recommendations": recommendations[-1] if recommendations else None,
     }
 
 
@@ -125,27 +127,23 @@ def _known(
 
 async def _events(
     consumer: AIOKafkaConsumer, places: list[TopicPartition], customer: bytes, bar: Bar
-) -> list[dict[str, Any]]:
-    """A customer's events of a topic's partition, the oldest first, copies left out."""
-    found: dict[bytes, dict[str, Any]] = {}
+) -> list[Seen]:
+    """A customer's events of a topic's partition, the oldest first, copies left out; none without a topic."""
+    found: dict[str, Seen] = {}
     if not places:
         return []
     with bar(f"Reading {places[0].topic}") as progress:
         async with aclosing(read_now(consumer, places, progress)) as batches:
             async for _, records in batches:
-                found.update(_values(record for record in records if record.key == customer))
+                for seen in (Seen.of(record) for record in records if record.key == customer):
+                    found[seen.headers.get("ce_id", "")] = seen
     return list(found.values())
 
 
-def _values(records: Iterable[Any]) -> Iterable[tuple[bytes, dict[str, Any]]]:
-    """(`ce_id`, event) of records that hold an event."""
-    for record in records:
-        try:
-            value = json.loads(record.value)
-        except (TypeError, ValueError):
-            continue
-        if isinstance(value, dict):
-            yield dict(record.headers).get("ce_id", b"%d" % record.offset), value
+def _values(events: list[Seen], kind: str) -> list[dict[str, Any]]:
+    """The events of a kind, by event time."""
+    values = [seen.value for seen in events if seen.kind == kind and seen.value is not None]
+    return sorted(values, key=lambda value: str(value.get("occurred_at")))
 
 
 def _unknown(settings: Settings, customer: bytes, place: TopicPartition, partitions: int) -> str:

@@ -20,7 +20,7 @@ MOST: Final = 10
 WIDE: Final = 105
 MIDDLE: Final = 78
 """Columns of a terminal from which on tables have more columns."""
-RISES: Final = "A segment rises at a purchase and falls when three boundaries agree."
+RISES: Final = "A segment rises at a purchase and falls when many boundaries agree."
 
 
 class Page:
@@ -112,7 +112,7 @@ class Page:
             yield Text(f"{categories} bought too rarely to say when next{names}", style="dim")
 
     def _recommendations(self) -> Iterator[RenderableType]:
-        """Whatever the event says of its items: kind, name, score and the evidence in words."""
+        """What the event says of its items: kind, name, score and the reason in words."""
         event = self._told["recommendations"]
         items = event.get("items") if isinstance(event, dict) else None
         told = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
@@ -164,8 +164,10 @@ def as_of(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"{at['closing_day']} is being closed; this customer's turn may still come."
     for day in told["open_days"]:
         yield f"{day} is not closed: spend and segment count it, habits learn from it when it closes."
-    if at["clock"] == "wall" and at["live_at"] is None:
+    if at["history"]:
         yield "The service loads history and is not live: nothing of this was sent."
+    if told["held_out"]:
+        yield "This customer is held out: what would be sent goes to `exposures` instead."
 
 
 def _wanted(habit: Mapping[str, Any]) -> bool:
@@ -194,15 +196,13 @@ def _history(changes: Sequence[Mapping[str, Any]], *, reasons: bool) -> Table:
 
 
 def _item(item: Mapping[str, Any]) -> tuple[Text, ...]:
-    name = next((item[key] for key in ("name", "product_id", "category") if item.get(key)), "?")
-    evidence = item.get("evidence")
-    words = evidence.get("text", "") if isinstance(evidence, dict) else evidence or ""
+    name = item.get("name") or item.get("category") or item.get("product_id") or "?"
     score = item.get("score")
     return (
         Text(printable(str(item.get("kind", ""))), style="dim"),
         Text(printable(str(name))),
         Text(f"{score:.2f}" if isinstance(score, int | float) else ""),
-        Text(printable(str(words)), style="dim"),
+        Text(printable(str(item.get("reason", ""))), style="dim"),
     )
 
 

@@ -11,6 +11,7 @@ from models.calendar import boundary_cause, date_text, instant_of
 from models.columns import NEVER, NO_SEGMENT
 from models.consumption import purchase_probability
 from models.events import alert_id
+from models.exposures import held_out
 from models.habits import statistics_of
 from models.open_days import bought_on
 from models.segment_changes import reasons
@@ -81,6 +82,7 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
         "currency": state.settings.currency,
         "first_purchase": _instant(int(record["first_purchase"])) if baskets else None,
         "last_purchase": _instant(int(record["last_purchase"])) if baskets else None,
+        "held_out": held_out(customer, state.settings.holdout_share, state.settings.holdout_salt),
         "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
         **_ranked(state, row, cuts),
         "open_days": [date_text(day) for day in sorted(record["open_day"].tolist()) if day != NEVER],
@@ -101,6 +103,7 @@ def _as_of(state: State) -> dict[str, object]:
         "time_zone": state.settings.time_zone,
         "clock": "wall" if clock.wall else "log",
         "live_at": None if clock.live_at is None else _instant(clock.live_at),
+        "history": clock.history,
     }
 
 
@@ -173,8 +176,6 @@ def _alert(state: State, customer: bytes, cell: Any) -> dict[str, object]:
     """An alert that was raised and is not closed."""
     category, raised = state.category_names.name(int(cell["category"])), int(cell["raised_day"])
     raised_at = state.calendar.boundary(raised)
-    clock = state.clock
-    history = clock.wall and (clock.live_at is None or raised_at <= clock.live_at)
     return {
         "alert_id": alert_id(customer, category, boundary_cause(raised)),
         "category": category,
@@ -185,7 +186,7 @@ def _alert(state: State, customer: bytes, cell: Any) -> dict[str, object]:
         "valid_until": _instant(
             state.calendar.boundary(int(cell["best_day"]) + state.settings.alert_grace_days)
         ),
-        "sent": not history,
+        "sent": not state.clock.is_history(raised_at),
     }
 
 

@@ -54,7 +54,8 @@ allow "$CONSUMER" --operation Read --group "$APPLICATION-outputs-" --resource-pa
 
 # Support answers questions about single customers (`cartpulse customer`, `watch`): it reads customers' state and what
 # comes out, in no group, and writes nothing.
-allow "$SUPPORT" --operation Read --topic "$CHANGELOG" --topic "$ALERTS" --topic "$SEGMENTS" --topic "$DEAD_LETTERS"
+allow "$SUPPORT" --operation Read --topic "$CHANGELOG" \
+    --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
 
 # An operator makes and configures the topics (`cartpulse topics`), goes live, talks to workers, and looks at dead
 # letters and sends them back (`cartpulse dead-letters`). It cannot read purchases, customers' state or outputs.

@@ -41,6 +41,7 @@ def told(**other: Any) -> dict[str, Any]:
         "currency": "USD",
         "first_purchase": "2017-01-01T11:53:26+00:00",
         "last_purchase": "2017-03-01T09:00:00+00:00",
+        "held_out": False,
         "segment": "Champions",
         "label": "Champions",
         "reasons": [{"text": "Last bought 1 day ago: the highest fifth by recency"}],
@@ -53,8 +54,7 @@ def told(**other: Any) -> dict[str, Any]:
             "watermark": "2017-03-02T11:00:00+00:00",
             "closed_day": "2017-03-01",
             "closing_day": None,
-            "clock": "log",
-            "live_at": None,
+            "history": False,
         },
     } | other
 
@@ -107,8 +107,9 @@ def test_what_is_not_closed_is_said() -> None:
 
 
 def test_history_that_is_being_loaded_is_called_so() -> None:
-    at = told()["as_of"] | {"clock": "wall"}
+    at = told()["as_of"] | {"history": True}
     assert "is not live: nothing of this was sent" in page(told(as_of=at))
+    assert "held out: what would be sent goes to `exposures`" in page(told(held_out=True))
 
 
 def test_an_open_alert_is_not_shown_as_a_habit_too() -> None:
@@ -128,9 +129,7 @@ def test_an_open_alert_is_not_shown_as_a_habit_too() -> None:
 
 
 def test_recommendations_are_shown_as_their_event_has_them() -> None:
-    items = [
-        {"kind": "repeat", "name": "Whole milk", "score": 0.812, "evidence": {"text": "on 9 of 12 trips"}}
-    ]
+    items = [{"kind": "repeat", "name": "Whole milk", "score": 0.812, "reason": "on 9 of 12 trips"}]
     shown = page(told(recommendations={"items": items, "occurred_at": "2017-03-01T09:00:00Z"}))
     (line,) = (line for line in shown.splitlines() if "Whole milk" in line)
     assert line.split() == ["repeat", "Whole", "milk", "0.81", "on", "9", "of", "12", "trips"]

@@ -62,6 +62,7 @@ def test_a_customer_is_told_in_plain_values() -> None:
         "open_days": ["2017-01-31"],
         "source_offset": len(log) - 1,
         "open_alerts": [],
+        "held_out": False,
         "as_of": {
             "watermark": "2017-01-31T11:00:00+00:00",
             "closed_day": "2017-01-30",
@@ -69,6 +70,7 @@ def test_a_customer_is_told_in_plain_values() -> None:
             "time_zone": "UTC",
             "clock": "log",
             "live_at": None,
+            "history": False,
         },
     }
     assert habit.pop("alert") in ("planned", "raised", "fulfilled")
