@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
+from models.exposures import held_out
 from models.ledger import Ledger
 from models.partitioner import partition_of
 from models.rows import CLOCK_KEY
@@ -58,14 +59,18 @@ def a_history() -> list[bytes]:
 @pytest.fixture(scope="module")
 def service(tansu: LocalBroker) -> tuple[Settings, Kept]:
     """A service whose ledger wrote its rows and outputs to the partition that Zoë belongs to."""
-    settings = Settings(
-        kafka_broker=tansu.address,
-        application="shop",
-        topic_prefix="looked-at.",
-        partitions=2,
-        segment_minimum_population=3,
-        alert_minimum_probability=0.0,
-    )
+    return run_service(tansu, topic_prefix="looked-at.")
+
+
+def run_service(broker: LocalBroker, **other: object) -> tuple[Settings, Kept]:
+    told = {
+        "kafka_broker": broker.address,
+        "application": "shop",
+        "partitions": 2,
+        "segment_minimum_population": 3,
+        "alert_minimum_probability": 0.0,
+    }
+    settings = Settings.model_validate(told | other)
     ledger, kept = Ledger(settings.ledger), Kept()
     drive(ledger, records_of(a_history(), settings.ledger), kept, finish=True)
     asyncio.run(write(settings, kept))
@@ -82,7 +87,7 @@ async def write(settings: Settings, kept: Kept) -> None:
         stale = next(row for row in kept.written if row.key == ZOE.encode())
         await producer.send(settings.changelog_topic, stale.value, key=stale.key, partition=HOME)
         for output in kept.outputs:
-            if output.topic == "segment-changes":
+            if output.topic in ("segment-changes", "exposures"):
                 for _ in range(2):  # delivered twice, as after a crash
                     await producer.send(
                         settings.topic(output.topic),
@@ -124,6 +129,20 @@ def test_a_customer_is_a_page_for_people(look: Callable[..., Result]) -> None:
     assert page.stderr == ""
     for words in (f"Customer {ZOE}", "5 purchases on 5 days", "MILK*", "new -> ", "2017-01-27 is not closed"):
         assert words in page.stdout
+
+
+def test_the_history_of_a_customer_who_is_held_out_is_told_too(
+    tansu: LocalBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    salt = next(text for text in map(str, range(99)) if held_out(ZOE.encode(), 0.5, text))
+    settings, kept = run_service(tansu, topic_prefix="held.", holdout_share=0.5, holdout_salt=salt)
+    for name in ("kafka_broker", "application", "topic_prefix"):
+        monkeypatch.setenv(variable(name), str(getattr(settings, name)))
+    told = json.loads(CliRunner().invoke(app, ["customer", ZOE, "--json"]).stdout)
+    changes = [event for event in kept.values("exposures") if event["customer_id"] == ZOE and "to" in event]
+    assert told["held_out"] is True
+    assert changes
+    assert told["segment_changes"] == changes
 
 
 @pytest.mark.parametrize("elsewhere", [(), ("--partition", str(HOME))])
