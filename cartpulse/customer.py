@@ -17,9 +17,9 @@ from cartpulse.watch_lines import Seen
 from models.description import look
 from models.events import EXPOSURES, SEGMENT_CHANGES
 from models.partitioner import partition_of
-from models.rows import CLOCK_KEY, LaterFormat, RowError
+from models.rows import CLOCK_KEY, RowError
 from streams.changelog import Greatest
-from streams.errors import CartpulseError, ChangelogUnreadable, NewerRows
+from streams.errors import CartpulseError, ChangelogUnreadable
 from streams.settings import Settings
 
 EXAMPLE = "Example: cartpulse customer 900"
@@ -119,8 +119,6 @@ def _known(
     where = f"{place.topic}[{place.partition}]"
     try:
         return look(rows.items(), customer, partitions=partitions)
-    except LaterFormat as error:
-        raise NewerRows(f"{where} holds {error}. Look with that release.") from error
     except RowError as error:
         raise ChangelogUnreadable(f"{where} holds a row that cannot be read: {error}.") from error
 
