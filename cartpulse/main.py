@@ -9,6 +9,7 @@ from cartpulse import (
     broker,
     complete_journey,
     contracts,
+    customer,
     dead_letters,
     demo,
     doctor,
@@ -16,6 +17,7 @@ from cartpulse import (
     reset,
     settings,
     topics,
+    watch,
     worker,
 )
 from cartpulse.endings import Commands
@@ -36,12 +38,16 @@ app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
 app.command("replay", epilog=complete_journey.EXAMPLE)(complete_journey.replay)
+app.command("customer", epilog=customer.EXAMPLE)(customer.customer)
+app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
 app.command("contracts", epilog=contracts.EXAMPLE)(contracts.contracts)
 app.command("reset", epilog=reset.EXAMPLE)(reset.reset)
 app.command("settings", epilog=settings.EXAMPLE)(settings.settings)
 
 letters = typer.Typer(help="Records that were refused.", epilog=dead_letters.EXAMPLE, no_args_is_help=True)
 letters.command("list", epilog=dead_letters.EXAMPLE)(dead_letters.list_dead_letters)
+letters.command("show", epilog=dead_letters.SHOW_EXAMPLE)(dead_letters.show_dead_letter)
+letters.command("replay", epilog=dead_letters.REPLAY_EXAMPLE)(dead_letters.replay)
 app.add_typer(letters, name="dead-letters")
 
 

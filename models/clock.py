@@ -49,6 +49,13 @@ class Clock:
             return self.wall
         return self.watermark is None or self.watermark <= self.live_at
 
+    def is_history(self, at: int) -> bool:
+        """Whether what happens at an instant (ms) is counted and not sent: up to `live`.
+
+        Without any `live` record all is history on the wall clock, and all is news on the log clock.
+        """
+        return self.wall if self.live_at is None else at <= self.live_at
+
     def encode(self) -> bytes:
         """The clock row. Of two with one offset, the one whose sweep has got further is the later."""
         payload = _FORMAT.pack(

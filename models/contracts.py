@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from models import cloudevents
 from models.events import (
+    DEAD_LETTER_REPLAYED_TYPE,
     DEAD_LETTER_TYPE,
     DEAD_LETTERS,
     EXPOSURES,
@@ -21,6 +22,7 @@ from models.events import (
     SEGMENT_CHANGE_TYPE,
     SEGMENT_CHANGES,
     DeadLetter,
+    DeadLetterReplayed,
     Purchase,
     ReplenishmentAlert,
     SegmentChange,
@@ -58,7 +60,7 @@ class _Message(NamedTuple):
     @property
     def is_output(self) -> bool:
         """Whether it is about a customer, and so is held back from one who is held out."""
-        return self.type is not None and self.model is not DeadLetter
+        return self.type is not None and self.channel != DEAD_LETTERS
 
     @property
     def file(self) -> str:
@@ -77,6 +79,13 @@ _MESSAGES: Final = (
     ),
     _Message("segment-change", SegmentChange, "serialization", SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE),
     _Message("dead-letter", DeadLetter, "serialization", DEAD_LETTERS, DEAD_LETTER_TYPE),
+    _Message(
+        "dead-letter-replayed",
+        DeadLetterReplayed,
+        "serialization",
+        DEAD_LETTERS,
+        DEAD_LETTER_REPLAYED_TYPE,
+    ),
 )
 _CHANNELS: Final[dict[str, tuple[Literal["receive", "send"], str]]] = {
     PURCHASES: ("receive", "Baskets in, and the records that the service writes for itself."),
@@ -86,7 +95,10 @@ _CHANNELS: Final[dict[str, tuple[Literal["receive", "send"], str]]] = {
         "send",
         "All outputs of the customers held out, as they would have gone to their own topics.",
     ),
-    DEAD_LETTERS: ("send", "What was refused: the original bytes; where from and why, in the headers."),
+    DEAD_LETTERS: (
+        "send",
+        "What was refused: the original bytes; where from and why, in the headers. And what was sent back.",
+    ),
 }
 
 
@@ -174,7 +186,7 @@ def _message(message: _Message) -> dict[str, Any]:
     }
     if message.type is not None:
         about["headers"] = _headers(message.type, about["contentType"], DeadLetter if dead else None)
-    key = "The key of the source record." if dead else "The customer id in UTF-8."
+    key = "The key of the source record." if message.channel == DEAD_LETTERS else "The customer id in UTF-8."
     if message.model is not Signal:
         about["bindings"] = {
             "kafka": {"key": {"type": "string", "description": key}, "bindingVersion": _KAFKA_BINDING}

@@ -234,7 +234,10 @@ class Ledger:
 
     def describe(self, customer: bytes) -> dict[str, object] | None:
         """What is known of a customer, for people: JSON-able, days as dates; None for one not known."""
-        return describe(self._state, customer)
+        state = self._state
+        return describe(
+            state, customer, state.histograms.thresholds(state.settings.segment_minimum_population)
+        )
 
     def _bring_to_boundary(self, step: Step, count: int, *, passing_over: bool = False) -> None:
         state = self._state

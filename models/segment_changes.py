@@ -151,20 +151,13 @@ def _change(
         times,
         strict=True,
     ):
-        quiet = round(max(at - last, 0) / DAY_MS, 1)
         spend = money / 10_000
         customer = state.ids[row]
         value = {
             "customer_id": customer.decode(),
             "from": None if old == NO_SEGMENT else SEGMENTS[old],
             "to": SEGMENTS[new],
-            "reasons": [
-                _reason("recency", f"Last bought {_count(quiet, 'day')} ago", quiet, recency, "days"),
-                _reason(
-                    "frequency", f"Bought on {_count(days, 'day')}", float(days), frequency, "purchase days"
-                ),
-                _reason("monetary", f"Spent {spend:.2f} {currency}", spend, monetary, currency),
-            ],
+            "reasons": reasons((recency, frequency, monetary), at - last, days, spend, currency),
             "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
             "evidence": {"last_purchase": time_text(last), "purchase_days": days, "spend": spend},
             "valid_until": until,
@@ -174,6 +167,27 @@ def _change(
         }
         identity = event_id(SEGMENT_CHANGE.type_, customer, "", cause, "")
         step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, occurred_at=at, source=source))
+
+
+def reasons(
+    scores: tuple[int, int, int], quiet_ms: int, days: int, spend: float, currency: str
+) -> list[dict[str, object]]:
+    """Why a customer is in a segment, as events say it.
+
+    Args:
+        scores: Fifths by recency, frequency and monetary, 5 the best.
+        quiet_ms: Since the last purchase.
+        days: Purchase days.
+        spend: In the currency.
+        currency: ISO 4217.
+    """
+    recency, frequency, monetary = scores
+    quiet = round(max(quiet_ms, 0) / DAY_MS, 1)
+    return [
+        _reason("recency", f"Last bought {_count(quiet, 'day')} ago", quiet, recency, "days"),
+        _reason("frequency", f"Bought on {_count(days, 'day')}", float(days), frequency, "purchase days"),
+        _reason("monetary", f"Spent {spend:.2f} {currency}", spend, monetary, currency),
+    ]
 
 
 def _reason(measure: str, fact: str, value: float, score: int, unit: str) -> dict[str, object]:

@@ -80,17 +80,9 @@ class Step:
         if self._due is None:
             self._due = self.state.customers["due"][: self._customers].copy()
 
-    def is_history(self, at: int) -> bool:
-        """Whether what happens at an instant (ms) is counted and not sent: up to `live`.
-
-        Without any `live` record all is history on the wall clock, and all is news on the log clock.
-        """
-        clock = self.state.clock
-        return clock.wall if clock.live_at is None else at <= clock.live_at
-
     def emit(self, event: Output) -> None:
         """Add an event, unless it is history; of a customer held out, to where nobody acts on it."""
-        if self.is_history(event.timestamp):
+        if self.state.clock.is_history(event.timestamp):
             self.counts["suppressed"] += 1
             return
         settings = self.state.settings

@@ -5,7 +5,7 @@
 #   BOOTSTRAP=kafka-1:9093 COMMAND_CONFIG=administrator.properties deploy/kafka/acls.sh
 #
 # CARTPULSE_APPLICATION and CARTPULSE_TOPIC_PREFIX are those of the service. The logins have other names with
-# WORKER, PRODUCER, CONSUMER and OPERATOR.
+# WORKER, PRODUCER, CONSUMER, OPERATOR and SUPPORT.
 set -eu
 
 : "${BOOTSTRAP:?the brokers, host:port}"
@@ -16,6 +16,7 @@ WORKER=${WORKER:-cartpulse-worker}
 PRODUCER=${PRODUCER:-cartpulse-producer}
 CONSUMER=${CONSUMER:-cartpulse-consumer}
 OPERATOR=${OPERATOR:-cartpulse-operator}
+SUPPORT=${SUPPORT:-cartpulse-support}
 
 PURCHASES=${PREFIX}purchases
 ALERTS=${PREFIX}replenishment-alerts
@@ -51,12 +52,17 @@ allow "$PRODUCER" --operation Write --topic "$PURCHASES"
 allow "$CONSUMER" --operation Read --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES"
 allow "$CONSUMER" --operation Read --group "$APPLICATION-outputs-" --resource-pattern-type prefixed
 
+# Support answers questions about single customers (`cartpulse customer`, `watch`): it reads customers' state and what
+# comes out, in no group, and writes nothing.
+allow "$SUPPORT" --operation Read --topic "$CHANGELOG" \
+    --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
+
 # An operator makes and configures the topics (`cartpulse topics`), goes live, talks to workers, and looks at dead
-# letters. It cannot read purchases, customers' state or outputs.
+# letters and sends them back (`cartpulse dead-letters`). It cannot read purchases, customers' state or outputs.
 allow "$OPERATOR" --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs \
     --topic "$PURCHASES" --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES" \
     --topic "$DEAD_LETTERS" --topic "$CHANGELOG" --topic "$COMMANDS"
-allow "$OPERATOR" --operation Write --topic "$PURCHASES" --topic "$COMMANDS"
+allow "$OPERATOR" --operation Write --topic "$PURCHASES" --topic "$COMMANDS" --topic "$DEAD_LETTERS"
 allow "$OPERATOR" --operation Read --topic "$DEAD_LETTERS" --topic "$COMMANDS"
 # `cartpulse reset`: forgets the state, when no worker runs.
 allow "$OPERATOR" --operation Delete --topic "$CHANGELOG"

@@ -97,19 +97,20 @@ def test_on_the_log_clock_topics_are_made_until_live_and_live_is_an_event_time(
 
 
 def test_dead_letters_are_listed_as_json_lines(settings: Settings) -> None:
-    headers = [
-        ("topic", settings.purchases_topic.encode()),
-        ("partition", b"1"),
-        ("offset", b"7"),
-        ("stage", b"decode"),
-        ("error", b"json"),
-        ("field", b""),
-        ("reason", b"not JSON"),
-    ]
-    write(settings, settings.dead_letters_topic, b"{bad", b"{worse", b"{worst", headers=headers)
+    for number, value in enumerate((b"{bad", b"{worse", b"{worst", b"{worst")):
+        headers = [
+            ("topic", settings.purchases_topic.encode()),
+            ("partition", b"1"),
+            ("offset", b"%d" % min(number, 2)),  # the last one is a copy
+            ("stage", b"decode"),
+            ("error", b"json"),
+            ("field", b""),
+            ("reason", b"not JSON"),
+        ]
+        write(settings, settings.dead_letters_topic, value, headers=headers)
     letters = [json.loads(line) for line in run("dead-letters", "list", "--json").stdout.splitlines()]
     assert sorted(letter["first_bytes"] for letter in letters) == ["{bad", "{worse", "{worst"]
-    assert {(letter["offset"], letter["error"]) for letter in letters} == {(7, "json")}
+    assert {(letter["offset"], letter["error"]) for letter in letters} == {(n, "json") for n in range(3)}
     assert len(run("dead-letters", "list", "--json", "--limit", "2").stdout.splitlines()) == 2
 
 

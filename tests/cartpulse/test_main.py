@@ -33,10 +33,14 @@ COMMANDS = (
     ("topics",),
     ("go-live",),
     ("replay",),
+    ("customer",),
+    ("watch",),
     ("contracts",),
     ("reset",),
     ("dead-letters",),
     ("dead-letters", "list"),
+    ("dead-letters", "show"),
+    ("dead-letters", "replay"),
     ("settings",),
 )
 NOWHERE = "127.0.0.1:1"
@@ -75,7 +79,9 @@ def test_an_unknown_command_is_the_callers_mistake() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("topics",), ("dead-letters", "list"), ("reset", "--yes"), ("replay",)], ids=" ".join
+    "command",
+    [("topics",), ("dead-letters", "list"), ("customer", "1"), ("watch",), ("reset", "--yes"), ("replay",)],
+    ids=" ".join,
 )
 def test_without_a_broker_a_command_fails_in_one_clear_line(command: tuple[str, ...]) -> None:
     result = run(*command, "--broker", NOWHERE)

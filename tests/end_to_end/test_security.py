@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 RIGHTS = ROOT / "deploy" / "kafka" / "acls.sh"
 TOOLS = ROOT / "tests" / "support" / "kafka_tools.pom.xml"
 ADMINISTRATOR = "administrator"
-ROLES = ("worker", "producer", "consumer", "operator")
+ROLES = ("worker", "producer", "consumer", "operator", "support")
 STRANGER = "stranger"
 """Has a login, and no right."""
 
@@ -266,6 +266,16 @@ async def test_a_consumer_of_outputs_cannot_write_them_nor_read_customers_state(
     settings = guarded.role("consumer")
     await cannot_write(settings, settings.topic(OUTPUTS[0]))
     await cannot_read(settings, settings.changelog_topic)
+
+
+def test_support_alone_looks_at_a_customer(guarded: Guarded) -> None:
+    looked = guarded.command(guarded.role("support"), "customer", "nobody")
+    assert looked.returncode == Status.FAILED
+    assert "Customer 'nobody' is not known" in looked.stderr
+    refused = guarded.command(guarded.role("operator"), "customer", "nobody")
+    assert refused.returncode == Status.REFUSED
+    assert "The login 'cartpulse-operator' may not read" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 async def test_nobody_joins_the_workers_group_but_workers(guarded: Guarded) -> None:

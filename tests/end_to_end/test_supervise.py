@@ -32,8 +32,8 @@ def real_ledger(settings: LedgerSettings, partition: int, partitions: int) -> Le
 
 
 REJOINED_SECONDS = 120
-"""The embedded broker holds each join and each sync for 3 s, and two members that ask in turns start each other's
-anew: their phases meet after a minute or more. Apache Kafka needs a few seconds."""
+"""The embedded broker holds each join and each sync for 3 s, and two members that ask in turns start each
+other's anew: their phases meet after a minute or more. Apache Kafka needs a few seconds."""
 
 TWO = Job(program=("cartpulse", "worker", "--supervise", "2"), ledger=real_ledger)
 
