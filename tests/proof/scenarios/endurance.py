@@ -8,6 +8,7 @@ from tests.proof.scenario import scenario
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
     from tests.proof.stage import Stage
 
@@ -25,16 +26,19 @@ HOUR = 3_600
 HALF_LOAD = 250
 
 
-async def kills(stage: Stage, chance: random.Random, times: int, **environment: str) -> None:
-    """Two workers with such variables; one of them is killed now and then, and a new one joins."""
-    stage.start(**environment)
-    stage.start(**environment)
+async def kills(
+    stage: Stage, chance: random.Random, times: int, start: Callable[[], object] | None = None
+) -> None:
+    """Two workers, started so; one of them is killed now and then, and a new one joins."""
+    start = start or stage.start
+    start()
+    start()
     stage.load.start()
     for number in range(1, times + 1):
         await stage.until_applied(number * stage.load.events // (times + 2) + chance.randrange(300))
         await stage.pause(chance.uniform(0, 0.5))
         stage.kill(chance.choice(stage.running))
-        stage.start(**environment)
+        start()
 
 
 @scenario(
@@ -101,5 +105,9 @@ async def eager_compaction(stage: Stage, chance: random.Random) -> None:
 )
 async def an_hour(stage: Stage, chance: random.Random) -> None:
     """A kill every five minutes, a checkpoint every minute: what is not compacted yet is long by then."""
-    folder = str(stage.folder / "checkpoints")
-    await kills(stage, chance, 12, CARTPULSE_CHECKPOINT_DIR=folder, CARTPULSE_CHECKPOINT_SECONDS="60")
+
+    def start() -> object:
+        folder = str(stage.folder / "checkpoints")
+        return stage.start(CARTPULSE_CHECKPOINT_DIR=folder, CARTPULSE_CHECKPOINT_SECONDS="60")
+
+    await kills(stage, chance, 12, start)
