@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cartpulse import broker, contracts, dead_letters, demo, go_live, reset, settings, topics, worker
+from cartpulse import broker, contracts, dead_letters, demo, go_live, produce, reset, settings, topics, worker
 from cartpulse.endings import Commands
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
 app.command("broker", epilog=broker.EXAMPLE)(broker.broker)
 app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
+app.command("produce", epilog=produce.EXAMPLE)(produce.produce)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
 app.command("contracts", epilog=contracts.EXAMPLE)(contracts.contracts)
 app.command("reset", epilog=reset.EXAMPLE)(reset.reset)
