@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
+from cartpulse.endings import run
 from cartpulse.reading import at_end
 from streams.clients import consumer_options, idempotence, producer_options
 from streams.errors import BrokerUnreachable
@@ -24,6 +27,8 @@ from streams.topics import create_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from rich.console import Console
 
     from streams.settings import Settings
     from streams.sources.feed import Feed
@@ -130,10 +135,42 @@ class Sender:
             consumer.seek(place, max(noted - 1, begins[place]))
         found: set[bytes] = set()
         while not await at_end(consumer):
-            for run in (await consumer.getmany(timeout_ms=200)).values():
-                found.update(_digest(record.value) for record in run if record.value is not None)
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found.update(_digest(record.value) for record in records if record.value is not None)
         return found
 
 
 def _digest(value: bytes) -> bytes:
     return blake2b(value, digest_size=16).digest()
+
+
+def send_with_bar(
+    console: Console,
+    settings: Settings,
+    position: Position,
+    records: Iterator[Feed],
+    *,
+    total: int,
+    passed: Callable[[], int],
+) -> dict[str, Any]:
+    """Send with a bar that says how many of `total` have `passed`; what was sent, as numbers."""
+    columns = (TextColumn("Sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    before = position.standing.sent
+    with Bar(*columns, console=console) as shown:
+        bar = shown.add_task("", total=total)
+        sender = Sender(settings, position, report=lambda _: shown.update(bar, completed=passed()))
+        done = run(sender.send(records))
+    return {"sent": done.purchases, "ticks": done.ticks, "found": sender.found, "sent_before": before}
+
+
+def said(result: dict[str, Any], settings: Settings) -> str:
+    """What was sent, in a sentence."""
+    sentence = (
+        f"Sent {result['sent']:,} purchases and {result['ticks']:,} ticks to {settings.purchases_topic}"
+    )
+    if result["sent_before"] or result["found"]:
+        sentence += (
+            f", going on behind {result['sent_before']:,} records; {result['found']:,} purchases more "
+            "had arrived"
+        )
+    return f"{sentence}."
