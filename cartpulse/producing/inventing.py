@@ -60,7 +60,7 @@ def send_invented(
     source = Synthetic(process, settings.ledger)
     records = with_ticks(source, settings.ledger) if settings.clock == "log" else iter(source)
     result = send_with_bar(
-        console, settings, position, records, total=process.days, passed=lambda: source.day
+        console, settings, position, records, total=process.days, passed=lambda: source.day + 1
     )
     made = _invented(source.counts)
     if as_json:

@@ -59,7 +59,7 @@ def readings(found: Survey) -> list[str]:
     """How the file is read, a sentence each."""
     said = [f"{found.form}, {found.rows:,} rows."] if found.form != "events" else ["Events of the contract."]
     if found.form != "Parquet":
-        said.append(f"Letters: {found.encoding.name}, {found.encoding.basis}.")
+        said.append(f"The letters are {found.encoding.name}: {found.encoding.basis}.")
         if found.encoding.samples:
             shown = ", ".join(repr(sample) for sample in found.encoding.samples)
             said.append(

@@ -195,7 +195,8 @@ def choose(columns: Sequence[str], corrections: Mapping[str, str]) -> dict[str, 
         if field in corrections:
             continue
         place = next((names.index(name) for name in known if name in names), None)
-        if place is not None and place not in taken:
+        # What a category is called is what a person calls it, too.
+        if place is not None and (place not in taken or field == "name"):
             chosen[field] = place
             taken.add(place)
     if "product_id" not in chosen and "name" in chosen and "product_id" not in corrections:

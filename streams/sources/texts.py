@@ -81,11 +81,11 @@ def examine(path: Path, *, told: str | None = None, fallback: str | None = None)
     if wide is not None:
         return Encoding(wide, "as told" if told else "by its first bytes", (), fallback, seal)
     if not letters.foreign:
-        return Encoding("utf-8", "all of it is", (), fallback, seal)
+        return Encoding("utf-8", "all lines are", (), fallback, seal)
     samples = tuple(letters.samples)
     if letters.plain:
-        return Encoding("utf-8", f"but {letters.foreign:,} lines are not", samples, fallback, seal)
-    basis = f"for {letters.foreign:,} lines are no UTF-8, and none with other letters than ASCII is"
+        return Encoding("utf-8", f"all lines but {letters.foreign:,}", samples, fallback, seal)
+    basis = f"{letters.foreign:,} lines are no UTF-8, and none with other letters than ASCII is"
     return Encoding(WESTERN, basis, samples, fallback, seal)
 
 

@@ -116,7 +116,7 @@ def test_classes_have_their_shares_and_their_pace() -> None:
 
 def test_extras_have_the_lift_that_was_asked_for() -> None:
     baskets = events(list(source("customers=3000,days=12,lift=3")))
-    counts = defaultdict(Counter[bool])
+    counts: defaultdict[bool, Counter[bool]] = defaultdict(Counter)
     for basket in baskets:
         categories = [item["category"] for item in basket["items"]]
         groups = {int(name.split()[1]) // GROUP for name in categories if name.startswith("CATEGORY")}
