@@ -190,12 +190,12 @@ class DateReader:
         order = self._orders.get(sort.mark)
         if sort is CLEAR:
             return a, b
-        if order is None and sort.order is None:
-            raise Unreadable(f"{text!r} can be read with the day first and with the month first; say --dates")
         if not self._told and _SHORT_YEAR.search(text):
             raise Unreadable(f"{text!r} has a year of two digits, which is read only where --dates is given")
+        if order is None and sort.order is None:
+            raise Unreadable(f"{text!r} can be read with the day first and with the month first; say --dates")
         if self._told and order is not None and sort.order not in (None, order):
-            raise Unreadable(f"{text!r} has no day {a if order is DayOrder.DAY_FIRST else b} of that month")
+            raise Unreadable(f"{text!r} has no month {b if order is DayOrder.DAY_FIRST else a}")
         return (a, b) if (sort.order or order) is DayOrder.DAY_FIRST else (b, a)
 
 

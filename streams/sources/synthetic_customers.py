@@ -13,7 +13,7 @@ typical interval of 4 to 40 days, log-uniform; a habit's own interval is
 **Purchases.** The j-th purchase of a habit is on day floor(anchor + (phase + j + w (u_j - 1/2)) m), with
 phase and u_j uniform on 0 to 1 and the customer's irregularity w uniform on 0.1 to 0.8. So the time
 between two purchases has mean m, standard deviation w m / sqrt(6) and a triangular distribution, before
-days are cut off.
+days are cut off; neighbouring ones are correlated by -1/2: it is a rhythm, and no renewal process.
 
 **Changes.** A share of customers joins in the first half, a share leaves for good in the last two thirds,
 and a share changes its habits on a day of the middle third: every m is then halved or doubled, and the
