@@ -19,8 +19,7 @@ from rich.progress import Progress as Bar
 
 from cartpulse.endings import run
 from cartpulse.reading import at_end
-from streams.clients import consumer_options, idempotence, producer_options
-from streams.errors import BrokerUnreachable
+from streams.clients import consumer_options, idempotence, producer_options, unreachable
 from streams.sources.position import PositionError
 from streams.sources.replay import Replay
 from streams.topics import create_topics
@@ -83,11 +82,7 @@ class Sender:
             consumer.assign(self._places)
             return await self._send(iter(records), Replay(producer, settings), consumer)
         except (KafkaError, OSError) as error:
-            raise BrokerUnreachable(
-                f"The broker at {settings.kafka_broker} does not answer ({error or type(error).__name__}): "
-                "see that it is up, or correct KAFKA_BROKER, and give the command again: it goes on where it "
-                "ended."
-            ) from error
+            raise unreachable(settings, error) from error
         finally:
             await consumer.stop()
             await producer.stop()

@@ -46,6 +46,11 @@ def mark_of(text: str) -> tuple[bool, DecimalMark | None]:
     return True, own
 
 
+def is_number(text: str) -> bool:
+    """Whether a text has the shape of a number, however its marks are meant."""
+    return _SHAPE.fullmatch(text) is not None or _SCIENTIFIC.fullmatch(text) is not None
+
+
 class NumberReader:
     """Reads the numbers of one file.
 

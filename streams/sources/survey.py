@@ -11,12 +11,12 @@ from streams.sources.columns import choose
 from streams.sources.dates import CLEAR, DateReader, sort_of
 from streams.sources.evidence import DayOrder, DecimalMark, Evidence, R
 from streams.sources.lines import date_cell
-from streams.sources.numerals import NumberReader, mark_of
+from streams.sources.numerals import NumberReader, is_number, mark_of
 from streams.sources.tables import Delimited, FileError, JsonLines, Parquet, Table
 from streams.sources.texts import Encoding, examine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -125,8 +125,16 @@ def _opened(path: Path, told: Told, zone: ZoneInfo) -> Survey:
         return Survey("JSON lines", table, encoding, choose(table.columns, told.columns), zone)
     if text.startswith("["):
         raise FileError(f"{path} holds a JSON array: write one object a line (`jq -c '.[]' {path.name}`)")
-    table = Delimited(path, encoding, delimiter=told.delimiter, header=told.header)
-    return Survey("CSV", table, encoding, choose(table.columns, told.columns), zone)
+    delimited = Delimited(path, encoding, delimiter=told.delimiter, header=told.header)
+    columns = choose(delimited.columns, told.columns)
+    delimited.plausible = lambda cells: _is_row(cells, columns)
+    return Survey("CSV", delimited, encoding, columns, zone)
+
+
+def _is_row(cells: Sequence[str], columns: Mapping[str, int]) -> bool:
+    """Whether there is a date where dates are, and a number where quantities are."""
+    date = date_cell(cells, columns)
+    return sort_of(date.strip()) is not None and is_number(cells[columns["quantity"]].strip())
 
 
 def _refuse_others(path: Path, start: bytes) -> None:

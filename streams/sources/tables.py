@@ -18,7 +18,7 @@ from streams.errors import CartpulseError
 from streams.sources.texts import TextLine, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from streams.sources.texts import Encoding
@@ -61,9 +61,8 @@ class Delimited:
     """A CSV file, whatever parts its columns.
 
     A text in quotation marks may run over several lines. If a line leaves one open, it is joined with what
-    follows until the text is closed, but only if the whole then has as many columns as the header and no
-    line of it is a whole row by itself. Otherwise the mark is a slip: that line is refused, and the next is
-    a row.
+    follows until the text is closed, but only if the whole then has as many columns as the header and no line
+    of it is a whole row by itself. Otherwise the mark is a slip: that line is refused, the next is a row.
 
     Args:
         path: The file.
@@ -79,6 +78,9 @@ class Delimited:
         self, path: Path, encoding: Encoding, *, delimiter: str | None = None, header: bool = True
     ) -> None:
         self._path, self._encoding, self._header = path, encoding, header
+        self.plausible: Callable[[Sequence[str]], bool] = lambda _: True
+        """Whether cells look like a row, and not like the end of a text that has delimiters in it; to be set
+        by whoever knows what the columns hold."""
         sample = [line for line in islice(lines_of(path, encoding), _SAMPLE_LINES) if line.text.strip()]
         if not sample:
             raise FileError(f"{path} is empty")
@@ -128,7 +130,7 @@ class Delimited:
             more = waiting[used - 1]
             text = f"{text}\n{more.text}"
             alone = self._parsed(more.text)
-            whole_alone = alone is not None and len(alone) == len(self.columns)
+            whole_alone = alone is not None and len(alone) == len(self.columns) and self.plausible(alone)
             cells = self._parsed(text)
             if more.fault or (whole_alone and not (in_first and cells is not None)):
                 break

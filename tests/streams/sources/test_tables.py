@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -90,19 +90,21 @@ def test_lines_end_as_any_system_ends_them(path: Path, ending: str) -> None:
     assert [(row.number, row.cells) for row in rows] == [(2, ["1", "2"]), (3, ["3", "4"])]
 
 
-CELL = st.text(
-    st.characters(codec="utf-8", exclude_characters="\0\r\x1c\x1d\x1e\x85\u2028\u2029\v\f"), max_size=8
+CELL = st.text("ab \",;|\t\n'é牛", max_size=8)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(
+    rows=st.lists(st.tuples(st.integers(), CELL, CELL, st.integers()), max_size=12),
+    quoting=st.sampled_from((csv.QUOTE_ALL, csv.QUOTE_MINIMAL)),
 )
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-@given(rows=st.lists(st.tuples(st.integers(), CELL, CELL, st.integers()), max_size=12), every=st.booleans())
 def test_whatever_a_proper_writer_writes_is_read_back(
-    path: Path, rows: list[tuple[int, str, str, int]], every: bool
+    path: Path, rows: list[tuple[int, str, str, int]], quoting: Literal[0, 1]
 ) -> None:
     text = io.StringIO()
-    quoting = csv.QUOTE_ALL if every else csv.QUOTE_MINIMAL
     csv.writer(text, quoting=quoting, lineterminator="\n").writerows([("a", "b", "c", "d"), *rows])
-    _, found = read(path, "\n" * 0 + text.getvalue())
+    table, _ = read(path, text.getvalue())
+    table.plausible = lambda cells: cells[0].lstrip("-").isdigit() and cells[3].lstrip("-").isdigit()
+    found = list(table)
     assert [tuple(row.cells) for row in found] == [tuple(map(str, row)) for row in rows]
     assert not any(row.fault for row in found)
