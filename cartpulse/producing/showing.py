@@ -89,7 +89,7 @@ def readings(found: Survey) -> list[str]:
 
 def _show_date(console: Console, found: Survey, value: object) -> None:
     try:
-        at = found.date_reader.instant(value.strip() if isinstance(value, str) else value)
+        at = found.date_reader.read(value.strip() if isinstance(value, str) else value)
     except ValueError:
         return
     console.print(

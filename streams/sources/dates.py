@@ -114,29 +114,27 @@ class DateReader:
         self._zone = zone
         self._orders = dict(orders)
         self._told = told
-        self.read = lru_cache(maxsize=1 << 16)(self._read)
-        """Milliseconds since 1970 UTC of a text; raises `Unreadable`."""
-        self.passed_twice = lru_cache(maxsize=1 << 16)(self._passed_twice)
-        """Whether a text names a local time that the clock passes twice, and is read as the first."""
+        self._text = lru_cache(maxsize=1 << 16)(self._read)
 
-    def instant(self, value: object) -> int:
+    def read(self, value: object) -> int:
         """Milliseconds since 1970 UTC of a date, a date and time, or a text; raises `Unreadable`."""
+        return self.moment(value)[0]
+
+    def moment(self, value: object) -> tuple[int, bool]:
+        """The same, and whether it is a local time that the clock passes twice, read as the first."""
         if isinstance(value, str):
-            return self.read(value)
+            return self._text(value)
         if isinstance(value, datetime):
-            return self._bounded(value if value.tzinfo else self._local(value))
+            return self._bounded(value if value.tzinfo else self._local(value)), False
         if isinstance(value, date):
-            return self._bounded(self._local(datetime.combine(value, time(_NOON))))
+            return self._bounded(self._local(datetime.combine(value, time(_NOON)))), False
         if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
-            return self.read(str(int(value)))
-        raise Unreadable(f"{value!r} is no date")
+            return self._text(str(int(value)))
+        raise Unreadable("is empty" if value is None else f"{value!r} is no date")
 
-    def _read(self, text: str) -> int:
+    def _read(self, text: str) -> tuple[int, bool]:
         if _SINCE_1970.fullmatch(text):
-            return self._bounded(_EPOCH + int(text) * (_TICK if len(text) == 13 else _TICK * 1000))
-        return self._bounded(self._aware(text))
-
-    def _aware(self, text: str) -> datetime:
+            return self._bounded(_EPOCH + int(text) * (_TICK if len(text) == 13 else _TICK * 1000)), False
         parts = self._parts(text)
         try:
             day = date(parts.year, parts.month, parts.day)
@@ -144,7 +142,10 @@ class DateReader:
         except ValueError as error:
             raise Unreadable(f"{text!r} is no day and time of the calendar: {error}") from error
         moment = datetime.combine(day, clock)
-        return moment.replace(tzinfo=parts.offset) if parts.offset else self._local(moment)
+        if parts.offset is not None:
+            return self._bounded(moment.replace(tzinfo=parts.offset)), False
+        aware = self._local(moment)
+        return self._bounded(aware), aware.utcoffset() != aware.replace(fold=1).utcoffset()
 
     def _local(self, moment: datetime) -> datetime:
         aware = moment.replace(tzinfo=self._zone)
@@ -154,12 +155,6 @@ class DateReader:
                 "another time zone's?"
             )
         return aware
-
-    def _passed_twice(self, text: str) -> bool:
-        if _SINCE_1970.fullmatch(text) or self._parts(text).offset is not None:
-            return False
-        aware = self._aware(text)
-        return aware.utcoffset() != aware.replace(fold=1).utcoffset()
 
     def _bounded(self, moment: datetime) -> int:
         try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NOTHING: Final = frozenset({"", "null", "nan", "none", "n/a", "#n/a", "na", "\\n"})
 """What programs write, in any case, where they have no value."""
+_LONGEST_NOTHING: Final = max(map(len, NOTHING))
 
 
 class Line(msgspec.Struct, array_like=True, gc=False):
@@ -132,9 +133,8 @@ class LineReader:
 
     def _instant(self, cells: Sequence[Any]) -> int:
         value = date_cell(cells, self._columns)
-        at = self._dates.instant(value)
-        if isinstance(value, str) and self._dates.passed_twice(value):
-            self.passed_twice += 1
+        at, passed_twice = self._dates.moment(value)
+        self.passed_twice += passed_twice
         return at
 
     def _price(self, cells: Sequence[Any], quantity: float, discount: float) -> float:
@@ -169,11 +169,13 @@ class LineReader:
         place = self._columns.get(field)
         if place is None:
             return ""
-        value = _cell(cells, place)
+        value = cells[place]
+        if isinstance(value, str):
+            text = value.strip()
+            return "" if len(text) <= _LONGEST_NOTHING and text.lower() in NOTHING else text
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        text = "" if value is None else str(value)
-        return "" if text.lower() in NOTHING else text
+        return "" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN alone differs
 
 
 def date_cell(cells: Sequence[Any], columns: Mapping[str, int]) -> Any:
