@@ -98,6 +98,8 @@ def produce(
         else:
             send_invented(console, settings, process, state_dir=state_dir, restart=restart, as_json=as_json)
         return
+    if refused is not None and refused.resolve() == file.resolve():
+        raise typer.BadParameter("this would write over the file itself", param_hint="--refused")
     told = Told(
         columns=_corrections(corrections or []),
         dates=dates,

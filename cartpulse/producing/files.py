@@ -14,6 +14,8 @@ from rich.markup import escape
 
 from cartpulse.producing.sending import said, send_with_bar
 from cartpulse.producing.showing import first_of, show_account, show_baskets, show_reading, summary
+from models.calendar import HOUR
+from streams.clock import SystemClock
 from streams.errors import CartpulseError
 from streams.sources.position import SUFFIX, Destination, Position, alone
 from streams.sources.purchase_file import PurchaseFile
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from streams.sources.feed import Feed
     from streams.sources.lines import Refused
     from streams.sources.survey import Told
+
+
+FUTURE_MS = 24 * HOUR
+"""How far a purchase may lie ahead of this machine's clock: a day, for clocks and time zones that are off."""
 
 
 class UndecidedError(CartpulseError):
@@ -90,6 +96,8 @@ class FileJob:
                     err=True,
                 )
                 return True
+            if not self.as_json:
+                show_reading(self.console, source.survey)
             records = with_ticks(source, settings.ledger) if settings.clock == "log" else iter(source)
             result = send_with_bar(
                 self.console, settings, position, records, total=source.accepted, passed=lambda: source.passed
@@ -111,6 +119,7 @@ class FileJob:
                     self.settings.ledger,
                     self.told,
                     self.zone,
+                    latest=SystemClock().now_ms() + FUTURE_MS,
                     keep=keep,
                     drop_repeated=self.drop_repeated,
                 )

@@ -9,7 +9,7 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
-from models.calendar import instant_of
+from models.calendar import HOUR, instant_of
 from models.timestamps import text_of
 from streams.sources.basket import Basket
 from streams.sources.columns import FIELDS
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from streams.sources.survey import Survey
 
 FIRST_BASKETS = 3
+LONG_GAP_DAYS = 30
+"""No shop is closed for longer; a wrong year leaves such a gap."""
+DAY_MS = 24 * HOUR
 _LINES_SHOWN = 5
 
 
@@ -89,7 +92,7 @@ def readings(found: Survey) -> list[str]:
 
 def _show_date(console: Console, found: Survey, value: object) -> None:
     try:
-        at = found.date_reader.read(value.strip() if isinstance(value, str) else value)
+        at = found.date_reader().read(value.strip() if isinstance(value, str) else value)
     except ValueError:
         return
     console.print(
@@ -171,6 +174,14 @@ def show_account(console: Console, file: PurchaseFile) -> None:
     if file.accepted:
         first, last = (text_of(instant_of(at)) for at in file.span)
         console.print(f"From {first} to {last}.", highlight=False)
+        before, after = grouped.longest_gap
+        if after - before > LONG_GAP_DAYS * DAY_MS:
+            console.print(
+                f"Nothing was bought for {(after - before) // DAY_MS:,} days from "
+                f"{text_of(instant_of(before))}: is a date wrong?",
+                style="bold",
+                highlight=False,
+            )
     for count, sentence in (
         (file.steps_back, "rows lie before the row above them in time; all are sorted."),
         (

@@ -103,6 +103,8 @@ class DateReader:
         zone: Of times that are written without an offset.
         orders: How digits with the year at the end are meant, by the mark between them.
         told: Whether a person said so; a file's own evidence is not enough for years of two digits.
+        latest: What lies behind it is refused, ms since 1970: nothing is bought in the future, and one wrong
+            year would move a log's time past all that is yet to come.
 
     >>> from zoneinfo import ZoneInfo
     >>> reader = DateReader(ZoneInfo("Europe/London"), {"/": DayOrder.MONTH_FIRST}, told=False)
@@ -110,7 +112,10 @@ class DateReader:
     True
     """
 
-    def __init__(self, zone: ZoneInfo, orders: Mapping[str, DayOrder | None], *, told: bool) -> None:
+    def __init__(
+        self, zone: ZoneInfo, orders: Mapping[str, DayOrder | None], *, told: bool, latest: int = LATEST_MS
+    ) -> None:
+        self._latest = latest
         self._zone = zone
         self._orders = dict(orders)
         self._told = told
@@ -163,6 +168,8 @@ class DateReader:
             raise Unreadable(f"{moment} lies in no year that is read") from error
         if not EARLIEST_MS <= at <= LATEST_MS:
             raise Unreadable(f"{moment:%Y-%m-%d} does not lie in the years 2000 to 2100")
+        if at > self._latest:
+            raise Unreadable(f"{moment:%Y-%m-%d %H:%M} lies in the future")
         return at
 
     def _parts(self, text: str) -> _Parts:

@@ -45,6 +45,20 @@ class Grouped:
     """Lines of those events."""
     repeated: int = 0
     """Lines that equal an earlier one of their basket in everything: two of a kind at a till, or a copy."""
+    longest_gap: tuple[int, int] = (0, 0)
+    """The two neighbours in time that lie farthest apart, ms since 1970 UTC; equal where there are none."""
+    last: int = 0
+    """Time of the last basket, ms since 1970 UTC."""
+
+    def add(self, at: int, *, lines: int = 0, brought_back: bool = False) -> None:
+        """Count one more basket; they come in order of time."""
+        self.baskets += 1
+        self.returns += brought_back
+        self.lines += lines
+        before, after = self.longest_gap
+        if self.last and at - self.last > after - before:
+            self.longest_gap = (self.last, at)
+        self.last = at
 
 
 @dataclass(slots=True)
@@ -100,9 +114,7 @@ def baskets(
         for draft in run:
             draft.value = encode(draft.basket)
         for draft in checker.accepted(run):
-            grouped.baskets += 1
-            grouped.returns += draft.basket.kind == "return"
-            grouped.lines += len(draft.lines)
+            grouped.add(draft.at, lines=len(draft.lines), brought_back=draft.basket.kind == "return")
             yield Feed(draft.basket.customer_id.encode(), draft.value, draft.at)
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from models.decode import Decoder, Raw
 from models.records import UNKNOWN_TIME, Kind
+from models.timestamps import LATEST_MS
 from streams.sources.feed import Feed
 from streams.sources.grouping import Grouped, baskets
 from streams.sources.lines import Line, LineReader, Refused
@@ -89,6 +90,7 @@ class PurchaseFile:
         settings: For the currency.
         told: What a person says of the file.
         zone: Of times that are written without an offset.
+        latest: Purchases behind it are refused as of the future, ms since 1970 UTC.
         keep: Called with every refusal.
         folder: For temporary files; None takes the system's.
         drop_repeated: Whether a line that repeats another of its basket is refused.
@@ -102,6 +104,7 @@ class PurchaseFile:
         told: Told,
         zone: ZoneInfo,
         *,
+        latest: int = LATEST_MS,
         keep: Callable[[Refused], None] | None = None,
         folder: Path | None = None,
         drop_repeated: bool = False,
@@ -111,7 +114,7 @@ class PurchaseFile:
         self._folder, self._drop_repeated, self._run = folder, drop_repeated, run
         self._sorted_lines: Sorter[Line] | None = None
         self._sorted_events: Sorter[Event] | None = None
-        self._keep = keep
+        self._keep, self._latest = keep, latest
         self.survey: Survey
         self._prepared = Refusals()
         self.refusals = self._prepared
@@ -199,7 +202,9 @@ class PurchaseFile:
 
     def _lines(self) -> Iterator[Line]:
         found = self.survey
-        reader = LineReader(found.columns, found.date_reader, found.number_reader, self._settings.currency)
+        reader = LineReader(
+            found.columns, found.date_reader(self._latest), found.number_reader(), self._settings.currency
+        )
         for row in found.table:
             line = reader.read(row)
             if isinstance(line, Refused):
@@ -220,6 +225,9 @@ class PurchaseFile:
             if refusals:
                 sort = f"{refusals[0].field or 'event'} breaks the contract ({refusals[0].error})"
                 self.refusals.note(Refused(row.number, sort, refusals[0].reason, row.text))
+            elif int(records.occurred_at[0]) > self._latest:
+                reason = "occurred_at lies in the future."
+                self.refusals.note(Refused(row.number, "occurred_at cannot be read", reason, row.text))
             elif records.kinds[0] not in (Kind.PURCHASE, Kind.RETURN):
                 reason = (
                     "Only purchases and returns are sent from files; the service's own records are its own."
@@ -230,5 +238,5 @@ class PurchaseFile:
 
     def _written(self) -> Iterator[Feed]:
         for event in self._sorted_events or ():
-            self.grouped.baskets += 1
+            self.grouped.add(event.occurred_at)
             yield Feed(event.customer_id.encode(), event.value, event.occurred_at)

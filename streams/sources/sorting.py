@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 import msgspec
 
+from streams.errors import CartpulseError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from _typeshed import SupportsRichComparison
+
+
+class SortError(CartpulseError):
+    """There is no room to sort in; the message says where."""
+
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -96,6 +103,15 @@ class Sorter(Generic[T]):
             self._folder = None
 
     def _written(self, records: Iterator[T]) -> Path:
+        try:
+            return self._write(records)
+        except OSError as error:
+            raise SortError(
+                f"The file cannot be sorted: {error.strerror or error}. Temporary files take about twice its "
+                "size; name a folder with more room in TMPDIR."
+            ) from error
+
+    def _write(self, records: Iterator[T]) -> Path:
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="cartpulse-", dir=self._parent)
         self._made += 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from models.timestamps import LATEST_MS
 from streams.sources.columns import choose
 from streams.sources.dates import CLEAR, DateReader, sort_of
 from streams.sources.evidence import DayOrder, DecimalMark, Evidence, R
@@ -70,12 +71,10 @@ class Survey:
     """What a person has to say before the file can be sent, one sentence each."""
     told: Told = field(default_factory=Told)
 
-    @property
-    def date_reader(self) -> DateReader:
-        """Reads the file's dates."""
-        return DateReader(self.zone, self.orders, told=_settled(self.told.dates))
+    def date_reader(self, latest: int = LATEST_MS) -> DateReader:
+        """Reads the file's dates; those behind `latest` (ms) are refused."""
+        return DateReader(self.zone, self.orders, told=_settled(self.told.dates), latest=latest)
 
-    @property
     def number_reader(self) -> NumberReader:
         """Reads the file's numbers."""
         return NumberReader(self.decimal, told=_settled(self.told.decimal))

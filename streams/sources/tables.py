@@ -157,7 +157,7 @@ class Delimited:
 
 
 class JsonLines:
-    """A file with one flat JSON object a line; the columns are the names in the first hundred of them.
+    """A file with one flat JSON object a line; the columns are the names in the first 200 lines.
 
     Raises:
         FileError: No line holds an object.
@@ -216,12 +216,15 @@ class Parquet:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         number = 0
-        with pq.ParquetFile(self._path) as file:
-            for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
-                columns = [_values(pa, column) for column in batch.columns]
-                for cells in zip(*columns, strict=True):
-                    number += 1
-                    yield Row(number, cells, _shown(self.columns, cells), "")
+        try:
+            with pq.ParquetFile(self._path) as file:
+                for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+                    columns = [_values(pa, column) for column in batch.columns]
+                    for cells in zip(*columns, strict=True):
+                        number += 1
+                        yield Row(number, cells, _shown(self.columns, cells), "")
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise FileError(f"{self._path} cannot be read behind row {number:,}: {error}") from error
 
 
 def _values(pa: Any, column: Any) -> list[Any]:

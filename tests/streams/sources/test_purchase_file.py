@@ -192,6 +192,21 @@ def test_rows_in_any_order_become_the_same_baskets_in_order_of_time(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [tmp_path / "purchases.csv"]
 
 
+def test_a_wrong_year_is_refused_if_it_lies_in_the_future_and_pointed_out_if_not(
+    tmp_path: Path,
+) -> None:
+    rows = "1,A,x,1,2010-12-01 08:00,2,C\n2,A,x,1,2107-12-02 08:00,2,C\n3,A,x,1,2001-12-03 08:00,2,C\n"
+    found = outcome(tmp_path, HEAD + rows, latest=1_700_000_000_000)
+    assert list(found.reasons) == [3]
+    assert "2100" in found.reasons[3]
+    found = outcome(tmp_path, HEAD + rows.replace("2107", "2027"), latest=1_700_000_000_000)
+    assert "lies in the future" in found.reasons[3]
+    before, after = found.file.grouped.longest_gap
+    assert (after - before) // 86_400_000 > 3_000
+    event = purchase(1, "a", "2027-01-01T11:00:00Z")
+    assert "future" in outcome(tmp_path, event, latest=1_700_000_000_000).reasons[1]
+
+
 def test_a_bad_line_costs_itself_alone_and_its_basket_is_sent(tmp_path: Path) -> None:
     rows = "".join(f"1,P{n},x,{0 if n == 3 else 1},2010-12-01 08:00,2,C\n" for n in range(6))
     found = outcome(tmp_path, HEAD + rows)
