@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from streams.broker import LocalBroker
     from streams.settings import Settings
     from streams.sources.feed import Feed
+    from tests.conftest import Broker
 
 PROCESS = Process(customers=60, days=12)
 
@@ -76,12 +77,12 @@ def killed_after(notes: int) -> Callable[[pytest.MonkeyPatch], None]:
 
 
 async def test_whatever_interrupts_it_every_purchase_arrives_once(
-    tansu: LocalBroker,
+    broker: Broker,
     fresh_settings: Callable[..., Settings],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings, found = fresh_settings(tansu, partitions=2), 0
+    settings, found = fresh_settings(broker, partitions=2), 0
     ways = [killed_after(0), killed_in_the_middle_of_a_portion, killed_after(1), killed_after(3)]
     for interrupt in (*ways, *ways):
         place = position(settings, tmp_path / "position")
