@@ -106,7 +106,7 @@ def produce(
         decimal=decimal,
         encoding=_encoding(encoding, "--encoding"),
         fallback_encoding=_encoding(fallback_encoding, "--fallback-encoding"),
-        delimiter="\t" if delimiter == "\\t" else delimiter,
+        delimiter=_delimiter(delimiter),
         header=not no_header,
     )
     job = FileJob(
@@ -134,6 +134,15 @@ def _corrections(written: list[str]) -> dict[str, str]:
             raise typer.BadParameter(f"{each!r} is not FIELD=COLUMN", param_hint="--map")
         pairs[field.strip()] = column.strip()
     return pairs
+
+
+def _delimiter(written: str | None) -> str | None:
+    delimiter = "\t" if written == "\\t" else written
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise typer.BadParameter(
+            f"{written!r} is not one letter that parts columns", param_hint="--delimiter"
+        )
+    return delimiter
 
 
 def _zone(name: str) -> ZoneInfo:

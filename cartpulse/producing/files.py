@@ -13,7 +13,13 @@ import typer
 from rich.markup import escape
 
 from cartpulse.producing.sending import said, send_with_bar
-from cartpulse.producing.showing import first_of, show_account, show_baskets, show_reading, summary
+from cartpulse.producing.showing import (
+    first_of,
+    show_account,
+    show_baskets,
+    show_reading,
+    summary,
+)
 from models.calendar import HOUR
 from streams.clock import SystemClock
 from streams.errors import CartpulseError
@@ -144,7 +150,7 @@ class FileJob:
             return
         show_reading(self.console, source.survey)
         show_baskets(self.console, first)
-        show_account(self.console, source)
+        show_account(self.console, source, rows=True)
         for sentence in source.survey.undecided:
             self.console.print(escape(f"Not clear yet. {sentence}"), style="bold", highlight=False)
         self.console.print("Nothing was sent: this was a rehearsal.", highlight=False)

@@ -30,6 +30,8 @@ LONG_GAP_DAYS = 30
 """No shop is closed for longer; a wrong year leaves such a gap."""
 DAY_MS = 24 * HOUR
 _LINES_SHOWN = 5
+_TEXT_SHOWN = 120
+"""Letters of a refused row's text."""
 
 
 def show_reading(console: Console, found: Survey) -> None:
@@ -161,8 +163,20 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
     }
 
 
-def show_account(console: Console, file: PurchaseFile) -> None:
-    """What became of every row."""
+def _show_refused_rows(console: Console, file: PurchaseFile) -> None:
+    """Every refused row with its reason and its text; of each sort the first 20."""
+    for sort, count in file.refusals.counts.most_common():
+        kept = file.refusals.examples[sort]
+        table = Table("line", "reason", "original", title=escape(f"{sort}: {count:,}"), title_justify="left")
+        for row in kept:
+            table.add_row(str(row.number), escape(row.reason), escape(row.text[:_TEXT_SHOWN]))
+        if count > len(kept):
+            table.add_row("", f"and {count - len(kept):,} more; --refused FILE takes all of them", "")
+        console.print(table)
+
+
+def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) -> None:
+    """What became of every row; refused ones are counted by sort, or shown as `rows`."""
     grouped, refusals = file.grouped, file.refusals
     of_lines = f" of {grouped.lines:,} lines" if grouped.lines else ""
     console.print(
@@ -196,9 +210,11 @@ def show_account(console: Console, file: PurchaseFile) -> None:
     ):
         if count:
             console.print(f"{count:,} {sentence}", highlight=False)
-    if refusals.total:
-        table = Table("rows", "refused because", "for one")
+    if rows:
+        _show_refused_rows(console, file)
+    elif refusals.total:
+        table = Table("rows", "refused because", "the first")
         for sort, count in refusals.counts.most_common():
-            example = refusals.examples[sort][0]
-            table.add_row(f"{count:,}", escape(sort), escape(f"{example.number}: {example.reason}"))
+            first_one = refusals.examples[sort][0]
+            table.add_row(f"{count:,}", escape(sort), escape(f"line {first_one.number}: {first_one.reason}"))
         console.print(table)

@@ -110,7 +110,8 @@ class LineReader:
         except Unreadable as error:
             said = str(error)
             sort = f"{field} {'is empty' if said == 'is empty' else 'cannot be read'}"
-            return Refused(row.number, sort, f"{field}: {said}.", row.text)
+            reason = f"{field} {said}." if said == "is empty" else f"{field}: {said}."
+            return Refused(row.number, sort, reason, row.text)
         category = self._text(cells, "category")
         if not category:
             self.without_category += "category" in self._columns

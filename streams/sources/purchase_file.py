@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from models.settings import LedgerSettings
 
-EXAMPLES: Final = 3
+EXAMPLES: Final = 20
 """Refusals of one sort that are kept to be shown."""
 
 

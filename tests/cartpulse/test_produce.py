@@ -120,6 +120,7 @@ def test_two_senders_do_not_take_up_one_file(file: Path) -> None:
         (("--synthetic", "customers=1"), "days must be given"),
         (("FILE", "--time-zone", "Mars/Base"), "no time zone"),
         (("FILE", "--encoding", "klingon"), "no encoding"),
+        (("FILE", "--delimiter", "::"), "not one letter"),
         (("FILE", "--refused", "FILE"), "write over the file itself"),
         (("FILE", "--map", "customer"), "FIELD=COLUMN"),
         (("FILE", "--map", "who=CustomerID"), "no field 'who'"),

@@ -296,7 +296,7 @@ def test_parquet_gives_the_same_baskets_as_csv(tmp_path: Path) -> None:
     pq.write_table(table, path)
     parquet = Outcome(path, Told(), "Europe/London")
     assert parquet.baskets == csv.baskets
-    assert parquet.reasons == {3: "customer_id: is empty."}
+    assert parquet.reasons == {3: "customer_id is empty."}
     assert '"StockCode":"A"' in parquet.refused[0].text
 
 

@@ -17,6 +17,8 @@ from models.settings import LedgerSettings
 from streams.sources.synthetic import Synthetic
 from streams.sources.synthetic_customers import CLASSES, EXTRA_CHANCE, GROUP, trips
 from streams.sources.synthetic_process import Process, ProcessError
+from streams.sources.ticks import with_ticks
+from tests.support.logs import replay_of
 
 if TYPE_CHECKING:
     from streams.sources.feed import Feed
@@ -158,6 +160,18 @@ def test_disturbances_have_their_shares_and_leave_the_purchases_as_they_are() ->
         if latest - record.occurred_at > 24 * 3_600_000:
             late.add(record.value)
     assert len(late) == counts["late"]
+
+
+def test_a_ledger_applies_each_purchase_and_return_once() -> None:
+    disturbed = source(
+        "customers=150,days=20,returns=0.05,duplicates=0.05,disorder=0.1,late=0.05,hostile=0.01"
+    )
+    replay = replay_of([record.value for record in with_ticks(disturbed, SETTINGS)], SETTINGS)
+    counts = disturbed.counts
+    assert replay.counts["applied"] == counts["purchase"] + counts["return"]
+    assert replay.counts["duplicates"] == counts["duplicates"]
+    assert replay.counts["refused"] == counts["hostile"]
+    assert 0.8 * counts["late"] <= replay.counts["late"] <= counts["late"]  # some have a copy that is in time
 
 
 def test_only_the_day_at_hand_is_computed() -> None:
