@@ -14,6 +14,7 @@ from models.timestamps import text_of
 from streams.sources.basket import Basket
 from streams.sources.columns import FIELDS
 from streams.sources.lines import date_cell
+from streams.sources.texts import WESTERN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +69,10 @@ def readings(found: Survey) -> list[str]:
         if found.encoding.samples:
             shown = ", ".join(repr(sample) for sample in found.encoding.samples)
             said.append(
-                f"  In windows-1252 they are {shown}; if that is wrong, name the right one with --encoding."
+                f"  Is {shown} right? If not, name the right one with --encoding."
+                if found.encoding.name == WESTERN
+                else f"  Those lines are in another encoding; in {WESTERN} they would be {shown}. "
+                "--fallback-encoding names it; without it they are refused."
             )
     delimiter = getattr(found.table, "delimiter", None)
     if delimiter is not None:

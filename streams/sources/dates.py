@@ -50,6 +50,8 @@ _MONTHS: Final = (
     *("july", "august", "september", "october", "november", "december"),
 )
 _NOON: Final = 12
+_YEARS: Final = (1999, 2101)
+"""Local years in which a moment of the years 2000 to 2100 (UTC) may lie."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(milliseconds=1)
 
@@ -153,6 +155,8 @@ class DateReader:
         return self._bounded(aware), aware.utcoffset() != aware.replace(fold=1).utcoffset()
 
     def _local(self, moment: datetime) -> datetime:
+        if not _YEARS[0] <= moment.year <= _YEARS[1]:  # those at either end of time cannot be moved
+            raise Unreadable(f"{moment.isoformat()} does not lie in the years 2000 to 2100")
         aware = moment.replace(tzinfo=self._zone)
         if aware.astimezone(UTC).astimezone(self._zone).replace(tzinfo=None) != moment:
             raise Unreadable(

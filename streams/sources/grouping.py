@@ -76,7 +76,7 @@ def event_id(line: Line) -> str:
     parts = (line.customer_id, line.basket_id, line.store_id, str(line.occurred_at))
     digest = sha256()
     for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
+        data = part.encode()
         digest.update(len(data).to_bytes(4, "big") + data)
     if not line.basket_id:
         return digest.hexdigest()[:_LONE_HASH_DIGITS]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import msgspec
 
 from streams.errors import CartpulseError
-from streams.sources.texts import TextLine, lines_of
+from streams.sources.texts import LONGEST_LINE, TextLine, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -132,7 +132,11 @@ class Delimited:
             alone = self._parsed(more.text)
             whole_alone = alone is not None and len(alone) == len(self.columns) and self.plausible(alone)
             cells = self._parsed(text)
-            if more.fault or (whole_alone and not (in_first and cells is not None)):
+            if (
+                more.fault
+                or len(text) > LONGEST_LINE
+                or (whole_alone and not (in_first and cells is not None))
+            ):
                 break
             if cells is not None:
                 if len(cells) != len(self.columns):

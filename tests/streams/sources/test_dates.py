@@ -74,6 +74,11 @@ def test_digits_are_read_in_the_order_that_is_given(order: DayOrder) -> None:
         ("1 Dez 2010", "no month 'Dez'"),
         ("1 Ju 2010", "no date"),
         ("1999-12-31", "2000 to 2100"),
+        ("0001-01-01 00:00", "2000 to 2100"),
+        ("9999-12-31 23:59:59", "2000 to 2100"),
+        ("0001-01-01 00:00+14:00", "2000 to 2100"),
+        ("9999-12-31 23:59:59-14:00", "2000 to 2100"),
+        (datetime.max, "2000 to 2100"),  # noqa: DTZ901 - local by intent
         ("2010-12-01 08:26 +99:00", "offset"),
         ("2010-12-01x", "no date"),
         ("2010-03-28 01:30", "does not exist in Europe/London"),

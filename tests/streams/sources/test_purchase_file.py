@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow.csv import ConvertOptions, read_csv
 
 from models.settings import LedgerSettings
@@ -92,6 +94,31 @@ def test_a_hostile_file_loses_no_good_row_and_explains_each_bad_one(tmp_path: Pa
         assert expected in found.reasons[number]
     texts = {row.number: row.text for row in found.refused}
     assert texts == {number: data.decode(errors="backslashreplace") for number, data in hostile.texts.items()}
+
+
+PIECES = [
+    b'"',
+    b",",
+    b"\n",
+    b"\r",
+    b"\xff",
+    b"\0",
+    b"2010-12-01",
+    b"9999-12-31 23:59",
+    b"1,A,x,1,",
+    b"1e999",
+    b"-",
+    b"C\n",
+]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=4)), max_size=60).map(b"".join))
+def test_whatever_a_file_holds_every_row_is_sent_or_refused(tmp_path: Path, content: bytes) -> None:
+    good = b"7,LAST,x,1,2010-12-01 08:00,2,C\n"
+    found = outcome(tmp_path, HEAD.encode() + content + b"\n" + good, zone="Asia/Tokyo")
+    assert found.survey.rows == found.file.grouped.lines + len(found.refused)
+    assert "LAST" in [item["product_id"] for basket in found.baskets for item in basket["items"]]
 
 
 def test_lines_that_are_not_in_the_files_encoding_are_read_in_another_where_a_person_names_it(
