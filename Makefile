@@ -2,6 +2,8 @@
 # `make demo ARGS="--json demo.json"` and `make test ARGS="-k topics"` hand options on.
 
 ARGS ?=
+# Files of tests that run side by side, as many as a small machine has processors: most tests wait for brokers.
+JOBS ?= 2
 SCHEDULES ?= 10000
 BIN := .venv/bin
 READY := .venv/.ready
@@ -26,7 +28,7 @@ demo: setup
 	@$(BIN)/cartpulse demo $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 # First without a broker, in virtual time; SCHEDULES=0 leaves that out.
 prove: setup

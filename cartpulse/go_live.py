@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -20,32 +20,59 @@ from streams.topics import create_topics
 
 EXAMPLE = "Example: CARTPULSE_CLOCK=wall cartpulse go-live --broker kafka-1:9092"
 
+NEVER = datetime(2100, 12, 31, tzinfo=UTC)
+"""The last day that an event may carry: until an earlier moment is named, all is history."""
 
-def go_live(*, broker: Broker = None, as_json: Json = False) -> None:
-    """Tell a service on the wall clock that its history is loaded.
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Event time up to which all is history, such as 2017-10-01T00:00:00-04:00. Now, where not "
+        "given; on the log clock it has to be.",
+    ),
+]
 
-    Writes a `live` record to every partition of `purchases`. Events from before it shape what is known of
-    customers and send nothing; events after it send their outputs, and the clock closes business days.
+
+def go_live(*, broker: Broker = None, at: At = None, as_json: Json = False) -> None:
+    """Say that history is loaded: what happens from now on is news, and is sent.
+
+    Writes a `live` record to every partition of `purchases`. Events up to it shape what is known of customers
+    and send nothing; later ones send their outputs. On the wall clock the clock closes business days from
+    then on.
     """
     settings = settings_with(kafka_broker=broker)
-    if settings.clock != "wall":
-        raise SettingsError(
-            "A service on the log clock has no live moment: what its log holds is all news. "
-            "Set CARTPULSE_CLOCK=wall for a service that follows the wall clock."
-        )
-    now = datetime.now(UTC)
-    run(_write(settings, live(now)))
+    moment = _moment(at, settings)
+    run(write_live(settings, moment))
     result: dict[str, Any] = {
         "topic": settings.purchases_topic,
         "partitions": settings.partitions,
-        "live_at": now.isoformat(),
+        "live_at": moment.isoformat(),
     }
     typer.echo(
         json.dumps(result)
         if as_json
-        else f"Live from {now:%Y-%m-%d %H:%M:%S} UTC: written to {settings.partitions} partition(s) of "
+        else f"Live from {moment:%Y-%m-%d %H:%M:%S} UTC: written to {settings.partitions} partition(s) of "
         f"{settings.purchases_topic}."
     )
+
+
+def _moment(at: str | None, settings: Settings) -> datetime:
+    if at is None:
+        if settings.clock == "log":
+            raise SettingsError(
+                "On the log clock only its records tell the time: say with --at up to which event time all "
+                "is history. A service that follows the wall clock has CARTPULSE_CLOCK=wall."
+            )
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise SettingsError(
+            f"--at {at} is no time with an offset: write one such as 2017-10-01T00:00:00-04:00"
+        )
+    return moment.astimezone(UTC)
 
 
 def live(moment: datetime) -> Feed:
@@ -57,12 +84,18 @@ def live(moment: datetime) -> Feed:
     return Feed(None, value, int(written.timestamp()) * 1000)
 
 
-async def _write(settings: Settings, record: Feed) -> None:
+async def write_live(settings: Settings, moment: datetime) -> None:
+    """Write the `live` record of a moment to every partition.
+
+    Raises:
+        NotAcknowledgedError: The broker refused it.
+        BrokerUnreachable: No broker answers.
+    """
     await create_topics(settings)
     producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
     try:
         await producer.start()
-        await Replay(producer, settings).send([record])
+        await Replay(producer, settings).send([live(moment)])
     except KafkaError as error:
         raise NotAcknowledgedError(f"the broker refused the live record: {error!r}") from error
     finally:

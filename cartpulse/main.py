@@ -1,13 +1,28 @@
 """The command line, assembled: one line per command."""
 
 import logging
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from cartpulse import broker, contracts, dead_letters, demo, go_live, produce, reset, settings, topics, worker
+from cartpulse import (
+    broker,
+    complete_journey,
+    contracts,
+    customer,
+    dead_letters,
+    demo,
+    doctor,
+    go_live,
+    produce,
+    reset,
+    settings,
+    topics,
+    watch,
+    worker,
+)
 from cartpulse.endings import Commands
+from streams.release import versions
 
 app = typer.Typer(
     name="cartpulse",
@@ -15,34 +30,41 @@ app = typer.Typer(
     help="Turns a stream of purchases into replenishment alerts and segment changes, at once.",
     epilog="Example: cartpulse demo",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("demo", epilog=demo.EXAMPLE)(demo.demo)
 app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
 app.command("broker", epilog=broker.EXAMPLE)(broker.broker)
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
 app.command("produce", epilog=produce.EXAMPLE)(produce.produce)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
+app.command("replay", epilog=complete_journey.EXAMPLE)(complete_journey.replay)
+app.command("customer", epilog=customer.EXAMPLE)(customer.customer)
+app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
 app.command("contracts", epilog=contracts.EXAMPLE)(contracts.contracts)
 app.command("reset", epilog=reset.EXAMPLE)(reset.reset)
 app.command("settings", epilog=settings.EXAMPLE)(settings.settings)
 
 letters = typer.Typer(help="Records that were refused.", epilog=dead_letters.EXAMPLE, no_args_is_help=True)
 letters.command("list", epilog=dead_letters.EXAMPLE)(dead_letters.list_dead_letters)
+letters.command("show", epilog=dead_letters.SHOW_EXAMPLE)(dead_letters.show_dead_letter)
+letters.command("replay", epilog=dead_letters.REPLAY_EXAMPLE)(dead_letters.replay)
 app.add_typer(letters, name="dead-letters")
 
 
 def _tell(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
     if wanted:
-        typer.echo(version("cartpulse"))
+        typer.echo("\n".join(f"{name} {version}" for name, version in versions().items()))
         raise typer.Exit
 
 
 @app.callback()
 def _options(
     *,
-    _version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_tell)] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the versions of what matters.", callback=_tell)
+    ] = False,
 ) -> None:
     """Before a command: what a client would log of a broker that is away, the command says in one line."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

@@ -1,21 +1,251 @@
-"""Reads a topic from its beginning to the end that it has now, without a consumer group."""
+"""Reads topics from their beginning to the end that they have now, without a consumer group."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+import time
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
 
-from streams.clients import consumer_options
-from streams.errors import BrokerUnreachable
+from streams.clients import connection, consumer_options
+from streams.errors import BrokerUnreachable, CartpulseError, NotAllowed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
     from streams.settings import Settings
+
+STILL_SECONDS: Final = 90.0
+"""A read that gets nothing for so long has lost its broker. A transaction that its writer left open may keep
+those who read committed waiting for a minute."""
+
+
+class NoSuchTopicError(CartpulseError):
+    """A topic that is to be read is not there, or hidden from this login."""
+
+
+class Progress(Protocol):
+    """Hears how far a read has come."""
+
+    def __call__(self, read: int, of: int) -> None:
+        """Offsets passed, of all."""
+
+
+@asynccontextmanager
+async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer of committed records, in no group and assigned nothing yet.
+
+    Raises:
+        BrokerUnreachable: No broker answers; of the body, too.
+        NotAllowed: The login may not read what the body reads.
+    """
+    consumer = AIOKafkaConsumer(**consumer_options(settings))
+    try:
+        await _start(consumer, settings)
+        yield consumer
+    except TopicAuthorizationFailedError as error:
+        raise NotAllowed(
+            f"The login {settings.kafka_sasl_username!r} may not read {error}: deploy/kafka/acls.sh lists "
+            "the rights of each login."
+        ) from error
+    except KafkaError as error:
+        raise _unreachable(settings, error) from error
+    finally:
+        await consumer.stop()
+
+
+async def topics_of(settings: Settings) -> dict[str, list[TopicPartition]]:
+    """The partitions of all topics that the broker shows this login.
+
+    None is asked for by name, which might make it.
+
+    Raises:
+        BrokerUnreachable: No broker answers.
+    """
+    client = AIOKafkaClient(**connection(settings))
+    try:
+        await client.bootstrap()
+        cluster = await client.fetch_all_metadata()
+    except (KafkaError, OSError) as error:
+        raise _unreachable(settings, error) from error
+    finally:
+        await client.close()
+    return {
+        topic: [
+            TopicPartition(topic, partition)
+            for partition in sorted(cluster.partitions_for_topic(topic) or ())
+        ]
+        for topic in cluster.topics()
+    }
+
+
+def places_among(
+    present: Mapping[str, list[TopicPartition]], settings: Settings, topics: Sequence[str]
+) -> list[TopicPartition]:
+    """All partitions of topics, out of those that there are.
+
+    Raises:
+        NoSuchTopicError: One is not there.
+    """
+    missing = [topic for topic in topics if topic not in present]
+    if missing:
+        raise NoSuchTopicError(
+            f"{settings.kafka_broker} has no topic {', '.join(missing)}, or this login may not see it. Are "
+            "CARTPULSE_TOPIC_PREFIX and CARTPULSE_APPLICATION those of the service? `cartpulse topics` "
+            "makes the topics."
+        )
+    return [place for topic in topics for place in present[topic]]
+
+
+async def places_of(settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
+    """The same, asking the broker which there are.
+
+    Raises:
+        BrokerUnreachable: No broker answers.
+        NoSuchTopicError: One is not there.
+    """
+    return places_among(await topics_of(settings), settings, topics)
+
+
+async def read_now(
+    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], progress: Progress | None = None
+) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
+    """All records that places hold when the read begins, in runs of one place, as they come.
+
+    Raises:
+        BrokerUnreachable: Nothing came for 90 s.
+    """
+    if not places:
+        return
+    consumer.assign(places)
+    await consumer.end_offsets(places)  # a leader that is new answers only when it knows its end (KIP-207)
+    starts: dict[TopicPartition, int] = await consumer.beginning_offsets(places)
+    for place, start in starts.items():
+        consumer.seek(place, start)
+    way = _Way(starts)
+    while way.unread:
+        fetched = await consumer.getmany(*way.unread, timeout_ms=200)
+        way.look(consumer)
+        for place, records in fetched.items():
+            held = [record for record in records if record.offset < way.ends[place]]
+            if held:
+                yield place, held
+        for place in list(way.unread):
+            way.arrive(place, await consumer.position(place))
+        if time.monotonic() > way.moved + STILL_SECONDS:
+            raise BrokerUnreachable(
+                f"Nothing came for {STILL_SECONDS:.0f} s, and {places[0].topic} has more: is the broker up?"
+            )
+        if progress is not None and len(way.ends) == len(places):
+            progress(way.read, way.whole)
+
+
+class _Way:
+    """How far a read of what places hold now has come.
+
+    Args:
+        starts: the first offset of each.
+    """
+
+    def __init__(self, starts: Mapping[TopicPartition, int]) -> None:
+        self._starts = starts
+        self._positions = dict(starts)
+        self.ends: dict[TopicPartition, int] = {}
+        self.unread = set(starts)
+        self.moved = time.monotonic()
+
+    def look(self, consumer: AIOKafkaConsumer) -> None:
+        """Take note of the ends that first fetches told.
+
+        Not `end_offsets`: the embedded broker names the base offset of the last batch, plus one.
+        """
+        for place in self.unread - self.ends.keys():
+            end = consumer.highwater(place)
+            if end is not None:
+                self.ends[place] = end
+
+    def arrive(self, place: TopicPartition, position: int) -> None:
+        """Take note of a consumer's position, which also passes over offsets that hold no record."""
+        if position != self._positions[place]:
+            self._positions[place], self.moved = position, time.monotonic()
+        if place in self.ends and position >= self.ends[place]:
+            self.unread.discard(place)
+
+    @property
+    def read(self) -> int:
+        """Offsets passed."""
+        return sum(min(self._positions[place], end) - self._starts[place] for place, end in self.ends.items())
+
+    @property
+    def whole(self) -> int:
+        """Offsets to pass."""
+        return sum(end - self._starts[place] for place, end in self.ends.items())
+
+
+async def follow(
+    consumer: AIOKafkaConsumer,
+    places: Sequence[TopicPartition],
+    *,
+    from_beginning: bool,
+    started: Callable[[], None],
+) -> AsyncGenerator[list[Any], None]:
+    """Records of places as they come, for ever; those of a place in their order.
+
+    Args:
+        consumer: Started.
+        places: Whole partitions.
+        from_beginning: Or only what comes from now on.
+        started: Called when it is known of every place where it begins.
+    """
+    consumer.assign(places)
+    ask = consumer.beginning_offsets if from_beginning else consumer.end_offsets
+    starts: dict[TopicPartition, int] = await ask(places)
+    for place, start in starts.items():
+        consumer.seek(place, start)
+    begins = dict(starts) if from_beginning else {}
+    waiting = True
+    while True:
+        try:
+            fetched = await consumer.getmany(timeout_ms=200)
+        except OffsetOutOfRangeError as error:  # retention was faster
+            await consumer.seek_to_beginning(*error.args[0])
+            continue
+        for place in starts.keys() - begins.keys():
+            # The high watermark of the first fetch: the embedded broker's end offset lies before its end.
+            if (end := consumer.highwater(place)) is not None:
+                begins[place] = end
+        for place, records in fetched.items():
+            yield [record for record in records if record.offset >= begins[place]]
+        if waiting and len(begins) == len(starts):
+            waiting = False
+            started()
+
+
+async def read_batches(
+    settings: Settings, topic: str, progress: Progress | None = None
+) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
+    """All records that a topic holds now, in runs of one partition, as they come.
+
+    Raises:
+        BrokerUnreachable: No broker answers.
+        NoSuchTopicError: There is no such topic.
+    """
+    places = await places_of(settings, [topic])
+    async with reader(settings) as consumer, aclosing(read_now(consumer, places, progress)) as batches:
+        async for place, records in batches:
+            yield place, records
+
+
+async def read_all(settings: Settings, topic: str) -> AsyncGenerator[Any, None]:
+    """The same, one by one."""
+    async with aclosing(read_batches(settings, topic)) as batches:
+        async for _, records in batches:
+            for record in records:
+                yield record
 
 
 async def open_reader(settings: Settings, topics: Sequence[str]) -> AIOKafkaConsumer:
@@ -35,36 +265,8 @@ async def open_reader(settings: Settings, topics: Sequence[str]) -> AIOKafkaCons
             consumer.seek(place, offset)
     except (KafkaError, OSError) as error:
         await consumer.stop()
-        raise BrokerUnreachable(
-            f"No Kafka broker answers at {settings.kafka_broker} ({error or type(error).__name__}): start "
-            "one (`cartpulse broker` runs a local one) or correct KAFKA_BROKER."
-        ) from error
+        raise _unreachable(settings, error) from error
     return consumer
-
-
-async def read_batches(
-    settings: Settings, topic: str
-) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
-    """All records that a topic holds, in runs of one partition, as they come.
-
-    Raises:
-        BrokerUnreachable: No broker answers.
-    """
-    consumer = await open_reader(settings, [topic])
-    try:
-        while not await at_end(consumer):
-            for place, records in (await consumer.getmany(timeout_ms=200)).items():
-                yield place, records
-    finally:
-        await consumer.stop()
-
-
-async def read_all(settings: Settings, topic: str) -> AsyncGenerator[Any, None]:
-    """The same, one by one."""
-    async with aclosing(read_batches(settings, topic)) as batches:
-        async for _, records in batches:
-            for record in records:
-                yield record
 
 
 async def at_end(consumer: AIOKafkaConsumer) -> bool:
@@ -80,3 +282,17 @@ async def at_end(consumer: AIOKafkaConsumer) -> bool:
             return False
     await asyncio.sleep(0)
     return True
+
+
+async def _start(consumer: AIOKafkaConsumer, settings: Settings) -> None:
+    try:
+        await consumer.start()
+    except OSError as error:
+        raise _unreachable(settings, error) from error
+
+
+def _unreachable(settings: Settings, error: Exception) -> BrokerUnreachable:
+    return BrokerUnreachable(
+        f"No Kafka broker answers at {settings.kafka_broker} ({error or type(error).__name__}): start one "
+        "(`cartpulse broker` runs a local one) or correct KAFKA_BROKER."
+    )

@@ -61,9 +61,6 @@ def emit(
     for at, (row, category, purchases, last, raised, best, low, high) in enumerate(
         zip(rows.tolist(), *columns, *dates, strict=True)
     ):
-        if state.clock.wall and step.is_history(state.calendar.boundary(raised)):
-            step.counts["suppressed"] += 1  # nobody heard of it, so nobody hears how it ended
-            continue
         customer, name, cause = state.ids[row], state.category_names.name(category), causes[at]
         raised_id = alert_id(customer, name, boundary_cause(raised))
         identity = raised_id if how == "raised" else event_id(ALERT.type_, customer, name, cause, how)

@@ -124,13 +124,15 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     dates = _dates(state.settings.alert_lead_days, state.settings.alert_grace_days)
     hit = dates.hit_given(interval_posterior(statistics, prior), best - cells["last_day"], elapsed)
     soon = purchase_probability(statistics, prior, elapsed, _PROBABILITY_DAYS)
-    place = rank_within(owners, over, -hit, state.category_names.hashes[cells["category"]])
-    capped = ~over & (place >= state.settings.alert_daily_cap)
-    raised = ~over & ~capped
+    quiet = np.isin(cells["category"], state.category_names.find([*state.settings.alert_quiet_set]))
+    place = rank_within(owners, over | quiet, -hit, state.category_names.hashes[cells["category"]])
+    capped = ~over & ~quiet & (place >= state.settings.alert_daily_cap)
+    raised = ~over & ~quiet & ~capped
     state.cells.records["alert"][positions] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
     state.cells.records["raised_day"][positions[raised]] = boundary
     step.counts["alerts_capped"] += int(capped.sum())
     step.counts["alerts_overtaken"] += int(over.sum())
+    step.counts["alerts_quiet"] += int((quiet & ~over).sum())
     step.counts["alerts_raised"] += int(raised.sum())
     if raised.any():
         count = int(raised.sum())

@@ -48,7 +48,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
         state.rebuild_histograms()
     state.histograms.roll(state.calendar.start(day + 1))
     frozen = state.histograms.thresholds(state.settings.segment_minimum_population)
-    state.thresholds = (*state.thresholds, frozen)[-segment_changes.BOUNDARIES_TO_FALL :]
+    state.thresholds = (*state.thresholds, frozen)[-state.settings.segment_patience :]
     if not len(lay_out_sweep(state).rows):
         state.sweep = None
         state.clock = replace(state.clock, finished=day)

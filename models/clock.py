@@ -26,7 +26,7 @@ class Clock:
     finished: int = 0
     """Last day whose boundary is finished: every customer it concerned has seen it."""
     live_at: int | None = None
-    """Event time (ms) of the `live` record: on the wall clock, earlier outputs are counted, not sent."""
+    """Event time (ms) up to which outputs are counted and not sent: the least of all `live` records."""
     fingerprint: int = 0
     """Hash of the settings that shape outputs."""
     wall: bool = False
@@ -41,6 +41,20 @@ class Clock:
     def sweeping(self) -> bool:
         """Whether a boundary was begun that is not finished."""
         return self.finished < self.begun
+
+    @property
+    def history(self) -> bool:
+        """Whether outputs at the watermark are counted and not sent."""
+        if self.live_at is None:
+            return self.wall
+        return self.watermark is None or self.watermark <= self.live_at
+
+    def is_history(self, at: int) -> bool:
+        """Whether what happens at an instant (ms) is counted and not sent: up to `live`.
+
+        Without any `live` record all is history on the wall clock, and all is news on the log clock.
+        """
+        return self.wall if self.live_at is None else at <= self.live_at
 
     def encode(self) -> bytes:
         """The clock row. Of two with one offset, the one whose sweep has got further is the later."""

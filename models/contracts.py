@@ -12,14 +12,17 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from models import cloudevents
 from models.events import (
+    DEAD_LETTER_REPLAYED_TYPE,
     DEAD_LETTER_TYPE,
     DEAD_LETTERS,
+    EXPOSURES,
     PURCHASES,
     REPLENISHMENT_ALERT_TYPE,
     REPLENISHMENT_ALERTS,
     SEGMENT_CHANGE_TYPE,
     SEGMENT_CHANGES,
     DeadLetter,
+    DeadLetterReplayed,
     Purchase,
     ReplenishmentAlert,
     SegmentChange,
@@ -55,6 +58,11 @@ class _Message(NamedTuple):
     """`ce_type`; None for input, which needs no headers."""
 
     @property
+    def is_output(self) -> bool:
+        """Whether it is about a customer, and so is held back from one who is held out."""
+        return self.type is not None and self.channel != DEAD_LETTERS
+
+    @property
     def file(self) -> str:
         return f"{self.name}.v1.json"
 
@@ -71,12 +79,26 @@ _MESSAGES: Final = (
     ),
     _Message("segment-change", SegmentChange, "serialization", SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE),
     _Message("dead-letter", DeadLetter, "serialization", DEAD_LETTERS, DEAD_LETTER_TYPE),
+    _Message(
+        "dead-letter-replayed",
+        DeadLetterReplayed,
+        "serialization",
+        DEAD_LETTERS,
+        DEAD_LETTER_REPLAYED_TYPE,
+    ),
 )
 _CHANNELS: Final[dict[str, tuple[Literal["receive", "send"], str]]] = {
     PURCHASES: ("receive", "Baskets in, and the records that the service writes for itself."),
     REPLENISHMENT_ALERTS: ("send", "Who is about to need what, and how it ended."),
     SEGMENT_CHANGES: ("send", "Who moved from one segment to another, and why."),
-    DEAD_LETTERS: ("send", "What was refused: the original bytes; where from and why, in the headers."),
+    EXPOSURES: (
+        "send",
+        "All outputs of the customers held out, as they would have gone to their own topics.",
+    ),
+    DEAD_LETTERS: (
+        "send",
+        "What was refused: the original bytes; where from and why, in the headers. And what was sent back.",
+    ),
 }
 
 
@@ -146,7 +168,7 @@ def _channel(name: str, about: str) -> dict[str, Any]:
         "messages": {
             message.name: {"$ref": f"#/components/messages/{message.name}"}
             for message in _MESSAGES
-            if message.channel == name
+            if message.channel == name or (name == EXPOSURES and message.is_output)
         },
         "bindings": {"kafka": {"topic": name, "bindingVersion": _KAFKA_BINDING}},
     }
@@ -164,7 +186,7 @@ def _message(message: _Message) -> dict[str, Any]:
     }
     if message.type is not None:
         about["headers"] = _headers(message.type, about["contentType"], DeadLetter if dead else None)
-    key = "The key of the source record." if dead else "The customer id in UTF-8."
+    key = "The key of the source record." if message.channel == DEAD_LETTERS else "The customer id in UTF-8."
     if message.model is not Signal:
         about["bindings"] = {
             "kafka": {"key": {"type": "string", "description": key}, "bindingVersion": _KAFKA_BINDING}

@@ -7,65 +7,188 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.alerts import Cycle
-from models.calendar import date_of, instant_of
+from models.calendar import boundary_cause, date_text, instant_of
 from models.columns import NEVER, NO_SEGMENT
+from models.consumption import purchase_probability
+from models.events import alert_id
+from models.exposures import held_out
+from models.habits import statistics_of
+from models.open_days import bought_on
+from models.segment_changes import reasons
 from models.segments import SEGMENTS, label
+from models.settings import LedgerSettings
+from models.state import State
+from models.storage import Intake
 
 if TYPE_CHECKING:
-    from models.state import State
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from models.segments import Thresholds
+
+HORIZONS = (7, 14, 28)
+"""Days ahead for which the chance of a purchase is told."""
 
 
-def describe(state: State, customer: bytes) -> dict[str, object] | None:
+def look(
+    rows: Iterable[tuple[bytes, bytes]], customer: bytes, *, partitions: int = 1
+) -> dict[str, object] | None:
+    """What a changelog says of one customer, without the rows of the others.
+
+    `describe` of a whole ledger says the same but for `label`, `scores` and `reasons`: these go by the
+    thresholds frozen at the last boundary, because those of this moment rest on all customers.
+
+    Args:
+        rows: The partition's own rows and the customer's: the greatest of each key, in any order.
+        customer: The customer id.
+        partitions: Partitions of the log.
+
+    Returns:
+        JSON-able values; None where no row of the customer is among them.
+
+    Raises:
+        RowError: A row is damaged or of a later format version.
+    """
+    state = State(LedgerSettings(), partitions)
+    intake = Intake(state, {})
+    intake.take(rows)
+    intake.settle_for_a_look()
+    return describe(state, customer, state.thresholds[-1] if state.thresholds else None)
+
+
+def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str, object] | None:
     """What a partition knows of a customer: JSON-able; None for one it does not know.
 
-    `segment` is the reported one; `label` is exact RFM at this moment.
+    Args:
+        state: Of the partition.
+        customer: The customer id.
+        cuts: What `label`, `scores` and `reasons` go by; None where the partition ranks nobody yet.
+            `segment` is the reported one.
     """
     row = state.rows.get(customer)
     if row is None:
         return None
     record: Any = state.customers[row]
-    standing = state.standing(np.array([row]))
     segment = int(record["segment"])
-    bought = bool(standing.frequency[0])
+    baskets = int(record["baskets"])
+    cells = state.cells.run(row)
+    habits = _habits(state, row, cells)
     return {
-        "customer_id": customer.decode(),
-        "baskets": int(record["baskets"]),
-        "purchase_days": int(standing.frequency[0]),
+        "customer_id": customer.decode(errors="replace"),
+        "baskets": baskets,
+        "purchase_days": int(state.standing(np.array([row])).frequency[0]),
         "spend": int(record["spend"]) / 10_000,
-        "first_purchase": instant_of(int(record["first_purchase"])).isoformat()
-        if record["baskets"]
-        else None,
-        "last_purchase": instant_of(int(record["last_purchase"])).isoformat() if record["baskets"] else None,
+        "currency": state.settings.currency,
+        "first_purchase": _instant(int(record["first_purchase"])) if baskets else None,
+        "last_purchase": _instant(int(record["last_purchase"])) if baskets else None,
+        "held_out": held_out(customer, state.settings.holdout_share, state.settings.holdout_salt),
         "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
-        "label": _label(state, row) if bought else None,
-        "open_days": [
-            date_of(day).isoformat() for day in sorted(record["open_day"].tolist()) if day != NEVER
-        ],
+        **_ranked(state, row, cuts),
+        "open_days": [date_text(day) for day in sorted(record["open_day"].tolist()) if day != NEVER],
         "source_offset": int(record["offset"]),
-        "habits": sorted((_habit(state, cell) for cell in state.cells.run(row)), key=_category),
+        "habits": sorted(habits, key=lambda habit: str(habit["category"])),
+        "open_alerts": [_alert(state, customer, cell) for cell in cells[cells["alert"] == Cycle.RAISED]],
+        "as_of": _as_of(state),
     }
 
 
-def _label(state: State, row: int) -> str | None:
-    cuts = state.histograms.thresholds(state.settings.segment_minimum_population)
-    if cuts is None:
-        return None
-    return SEGMENTS[int(label(*cuts.scores(state.standing(np.array([row]))))[0])]
-
-
-def _category(habit: dict[str, object]) -> str:
-    return str(habit["category"])
-
-
-def _habit(state: State, cell: Any) -> dict[str, object]:
-    cycle = Cycle(int(cell["alert"]))
-    planned = cycle is not Cycle.UNPLANNED
+def _as_of(state: State) -> dict[str, object]:
+    """How far time has come in the partition."""
+    clock = state.clock
     return {
-        "category": state.category_names.name(int(cell["category"])),
-        "purchases": int(cell["purchases"]),
-        "last_purchase": date_of(int(cell["last_day"])).isoformat(),
-        "last_interval_days": int(cell["last_interval"]),
-        "usual_quantity": round(float(cell["quantity"]), 3),
-        "alert": cycle.name.lower(),
-        "best_date": date_of(int(cell["best_day"])).isoformat() if planned else None,
+        "watermark": None if clock.watermark is None else _instant(clock.watermark),
+        "closed_day": date_text(clock.finished) if clock.finished else None,
+        "closing_day": date_text(clock.begun) if clock.sweeping else None,
+        "time_zone": state.settings.time_zone,
+        "clock": "wall" if clock.wall else "log",
+        "live_at": None if clock.live_at is None else _instant(clock.live_at),
+        "history": clock.history,
     }
+
+
+def _ranked(state: State, row: int, cuts: Thresholds | None) -> dict[str, object]:
+    """Exact RFM by some cuts, for one who has bought."""
+    standing = state.standing(np.array([row]))
+    if cuts is None or not standing.frequency[0]:
+        return {"label": None, "scores": None, "reasons": []}
+    scores = cuts.scores(standing)
+    recency, frequency, monetary = (int(score[0]) for score in scores)
+    days, spend = int(standing.frequency[0]), int(standing.spend[0]) / 10_000
+    quiet = (state.clock.watermark or 0) - int(standing.last_purchase[0])
+    return {
+        "label": SEGMENTS[int(label(*scores)[0])],
+        "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
+        "reasons": reasons((recency, frequency, monetary), quiet, days, spend, state.settings.currency),
+    }
+
+
+def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, object]]:
+    """Each category's habit; where too little is known, no date and no chance."""
+    if not len(cells):
+        return []
+    settings, today = state.settings, state.clock.begun
+    prior, statistics = state.priors.of(cells["category"]), statistics_of(cells)
+    elapsed = np.maximum(today - cells["last_day"].astype(np.int64), 0)
+    chances = np.stack(
+        [purchase_probability(statistics, prior, elapsed, ahead) for ahead in HORIZONS], axis=1
+    )
+    open_now = _bought_on_open_days(state, row)
+    told = []
+    for cell, chance in zip(cells, np.round(chances, 4).tolist(), strict=True):
+        known = int(cell["purchases"]) >= settings.alert_minimum_purchases
+        cycle = Cycle(int(cell["alert"]))
+        planned = cycle is not Cycle.UNPLANNED
+        intervals = int(cell["purchases"]) - 1
+        told.append(
+            {
+                "category": state.category_names.name(int(cell["category"])),
+                "purchases": int(cell["purchases"]),
+                "last_purchase": date_text(int(cell["last_day"])),
+                "last_interval_days": int(cell["last_interval"]),
+                "typical_interval_days": round(float(np.exp(cell["sum_log"] / intervals)), 1)
+                if intervals
+                else None,
+                "usual_quantity": round(float(cell["quantity"]), 3),
+                "enough_known": known,
+                "alert": cycle.name.lower(),
+                "best_date": date_text(int(cell["best_day"])) if planned else None,
+                "interval_low": date_text(int(cell["low_day"])) if known else None,
+                "interval_high": date_text(int(cell["high_day"])) if known else None,
+                **{
+                    f"probability_{ahead}_days": value if known else None
+                    for ahead, value in zip(HORIZONS, chance, strict=True)
+                },
+                "bought_on_open_day": int(cell["category"]) in open_now,
+            }
+        )
+    return told
+
+
+def _bought_on_open_days(state: State, row: int) -> set[int]:
+    """Categories bought on days that are not closed: habits do not know of it yet."""
+    rows = np.array([row])
+    days = [day for day in state.customers["open_day"][row].tolist() if day != NEVER]
+    return {category for day in days for category in bought_on(state, rows, day).categories.tolist()}
+
+
+def _alert(state: State, customer: bytes, cell: Any) -> dict[str, object]:
+    """An alert that was raised and is not closed."""
+    category, raised = state.category_names.name(int(cell["category"])), int(cell["raised_day"])
+    raised_at = state.calendar.boundary(raised)
+    return {
+        "alert_id": alert_id(customer, category, boundary_cause(raised)),
+        "category": category,
+        "raised_at": _instant(raised_at),
+        "best_date": date_text(int(cell["best_day"])),
+        "interval_low": date_text(int(cell["low_day"])),
+        "interval_high": date_text(int(cell["high_day"])),
+        "valid_until": _instant(
+            state.calendar.boundary(int(cell["best_day"]) + state.settings.alert_grace_days)
+        ),
+        "sent": not state.clock.is_history(raised_at),
+    }
+
+
+def _instant(milliseconds: int) -> str:
+    return instant_of(milliseconds).isoformat()

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEAD_LETTERS",
+    "DEAD_LETTER_REPLAYED_TYPE",
     "DEAD_LETTER_TYPE",
+    "EXPOSURES",
     "PURCHASES",
     "REPLENISHMENT_ALERTS",
     "REPLENISHMENT_ALERT_TYPE",
@@ -32,6 +34,7 @@ __all__ = [
     "AlertState",
     "ContractError",
     "DeadLetter",
+    "DeadLetterReplayed",
     "ErrorCode",
     "Item",
     "Purchase",
@@ -52,11 +55,13 @@ __all__ = [
 PURCHASES: Final = "purchases"
 REPLENISHMENT_ALERTS: Final = "replenishment-alerts"
 SEGMENT_CHANGES: Final = "segment-changes"
+EXPOSURES: Final = "exposures"
 DEAD_LETTERS: Final = "dead-letters"
 
 REPLENISHMENT_ALERT_TYPE: Final = "io.cartpulse.replenishment-alert.v1"
 SEGMENT_CHANGE_TYPE: Final = "io.cartpulse.segment-change.v1"
 DEAD_LETTER_TYPE: Final = "io.cartpulse.dead-letter.v1"
+DEAD_LETTER_REPLAYED_TYPE: Final = "io.cartpulse.dead-letter-replayed.v1"
 
 AlertState = Literal["raised", "fulfilled", "missed", "withdrawn"]
 Segment = Literal[
@@ -232,6 +237,32 @@ class DeadLetter(_Event):
         """
         texts = {name: content.decode() for name, content in headers if name in cls.model_fields}
         return cls.model_validate(texts)
+
+
+class DeadLetterReplayed(_Event):
+    """A dead letter was sent back to the purchases. It lies behind the letter, with the letter's key.
+
+    It is written when the purchase is acknowledged, so that no letter is sent back a second time.
+    """
+
+    letter_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="The ce_id of the dead letter.")
+    repaired: bool = Field(description="Whether it was sent with a corrected value, or as it was.")
+    topic: str = Field(description="Where it was sent.")
+    partition: int = Field(ge=0, description="Partition of that topic.")
+    offset: int = Field(ge=0, description="The purchase's offset there.")
+    occurred_at: AwareDatetime = Field(description="When it was sent; UTC.")
+
+    @property
+    def identity(self) -> str:
+        """The `ce_id`: of this sending. One that was interrupted and repeated has another."""
+        place = (self.topic, str(self.partition), str(self.offset))
+        return _digest(DEAD_LETTER_REPLAYED_TYPE.encode(), self.letter_id.encode(), *map(str.encode, place))
+
+    def headers(self, *, source: str = cloudevents.SOURCE) -> cloudevents.Headers:
+        """The record headers."""
+        return cloudevents.headers(
+            type_=DEAD_LETTER_REPLAYED_TYPE, identity=self.identity, source=source, time=self.occurred_at
+        )
 
 
 def _digest(*parts: bytes) -> str:

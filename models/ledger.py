@@ -13,6 +13,7 @@ from models.days import catch_up
 from models.description import describe
 from models.partitioner import partition_of
 from models.records import UNKNOWN_TIME, Kind, Records
+from models.standing import Standing
 from models.state import State
 from models.step import Step
 
@@ -37,6 +38,7 @@ FURTHEST_AHEAD = 10 * MINUTE
 
 _REFUSED, _TICK, _LIVE = int(Kind.REFUSED), int(Kind.TICK), int(Kind.LIVE)
 _PURCHASES = (int(Kind.PURCHASE), int(Kind.RETURN))
+_SIGNALS = (_TICK, _LIVE)
 """Plain numbers: an enumeration's attribute costs more than all else that is done once per record."""
 
 
@@ -82,6 +84,24 @@ class Ledger:
     def settings(self) -> LedgerSettings:
         """The settings in force; those it was made with wait for the next boundary if they differ."""
         return self._state.settings
+
+    @property
+    def standing(self) -> Standing:
+        """How far it has come and how much it holds."""
+        state, clock = self._state, self._state.clock
+        sweep, boundary = state.sweep, state.calendar.boundary
+        runs = sum(arena.extent[0] * arena.records.itemsize for arena in state.arenas)
+        return Standing(
+            customers=len(state.ids),
+            rows=clock.rows,
+            memory=len(state.ids) * state.customers.itemsize + runs,
+            watermark=clock.watermark,
+            begun=boundary(clock.begun) if clock.begun else None,
+            finished=boundary(clock.finished) if clock.finished else None,
+            concerned=0 if sweep is None else len(sweep.rows),
+            left=0 if sweep is None else max(0, len(sweep.rows) - sweep.at),
+            sending=not clock.wall or clock.live_at is not None,
+        )
 
     def advance(self, records: Records) -> Changes:
         """Apply a prefix of a run of records.
@@ -214,7 +234,10 @@ class Ledger:
 
     def describe(self, customer: bytes) -> dict[str, object] | None:
         """What is known of a customer, for people: JSON-able, days as dates; None for one not known."""
-        return describe(self._state, customer)
+        state = self._state
+        return describe(
+            state, customer, state.histograms.thresholds(state.settings.segment_minimum_population)
+        )
 
     def _bring_to_boundary(self, step: Step, count: int, *, passing_over: bool = False) -> None:
         state = self._state
@@ -264,10 +287,10 @@ class Ledger:
             if purchase and self._belongs_elsewhere(records.customers[index]):
                 step.strangers.append(int(records.offsets[index]))
                 continue
-            if not self._in_time(step, records, index, at, None if kind == _TICK else watermark):
+            if not self._in_time(step, records, index, at, None if kind in _SIGNALS else watermark):
                 continue
-            moved = at - lateness if watermark is None else max(watermark, at - lateness)
-            if moved >= closes:
+            moved = self._moved(watermark, at - lateness, kind)
+            if moved is not None and moved >= closes:
                 if state.clock.sweeping:
                     stop = index
                     break
@@ -277,10 +300,10 @@ class Ledger:
                 lateness = state.settings.lateness_minutes * MINUTE
                 closes = state.calendar.boundary(state.clock.begun + 1)
             watermark = moved
-            if kind == _LIVE and state.clock.live_at is None:
+            if kind == _LIVE:
                 apply(step, records, gathered)
                 gathered.clear()
-                state.clock = replace(state.clock, live_at=at)
+                self._go_live(at)
             if purchase:
                 gathered.append(index)
                 customers.add(records.customers[index])
@@ -288,11 +311,22 @@ class Ledger:
         state.clock = replace(state.clock, watermark=watermark)
         return stop
 
+    def _moved(self, watermark: int | None, to: int, kind: int) -> int | None:
+        """The watermark after a record; on the log clock a `live` record says what is news, no more."""
+        if kind == _LIVE and not self._state.clock.wall:
+            return watermark
+        return to if watermark is None else max(watermark, to)
+
+    def _go_live(self, at: int) -> None:
+        """History ends at an instant (ms), or where an earlier record says that it does."""
+        clock = self._state.clock
+        self._state.clock = replace(clock, live_at=at if clock.live_at is None else min(clock.live_at, at))
+
     def _in_time(self, step: Step, records: Records, index: int, at: int, watermark: int | None) -> bool:
         """Whether a record's time can be; else the step names it.
 
         On the log clock ticks alone may move time as far as they like: that is what they are for, and why
-        they come without a watermark. On the wall clock a tick from the future is a wrong clock too.
+        signals come without a watermark. On the wall clock a tick from the future is a wrong clock too.
         """
         if self._state.clock.wall:
             appended = int(records.appended_at[index])

@@ -1,4 +1,8 @@
-"""The reported segment: up at a purchase, down when three boundaries in a row agree."""
+"""The reported segment: up at a purchase, down when the boundaries of a fortnight agree.
+
+A label follows recency, and where most shop every week the best fifth by recency is hours wide: labels rise
+and fall with every trip. So a segment rises at once and falls late (`segment_patience`).
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,6 @@ if TYPE_CHECKING:
 
 MODEL_VERSION = "rfm-1"
 """Changes with every change of the segments' definition."""
-BOUNDARIES_TO_FALL = 3
-"""A customer falls only when the labels of this many boundaries are all worse than the segment."""
 _FIFTHS = ("lowest", "second lowest", "middle", "second highest", "highest")
 
 
@@ -54,7 +56,7 @@ def promote(step: Step, records: Records, which: NDArray[np.int64], rows: NDArra
             scores[changed],
             causes=[records.event_ids[index] for index in records_of],
             times=records.occurred_at[which[changed]].tolist(),
-            valid_until=state.calendar.boundary(state.clock.begun + BOUNDARIES_TO_FALL),
+            valid_until=state.calendar.boundary(state.clock.begun + state.settings.segment_patience),
         )
 
 
@@ -100,9 +102,13 @@ def _targets(state: State, rows: NDArray[np.int64]) -> tuple[NDArray[np.int8], N
     labels, scores = _labels(state, rows, newest)
     targets = np.where(segments == NO_SEGMENT, labels, segments)
     known = [frozen for frozen in state.thresholds if frozen is not None]
-    if len(known) == BOUNDARIES_TO_FALL:
-        best = np.minimum.reduce([labels, *(_labels(state, rows, frozen)[0] for frozen in known[:-1])])
-        targets = np.where((segments != NO_SEGMENT) & (best > segments), best, targets)
+    if len(known) == state.settings.segment_patience:
+        best = labels.copy()
+        worse = np.flatnonzero((segments != NO_SEGMENT) & (best > segments))
+        for frozen in reversed(known[:-1]):  # each looks only at those whom all later ones find worse
+            best[worse] = np.minimum(best[worse], _labels(state, rows[worse], frozen)[0])
+            worse = worse[best[worse] > segments[worse]]
+        targets[worse] = best[worse]
     ranked = state.standing(rows).frequency > 0
     return np.where(ranked, targets, segments), scores
 
@@ -145,20 +151,13 @@ def _change(
         times,
         strict=True,
     ):
-        quiet = round(max(at - last, 0) / DAY_MS, 1)
         spend = money / 10_000
         customer = state.ids[row]
         value = {
             "customer_id": customer.decode(),
             "from": None if old == NO_SEGMENT else SEGMENTS[old],
             "to": SEGMENTS[new],
-            "reasons": [
-                _reason("recency", f"Last bought {_count(quiet, 'day')} ago", quiet, recency, "days"),
-                _reason(
-                    "frequency", f"Bought on {_count(days, 'day')}", float(days), frequency, "purchase days"
-                ),
-                _reason("monetary", f"Spent {spend:.2f} {currency}", spend, monetary, currency),
-            ],
+            "reasons": reasons((recency, frequency, monetary), at - last, days, spend, currency),
             "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
             "evidence": {"last_purchase": time_text(last), "purchase_days": days, "spend": spend},
             "valid_until": until,
@@ -168,6 +167,27 @@ def _change(
         }
         identity = event_id(SEGMENT_CHANGE.type_, customer, "", cause, "")
         step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, occurred_at=at, source=source))
+
+
+def reasons(
+    scores: tuple[int, int, int], quiet_ms: int, days: int, spend: float, currency: str
+) -> list[dict[str, object]]:
+    """Why a customer is in a segment, as events say it.
+
+    Args:
+        scores: Fifths by recency, frequency and monetary, 5 the best.
+        quiet_ms: Since the last purchase.
+        days: Purchase days.
+        spend: In the currency.
+        currency: ISO 4217.
+    """
+    recency, frequency, monetary = scores
+    quiet = round(max(quiet_ms, 0) / DAY_MS, 1)
+    return [
+        _reason("recency", f"Last bought {_count(quiet, 'day')} ago", quiet, recency, "days"),
+        _reason("frequency", f"Bought on {_count(days, 'day')}", float(days), frequency, "purchase days"),
+        _reason("monetary", f"Spent {spend:.2f} {currency}", spend, monetary, currency),
+    ]
 
 
 def _reason(measure: str, fact: str, value: float, score: int, unit: str) -> dict[str, object]:

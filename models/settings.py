@@ -94,8 +94,29 @@ class LedgerSettings(BaseModel):
     alert_daily_cap: int = Field(
         10, ge=0, le=64, description="Most alerts raised for one customer at one boundary."
     )
+    alert_quiet_categories: tuple[str, ...] = Field(
+        (), description="Categories whose habits are learnt and shown, and of which no alert is raised."
+    )
+    holdout_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Share of customers, by a stable hash of their id, whose outputs all go to the topic "
+        "`exposures` instead, so that what the others' are worth can be measured.",
+    )
+    holdout_salt: str = Field(
+        "",
+        max_length=16,
+        description="Another salt draws another hold-out; a larger share keeps those who were in it.",
+    )
     segment_minimum_population: int = Field(
         50, ge=1, description="Customers a partition must know before it ranks them into segments."
+    )
+    segment_patience: int = Field(
+        14,
+        ge=1,
+        le=60,
+        description="Boundaries whose labels must all be worse than a customer's segment before it falls.",
     )
 
     @field_validator("time_zone")
@@ -109,7 +130,7 @@ class LedgerSettings(BaseModel):
             ) from error
         return name
 
-    @field_validator("not_consumed")
+    @field_validator("not_consumed", "alert_quiet_categories")
     @classmethod
     def _sorted_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(names)))
@@ -123,6 +144,11 @@ class LedgerSettings(BaseModel):
     def not_consumed_set(self) -> frozenset[str]:
         """`not_consumed`, for look-ups."""
         return frozenset(self.not_consumed)
+
+    @cached_property
+    def alert_quiet_set(self) -> frozenset[str]:
+        """`alert_quiet_categories`, for look-ups."""
+        return frozenset(self.alert_quiet_categories)
 
     @cached_property
     def fingerprint(self) -> int:

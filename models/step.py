@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.events import EXPOSURES
+from models.exposures import held_out
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -77,16 +80,15 @@ class Step:
         if self._due is None:
             self._due = self.state.customers["due"][: self._customers].copy()
 
-    def is_history(self, at: int) -> bool:
-        """Whether what began at an instant (ms) is counted and not sent: before `live`, on the wall clock."""
-        clock = self.state.clock
-        return clock.wall and (clock.live_at is None or at <= clock.live_at)
-
     def emit(self, event: Output) -> None:
-        """Add an event, unless it is history."""
-        if self.is_history(event.timestamp):
+        """Add an event, unless it is history; of a customer held out, to where nobody acts on it."""
+        if self.state.clock.is_history(event.timestamp):
             self.counts["suppressed"] += 1
             return
+        settings = self.state.settings
+        if settings.holdout_share and held_out(event.key, settings.holdout_share, settings.holdout_salt):
+            self.counts["exposures"] += 1
+            event = event._replace(topic=EXPOSURES)
         self.outputs.append(event)
 
     def undo(self) -> None:

@@ -12,8 +12,12 @@ import faust
 
 from streams.channel import BatchChannel
 from streams.clients import faust_options
+from streams.clock import SystemClock
 from streams.connections import Connections
+from streams.ending import Ending
 from streams.partitions import Partitions
+from streams.vitals import Observer
+from streams.web import Web
 
 if TYPE_CHECKING:
     from streams.ports import DecoderLike, LedgerFactory
@@ -59,18 +63,20 @@ def create_engine(settings: Settings, *, ledgers: LedgerFactory, decoder: Decode
         consumer_auto_offset_reset="latest",
         key_serializer="raw",
         value_serializer="raw",
-        web_enabled=settings.web_port != 0,
-        web_bind=settings.web_host,
-        web_host=settings.web_host,
-        web_port=settings.web_port or 6066,
+        web_enabled=False,  # `streams.web` is there before Faust's would be
         worker_redirect_stdouts=False,
         broker_session_timeout=settings.session_timeout_ms / 1_000,
         broker_heartbeat_interval=settings.session_timeout_ms / 6_000,
     )
     purchases = BatchChannel(app, maxsize=settings.partitions + VOID_BATCHES)
+    connections = Connections(settings)
+    ending = Ending()
     partitions = Partitions(
-        settings, ledgers=ledgers, decoder=decoder, channel=purchases, connections=Connections(settings)
+        settings, ledgers=ledgers, decoder=decoder, channel=purchases, connections=connections, ending=ending
     )
+    if settings.web_port:
+        observer = Observer(settings, partitions, connections)
+        app.add_dependency(Web(settings, observer, clock=SystemClock(), ending=ending))
     app.add_dependency(partitions)
 
     @app.on_before_shutdown.connect(weak=False)

@@ -51,6 +51,9 @@ class Run:
 class BatchOwner(Protocol):
     """Who is told what became of a batch."""
 
+    def begun(self, batch: Batch) -> None:
+        """The agent took it up."""
+
     def finished(self, batch: Batch) -> None:
         """The agent got through its block."""
 
@@ -107,6 +110,7 @@ class Batch:
 
     async def __aenter__(self) -> Self:
         self.entered = True
+        self._owner.begun(self)
         return self
 
     async def __aexit__(

@@ -216,7 +216,7 @@ def unreachable(settings: Settings, reason: BaseException) -> BrokerUnreachable:
 
     aiokafka says in a log line of its own that a login or a certificate was refused; its error does not.
     """
-    why = "" if isinstance(reason, KafkaConnectionError) else f" ({reason or type(reason).__name__})"
+    why = "" if isinstance(reason, KafkaConnectionError) else f" ({str(reason) or type(reason).__name__})"
     return BrokerUnreachable(
         f"No Kafka broker answers at {settings.kafka_broker} over {settings.kafka_security_protocol}{why}; "
         "aiokafka's line in the log says why. Start one (`cartpulse broker` runs a local one), or correct "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
 from streams.clients import (
     BATCH_BYTES,
@@ -24,6 +25,8 @@ from streams.rights import check_groups
 from streams.topics import check_topics, topic_specs
 
 if TYPE_CHECKING:
+    from aiokafka.structs import TopicPartition
+
     from streams.clients import Abilities
     from streams.settings import Settings
 
@@ -32,6 +35,9 @@ NEVER_MS = 2**31 - 1
 """After so long without a fetch a member would leave the group. One on hold, or without a partition, fetches
 nothing and has to stay; batches that are stuck are noticed otherwise."""
 
+
+GLANCE_SECONDS = 0.05
+"""How long it may take to tell how far a reader is: one that knows its place tells it at once."""
 
 WHY_SECONDS = 3.0
 """How long the look for a reason may take; a broker that is away gives none."""
@@ -47,6 +53,7 @@ class Connections:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._known: Abilities | None = None
+        self._readers: list[weakref.ref[Any]] = []
 
     async def consumer(self) -> Any:
         """The consumer that is a member of the group, started and not yet subscribed.
@@ -63,7 +70,25 @@ class Connections:
 
     async def reader(self) -> Any:
         """A consumer without a group, that reads what it is assigned by hand."""
-        return await _started(AIOKafkaConsumer(**consumer_options(self._settings)))
+        reader = await _started(AIOKafkaConsumer(**consumer_options(self._settings)))
+        self._readers = [known for known in self._readers if known() is not None]
+        self._readers.append(weakref.ref(reader))
+        return reader
+
+    async def read(self, log: TopicPartition) -> tuple[int, int] | None:
+        """How far its latest reader has come in a log, and where that ends; None where it has none."""
+        for reader in [known() for known in reversed(self._readers)]:
+            try:
+                if (
+                    reader is not None
+                    and log in reader.assignment()
+                    and (end := reader.highwater(log)) is not None
+                ):
+                    async with asyncio.timeout(GLANCE_SECONDS):
+                        return int(await reader.position(log)), int(end)
+            except (IllegalStateError, ConsumerStoppedError, TimeoutError):  # it is done, or not yet at it
+                continue
+        return None
 
     async def holes(self) -> bool:
         """Whether the broker's logs may have offsets that were never records, as transactions leave them.

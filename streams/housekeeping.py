@@ -76,10 +76,25 @@ class Housekeeping:
                 self._reported = self._clock.elapsed()
                 log.info("Counted so far: %s", json.dumps(self.report()))
                 self.look_for_strangers()
+                self.look_for_history()
 
     def report(self) -> dict[str, Any]:
-        """The counters, and what is not applied yet of each partition."""
-        return {**self._counts.snapshot(), "lag": self.lag()}
+        """The counters, what is not applied yet, and in how many partitions nothing is sent yet."""
+        return {**self._counts.snapshot(), "lag": self.lag(), "history": self.history()}
+
+    def history(self) -> int:
+        """Partitions whose log is history so far."""
+        return sum(partition.reading and partition.ledger.clock.history for partition in self._owned())
+
+    def look_for_history(self) -> None:
+        """Say that nothing is sent, where somebody may wait for it."""
+        if self.history():
+            log.info(
+                "Loading history, nothing is sent: %d outputs so far, %d purchases still to apply. "
+                "`cartpulse go-live` ends it.",
+                self._counts["suppressed"],
+                self.lag(),
+            )
 
     def look_for_strangers(self) -> None:
         """Name the setting when more than one purchase in a hundred came to the wrong partition."""
@@ -94,7 +109,11 @@ class Housekeeping:
 
     def lag(self) -> int:
         """Records in the log that are not applied yet, as far as the last fetch knows."""
-        return sum(self._ends.lag(partition) for partition in self._owned())
+        return sum(self.lag_of(partition) for partition in self._owned())
+
+    def lag_of(self, partition: Partition) -> int:
+        """The same of one partition."""
+        return self._ends.lag(partition)
 
     async def tick(self, partition: Partition) -> None:
         """Write the tick that is due to a partition that is read to its end, once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiokafka import ConsumerRebalanceListener
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition
 
     from streams.partitions import Partitions
+
+ASSIGNED: Final = "partitions_assigned"
+"""Level of how many partitions the group has assigned to this worker; not known while it is about to."""
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -24,6 +27,7 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
         """Wait, for a third of a session at most, until what is computed is delivered and committed."""
         del revoked  # rebalances are eager: all of them
         try:
+            self._partitions.counts.level(ASSIGNED, None)
             self._partitions.wait_for_assignment()
             await self._partitions.release(self._partitions.settings.session_timeout_ms / 3_000)
         except Exception as error:  # noqa: BLE001 - whatever it is
@@ -31,7 +35,9 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Open them."""
+        assigned = list(assigned)
         try:
             self._partitions.assign(assigned)
+            self._partitions.counts.level(ASSIGNED, len(assigned))
         except Exception as error:  # noqa: BLE001 - whatever it is
             self._partitions.fail(error)

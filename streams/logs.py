@@ -11,6 +11,7 @@ Faust and aiokafka log through the standard library takes the same way and looks
 from __future__ import annotations
 
 import logging.config
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,8 @@ def _shared(settings: Settings) -> list[Processor]:
 
 def _rendering(settings: Settings) -> list[Processor]:
     if readable(settings):
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")]
+        colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")  # as https://no-color.org has it
+        return [structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time")]
     return [
         structlog.processors.dict_tracebacks,
         structlog.processors.JSONRenderer(default=str),

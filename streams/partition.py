@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.structs import TopicPartition
@@ -95,6 +95,11 @@ class Partition:
         self._fail = fail
         self.tasks: list[asyncio.Task[None]] = []
         self.under_way_since: float | None = None
+        self.still_seconds = 0.0
+        """For how long it has had something to do and has not got on; the watchdog looks."""
+        self._taken_up = 0.0
+        self._unacknowledged: deque[tuple[int, float]] = deque()
+        """Steps computed, by their number, and when their batch was handed over."""
         self._ledger: LedgerLike | None = None
         self._runs: deque[Run] = deque()
         self._under_way: Batch | None = None
@@ -156,6 +161,8 @@ class Partition:
 
     def progressed(self) -> None:
         """Something was finished that may let the next step be computed, or more be fetched."""
+        if self._unacknowledged and self.delivery is not None:
+            self._time(self.delivery.delivered)
         self._turn.set()
         self._progress()
 
@@ -191,7 +198,7 @@ class Partition:
                     self._sweep()
                 elif self._runs and not self.held:
                     self._under_way = Batch(self, self._runs.popleft(), self.ledger)
-                    self.under_way_since = self._clock.elapsed()
+                    self.under_way_since = self._taken_up = self._clock.elapsed()
                     self._hand_over(self._under_way)
                     self._progress()
                 else:
@@ -210,14 +217,22 @@ class Partition:
         if not self.ledger.sweeping:
             raise EngineFault(f"partition {self.number}: the ledger takes no record and has nothing to sweep")
         self._sweep_first = False
+        began = self._clock.elapsed()
         changes = self.ledger.sweep(self._settings.sweep_limit)
+        self._counts.sweeping.observe(self._clock.elapsed() - began)
         for customer, error in changes.passed_over:
             self._isolation.passed_over(customer, error)
         self._deliver(changes, None)
 
+    def begun(self, batch: Batch) -> None:
+        """The agent took it up."""
+        del batch  # there is one at a time
+        self._taken_up = self._clock.elapsed()
+
     def finished(self, batch: Batch) -> None:
         """The agent's last act: what changed is delivered, and what was not applied comes next."""
-        changes, run = batch.changes, batch.run
+        changes, run, handed_over = batch.changes, batch.run, self.under_way_since
+        self._counts.applying.observe(self._clock.elapsed() - self._taken_up)
         self._put_down()
         if changes is None:
             self._fail(EngineFault("the agent ended a batch without delivering its changes"))
@@ -225,6 +240,9 @@ class Partition:
         applied = changes.applied
         if applied:
             self._deliver(changes, run.part(0, applied))
+            self._counts.add("records", applied)
+            if self.delivery is not None and handed_over is not None:
+                self._unacknowledged.append((self.delivery.computed, handed_over))
         if applied < len(run):
             self._runs.appendleft(run.part(applied, len(run)))
         # Purchases and the sweep take turns, so that neither waits for the other.
@@ -281,8 +299,6 @@ class Partition:
     def _deliver(self, changes: Changes, run: Run | None) -> None:
         if self.delivery is None:
             raise EngineFault(f"partition {self.number} has nothing to deliver with")
-        for name, count in changes.counts.items():
-            self._counts.add(name, count)
         targets = {
             topic: TopicPartition(self._settings.topic(topic), self.number)
             for topic in {output.topic for output in changes.outputs}
@@ -295,8 +311,24 @@ class Partition:
             sends += self._dead_letters(run, (*run.refusals, *changes.refusals))
             sends += self._strangers(run, changes.strangers)
             self._end = int(run.records.offsets[-1]) + 1
+        self._count(changes)
         if sends or changes.rows or run is not None:
             self.delivery.put(Step(self._end, sends, changes.rows))
+
+    def _count(self, changes: Changes) -> None:
+        for name, count in changes.counts.items():
+            self._counts.add(name, count)
+        for topic, count in Counter(output.topic for output in changes.outputs).items():
+            self._counts.add(f"outputs.{topic}", count)
+        if changes.rows:
+            self._counts.add("rows", len(changes.rows))
+            self._counts.add("row_bytes", sum(len(row.key) + len(row.value) for row in changes.rows))
+
+    def _time(self, delivered: int) -> None:
+        """Time the batches of which all is acknowledged."""
+        now = self._clock.elapsed()
+        while self._unacknowledged and self._unacknowledged[0][0] <= delivered:
+            self._counts.delivering.observe(now - self._unacknowledged.popleft()[1])
 
     def _dead_letters(self, run: Run, refusals: tuple[Refusal, ...]) -> list[Send]:
         topic = self._settings.dead_letters_topic

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from models.checkpoint import Readable, Writable
     from models.decode import Raw
     from models.records import Records
+    from models.standing import Standing
 
 
 class ClockRow(Protocol):
@@ -28,6 +29,10 @@ class ClockRow(Protocol):
     def fingerprint(self) -> int:
         """Hash of the settings that shaped its outputs."""
 
+    @property
+    def history(self) -> bool:
+        """Whether its log is history so far: outputs are counted and not sent."""
+
 
 class LedgerLike(Protocol):
     """What one partition knows; `models.ledger.Ledger` documents the contract."""
@@ -39,6 +44,10 @@ class LedgerLike(Protocol):
     @property
     def sweeping(self) -> bool:
         """Whether a begun boundary's sweep is not finished."""
+
+    @property
+    def standing(self) -> Standing:
+        """How far it has come and how much it holds, for those who watch it."""
 
     def advance(self, records: Records) -> Changes:
         """Apply a prefix of the records; if it raises, the ledger is as it was."""

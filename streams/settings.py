@@ -179,9 +179,11 @@ class Settings(BaseSettings, LedgerSettings):
         "(smaller rows) when every worker is of a release that has this setting. Outputs are the same.",
     )
     web_host: str = Field(
-        "127.0.0.1", min_length=1, description="Address that Faust's web server listens on."
+        "127.0.0.1",
+        min_length=1,
+        description="Address at which a worker answers `/health/live`, `/health/ready` and `/metrics`.",
     )
-    web_port: int = Field(6066, ge=0, le=65_535, description="Port of Faust's web server; 0 switches it off.")
+    web_port: int = Field(6066, ge=0, le=65_535, description="The port there; 0 for none.")
     worker_name: str | None = Field(
         None,
         pattern=rf"^{TOPIC_NAME}{{1,100}}$",

@@ -43,8 +43,8 @@ SAFE_COPIES: Final = 3
 """From so many copies on, a write must be in two before it is acknowledged: one broker may then be lost with
 all it held, and writes go on. With fewer copies, nothing could be written while one broker is away."""
 
-OUTPUTS: Final = ("replenishment-alerts", "segment-changes")
-"""Contract names of the output topics."""
+OUTPUTS: Final = ("replenishment-alerts", "segment-changes", "exposures")
+"""Contract names of the output topics; `exposures` has all outputs of the customers held out."""
 
 CHECKED: Final = ("cleanup.policy", "max.message.bytes", TIMESTAMPS)
 """Settings of an existing topic that must fit; others, such as retention, are the operator's to change."""
@@ -68,6 +68,21 @@ class TopicsReport:
     """Topics that were there and fit."""
     notes: tuple[str, ...] = field(default=())
     """Sentences on what could not be checked or had, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicsState:
+    """How the topics of a service are, whoever made them."""
+
+    missing: tuple[str, ...]
+    faults: tuple[str, ...]
+    """How those that are there differ from what is needed, in sentences."""
+    notes: tuple[str, ...]
+    """What could not be checked."""
+    leaderless: tuple[str, ...]
+    """Partitions without a leader: nothing can be read or written there."""
+    thin: tuple[str, ...]
+    """Partitions with fewer copies in step than they should have."""
 
 
 def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
@@ -164,6 +179,39 @@ async def check_topics(settings: Settings) -> None:
         )
 
 
+async def examine_topics(settings: Settings) -> TopicsState:
+    """Look at all topics of a service, and make none.
+
+    Raises:
+        BrokerUnreachable: no broker answers.
+    """
+    specs = topic_specs(settings)
+    admin = AIOKafkaAdminClient(**connection(settings))
+    try:
+        async with asyncio.timeout(REACH_SECONDS):
+            await admin.start()
+            present = set(await admin.list_topics())
+            found = [spec for spec in specs if spec.name in present]
+            faults, notes = await _differences(admin, found)
+            described = await admin.describe_topics([spec.name for spec in found]) if found else []
+    except (KafkaError, OSError, TimeoutError) as reason:
+        raise unreachable(settings, reason) from reason
+    finally:
+        await admin.close()
+    partitions = {
+        f"{topic['topic']}[{partition['partition']}]": partition
+        for topic in described
+        for partition in topic["partitions"]
+    }
+    return TopicsState(
+        missing=tuple(spec.name for spec in specs if spec.name not in present),
+        faults=tuple(faults),
+        notes=tuple(notes),
+        leaderless=tuple(name for name, each in partitions.items() if each["leader"] < 0),
+        thin=tuple(name for name, each in partitions.items() if len(each["isr"]) < len(each["replicas"])),
+    )
+
+
 async def _make(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], settings: Settings) -> list[str]:
     if not specs:
         return []
@@ -218,8 +266,16 @@ async def _leaders(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> No
 
 async def _check(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
     """Notes on what could not be checked; raises TopicMismatch with every difference."""
+    faults, notes = await _differences(admin, specs)
+    if faults:
+        raise TopicMismatch("\n".join(faults))
+    return notes
+
+
+async def _differences(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> tuple[list[str], list[str]]:
+    """How topics that exist differ, and what could not be checked."""
     if not specs:
-        return []
+        return [], []
     # Only names known to exist: brokers make a topic that is described, with partitions of their own choice.
     counts = {
         topic["topic"]: len(topic["partitions"])
@@ -235,9 +291,7 @@ async def _check(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list
                 notes.append(f"{spec.name}: the broker does not report {key}; it should be {wanted}.")
             elif not _fits(key, actual, wanted):
                 faults.append(_config_fault(spec.name, key, actual, wanted))
-    if faults:
-        raise TopicMismatch("\n".join(faults))
-    return notes
+    return faults, notes
 
 
 async def _configs(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, dict[str, str]]:

@@ -138,8 +138,9 @@ class Watchdog:
         if mark != known or waiting or self._held() or not self._busy(partition, lag):
             self._marks[partition] = (mark, now)
             self._warned.discard(partition)
+            partition.still_seconds = 0.0
             return
-        still = self._waited(since)
+        partition.still_seconds = still = self._waited(since)
         said = (
             f"partition {partition.number} has stood still for {still:.0f} s at offset "
             f"{delivery.acknowledged}, with {lag} purchases to apply"

@@ -5,7 +5,7 @@
 #   BOOTSTRAP=kafka-1:9093 COMMAND_CONFIG=administrator.properties deploy/kafka/acls.sh
 #
 # CARTPULSE_APPLICATION and CARTPULSE_TOPIC_PREFIX are those of the service. The logins have other names with
-# WORKER, PRODUCER, CONSUMER and OPERATOR.
+# WORKER, PRODUCER, CONSUMER, OPERATOR and SUPPORT.
 set -eu
 
 : "${BOOTSTRAP:?the brokers, host:port}"
@@ -16,10 +16,12 @@ WORKER=${WORKER:-cartpulse-worker}
 PRODUCER=${PRODUCER:-cartpulse-producer}
 CONSUMER=${CONSUMER:-cartpulse-consumer}
 OPERATOR=${OPERATOR:-cartpulse-operator}
+SUPPORT=${SUPPORT:-cartpulse-support}
 
 PURCHASES=${PREFIX}purchases
 ALERTS=${PREFIX}replenishment-alerts
 SEGMENTS=${PREFIX}segment-changes
+EXPOSURES=${PREFIX}exposures
 DEAD_LETTERS=${PREFIX}dead-letters
 CHANGELOG=${PREFIX}${APPLICATION}-ledger-changelog
 COMMANDS=${PREFIX}${APPLICATION}-commands
@@ -36,7 +38,7 @@ allow() {
 allow "$WORKER" --operation Read --operation Write --operation DescribeConfigs \
     --topic "$PURCHASES" --topic "$CHANGELOG" --topic "$COMMANDS"
 allow "$WORKER" --operation Write --operation DescribeConfigs \
-    --topic "$ALERTS" --topic "$SEGMENTS" --topic "$DEAD_LETTERS"
+    --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
 # The group that shares the partitions out, and one for each worker, for commands.
 allow "$WORKER" --operation Read --group "$APPLICATION-ledger"
 allow "$WORKER" --operation Read --group "$APPLICATION-worker-" --resource-pattern-type prefixed
@@ -47,15 +49,20 @@ allow "$WORKER" --operation Write --transactional-id "$APPLICATION-ledger-" --re
 allow "$PRODUCER" --operation Write --topic "$PURCHASES"
 
 # A consumer reads what comes out, in groups whose names begin so.
-allow "$CONSUMER" --operation Read --topic "$ALERTS" --topic "$SEGMENTS"
+allow "$CONSUMER" --operation Read --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES"
 allow "$CONSUMER" --operation Read --group "$APPLICATION-outputs-" --resource-pattern-type prefixed
 
+# Support answers questions about single customers (`cartpulse customer`, `watch`): it reads customers' state and what
+# comes out, in no group, and writes nothing.
+allow "$SUPPORT" --operation Read --topic "$CHANGELOG" \
+    --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
+
 # An operator makes and configures the topics (`cartpulse topics`), goes live, talks to workers, and looks at dead
-# letters. It cannot read purchases, customers' state or outputs.
+# letters and sends them back (`cartpulse dead-letters`). It cannot read purchases, customers' state or outputs.
 allow "$OPERATOR" --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs \
-    --topic "$PURCHASES" --topic "$ALERTS" --topic "$SEGMENTS" \
+    --topic "$PURCHASES" --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES" \
     --topic "$DEAD_LETTERS" --topic "$CHANGELOG" --topic "$COMMANDS"
-allow "$OPERATOR" --operation Write --topic "$PURCHASES" --topic "$COMMANDS"
+allow "$OPERATOR" --operation Write --topic "$PURCHASES" --topic "$COMMANDS" --topic "$DEAD_LETTERS"
 allow "$OPERATOR" --operation Read --topic "$DEAD_LETTERS" --topic "$COMMANDS"
 # `cartpulse reset`: forgets the state, when no worker runs.
 allow "$OPERATOR" --operation Delete --topic "$CHANGELOG"

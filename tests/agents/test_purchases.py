@@ -24,6 +24,9 @@ class Owner:
         """Remember it."""
         self.finished_ones.append(batch)
 
+    def begun(self, batch: Batch) -> None:
+        """Nothing to remember."""
+
     def failed(self, batch: Batch, error: BaseException) -> bool:
         """Nothing fails here."""
         raise AssertionError(batch, error)

@@ -80,20 +80,37 @@ def test_go_live_writes_one_record_to_every_partition(settings: Settings) -> Non
     assert {json.loads(record.value)["kind"] for record in records} == {"live"}
 
 
+def test_on_the_log_clock_topics_are_made_until_live_and_live_is_an_event_time(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARTPULSE_CLOCK", "log")
+    run("topics", "--until-live")
+    again = CliRunner().invoke(app, ["topics", "--until-live"])
+    assert (again.exit_code, "was there already" in again.output) == (1, True)
+    missing = CliRunner().invoke(app, ["go-live"])
+    assert (missing.exit_code, "--at" in missing.output) == (1, True)
+    vague = CliRunner().invoke(app, ["go-live", "--at", "2017-10-01T00:00:00"])
+    assert (vague.exit_code, "no time with an offset" in vague.output) == (1, True)
+    run("go-live", "--at", "2017-10-01T00:00:00-04:00")
+    moments = [json.loads(record.value)["occurred_at"] for record in held(settings, settings.purchases_topic)]
+    assert sorted(moments) == ["2017-10-01T04:00:00Z"] * 2 + ["2100-12-31T00:00:00Z"] * 2
+
+
 def test_dead_letters_are_listed_as_json_lines(settings: Settings) -> None:
-    headers = [
-        ("topic", settings.purchases_topic.encode()),
-        ("partition", b"1"),
-        ("offset", b"7"),
-        ("stage", b"decode"),
-        ("error", b"json"),
-        ("field", b""),
-        ("reason", b"not JSON"),
-    ]
-    write(settings, settings.dead_letters_topic, b"{bad", b"{worse", b"{worst", headers=headers)
+    for number, value in enumerate((b"{bad", b"{worse", b"{worst", b"{worst")):
+        headers = [
+            ("topic", settings.purchases_topic.encode()),
+            ("partition", b"1"),
+            ("offset", b"%d" % min(number, 2)),  # the last one is a copy
+            ("stage", b"decode"),
+            ("error", b"json"),
+            ("field", b""),
+            ("reason", b"not JSON"),
+        ]
+        write(settings, settings.dead_letters_topic, value, headers=headers)
     letters = [json.loads(line) for line in run("dead-letters", "list", "--json").stdout.splitlines()]
     assert sorted(letter["first_bytes"] for letter in letters) == ["{bad", "{worse", "{worst"]
-    assert {(letter["offset"], letter["error"]) for letter in letters} == {(7, "json")}
+    assert {(letter["offset"], letter["error"]) for letter in letters} == {(n, "json") for n in range(3)}
     assert len(run("dead-letters", "list", "--json", "--limit", "2").stdout.splitlines()) == 2
 
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from platform import python_version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,18 +22,25 @@ from streams.errors import BrokerUnreachable
 from streams.topics import TopicsReport
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
 COMMANDS = (
     ("demo",),
     ("worker",),
     ("broker",),
+    ("doctor",),
     ("topics",),
     ("go-live",),
+    ("replay",),
+    ("customer",),
+    ("watch",),
     ("contracts",),
     ("reset",),
     ("dead-letters",),
     ("dead-letters", "list"),
+    ("dead-letters", "show"),
+    ("dead-letters", "replay"),
     ("settings",),
 )
 NOWHERE = "127.0.0.1:1"
@@ -63,7 +78,11 @@ def test_an_unknown_command_is_the_callers_mistake() -> None:
     assert "demnstration" in result.output
 
 
-@pytest.mark.parametrize("command", [("topics",), ("dead-letters", "list"), ("reset", "--yes")], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [("topics",), ("dead-letters", "list"), ("customer", "1"), ("watch",), ("reset", "--yes"), ("replay",)],
+    ids=" ".join,
+)
 def test_without_a_broker_a_command_fails_in_one_clear_line(command: tuple[str, ...]) -> None:
     result = run(*command, "--broker", NOWHERE)
     assert result.exit_code == 1
@@ -162,3 +181,63 @@ def test_a_demonstration_whose_figures_have_nowhere_to_go_does_not_begin(tmp_pat
     result = run("demo", "--json", str(tmp_path / "missing" / "demo.json"))
     assert result.exit_code == 2
     assert "--json" in result.output
+
+
+def test_the_version_names_what_matters() -> None:
+    result = run("--version")
+    told = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert result.exit_code == 0
+    assert list(told)[:2] == ["cartpulse", "python"]
+    assert told["python"] == python_version()
+    assert {name: told[name] for name in ("faust-streaming", "aiokafka", "numpy")} == {
+        name: version(name) for name in ("faust-streaming", "aiokafka", "numpy")
+    }
+
+
+@pytest.mark.parametrize("command", [(), *COMMANDS], ids=" ".join)
+def test_help_folds_to_a_narrow_terminal(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, (*command, "--help"), env={"COLUMNS": "44"})
+    assert max(map(len, result.output.splitlines())) <= 44
+    assert not command or " ".join(result.output.split()).count("Example: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("shell", "environment"),
+    [
+        ("bash", {"COMP_WORDS": "cartpulse do", "COMP_CWORD": "1"}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "cartpulse do"}),
+        ("fish", {"_TYPER_COMPLETE_ARGS": "cartpulse do", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}),
+    ],
+)
+def test_shells_complete_commands(shell: str, environment: dict[str, str]) -> None:
+    asked = {"_CARTPULSE_COMPLETE": f"complete_{shell}", **environment}
+    completed = CliRunner().invoke(app, prog_name="cartpulse", env=asked)
+    assert "doctor" in completed.output
+    assert "worker" not in completed.output
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_no_color_keeps_colours_off_a_terminal(no_color: str, *, coloured: bool) -> None:
+    master, terminal = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": ".", "TERM": "xterm-256color", "COLUMNS": "80"}
+    with os.fdopen(master, "rb", buffering=0) as shown:
+        subprocess.run(
+            [sys.executable, "-m", "cartpulse", "doctor", "--broker", NOWHERE],
+            env=environment | {"NO_COLOR": no_color},
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            check=False,
+        )
+        os.close(terminal)
+        text = read_all_of(shown)
+    assert b"fault" in text
+    assert bool(re.search(rb"\x1b\[[0-9;]*3[0-7]m", text)) == coloured
+
+
+def read_all_of(terminal: FileIO) -> bytes:
+    """What a terminal was written; Linux ends it with an error."""
+    text = b""
+    with contextlib.suppress(OSError):
+        while piece := terminal.read(65_536):
+            text += piece
+    return text

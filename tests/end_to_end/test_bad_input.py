@@ -133,7 +133,7 @@ async def test_ten_thousand_malformed_events_are_found_again_and_all_good_ones_a
 async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output_of_a_replay(
     tansu: LocalBroker, fresh_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    settings = fresh_settings(tansu, partitions=1)
+    settings = fresh_settings(tansu, partitions=1, holdout_share=0.1)
     bad = malformed(300)
     async with Cluster(settings, tmp_path, REAL) as cluster:
         # The package's reader decodes keys as UTF-8; the service itself does not care.
@@ -147,21 +147,21 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
             "segment-changes": "segment-change",
             "dead-letters": "dead-letter",
         }
-        assert set(OUTPUTS) < contracts.keys()
-        counts = dict.fromkeys(contracts, 0)
+        assert set(OUTPUTS) < {*contracts, "exposures"}
+        counts = dict.fromkeys([*contracts, "exposures"], 0)
         consumer = AIOKafkaConsumer(
-            *map(settings.topic, contracts), bootstrap_servers=tansu.address, auto_offset_reset="earliest"
+            *map(settings.topic, counts), bootstrap_servers=tansu.address, auto_offset_reset="earliest"
         )
         await consumer.start()
         total = len(wanted.outputs) + len(bad)
-        checks = {topic: _checker(name) for topic, name in contracts.items()}
+        checks = {f"io.cartpulse.{name}.v1": _checker(name) for name in contracts.values()}
 
         async def all_are_read() -> bool:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
                     topic = record.topic.removeprefix(settings.topic_prefix)
                     counts[topic] += 1
-                    _assert_valid(record, topic, checks[topic])
+                    _assert_valid(record, checks[dict(record.headers)["ce_type"].decode()])
             return sum(counts.values()) >= total
 
         try:
@@ -171,6 +171,7 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
         assert counts["dead-letters"] == len(bad)
         assert counts["replenishment-alerts"] > 50
         assert counts["segment-changes"] > 100
+        assert counts["exposures"] > 20
         assert sum(counts.values()) == total
 
 
@@ -179,13 +180,12 @@ def _checker(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
-def _assert_valid(record: Any, topic: str, check: Draft202012Validator) -> None:
+def _assert_valid(record: Any, check: Draft202012Validator) -> None:
     """An event as the `cloudevents` package reads it satisfies the committed schema."""
     message = KafkaMessage(headers=dict(record.headers), key=record.key, value=record.value or b"")
     event = from_binary_event(message)
     assert event.get_specversion() == "1.0"
-    if topic == "dead-letters":
-        assert event.get_type() == "io.cartpulse.dead-letter.v1"
+    if event.get_type() == "io.cartpulse.dead-letter.v1":
         check.validate({name: content.decode() for name, content in record.headers})
         return
     content = event.get_data()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -39,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 RIGHTS = ROOT / "deploy" / "kafka" / "acls.sh"
 TOOLS = ROOT / "tests" / "support" / "kafka_tools.pom.xml"
 ADMINISTRATOR = "administrator"
-ROLES = ("worker", "producer", "consumer", "operator")
+ROLES = ("worker", "producer", "consumer", "operator", "support")
 STRANGER = "stranger"
 """Has a login, and no right."""
 
@@ -220,6 +221,31 @@ def test_a_worker_that_may_not_join_a_group_ends_rather_than_stand_still(
     )
 
 
+@pytest.mark.parametrize(
+    ("user", "level", "said"),
+    [
+        ("cartpulse-worker", "ok", "This login may read and write what a worker has to."),
+        ("cartpulse-producer", "fault", "The login 'cartpulse-producer' may not read with the group"),
+    ],
+)
+def test_the_doctor_says_whether_a_login_has_a_workers_rights(
+    guarded: Guarded, user: str, level: str, said: str
+) -> None:
+    ended = guarded.command(guarded.settings(user), "doctor", "--json")
+    assert ended.returncode == (level == "fault"), ended.stderr
+    (rights,) = [each for each in json.loads(ended.stdout)["findings"] if each["subject"] == "rights"]
+    assert rights["level"] == level
+    assert rights["said"].startswith(said)
+
+
+def test_the_doctor_repeats_why_a_login_was_refused(guarded: Guarded) -> None:
+    settings = guarded.settings("cartpulse-worker", kafka_sasl_password=SecretStr("guessed"))
+    ended = guarded.command(settings, "doctor")
+    assert ended.returncode == Status.FAILED
+    assert "SASL" in ended.stdout
+    assert "guessed" not in ended.stdout + ended.stderr
+
+
 async def test_a_producer_sees_purchases_alone_and_can_write_and_read_nothing_else(guarded: Guarded) -> None:
     settings = guarded.role("producer")
     admin = AIOKafkaAdminClient(**connection(settings))
@@ -240,6 +266,16 @@ async def test_a_consumer_of_outputs_cannot_write_them_nor_read_customers_state(
     settings = guarded.role("consumer")
     await cannot_write(settings, settings.topic(OUTPUTS[0]))
     await cannot_read(settings, settings.changelog_topic)
+
+
+def test_support_alone_looks_at_a_customer(guarded: Guarded) -> None:
+    looked = guarded.command(guarded.role("support"), "customer", "nobody")
+    assert looked.returncode == Status.FAILED
+    assert "Customer 'nobody' is not known" in looked.stderr
+    refused = guarded.command(guarded.role("operator"), "customer", "nobody")
+    assert refused.returncode == Status.REFUSED
+    assert "The login 'cartpulse-operator' may not read" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 async def test_nobody_joins_the_workers_group_but_workers(guarded: Guarded) -> None:

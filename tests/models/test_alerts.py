@@ -214,6 +214,15 @@ def test_an_alert_whose_category_a_full_row_drops_is_withdrawn() -> None:
     assert mine[1]["probability_7_days"] is None
 
 
+def test_a_quiet_category_is_learnt_and_never_alerted_on_nor_counted_against_the_cap() -> None:
+    both = {day: [basket(f"b{day}", "1", day + NOON, MILK, ("EGGS", "e", 1.0, 1.0))] for day in RHYTHM}
+    quiet = SETTINGS.model_copy(update={"alert_quiet_categories": ("MILK",), "alert_daily_cap": 1})
+    replay = replay_of(a_year(both, 60), quiet)
+    assert [alert["category"] for alert in alerts(replay, "raised")] == ["EGGS"]
+    assert replay.counts["alerts_quiet"] == 1
+    assert replay.counts["alerts_capped"] == 0
+
+
 def test_categories_that_nobody_runs_out_of_are_never_alerted_on() -> None:
     trips = {day: [basket(f"b{day}", "1", day + NOON, ("FUEL", "p", 1.0, 1.0))] for day in RHYTHM}
     assert alerts(replay_of(a_year(trips, 60), SETTINGS)) == []

@@ -15,10 +15,12 @@ from jsonschema import Draft202012Validator
 from models import contracts
 from models.decode import Decoder, Raw
 from models.events import (
+    DEAD_LETTER_REPLAYED_TYPE,
     DEAD_LETTER_TYPE,
     REPLENISHMENT_ALERT_TYPE,
     SEGMENT_CHANGE_TYPE,
     DeadLetter,
+    DeadLetterReplayed,
     Purchase,
     ReplenishmentAlert,
     SegmentChange,
@@ -68,7 +70,8 @@ def test_the_page_for_people_lists_every_error_code_and_every_type() -> None:
 
     rows = re.findall(r"^\| `([a-z-]+)` \| (?:is|has|lacks) ", page, flags=re.MULTILINE)
     assert rows == [code.value for code in ErrorCode]
-    for type_ in (REPLENISHMENT_ALERT_TYPE, SEGMENT_CHANGE_TYPE, DEAD_LETTER_TYPE):
+    types = (REPLENISHMENT_ALERT_TYPE, SEGMENT_CHANGE_TYPE, DEAD_LETTER_TYPE, DEAD_LETTER_REPLAYED_TYPE)
+    for type_ in types:
         assert f"| `{type_}` |" in page
 
 
@@ -129,6 +132,7 @@ def test_the_asyncapi_document_names_every_topic_and_what_it_is_read_or_written_
         "purchases": "receive",
         "replenishment-alerts": "send",
         "segment-changes": "send",
+        "exposures": "send",
         "dead-letters": "send",
     }
 
@@ -191,7 +195,7 @@ def test_the_samples_alert_id_is_still_made_the_same_way() -> None:
         )
 
 
-@pytest.mark.parametrize("name", names("dead-letter"))
+@pytest.mark.parametrize("name", ["dead-letter", "dead-letter-cut"])
 def test_a_dead_letter_of_version_1_reads_back_for_ever(name: str) -> None:
     content = sample(name)
     headers = tuple((field, value.encode()) for field, value in content["headers"].items())
@@ -200,6 +204,16 @@ def test_a_dead_letter_of_version_1_reads_back_for_ever(name: str) -> None:
 
     assert sorted(letter.headers()) == sorted(headers)  # their order says nothing
     validator("dead-letter").validate(content["headers"])
+
+
+def test_a_replayed_dead_letter_of_version_1_reads_back_for_ever() -> None:
+    content = sample("dead-letter-replayed")
+
+    replayed = DeadLetterReplayed.model_validate_json(json.dumps(content["value"]))
+
+    validator("dead-letter-replayed").validate(content["value"])
+    assert json.loads(replayed.model_dump_json()) == content["value"]
+    assert {field: value.decode() for field, value in replayed.headers()} == content["headers"]
 
 
 def test_there_is_a_sample_of_every_alert_state_and_of_a_first_segment() -> None:

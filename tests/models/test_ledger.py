@@ -380,17 +380,6 @@ def test_an_id_used_again_for_another_time_is_refused() -> None:
     assert (replay.counts["applied"], replay.counts["duplicates"]) == (1, 1)
 
 
-def test_an_alert_raised_before_live_is_closed_in_silence() -> None:
-    wall = SETTINGS.model_copy(update={"clock": "wall"})
-    replay = Replay()
-    log = [*a_log(7, days=20), live(20.5), *a_log(8, days=30)[1:]]
-    drive(Ledger(wall), records_of(log, wall), replay, finish=True)
-    alerts_seen = replay.values("replenishment-alerts")
-    raised = {event["alert_id"] for event in alerts_seen if event["state"] == "raised"}
-    assert raised
-    assert {event["alert_id"] for event in alerts_seen} == raised
-
-
 def test_the_same_log_twice_counts_once() -> None:
     log = a_log(2, days=10)
     ledger, once = Ledger(SETTINGS), Replay()
@@ -434,10 +423,28 @@ def test_on_the_wall_clock_a_tick_later_than_its_arrival_does_not_move_time(wron
     assert ledger.clock.live_at is None
 
 
-def test_on_the_log_clock_a_live_record_far_beyond_the_log_does_not_move_time() -> None:
-    ledger, replay = Ledger(SETTINGS), Replay()
-    drive(ledger, records_of([tick(0), live(10_000)], SETTINGS), replay)
-    assert [(refusal.offset, refusal.error) for refusal in replay.refusals] == [(1, "future")]
+def test_on_the_log_clock_a_live_record_moves_no_time() -> None:
+    ledger = Ledger(SETTINGS)
+    drive(ledger, records_of([tick(0), live(10_000)], SETTINGS), Replay())
+    before = ledger.clock
+    drive(ledger, records_of([live(5_000), live(6_000)], SETTINGS, first_offset=2), Replay())
+    assert (ledger.clock.watermark, ledger.clock.begun) == (before.watermark, before.begun)
+    assert ledger.clock.live_at == int(records_of([live(5_000)], SETTINGS).occurred_at[0])
+
+
+@pytest.mark.parametrize("clock", ["log", "wall"])
+def test_history_then_live_sends_exactly_what_a_whole_run_has_after_that_moment(clock: str) -> None:
+    settings = SETTINGS.model_copy(update={"clock": clock})
+    log = a_log(7, days=60)
+    half = next(at for at, value in enumerate(log) if value == tick(39)) + 1
+    opened = [live(10_000.0), *log[:half]] if clock == "log" else log[:half]
+    moment = live(40.0 + 7 / 24)
+    parted = replay_of([*opened, moment, *log[half:]], settings)
+    whole = replay_of([live(0.0), *log], settings)
+    since = int(records_of([moment], settings).occurred_at[0])
+    assert parted.outputs == [output for output in whole.outputs if output.timestamp > since]
+    states = {str(event["state"]) for event in parted.values("replenishment-alerts")}
+    assert {"raised", "fulfilled", "missed"} <= states
 
 
 def test_a_tick_is_due_once_the_day_and_the_lateness_are_over() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,15 +113,26 @@ def test_a_format_that_there_is_not_is_refused(version: int) -> None:
         plain(body)
 
 
+def assert_tells(known: Any, told: Any) -> None:
+    """What an earlier release told of a customer is told still; a later one may tell more."""
+    if isinstance(told, dict):
+        for name, value in told.items():
+            assert_tells(known[name], value)
+    elif isinstance(told, list):
+        for one, other in zip(known, told, strict=True):
+            assert_tells(one, other)
+    else:
+        assert known == told
+
+
 @pytest.mark.parametrize("row_format", FORMATS)
 def test_samples_of_every_format_are_read_and_written_as_they_were(row_format: int) -> None:
     sample = json.loads((SAMPLES / f"format-{row_format}.json").read_text())
     rows = {bytes.fromhex(key): bytes.fromhex(value) for key, value in sample["rows"].items()}
     ledger = Ledger(SETTINGS, row_format=row_format)
     ledger.load(rows.items())
-    assert {customer: ledger.describe(customer.encode()) for customer in sample["customers"]} == sample[
-        "customers"
-    ]
+    for customer, told in sample["customers"].items():
+        assert_tells(ledger.describe(customer.encode()), told)
     for customer, row in ledger._state.rows.items():
         assert ledger._state.encode(np.array([row])) == [rows[customer]]
     assert ledger.clock.encode() == rows[b"\0clock"]

@@ -1,8 +1,8 @@
-"""The reported segment: first from nothing, up at a purchase, down when three boundaries agree."""
+"""The reported segment: first from nothing, up at a purchase, down when the last boundaries agree."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from models.ledger import Ledger
@@ -10,7 +10,7 @@ from models.segments import SEGMENTS
 from models.settings import LedgerSettings
 from tests.support.logs import FIRST_DAY, Replay, basket, drive, records_of, replay_of, tick
 
-SETTINGS = LedgerSettings(segment_minimum_population=10)
+SETTINGS = LedgerSettings(segment_minimum_population=10, segment_patience=3)
 CROWD = 20
 
 
@@ -96,6 +96,27 @@ def test_who_stays_away_falls_only_when_three_boundaries_agree_and_to_the_best_o
         assert min(last_three) > rank(change, "from")
         assert rank(change, "to") == min(last_three)
     assert all(change["cause"].startswith("boundary:") for change in downs)
+
+
+def test_a_weekly_customer_who_falls_and_rises_every_week_without_patience_stays_with_it() -> None:
+    values = log(60, dict.fromkeys(range(0, 60, 7), 50.0))
+    impatient = changes(replay_of(values, SETTINGS))
+    patient = changes(replay_of(values, SETTINGS.model_copy(update={"segment_patience": 14})))
+    assert len(impatient) > 10
+    assert len(patient) <= 3
+
+
+def test_a_customer_who_falls_is_noticed_after_as_many_boundaries_as_patience_says() -> None:
+    values = log(60, dict.fromkeys(range(6), 50.0))
+    fallen = []
+    for patience in (3, 14):
+        settings = SETTINGS.model_copy(update={"segment_patience": patience})
+        found = changes(replay_of(values, settings))
+        fallen.append(
+            next(change for change in found if change["from"] and rank(change, "to") > rank(change, "from"))
+        )
+    first, later = (change["occurred_at"] for change in fallen)
+    assert (datetime.fromisoformat(later) - datetime.fromisoformat(first)).days == 11
 
 
 def test_each_change_begins_where_the_last_one_ended() -> None:

@@ -259,7 +259,7 @@ MUTATIONS = (
                 "                committed=await self._consumer.committed(partition.source),\n",
             ),
         ),
-        _tests("tests/streams/test_partitions.py"),
+        _tests("tests/streams/test_partitions_source.py"),
     ),
     Mutation(
         "halving drops a record",

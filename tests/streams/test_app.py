@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from models.decode import Decoder
 from streams.app import create_engine
 from streams.settings import Settings
+from streams.web import Web
 from tests.support.counting import CountingLedger
 
 if TYPE_CHECKING:
@@ -55,7 +56,10 @@ def test_the_app_can_be_imported_without_a_loop_a_broker_or_a_folder_of_its_own(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_web_server_listens_where_the_settings_say_or_not_at_all() -> None:
-    assert not engine().app.conf.web_enabled
-    app = engine(web_port=7_000, web_host="127.0.0.1").app
-    assert (app.conf.web_enabled, app.conf.web_port, app.conf.web_bind) == (True, 7_000, "127.0.0.1")
+def test_the_web_server_starts_first_and_only_where_a_port_is_set() -> None:
+    assert not any(isinstance(child, Web) for child in engine().app._children)
+    made = engine(web_port=7_000)
+    web, partitions = made.app._children
+    assert isinstance(web, Web)
+    assert partitions is made.partitions
+    assert not made.app.conf.web_enabled

@@ -18,6 +18,10 @@ class Owner:
         self.errors: list[BaseException] = []
         self._dealt_with = dealt_with
 
+    def begun(self, batch: Batch) -> None:
+        """Nothing to remember: it says so itself."""
+        assert batch.entered
+
     def finished(self, batch: Batch) -> None:
         """Remember it."""
         self.finished_ones.append(batch)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.recovery import Kept
-from tests.streams.test_partitions import CHANGELOGS, SOURCES, Service, clocks, fill, running
 from tests.support.fake_kafka import FakeLogs, until
+from tests.support.partitions import CHANGELOGS, SOURCES, Service, clocks, fill, running
 
 if TYPE_CHECKING:
     from pathlib import Path

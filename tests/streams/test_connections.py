@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
+from streams.clients import producer_options
 from streams.closing import close
 from streams.connections import NEVER_MS, Connections
 from streams.errors import DeliveryFailed, SettingsError, TopicMismatch
@@ -116,3 +118,24 @@ async def test_a_broker_that_is_away_gives_no_other_reason(monkeypatch: pytest.M
     monkeypatch.setattr("streams.connections.WHY_SECONDS", 0.5)
     failed = DeliveryFailed("not acknowledged")
     assert await Connections(Settings(kafka_broker="127.0.0.1:1")).why(failed) is failed
+
+
+async def test_how_far_a_log_is_read_can_be_seen_by_those_who_do_not_read_it(
+    tansu: LocalBroker, fresh_settings: Callable[..., Settings]
+) -> None:
+    settings = fresh_settings(tansu)
+    await create_topics(settings)
+    async with AIOKafkaProducer(**producer_options(settings, idempotent=False)) as producer:
+        for number in range(5):
+            await producer.send_and_wait(settings.changelog_topic, b"row", key=b"%d" % number, partition=0)
+    connections, log = Connections(settings), TopicPartition(settings.changelog_topic, 0)
+    assert await connections.read(log) is None
+    reader = await connections.reader()
+    reader.assign([log])
+    reader.seek(log, 0)
+    assert await connections.read(log) is None
+    while not await reader.getmany(log, timeout_ms=1_000, max_records=2):
+        pass
+    assert await connections.read(log) == (2, 5)
+    assert await connections.read(TopicPartition(settings.changelog_topic, 1)) is None
+    await reader.stop()

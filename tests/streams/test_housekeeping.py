@@ -49,7 +49,7 @@ class House:
             ticked=None,
             under_way_since=None,
             delivery=SimpleNamespace(acknowledged=0),
-            ledger=SimpleNamespace(tick_due=lambda _: DUE),
+            ledger=SimpleNamespace(tick_due=lambda _: DUE, clock=SimpleNamespace(history=False)),
         )
         self.keeping = Housekeeping(
             lambda: [self.partition],
@@ -164,4 +164,16 @@ def test_the_report_has_the_counters_and_the_lag() -> None:
     house.counts.add("applied", 5)
     for _ in range(3):
         house.logs.append(SOURCE, None, b"")
-    assert house.keeping.report() == {"applied": 5, "lag": 3}
+    assert house.keeping.report() == {"applied": 5, "lag": 3, "history": 0}
+
+
+def test_while_history_is_loaded_it_says_that_nothing_is_sent(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    house.keeping.look_for_history()
+    assert not caplog.text
+    house.partition.ledger.clock.history = True
+    house.counts.add("suppressed", 7)
+    caplog.set_level("INFO")
+    house.keeping.look_for_history()
+    assert "Loading history, nothing is sent: 7 outputs so far" in caplog.text
+    assert house.keeping.report()["history"] == 1

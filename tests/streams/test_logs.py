@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -110,3 +111,16 @@ def test_the_same_configuration_serves_faust(capsys: pytest.CaptureFixture[str])
     logging.getLogger("faust.worker").warning("from its own set-up")
     (line,) = lines(capsys)
     assert line["event"] == "from its own set-up"
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_a_terminal_gets_colours_unless_no_color_is_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_color: str, *, coloured: bool
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    configure(Settings(log_format="console"))
+    structlog.get_logger("demo").warning("a line")
+    said = capsys.readouterr().err
+    assert "a line" in said
+    assert ("\x1b[3" in said) == coloured

@@ -328,3 +328,25 @@ async def test_no_more_is_fetched_while_batches_wait() -> None:
             start += 1
             await asyncio.sleep(0)
         assert start < 6
+
+
+async def test_what_is_handed_on_is_counted_and_timed() -> None:
+    async with owned(CountingLedger(every=2)) as made:
+        made.partition.offer(consumed(["a", "a", "b", "bad"]))
+        await made.until_delivered(4)
+        await until(lambda: made.counts.delivering.cumulative()[-1][1] == 1)
+        counted = made.counts.counted()
+    assert counted["records"] == 4
+    assert counted["outputs.segment-changes"] == 1
+    assert counted["rows"] == len(made.written(CHANGELOG))
+    assert counted["row_bytes"] == sum(len(row.key) + len(row.value) for row in made.written(CHANGELOG))
+    assert made.counts.applying.cumulative()[-1][1] == counted["batches"] == 1
+
+
+async def test_slices_of_a_sweep_are_timed_apart() -> None:
+    ledger = CountingLedger(day=5)
+    ledger.advance(run_of("abcdef").records)
+    async with owned(ledger) as made:
+        await until(lambda: not ledger.sweeping)
+    assert made.counts.sweeping.cumulative()[-1][1] >= 3
+    assert made.counts.applying.cumulative()[-1][1] == 0

@@ -1,137 +1,28 @@
-"""The service that owns partitions: assignment, epochs, lease, commits, and the end of it all."""
+"""The service that owns partitions: assignment, epochs, lease, commits, and what is kept."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from aiokafka.errors import (
     CommitFailedError,
-    GroupCoordinatorNotAvailableError,
-    KafkaConnectionError,
-    KafkaError,
-    KafkaTimeoutError,
-    NodeNotReadyError,
-    NotLeaderForPartitionError,
-    TopicAuthorizationFailedError,
-    UnknownError,
 )
-from aiokafka.structs import TopicPartition
 
 from models.decode import Decoder
-from models.rows import CLOCK_KEY, header
-from streams.ending import Ending
 from streams.errors import (
-    BrokerUnreachable,
     ChangelogLost,
-    DeliveryFailed,
-    EngineFault,
-    SourceJumped,
     TopicMismatch,
 )
+from streams.listening import ASSIGNED, Listener
 from streams.membership import MOST_REOPENINGS
-from streams.partitions import Partitions
-from streams.settings import Settings
 from streams.statuses import Status
 from tests.support.counting import CountingLedger
-from tests.support.fake_kafka import FakeConnections, FakeConsumer, FakeLogs, RunningClock, until
-from tests.support.purchases import purchase
+from tests.support.fake_kafka import FakeConsumer, FakeLogs, until
+from tests.support.partitions import CHANGELOGS, SETTINGS, SOURCES, clocks, fill, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
-
-SETTINGS = Settings(partitions=2, batch_records=10, session_timeout_ms=1_000, web_port=0)
-SOURCES = [TopicPartition(SETTINGS.purchases_topic, number) for number in range(2)]
-CHANGELOGS = [TopicPartition(SETTINGS.changelog_topic, number) for number in range(2)]
-
-
-class Service(Partitions):
-    """The service on an in-memory broker, with an agent."""
-
-    def __init__(self, logs: FakeLogs, settings: Settings) -> None:
-        self.logs = logs
-        self.kafka = FakeConnections(logs)
-        self.clock = RunningClock()
-        self.last_resort: list[float] = []
-        self.batches: asyncio.Queue[Any] = asyncio.Queue()
-        self.ledgers: list[CountingLedger] = []
-        super().__init__(
-            settings,
-            ledgers=self.make_ledger,
-            decoder=Decoder(settings.ledger),
-            channel=SimpleNamespace(queue=self.batches),  # type: ignore[arg-type] # a queue is all it needs
-            connections=self.kafka,  # type: ignore[arg-type] # in memory
-            clock=self.clock,
-            ending=Ending(self.last_resort.append),
-        )
-
-    def make_ledger(self, partition: int, partitions: int) -> CountingLedger:
-        """A new one, remembered."""
-        self.ledgers.append(CountingLedger(partition, partitions))
-        return self.ledgers[-1]
-
-    async def agent(self) -> None:
-        """As the purchases agent."""
-        while True:
-            batch = await self.batches.get()
-            async with batch:
-                await batch.deliver(batch.ledger.advance(batch.records))
-
-    async def assigned(self, *sources: TopicPartition) -> None:
-        """Have the group assign these, and wait until they are read."""
-        await self.kafka.group.rebalance(sources)
-        await until(lambda: all(p.reading for p in self.owned.values()) or self._ending.reason)
-
-    @property
-    def reason(self) -> BaseException | None:
-        """Why it came to an end."""
-        return self._ending.reason
-
-
-@asynccontextmanager
-async def running(
-    logs: FakeLogs | None = None, *, agent: bool = True, holes: bool = True, **overrides: Any
-) -> AsyncIterator[Service]:
-    service = Service(logs or FakeLogs(), SETTINGS.model_copy(update=overrides))
-    service.kafka.may_have_holes = holes
-    await service.start()
-    task = asyncio.create_task(service.agent()) if agent else None
-    try:
-        yield service
-    finally:
-        await service.stop()
-        if task is not None:
-            task.cancel()
-
-
-@pytest.fixture
-def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A watchdog that looks often."""
-    monkeypatch.setattr("streams.watchdog.LOOK_SECONDS", 0.005)
-
-
-async def waiting(service: Service, seconds: int) -> None:
-    """Let time pass, awake, until the worker ends."""
-    for _ in range(0, seconds, 5):
-        service.clock.at += 5
-        await asyncio.sleep(0.02)
-    await until(lambda: service.reason)
-
-
-def fill(logs: FakeLogs, count: int, *, source: TopicPartition = SOURCES[0]) -> FakeLogs:
-    for _ in range(count):
-        number = logs.end(source)
-        logs.append(source, b"c", purchase(number, f"c{number % 3}"))
-    return logs
-
-
-def clocks(logs: FakeLogs, changelog: TopicPartition = CHANGELOGS[0]) -> list[int]:
-    return [
-        header(record.value or b"").offset for record in logs.records[changelog] if record.key == CLOCK_KEY
-    ]
+    import pytest
 
 
 async def test_the_consumer_is_started_before_it_is_subscribed() -> None:
@@ -384,318 +275,6 @@ async def test_what_was_fetched_for_an_old_assignment_is_never_applied() -> None
         assert ledger.clock.offset == -1
 
 
-async def test_a_source_that_jumped_ends_the_worker_with_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    logs = fill(FakeLogs(), 5)
-    logs.committed[SOURCES[0]] = 3
-    async with running(logs) as service:
-        await service.kafka.group.rebalance(SOURCES)
-        await until(lambda: service.reason)
-        assert isinstance(service.reason, SourceJumped)
-        assert [record.levelname for record in caplog.records if record.name == "streams.ending"] == [
-            "CRITICAL"
-        ]
-
-
-async def test_what_another_owner_commits_while_the_changelog_is_read_is_no_jump() -> None:
-    logs = fill(FakeLogs(), 5)
-    async with running(logs) as service:
-
-        class Overtaken(FakeConsumer):
-            """Another owner applies everything once the changelog is read."""
-
-            async def stop(self) -> None:
-                """End."""
-
-            async def getmany(self, *partitions: TopicPartition, **options: Any) -> Any:
-                """Fetch what is there, and let the other go on."""
-                found = await super().getmany(*partitions, **options)
-                logs.committed[SOURCES[0]] = 5
-                return found
-
-        async def reader() -> FakeConsumer:
-            return Overtaken(logs)
-
-        service.kafka.reader = reader  # type: ignore[method-assign] # for this one
-        await service.assigned(SOURCES[0])
-        assert service.reason is None
-
-
-async def test_purchases_that_go_while_the_worker_runs_are_counted_and_end_it() -> None:
-    async with running(fill(FakeLogs(), 5)) as service:
-        await service.assigned(*SOURCES)
-        await until(lambda: clocks(service.logs) == [4])
-        service.hold(held=True)
-        await asyncio.sleep(0.1)
-        fill(service.logs, 5)
-        service.logs.cut(SOURCES[0], 8)
-        service.hold(held=False)
-        await until(lambda: service.reason)
-        assert "the purchases from 5 to 7 (3 of them) are gone unread" in str(service.reason)
-
-
-async def test_a_gap_that_is_accepted_is_counted_and_left_out() -> None:
-    async with running(fill(FakeLogs(), 5), accept_gap=True) as service:
-        await service.assigned(*SOURCES)
-        await until(lambda: clocks(service.logs) == [4])
-        service.hold(held=True)
-        await asyncio.sleep(0.1)
-        fill(service.logs, 5)
-        service.logs.cut(SOURCES[0], 8)
-        service.hold(held=False)
-        await until(lambda: clocks(service.logs)[-1] == 9)
-        assert service.counts["gap_accepted"] == 3
-
-
-async def test_offsets_that_hold_no_record_are_no_gap() -> None:
-    logs = fill(FakeLogs(), 5)
-    del logs.records[SOURCES[0]][0]  # a marker, or compacted: the log still starts at 0
-    async with running(logs) as service:
-        await service.assigned(*SOURCES)
-        await until(lambda: clocks(logs) == [4])
-        assert service.reason is None
-
-
-@pytest.mark.parametrize("late", [slice(0, 3), slice(4, 6)], ids=["at the front", "in the middle"])
-async def test_a_batch_that_shows_late_is_waited_for_where_logs_have_no_holes(late: slice) -> None:
-    logs = fill(FakeLogs(), 8)
-    whole = list(logs.records[SOURCES[0]])
-    del logs.records[SOURCES[0]][late]  # appended by one producer, shown after another's
-    async with running(logs, holes=False) as service:
-        await service.assigned(*SOURCES)
-        await until(lambda: service.counts["read_again"] > 0)
-        assert all(offset < late.start for offset in clocks(logs))
-        logs.records[SOURCES[0]] = whole
-        await until(lambda: clocks(logs) and clocks(logs)[-1] == 7)
-        assert service.counts["applied"] == 8
-        assert service.reason is None
-
-
-async def test_a_hole_that_never_fills_ends_the_worker_where_logs_have_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("streams.gaps.MOST_LOOKS", 3)
-    logs = fill(FakeLogs(), 8)
-    del logs.records[SOURCES[0]][4]
-    async with running(logs, holes=False) as service:
-        await service.assigned(*SOURCES)
-        await until(lambda: service.reason)
-        assert isinstance(service.reason, EngineFault)
-        assert "offset 5 came and 4 never did" in str(service.reason)
-        assert all(offset < 4 for offset in clocks(logs))
-
-
-async def test_records_that_come_again_end_the_worker() -> None:
-    async with running(fill(FakeLogs(), 5)) as service:
-        await service.assigned(*SOURCES)
-        await until(lambda: clocks(service.logs) == [4])
-        service.kafka.group.positions[SOURCES[0]] = 2
-        service.logs.changed.set()
-        await until(lambda: service.reason)
-        assert isinstance(service.reason, EngineFault)
-
-
-async def test_an_error_of_the_consumer_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refused(*_: Any, **__: Any) -> None:
-        raise TopicAuthorizationFailedError("purchases")
-
-    async with running() as service:
-        monkeypatch.setattr(service.kafka.group, "getmany", refused)
-        await service.assigned(*SOURCES)
-        await until(lambda: service.crashed)
-        assert isinstance(service.crash_reason, TopicAuthorizationFailedError)
-        assert service.last_resort
-
-
-async def test_a_broker_that_goes_away_while_a_partition_is_opened_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    refusals = [KafkaConnectionError("refused"), NodeNotReadyError(), KafkaTimeoutError()]
-
-    async with running(fill(FakeLogs(), 5)) as service:
-        connect, ask = service.kafka.reader, service.kafka.group.committed
-
-        async def reader() -> FakeConsumer:
-            if len(refusals) > 1:
-                raise refusals.pop(0)
-            return await connect()
-
-        async def committed(partition: TopicPartition) -> int | None:
-            if refusals:
-                raise refusals.pop(0)
-            return await ask(partition)
-
-        monkeypatch.setattr(service.kafka, "reader", reader)
-        monkeypatch.setattr(service.kafka.group, "committed", committed)
-        await service.assigned(*SOURCES)
-        await until(lambda: clocks(service.logs) == [4])
-        assert not refusals
-        assert service.reason is None
-
-
-async def test_a_broker_that_stays_away_while_a_partition_is_opened_ends_the_worker_with_one_line(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with running(fill(FakeLogs(), 5)) as service:
-
-        async def reader() -> None:
-            service.clock.at += 20
-            raise KafkaConnectionError("refused")
-
-        monkeypatch.setattr(service.kafka, "reader", reader)
-        await service.kafka.group.rebalance(SOURCES)
-        await until(lambda: service.reason)
-        assert isinstance(service.reason, BrokerUnreachable)
-        ends = [record for record in caplog.records if record.levelname == "CRITICAL"]
-        assert len(ends) == 1
-        assert "CARTPULSE_SEND_DEADLINE_SECONDS" in ends[0].getMessage()
-
-
-async def test_a_fetch_that_fails_because_the_coordinator_moves_is_made_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    refusals = [KafkaError("UnknownError()"), GroupCoordinatorNotAvailableError()]
-    async with running(fill(FakeLogs(), 5)) as service:
-        fetch = service.kafka.group.getmany
-
-        async def getmany(*partitions: TopicPartition, **options: int) -> dict[TopicPartition, Any]:
-            if refusals:
-                raise refusals.pop(0)
-            return await fetch(*partitions, **options)
-
-        monkeypatch.setattr(service.kafka.group, "getmany", getmany)
-        await service.assigned(*SOURCES)
-        await until(lambda: clocks(service.logs) == [4])
-        assert service.reason is None
-
-
-async def test_a_commit_that_fails_for_a_moment_renews_nothing_and_ends_nothing() -> None:
-    async with running(fill(FakeLogs(), 5)) as service:
-        service.kafka.group.refuse = UnknownError()
-        await service.kafka.group.rebalance(SOURCES)
-        await until(lambda: service.ledgers and service.ledgers[0].clock.offset == 4)
-        assert not service.kafka.rows.sent
-        service.kafka.group.refuse = None
-        await until(lambda: clocks(service.logs) == [4])
-        assert service.reason is None
-
-
-async def test_a_group_that_accepts_no_commit_for_too_long_ends_the_worker(
-    watchful: None,
-) -> None:
-    del watchful
-    async with running(fill(FakeLogs(), 5)) as service:
-        service.kafka.group.refuse = CommitFailedError()
-        await service.assigned(*SOURCES)
-        await until(lambda: service.counts["commits_refused"])
-        await waiting(service, 121)
-        assert isinstance(service.reason, DeliveryFailed)
-        assert "has accepted no commit for 120 s" in str(service.reason)
-
-
-async def test_a_group_that_takes_the_partitions_and_assigns_nothing_ends_the_worker(
-    watchful: None,
-) -> None:
-    del watchful
-    async with running() as service:
-        await service.assigned(*SOURCES)
-        await service.kafka.group.listener.on_partitions_revoked(set(SOURCES))
-        await waiting(service, 152)
-        assert isinstance(service.reason, BrokerUnreachable)
-
-
-async def test_an_agent_that_does_not_finish_its_batch_ends_the_worker(
-    watchful: None,
-) -> None:
-    del watchful
-    async with running(fill(FakeLogs(), 5), agent=False) as service:
-        await service.assigned(*SOURCES)
-        await until(lambda: service.owned[0].under_way_since is not None)
-        await waiting(service, 61)
-        assert "has not finished a batch" in str(service.reason)
-
-
-async def test_a_reading_task_that_is_cancelled_ends_the_worker() -> None:
-    async with running() as service:
-        (reading,) = (task for task in service._supervised.running if "Reading.run" in repr(task.get_coro()))
-        reading.cancel()
-        await until(lambda: service.crashed)
-        assert isinstance(service.reason, EngineFault)
-
-
-async def test_what_a_listener_raises_at_an_assignment_ends_the_worker(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def broken(_: Iterable[TopicPartition]) -> None:
-        raise KeyError("seek")
-
-    async with running() as service:
-        monkeypatch.setattr(service, "assign", broken)
-        await service.kafka.group.rebalance(SOURCES)
-        await until(lambda: service.crashed)
-        assert isinstance(service.reason, KeyError)
-
-
-async def test_what_a_listener_raises_at_a_revocation_ends_the_worker(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def broken(_: float) -> None:
-        raise KeyError("close")
-
-    async with running() as service:
-        with monkeypatch.context() as patch:
-            patch.setattr(service, "release", broken)
-            await service.kafka.group.listener.on_partitions_revoked(set())
-        await until(lambda: service.crashed)
-        assert isinstance(service.reason, KeyError)
-
-
-async def test_a_refused_send_ends_the_worker_and_nothing_behind_it_is_committed() -> None:
-    async with running(fill(FakeLogs(), 5)) as service:
-        service.kafka.rows.at_once = False
-        await service.assigned(*SOURCES)
-        await until(service.kafka.rows.waiting)
-        service.kafka.rows.waiting()[0].future.set_exception(TopicAuthorizationFailedError("changelog"))
-        await until(lambda: service.crashed)
-        assert service.logs.committed.get(SOURCES[0]) == 0
-
-
-async def test_a_send_that_failed_because_a_topic_is_another_says_so_in_its_one_line(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async with running(fill(FakeLogs(), 5)) as service:
-        service.kafka.rows.at_once = False
-        service.kafka.cause = TopicMismatch("Gone: changelog.")
-        await service.assigned(*SOURCES)
-        await until(service.kafka.rows.waiting)
-        service.kafka.rows.waiting()[0].future.set_exception(NotLeaderForPartitionError())
-        await until(lambda: service.crashed)
-        ends = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
-        assert ends == ["The worker ends: Gone: changelog."]
-        assert service.status == Status.REFUSED
-
-
-async def test_a_worker_that_ends_arranges_the_last_resort_within_ten_seconds() -> None:
-    async with running() as service:
-        service.fail(EngineFault("for a test"))
-        assert service.last_resort
-        assert max(service.last_resort) < 10
-
-
-async def test_a_worker_that_cannot_connect_says_so_in_one_line(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def unreachable(_: FakeConnections) -> None:
-        raise BrokerUnreachable("No Kafka broker answers at kafka-1:9092.")
-
-    monkeypatch.setattr(FakeConnections, "producers", unreachable)
-    service = Service(FakeLogs(), SETTINGS)
-    with pytest.raises(BrokerUnreachable):
-        await service.start()
-    said = [record.getMessage() for record in caplog.records if record.name == "streams.ending"]
-    assert said == ["The worker ends: No Kafka broker answers at kafka-1:9092."]
-    await service.stop()
-
-
 async def test_a_stop_delivers_what_is_computed_commits_it_and_closes_the_clients() -> None:
     async with running(fill(FakeLogs(), 5)) as service:
         await service.assigned(*SOURCES)
@@ -738,3 +317,14 @@ async def test_a_customers_state_is_told_by_the_worker_that_owns_its_partition()
         await until(lambda: clocks(service.logs) == [4])
         assert service.describe(b"c0") == {"events": 2}
         assert service.describe(b"nobody") is None
+
+
+async def test_how_many_partitions_the_group_assigned_is_known_but_during_a_rebalance() -> None:
+    async with running() as service:
+        assert ASSIGNED not in service.counts.levels()
+        await service.assigned(*SOURCES)
+        assert service.counts.levels()[ASSIGNED] == 2
+        await Listener(service).on_partitions_revoked(SOURCES)
+        assert ASSIGNED not in service.counts.levels()
+        await service.assigned()
+        assert service.counts.levels()[ASSIGNED] == 0

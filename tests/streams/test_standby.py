@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from models.rows import CLOCK_KEY, own_row
 from tests.streams.test_checkpoints import settled
-from tests.streams.test_partitions import CHANGELOGS, SOURCES, Service, clocks, fill, running
 from tests.support.fake_kafka import FakeLogs, until
+from tests.support.partitions import CHANGELOGS, SOURCES, Service, clocks, fill, running
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -55,6 +55,7 @@ def test_every_topic_has_as_many_partitions_as_purchases() -> None:
         "purchases",
         "replenishment-alerts",
         "segment-changes",
+        "exposures",
         "dead-letters",
         "cartpulse-ledger-changelog",
         "cartpulse-commands",

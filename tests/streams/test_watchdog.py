@@ -164,3 +164,12 @@ def test_a_group_that_assigns_nothing_ends_the_worker() -> None:
     yard.pass_seconds(60 + 10 + int(REJOIN_SECONDS))
     with pytest.raises(BrokerUnreachable, match="has assigned nothing for 100 s"):
         yard.pass_seconds(1)
+
+
+def test_how_long_it_has_stood_still_is_told_while_it_does() -> None:
+    yard = Yard()
+    yard.pass_seconds(21)
+    assert yard.partition.still_seconds == 20
+    yard.delivery.acknowledged += 1
+    yard.pass_seconds(1)
+    assert yard.partition.still_seconds == 0

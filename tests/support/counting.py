@@ -15,6 +15,7 @@ from models.changes import Changes, Output, Refusal, Row
 from models.checkpoint import CheckpointError
 from models.records import Kind
 from models.rows import CLOCK_KEY, header, own_payload, own_row
+from models.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +37,7 @@ class CountingClock:
     begun: int = 0
     finished: int = 0
     fingerprint: int = 0
+    history: bool = False
 
 
 class CountingLedger:
@@ -61,6 +63,21 @@ class CountingLedger:
     def sweeping(self) -> bool:
         """Whether a boundary is begun and not finished."""
         return self.clock.finished < self.clock.begun
+
+    @property
+    def standing(self) -> Standing:
+        """How many customers it counts; its boundaries have no time."""
+        return Standing(
+            customers=len(self._counts),
+            rows=len(self._counts),
+            memory=0,
+            watermark=None,
+            begun=None,
+            finished=None,
+            concerned=len(self._unswept),
+            left=len(self._unswept),
+            sending=True,
+        )
 
     def advance(self, records: Records) -> Changes:
         """Count a prefix of the records."""

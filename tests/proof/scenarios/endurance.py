@@ -25,16 +25,16 @@ HOUR = 3_600
 HALF_LOAD = 250
 
 
-async def kills(stage: Stage, chance: random.Random, times: int) -> None:
-    """Two workers; one of them is killed now and then, and a new one joins."""
-    stage.start()
-    stage.start()
+async def kills(stage: Stage, chance: random.Random, times: int, **environment: str) -> None:
+    """Two workers with such variables; one of them is killed now and then, and a new one joins."""
+    stage.start(**environment)
+    stage.start(**environment)
     stage.load.start()
     for number in range(1, times + 1):
         await stage.until_applied(number * stage.load.events // (times + 2) + chance.randrange(300))
         await stage.pause(chance.uniform(0, 0.5))
         stage.kill(chance.choice(stage.running))
-        stage.start()
+        stage.start(**environment)
 
 
 @scenario(
@@ -95,9 +95,11 @@ async def eager_compaction(stage: Stage, chance: random.Random) -> None:
     rate=HALF_LOAD,
     events=HOUR * HALF_LOAD,
     days=300,
+    settings={"session_timeout_ms": 6_000},
     seconds=HOUR + 600,
     stall=5,
 )
 async def an_hour(stage: Stage, chance: random.Random) -> None:
-    """With a kill every five minutes."""
-    await kills(stage, chance, 12)
+    """A kill every five minutes, a checkpoint every minute: what is not compacted yet is long by then."""
+    folder = str(stage.folder / "checkpoints")
+    await kills(stage, chance, 12, CARTPULSE_CHECKPOINT_DIR=folder, CARTPULSE_CHECKPOINT_SECONDS="60")

@@ -1,0 +1,168 @@
+"""`cartpulse customer ID`: everything that is known of one customer, on a page."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, aclosing
+from typing import Annotated, Any, Final
+
+import typer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from cartpulse.customer_page import MOST, Page
+from cartpulse.endings import run
+from cartpulse.options import Broker, Json, settings_with
+from cartpulse.reading import Progress, places_among, read_now, reader, topics_of
+from cartpulse.terminal import page_console, printable, reading_bar
+from cartpulse.watch_lines import Seen
+from models.description import look
+from models.events import EXPOSURES, SEGMENT_CHANGES
+from models.partitioner import partition_of
+from models.rows import CLOCK_KEY, RowError
+from streams.changelog import Greatest
+from streams.errors import CartpulseError, ChangelogUnreadable
+from streams.settings import Settings
+
+EXAMPLE = "Example: cartpulse customer 900"
+
+RECOMMENDATIONS: Final = "recommendations"
+
+Bar = Callable[[str], AbstractContextManager[Progress]]
+
+
+class UnknownCustomerError(CartpulseError):
+    """No row of the partition is this customer's."""
+
+
+def customer(
+    *,
+    customer_id: Annotated[str, typer.Argument(metavar="ID", help="The customer id, as in the purchases.")],
+    broker: Broker = None,
+    as_json: Json = False,
+    everything: Annotated[bool, typer.Option("--all", help="All habits, alerts and changes.")] = False,
+    partition: Annotated[
+        int | None, typer.Option(help="Look here, not in the partition that the id belongs to.", min=0)
+    ] = None,
+) -> None:
+    """Show what is known of a customer: habits, open alerts, the segment and why, recommendations.
+
+    Reads the customer's row from the changelog, as workers write it, so that it tells the state of this
+    moment; and the customer's own events from the output topics, as far back as they are kept.
+    """
+    settings = settings_with(kafka_broker=broker)
+    told = run(gather(settings, customer_id.encode(errors="surrogateescape"), partition, reading_bar))
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        Page(told, page_console(), None if everything else MOST).show()
+
+
+async def gather(settings: Settings, customer: bytes, partition: int | None, bar: Bar) -> dict[str, Any]:
+    """What the service's topics say of a customer, as JSON-able values.
+
+    Args:
+        settings: Of the service.
+        customer: The id.
+        partition: Where to look; None for where the id belongs.
+        bar: Shows a read's progress.
+
+    Raises:
+        UnknownCustomerError: The partition knows no such customer.
+        ChangelogUnreadable: A row is damaged; `NewerRows`: of a later release.
+    """
+    present = await topics_of(settings)
+    places = places_among(present, settings, [settings.changelog_topic])
+    home = partition_of(customer, len(places), settings.partitioner) if partition is None else partition
+    if home >= len(places):
+        raise UnknownCustomerError(
+            f"There is no partition {home}: {settings.changelog_topic} has {len(places)}."
+        )
+    async with reader(settings) as consumer:
+        rows = await _rows(consumer, places[home], customer, bar)
+        if CLOCK_KEY not in rows:
+            raise UnknownCustomerError(_no_state(customer, places[home]))
+        known = _known(rows, customer, places[home], len(places))
+        if known is None:
+            raise UnknownCustomerError(_unknown(settings, customer, places[home], len(places)))
+        topics = [SEGMENT_CHANGES, RECOMMENDATIONS, *([EXPOSURES] if known["held_out"] else [])]
+        events: list[Seen] = []
+        for topic in map(settings.topic, topics):
+            events += await _events(consumer, present.get(topic, [])[home : home + 1], customer, bar)
+    recommendations = _values(events, "recommendation")
+    return {
+        **known,
+        "partition": home,
+        "partitions": len(places),
+        "segment_changes": _values(events, "segment-change"),
+        "recommendations": recommendations[-1] if recommendations else None,
+    }
+
+
+async def _rows(
+    consumer: AIOKafkaConsumer, place: TopicPartition, customer: bytes, bar: Bar
+) -> dict[bytes, bytes]:
+    """The greatest of the customer's rows and of each of the partition's own; no other is kept."""
+    greatest = Greatest()
+    with bar("Reading the changelog") as progress:
+        async with aclosing(read_now(consumer, [place], progress)) as batches:
+            async for _, records in batches:
+                greatest.take(
+                    record
+                    for record in records
+                    if record.key == customer or (record.key or b"\0")[:1] == b"\0"
+                )
+    return greatest.rows
+
+
+def _known(
+    rows: dict[bytes, bytes], customer: bytes, place: TopicPartition, partitions: int
+) -> dict[str, object] | None:
+    where = f"{place.topic}[{place.partition}]"
+    try:
+        return look(rows.items(), customer, partitions=partitions)
+    except RowError as error:
+        raise ChangelogUnreadable(f"{where} holds a row that cannot be read: {error}.") from error
+
+
+async def _events(
+    consumer: AIOKafkaConsumer, places: list[TopicPartition], customer: bytes, bar: Bar
+) -> list[Seen]:
+    """A customer's events of a topic's partition, the oldest first, copies left out; none without a topic."""
+    found: dict[str, Seen] = {}
+    if not places:
+        return []
+    with bar(f"Reading {places[0].topic}") as progress:
+        async with aclosing(read_now(consumer, places, progress)) as batches:
+            async for _, records in batches:
+                for seen in (Seen.of(record) for record in records if record.key == customer):
+                    found[seen.headers.get("ce_id", "")] = seen
+    return list(found.values())
+
+
+def _values(events: list[Seen], kind: str) -> list[dict[str, Any]]:
+    """The events of a kind, by event time."""
+    values = [seen.value for seen in events if seen.kind == kind and seen.value is not None]
+    return sorted(values, key=lambda value: str(value.get("occurred_at")))
+
+
+def _unknown(settings: Settings, customer: bytes, place: TopicPartition, partitions: int) -> str:
+    """Why a customer may not be known in a partition that has a state."""
+    elsewhere = (
+        f" If producers map keys to partitions in another way than {settings.partitioner}, the customer may "
+        "be in another partition: --partition looks there."
+    )
+    return (
+        f"Customer {_name(customer)} is not known in {place.topic}[{place.partition}]. Ids are compared byte "
+        "for byte; a purchase that was refused is in `cartpulse dead-letters list`."
+        f"{elsewhere if partitions > 1 else ''}"
+    )
+
+
+def _no_state(customer: bytes, place: TopicPartition) -> str:
+    return (
+        f"Customer {_name(customer)} is not known: {place.topic}[{place.partition}] holds no state yet. Has "
+        "a worker run, and are CARTPULSE_APPLICATION and CARTPULSE_TOPIC_PREFIX those of the service?"
+    )
+
+
+def _name(customer: bytes) -> str:
+    return repr(printable(customer.decode(errors="backslashreplace")))

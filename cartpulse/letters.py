@@ -1,0 +1,148 @@
+"""Dead letters as their topic holds them: read, chosen, and which of them were sent back."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from cartpulse.reading import read_batches
+from models.events import DEAD_LETTER_REPLAYED_TYPE, DeadLetter, DeadLetterReplayed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from cartpulse.reading import Progress
+    from streams.settings import Settings
+
+_AGE: Final = re.compile(r"([0-9]{1,6})([smhd])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter, whole."""
+
+    told: DeadLetter
+    """Its headers: where it came from, and why it was refused."""
+    key: bytes | None
+    value: bytes | None
+    """The original bytes; of an original that was cut, the first."""
+    partition: int
+    """Of the dead letters' topic."""
+    offset: int
+    written_at: datetime
+    """By the record's timestamp: the broker's time, or on the embedded broker the purchase's."""
+
+    @classmethod
+    def of(cls, record: Any) -> Self | None:
+        """The letter that a record is; None for one that is none."""
+        try:
+            told = DeadLetter.from_headers(record.headers)
+        except ValueError:
+            return None
+        at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        return cls(told, record.key, record.value, record.partition, record.offset, at)
+
+    @property
+    def id(self) -> str:
+        """Its `ce_id`."""
+        return self.told.identity
+
+    @property
+    def source(self) -> str:
+        """Where the original is."""
+        return f"{self.told.topic}[{self.told.partition}]@{self.told.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which letters: those that pass every filter that names something."""
+
+    ids: frozenset[str] = frozenset()
+    """`ce_id`s, or beginnings of them."""
+    errors: frozenset[str] = frozenset()
+    stages: frozenset[str] = frozenset()
+    since: datetime | None = None
+
+    def __contains__(self, letter: Letter) -> bool:
+        told = letter.told
+        return (
+            (not self.ids or letter.id.startswith(tuple(self.ids)))
+            and (not self.errors or told.error in self.errors)
+            and (not self.stages or told.stage in self.stages)
+            and (self.since is None or letter.written_at >= self.since)
+        )
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a topic of dead letters comes to, without the letters' bytes."""
+
+    chosen: dict[str, None] = field(default_factory=dict)
+    """Ids of the letters chosen, the oldest of each partition first; copies of one count once."""
+    sent: dict[str, DeadLetterReplayed] = field(default_factory=dict)
+    """By letter id: those that were sent back, all of them, and where to."""
+
+    def named(self, prefix: str) -> list[str]:
+        """The ids chosen that begin so."""
+        return [identity for identity in self.chosen if identity.startswith(prefix)]
+
+
+async def read_letters(
+    settings: Settings, progress: Progress | None = None
+) -> AsyncGenerator[Letter | DeadLetterReplayed, None]:
+    """All letters that the topic holds now, once each, and what it says of those that were sent back."""
+    seen: defaultdict[int, set[str]] = defaultdict(set)
+    async with aclosing(read_batches(settings, settings.dead_letters_topic, progress)) as batches:
+        async for place, records in batches:
+            for record in records:
+                found = _replayed(record) or Letter.of(record)
+                if isinstance(found, Letter):
+                    if found.id in seen[place.partition]:  # delivered again, after a crash
+                        continue
+                    seen[place.partition].add(found.id)
+                if found is not None:
+                    yield found
+
+
+async def survey(settings: Settings, selection: Selection, progress: Progress | None = None) -> Survey:
+    """Which letters a selection chooses, and which were sent back."""
+    found = Survey()
+    async with aclosing(read_letters(settings, progress)) as letters:
+        async for letter in letters:
+            if isinstance(letter, DeadLetterReplayed):
+                found.sent[letter.letter_id] = letter
+            elif letter in selection:
+                found.chosen[letter.id] = None
+    return found
+
+
+def instant(text: str, now: datetime) -> datetime:
+    """An instant from an RFC 3339 text, or from an age such as 30m, 12h or 7d.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    age = _AGE.fullmatch(text)
+    if age is not None:
+        return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither a time, such as 2017-03-05T11:00:00Z, nor an age: 12h"
+        ) from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _replayed(record: Any) -> DeadLetterReplayed | None:
+    if ("ce_type", DEAD_LETTER_REPLAYED_TYPE.encode()) not in record.headers:
+        return None
+    try:
+        return DeadLetterReplayed.model_validate_json(record.value or b"")
+    except ValueError:
+        return None

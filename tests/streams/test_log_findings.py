@@ -1,0 +1,130 @@
+"""What the logs say of a service, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from models.clock import Clock
+from models.partitioner import partition_of
+from streams.findings import Finding, Level
+from streams.log_ends import LogEnd
+from streams.log_findings import Logs, log_findings
+from streams.settings import Settings
+from tests.support.fake_kafka import Record
+from tests.support.purchases import purchase
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+SETTINGS = Settings(partitions=4)
+NOW = 1_500_000_000_000
+CLOCK = Clock(
+    offset=99,
+    watermark=NOW - 3_600_000,
+    begun=10,
+    finished=10,
+    fingerprint=SETTINGS.ledger.fingerprint,
+    partitions=4,
+)
+
+
+def logs(
+    clock: Clock | None = CLOCK,
+    *,
+    start: int = 0,
+    end: int = 100,
+    placed_by: Literal["murmur2", "crc32", "chance"] = "murmur2",
+) -> Logs:
+    """Four partitions of a hundred purchases each."""
+    records: dict[int, list[Record]] = {number: [] for number in range(4)}
+    for number in range(400):
+        customer = str(number)
+        home = number % 4 if placed_by == "chance" else partition_of(customer.encode(), 4, placed_by)
+        value = purchase(number, customer)
+        records[home].append(Record("purchases", home, number, customer.encode(), value))
+    ends = {number: LogEnd(start, end, held) for number, held in records.items()}
+    return Logs(ends, {} if clock is None else dict.fromkeys(ends, clock))
+
+
+def findings(read: Logs, settings: Settings = SETTINGS) -> dict[str, Finding]:
+    """The last of each subject."""
+    return {finding.subject: finding for finding in log_findings(settings, read, now=NOW)}
+
+
+def test_a_log_that_is_applied_leaves_nothing_to_do() -> None:
+    found = findings(logs())
+    assert {finding.level for finding in found.values()} == {Level.OK}
+    assert found["lag"].said == "Every purchase in the log is applied."
+    assert found["clock"].said == "The log clock; the watermark is at 2017-07-14T01:40:00Z."
+
+
+def test_what_is_not_applied_is_counted_by_partition() -> None:
+    lag = findings(logs(replace(CLOCK, offset=89)))["lag"]
+    assert lag.level is Level.NOTE
+    assert "40 records of purchases are not applied (partition 0: 10, 1: 10, 2: 10, 3: 10)" in lag.said
+    assert findings(logs(None))["lag"].said.startswith("400 records")
+
+
+def test_a_log_that_was_made_anew_is_a_fault_with_its_way_on() -> None:
+    source = findings(logs(end=50))["source"]
+    assert source.level is Level.FAULT
+    assert "reset" in source.remedy
+
+
+def test_purchases_that_retention_removed_are_a_fault_with_its_way_on() -> None:
+    source = findings(logs(start=110, end=200))["source"]
+    assert source.level is Level.FAULT
+    assert "--accept-gap" in source.remedy
+
+
+def test_a_state_made_on_the_other_clock_or_for_other_partitions_is_a_fault() -> None:
+    assert findings(logs(replace(CLOCK, wall=True)))["clock"].remedy == "Set CARTPULSE_CLOCK=wall."
+    made = [
+        finding
+        for finding in log_findings(SETTINGS, logs(replace(CLOCK, partitions=8)), now=NOW)
+        if finding.level is Level.FAULT
+    ]
+    assert [finding.said for finding in made] == ["The state was made for 8 partitions."]
+
+
+def test_history_that_is_being_loaded_is_told() -> None:
+    wall = Settings(partitions=4, clock="wall")
+    clock = replace(CLOCK, wall=True, fingerprint=wall.ledger.fingerprint)
+    assert "History is being loaded" in findings(logs(clock), wall)["clock"].said
+    live = replace(clock, live_at=NOW)
+    assert findings(logs(live), wall)["clock"].level is Level.OK
+
+
+def test_a_watermark_ahead_of_the_clock_is_a_warning() -> None:
+    wall = Settings(partitions=4, clock="wall")
+    clock = replace(CLOCK, wall=True, live_at=1, watermark=NOW + 7_200_000)
+    found = findings(logs(clock), wall)["clock"]
+    assert (found.level, found.said) == (
+        Level.WARNING,
+        "The watermark is 2.0 h ahead of this machine's clock.",
+    )
+
+
+def test_other_settings_and_an_unfinished_boundary_are_told() -> None:
+    found = findings(logs(replace(CLOCK, fingerprint=1, begun=11)))
+    assert found["settings"].level is Level.NOTE
+    assert found["boundary"].said == "A day boundary is unfinished in partition 0, 1, 2, 3."
+
+
+def test_the_partitioner_that_the_producers_use_is_named() -> None:
+    found = findings(logs(placed_by="crc32"))["partitioner"]
+    assert found.level is Level.WARNING
+    assert found.remedy.startswith("Set CARTPULSE_PARTITIONER=crc32")
+
+
+def test_producers_that_partition_by_neither_are_told_what_to_do() -> None:
+    found = findings(logs(placed_by="chance"))["partitioner"]
+    assert found.level is Level.WARNING
+    assert "write the customer id as the key" in found.remedy
+
+
+def test_one_partition_needs_no_partitioner() -> None:
+    one = Settings(partitions=1)
+    read = Logs({0: LogEnd(0, 0, ())}, {})
+    assert findings(read, one)["partitioner"].level is Level.OK
