@@ -14,6 +14,7 @@ from cartpulse import (
     demo,
     doctor,
     go_live,
+    produce,
     reset,
     settings,
     topics,
@@ -36,6 +37,7 @@ app.command("worker", epilog=worker.EXAMPLE)(worker.worker)
 app.command("broker", epilog=broker.EXAMPLE)(broker.broker)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
+app.command("produce", epilog=produce.EXAMPLE)(produce.produce)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
 app.command("replay", epilog=complete_journey.EXAMPLE)(complete_journey.replay)
 app.command("customer", epilog=customer.EXAMPLE)(customer.customer)

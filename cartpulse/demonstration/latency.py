@@ -17,7 +17,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from streams.clients import consumer_options, producer_options
-from streams.sources.complete_journey import Basket, Line
+from streams.sources.basket import Basket, Item
 from streams.sources.feed import Feed
 from streams.sources.replay import send_steadily
 
@@ -96,7 +96,7 @@ async def measure(
 def purchases(count: int, start: int) -> Iterator[Feed]:
     """First purchases of new customers, one ms apart; the event id is the customer id."""
     encode = msgspec.json.Encoder().encode
-    line = Line("1095275", "ROLLS", None, 1.0, 0.5, 0.0)
+    line = Item("1095275", "ROLLS", None, 1.0, 0.5, 0.0)
     for number in range(count):
         customer = f"newcomer-{number:06}"
         moment = start + number

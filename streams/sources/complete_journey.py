@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from streams.errors import CartpulseError
+from streams.sources.basket import Basket, Item
 from streams.sources.feed import Feed
 
 if TYPE_CHECKING:
@@ -74,30 +75,6 @@ class Lines:
     """Number of the category in `names`."""
     names: list[str]
     """Every category once."""
-
-
-class Line(msgspec.Struct):
-    """One line of a basket, in the form of the input contract."""
-
-    product_id: str
-    category: str
-    name: str | None
-    quantity: float
-    unit_price: float
-    discount: float
-
-
-class Basket(msgspec.Struct):
-    """One basket, in the form of the input contract."""
-
-    event_id: str
-    customer_id: str
-    occurred_at: str
-    store_id: str
-    channel: str
-    currency: str
-    kind: str
-    items: list[Line]
 
 
 class CompleteJourney:
@@ -204,10 +181,10 @@ class CompleteJourney:
         by_row = np.array([numbers[name] for name in self._categories], np.int64)
         return Lines(self._seconds * 1000, self._households, by_row[self._rows], names)
 
-    def _lines(self, start: int, stop: int) -> list[Line]:
+    def _lines(self, start: int, stop: int) -> list[Item]:
         rows = self._rows[start:stop].tolist()
         return [
-            Line(self._products[row], self._categories[row], None, quantity, price, discount)
+            Item(self._products[row], self._categories[row], None, quantity, price, discount)
             for row, quantity, price, discount in zip(
                 rows,
                 self._quantities[start:stop].tolist(),

@@ -38,8 +38,9 @@ def tick(day: date, settings: LedgerSettings) -> Feed:
 def with_ticks(records: Iterable[Feed], settings: LedgerSettings) -> Iterator[Feed]:
     """The records with the ticks of a `log` clock between them, all in order of event time.
 
-    One tick stands before the first record, one after each business day that ended since, the last
-    record's own included. `records` must be in order of event time; no records give no ticks.
+    One tick stands before the first record, one after each business day that ended since, the latest
+    record's own included. `records` must be in order of event time, but for some that come late: they stay
+    where they are. No records give no ticks.
     """
     zone = ZoneInfo(settings.time_zone)
     rest = iter(records)
@@ -50,14 +51,15 @@ def with_ticks(records: Iterable[Feed], settings: LedgerSettings) -> Iterator[Fe
     while tick(day, settings).occurred_at > record.occurred_at:
         day -= timedelta(days=1)
     coming = tick(day, settings)
+    latest = record.occurred_at
     for each in chain((record,), rest):
         while coming.occurred_at <= each.occurred_at:
             yield coming
             day += timedelta(days=1)
             coming = tick(day, settings)
-        record = each
-        yield record
-    while day <= _local_date(record.occurred_at, zone):
+        latest = max(latest, each.occurred_at)
+        yield each
+    while day <= _local_date(latest, zone):
         yield tick(day, settings)
         day += timedelta(days=1)
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streams.sources import complete_journey
+from streams.sources.basket import Basket
 from streams.sources.complete_journey import NO_QUANTITY, UNKNOWN_PRODUCT, CompleteJourney, SourceMissingError
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def test_the_whole_year_is_accounted_for_to_the_last_basket_and_cent() -> None:
     assert (accounting.baskets, accounting.customers, accounting.lines) == (155_848, 2_469, 1_469_307)
     assert accounting.lines_left_out == {NO_QUANTITY: 8_869, UNKNOWN_PRODUCT: 32}
     assert accounting.left_out == {NO_QUANTITY: 330, UNKNOWN_PRODUCT: 2}
-    decoder = msgspec.json.Decoder(complete_journey.Basket)
+    decoder = msgspec.json.Decoder(Basket)
     sent = lines = paid = last = 0
     for record in source:
         basket = decoder.decode(record.value)

@@ -68,6 +68,19 @@ def test_days_without_records_have_their_ticks_too() -> None:
     ]
 
 
+def test_a_record_that_comes_late_stays_where_it_is_and_the_last_day_is_closed() -> None:
+    records = [at("2017-01-01T15:00:00Z"), at("2017-01-03T15:00:00Z"), at("2017-01-02T15:00:00Z")]
+    assert names(list(with_ticks(records, NEW_YORK))) == [
+        "tick:2016-12-31",
+        "2017-01-01T15:00:00Z",
+        "tick:2017-01-01",
+        "tick:2017-01-02",
+        "2017-01-03T15:00:00Z",
+        "2017-01-02T15:00:00Z",
+        "tick:2017-01-03",
+    ]
+
+
 def test_no_records_give_no_ticks() -> None:
     assert list(with_ticks([], NEW_YORK)) == []
 

@@ -1,0 +1,164 @@
+"""`cartpulse produce`: your own purchases, from a file, or invented ones, into the topic."""
+
+import codecs
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+from rich.console import Console
+
+from cartpulse.endings import FAILED
+from cartpulse.options import Broker, Json, settings_with
+from cartpulse.producing.files import FileJob
+from cartpulse.producing.inventing import send_invented, show_invented
+from streams.sources.evidence import DayOrder, DecimalMark
+from streams.sources.survey import Told
+from streams.sources.synthetic_process import Process
+
+EXAMPLE = "Example: cartpulse produce sales.csv --map category=Department --time-zone Europe/London --dry-run"
+
+
+def produce(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV, Parquet or JSON lines.", exists=True, dir_okay=False, readable=True),
+    ] = None,
+    *,
+    synthetic: Annotated[
+        str | None,
+        typer.Option(metavar="PROCESS", help="Invent them instead, such as customers=1000000,days=90."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Send nothing: show the first baskets and what would be refused."),
+    ] = False,
+    corrections: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="Which column is what; again for more. FIELD= leaves one out.",
+        ),
+    ] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(
+            help="Of times without an offset, such as Europe/London; the service's own if not given."
+        ),
+    ] = None,
+    dates: Annotated[
+        DayOrder | None,
+        typer.Option(help="How 05/06/2010 is meant; not needed where the file's other dates tell."),
+    ] = None,
+    decimal: Annotated[
+        DecimalMark | None,
+        typer.Option(help="How 1.250 is meant; not needed where the file's other numbers tell."),
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the letters, such as windows-1252.")] = None,
+    fallback_encoding: Annotated[
+        str | None, typer.Option(help="Of lines that are not in the file's encoding; else they are refused.")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="What parts columns; \\t is a tab.")] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The first line is a row; columns are called 1, 2, ...")
+    ] = False,
+    drop_repeated: Annotated[
+        bool, typer.Option("--drop-repeated", help="Refuse lines that repeat another of their basket in all.")
+    ] = False,
+    refused: Annotated[
+        Path | None,
+        typer.Option(help="Write every refused row to this file: line, reason, original.", dir_okay=False),
+    ] = None,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the position; beside FILE if not given.", file_okay=False, exists=True),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Forget the position and send from the beginning.")
+    ] = False,
+    broker: Broker = None,
+    as_json: Json = False,
+) -> None:
+    """Send the purchases of a file to the service.
+
+    Columns, encoding, delimiter, dates and decimals are found out from the whole file and shown; what could
+    be meant in two ways is asked for, never guessed. Rows of one customer, basket number, store and time
+    become one basket; baskets are sorted by time. A row that cannot be sent is refused with its reason, and
+    the others are sent. Interrupted, the same command goes on where it ended.
+    """
+    if (file is None) == (synthetic is None):
+        raise typer.BadParameter("name a file or give --synthetic, and not both", param_hint="FILE")
+    settings = settings_with(kafka_broker=broker)
+    console = Console(stderr=as_json)
+    if file is None:
+        process = Process.parse(synthetic or "")
+        if dry_run:
+            show_invented(console, settings, process, as_json=as_json)
+        else:
+            send_invented(console, settings, process, state_dir=state_dir, restart=restart, as_json=as_json)
+        return
+    if refused is not None and refused.resolve() == file.resolve():
+        raise typer.BadParameter("this would write over the file itself", param_hint="--refused")
+    told = Told(
+        columns=_corrections(corrections or []),
+        dates=dates,
+        decimal=decimal,
+        encoding=_encoding(encoding, "--encoding"),
+        fallback_encoding=_encoding(fallback_encoding, "--fallback-encoding"),
+        delimiter=_delimiter(delimiter),
+        header=not no_header,
+    )
+    job = FileJob(
+        console=console,
+        settings=settings,
+        file=file,
+        told=told,
+        zone=_zone(time_zone or settings.time_zone),
+        drop_repeated=drop_repeated,
+        refused=refused,
+        state_dir=state_dir,
+        as_json=as_json,
+    )
+    if dry_run:
+        job.rehearse()
+    elif not job.send(restart=restart):
+        raise typer.Exit(FAILED)
+
+
+def _corrections(written: list[str]) -> dict[str, str]:
+    pairs = {}
+    for each in written:
+        field, equals, column = each.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{each!r} is not FIELD=COLUMN", param_hint="--map")
+        pairs[field.strip()] = column.strip()
+    return pairs
+
+
+def _delimiter(written: str | None) -> str | None:
+    delimiter = "\t" if written == "\\t" else written
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise typer.BadParameter(
+            f"{written!r} is not one letter that parts columns", param_hint="--delimiter"
+        )
+    return delimiter
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise typer.BadParameter(
+            f"{name!r} is no time zone: write one such as Europe/London", param_hint="--time-zone"
+        ) from error
+
+
+def _encoding(name: str | None, option: str) -> str | None:
+    if name is None:
+        return None
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise typer.BadParameter(f"{name!r} is no encoding that is known", param_hint=option) from error
+    return name

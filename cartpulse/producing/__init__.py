@@ -1,0 +1,1 @@
+"""What `cartpulse produce` is made of: where it stands, how it sends, what it shows."""

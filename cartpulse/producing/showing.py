@@ -1,0 +1,224 @@
+"""What `cartpulse produce` says of a file: for people on a terminal, and as one object for programs."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.markup import escape
+from rich.table import Table
+
+from models.calendar import HOUR, instant_of
+from models.timestamps import text_of
+from streams.sources.basket import Basket
+from streams.sources.columns import FIELDS
+from streams.sources.lines import date_cell
+from streams.sources.texts import WESTERN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from streams.settings import Settings
+    from streams.sources.feed import Feed
+    from streams.sources.purchase_file import PurchaseFile
+    from streams.sources.survey import Survey
+
+FIRST_BASKETS = 3
+LONG_GAP_DAYS = 30
+"""No shop is closed for longer; a wrong year leaves such a gap."""
+DAY_MS = 24 * HOUR
+_LINES_SHOWN = 5
+_TEXT_SHOWN = 120
+"""Letters of a refused row's text."""
+
+
+def show_reading(console: Console, found: Survey) -> None:
+    """How the file is read: what it is, which column is what, how dates and numbers are meant."""
+    for sentence in readings(found):
+        console.print(escape(sentence), highlight=False)
+    if found.columns:
+        first = next(iter(found.table), None)
+        table = Table("field", "column", "first value")
+        places = dict(found.columns)
+        for field, place in places.items():
+            value = "" if first is None or first.fault else str(first.cells[place])
+            table.add_row(field, escape(found.table.columns[place]), escape(value[:40]))
+        unused = [name for place, name in enumerate(found.table.columns) if place not in places.values()]
+        table.add_row("(not used)", escape(", ".join(unused)) or "none", "")
+        console.print(table)
+        absent = [field for field in FIELDS if field not in places]
+        console.print(f"Not in the file: {', '.join(absent) or 'nothing'}.", highlight=False)
+        if "category" not in places:
+            console.print(
+                "Without a category each product_id is a category of its own: alerts will be for single "
+                "products. --map category=COLUMN names one.",
+                highlight=False,
+            )
+        if first is not None and not first.fault:
+            _show_date(console, found, date_cell(first.cells, places))
+
+
+def readings(found: Survey) -> list[str]:
+    """How the file is read, a sentence each."""
+    said = [f"{found.form}, {found.rows:,} rows."] if found.form != "events" else ["Events of the contract."]
+    if found.form != "Parquet":
+        said.append(f"The letters are {found.encoding.name}: {found.encoding.basis}.")
+        if found.encoding.samples:
+            shown = ", ".join(repr(sample) for sample in found.encoding.samples)
+            said.append(
+                f"  Is {shown} right? If not, name the right one with --encoding."
+                if found.encoding.name == WESTERN
+                else f"  Those lines are in another encoding; in {WESTERN} they would be {shown}. "
+                "--fallback-encoding names it; without it they are refused."
+            )
+    delimiter = getattr(found.table, "delimiter", None)
+    if delimiter is not None:
+        said.append(f"Columns are parted by {'a tab' if delimiter == chr(9) else repr(delimiter)}.")
+    for mark, order in sorted(found.orders.items()):
+        evidence = found.dates[mark]
+        if order is not None:
+            why = (
+                "as told"
+                if found.told.dates
+                else f"{sum(evidence.counts.values()):,} can be read in no other way"
+            )
+            said.append(f"Dates with {mark!r} have the {order.value.replace('-', ' ')}: {why}.")
+    if found.decimal is not None:
+        why = (
+            "as told"
+            if found.told.decimal
+            else f"{sum(found.numbers.counts.values()):,} can be read in no other way"
+        )
+        said.append(f"Numbers have a decimal {found.decimal.value}: {why}.")
+    return said
+
+
+def _show_date(console: Console, found: Survey, value: object) -> None:
+    try:
+        at = found.date_reader().read(value.strip() if isinstance(value, str) else value)
+    except ValueError:
+        return
+    console.print(
+        escape(f"Times without an offset are {found.zone.key}'s: {value} is {text_of(instant_of(at))}."),
+        highlight=False,
+    )
+
+
+def first_of(records: Sequence[Feed]) -> list[dict[str, Any]]:
+    """The first baskets, as the topic would hold them."""
+    return [msgspec.json.decode(record.value) for record in islice(records, FIRST_BASKETS)]
+
+
+def show_baskets(console: Console, records: Sequence[Feed]) -> None:
+    """The first baskets, line by line."""
+    for record in islice(records, FIRST_BASKETS):
+        basket = msgspec.json.decode(record.value, type=Basket)
+        spend = sum(line.quantity * line.unit_price - line.discount for line in basket.items)
+        table = Table(
+            "product_id",
+            "category",
+            "name",
+            "quantity",
+            "unit_price",
+            title=escape(
+                f"{basket.kind} of customer {basket.customer_id} at {basket.occurred_at}, "
+                f"{spend:,.2f} {basket.currency}"
+            ),
+            caption=escape(f"event {basket.event_id}"),
+            title_justify="left",
+            caption_justify="left",
+        )
+        for line in basket.items[:_LINES_SHOWN]:
+            table.add_row(
+                *map(escape, (line.product_id, line.category, line.name or "")),
+                f"{line.quantity:g}",
+                f"{line.unit_price:,.4g}",
+            )
+        if len(basket.items) > _LINES_SHOWN:
+            table.add_row(f"and {len(basket.items) - _LINES_SHOWN} more", "", "", "", "")
+        console.print(table)
+
+
+def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
+    """What became of every row, for programs."""
+    found, grouped = file.survey, file.grouped
+    return {
+        "form": found.form,
+        "encoding": found.encoding.name,
+        "columns": {field: found.table.columns[place] for field, place in found.columns.items()},
+        "time_zone": found.zone.key,
+        "currency": settings.currency,
+        "undecided": list(found.undecided),
+        "rows": found.rows,
+        "baskets": grouped.baskets,
+        "returns": grouped.returns,
+        "lines": grouped.lines,
+        "repeated_lines": grouped.repeated,
+        "refused": file.refusals.total,
+        "refused_by_reason": dict(file.refusals.counts.most_common()),
+        "rows_before_the_one_above": file.steps_back,
+        "times_passed_twice": file.passed_twice,
+        "without_category": file.without_category,
+        "first": text_of(instant_of(file.span[0])) if file.accepted else None,
+        "last": text_of(instant_of(file.span[1])) if file.accepted else None,
+    }
+
+
+def _show_refused_rows(console: Console, file: PurchaseFile) -> None:
+    """Every refused row with its reason and its text; of each sort the first 20."""
+    for sort, count in file.refusals.counts.most_common():
+        kept = file.refusals.examples[sort]
+        table = Table("line", "reason", "original", title=escape(f"{sort}: {count:,}"), title_justify="left")
+        for row in kept:
+            table.add_row(str(row.number), escape(row.reason), escape(row.text[:_TEXT_SHOWN]))
+        if count > len(kept):
+            table.add_row("", f"and {count - len(kept):,} more; --refused FILE takes all of them", "")
+        console.print(table)
+
+
+def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) -> None:
+    """What became of every row; refused ones are counted by sort, or shown as `rows`."""
+    grouped, refusals = file.grouped, file.refusals
+    of_lines = f" of {grouped.lines:,} lines" if grouped.lines else ""
+    console.print(
+        f"{file.survey.rows:,} rows make {grouped.baskets:,} baskets{of_lines}"
+        + (f", {grouped.returns:,} of them returns" if grouped.returns else "")
+        + f"; {refusals.total:,} rows are refused.",
+        highlight=False,
+    )
+    if file.accepted:
+        first, last = (text_of(instant_of(at)) for at in file.span)
+        console.print(f"From {first} to {last}.", highlight=False)
+        before, after = grouped.longest_gap
+        if after - before > LONG_GAP_DAYS * DAY_MS:
+            console.print(
+                f"Nothing was bought for {(after - before) // DAY_MS:,} days from "
+                f"{text_of(instant_of(before))}: is a date wrong?",
+                style="bold",
+                highlight=False,
+            )
+    for count, sentence in (
+        (file.steps_back, "rows lie before the row above them in time; all are sorted."),
+        (
+            grouped.repeated,
+            "lines repeat another of their basket in everything; --drop-repeated leaves them out.",
+        ),
+        (
+            file.passed_twice,
+            "times fall into the hour that the clock passes twice, and are taken for the first.",
+        ),
+        (file.without_category, "rows have no category; their product stands for it."),
+    ):
+        if count:
+            console.print(f"{count:,} {sentence}", highlight=False)
+    if rows:
+        _show_refused_rows(console, file)
+    elif refusals.total:
+        table = Table("rows", "refused because", "the first")
+        for sort, count in refusals.counts.most_common():
+            first_one = refusals.examples[sort][0]
+            table.add_row(f"{count:,}", escape(sort), escape(f"line {first_one.number}: {first_one.reason}"))
+        console.print(table)

@@ -1,0 +1,29 @@
+"""A basket in the form of the input contract, as every source writes it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Item(msgspec.Struct):
+    """One line of a basket."""
+
+    product_id: str
+    category: str
+    name: str | None
+    quantity: float
+    unit_price: float
+    discount: float
+
+
+class Basket(msgspec.Struct):
+    """One event."""
+
+    event_id: str
+    customer_id: str
+    occurred_at: str
+    store_id: str | None
+    channel: str | None
+    currency: str
+    kind: str
+    items: list[Item]

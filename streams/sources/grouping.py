@@ -1,0 +1,249 @@
+"""From sorted lines to events: the lines of one customer, basket number, store and time are one basket.
+
+An event's id is the basket number and a hash of all four, or the hash alone where there is no number: so
+numbers may be used again, as receipt numbers are, and a file sent twice or in another order counts once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec import structs
+
+from models.calendar import instant_of
+from models.decode import RUN, Decoder, Raw
+from models.purchases import MOST_LINES
+from models.records import UNKNOWN_TIME
+from models.timestamps import text_of
+from streams.sources.basket import Basket, Item
+from streams.sources.feed import Feed
+from streams.sources.lines import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from models.changes import Refusal
+    from models.settings import LedgerSettings
+    from streams.sources.lines import Line
+
+_HASH_DIGITS: Final = 16
+_LONE_HASH_DIGITS: Final = 32
+
+
+@dataclass(slots=True)
+class Grouped:
+    """What was made of the lines so far."""
+
+    baskets: int = 0
+    """Events, returns among them."""
+    returns: int = 0
+    lines: int = 0
+    """Lines of those events."""
+    repeated: int = 0
+    """Lines that equal an earlier one of their basket in everything: two of a kind at a till, or a copy."""
+    longest_gap: tuple[int, int] = (0, 0)
+    """The two neighbours in time that lie farthest apart, ms since 1970 UTC; equal where there are none."""
+    last: int = 0
+    """Time of the last basket, ms since 1970 UTC."""
+
+    def add(self, at: int, *, lines: int = 0, brought_back: bool = False) -> None:
+        """Count one more basket; they come in order of time."""
+        self.baskets += 1
+        self.returns += brought_back
+        self.lines += lines
+        before, after = self.longest_gap
+        if self.last and at - self.last > after - before:
+            self.longest_gap = (self.last, at)
+        self.last = at
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A basket on its way, and the lines that it is made of."""
+
+    basket: Basket
+    lines: list[Line]
+    at: int
+    value: bytes = field(default=b"")
+
+
+def event_id(line: Line) -> str:
+    """The id of the event that a line belongs to."""
+    parts = (line.customer_id, line.basket_id, line.store_id, str(line.occurred_at))
+    digest = sha256()
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(4, "big") + data)
+    if not line.basket_id:
+        return digest.hexdigest()[:_LONE_HASH_DIGITS]
+    return f"{line.basket_id}-{digest.hexdigest()[:_HASH_DIGITS]}"
+
+
+def baskets(
+    lines: Iterable[Line],
+    settings: LedgerSettings,
+    refuse: Callable[[Refused], None],
+    grouped: Grouped,
+    *,
+    drop_repeated: bool = False,
+) -> Iterator[Feed]:
+    """The events that sorted lines make, each one that the contract accepts.
+
+    A line that the contract refuses is taken out of its basket, and the rest is sent.
+
+    Args:
+        lines: Sorted by `Line.basket`.
+        settings: For the currency.
+        refuse: Called with every line that is not sent.
+        grouped: Counts what is yielded.
+        drop_repeated: Whether a line that repeats another of its basket is refused.
+    """
+    checker = _Checker(settings, refuse)
+    encode = msgspec.json.Encoder().encode
+    groups = groupby(lines, key=lambda line: line.basket)
+    drafts = (
+        draft
+        for _, group in groups
+        if (draft := _draft(group, settings.currency, refuse, grouped, drop_repeated=drop_repeated))
+    )
+    while run := list(islice(drafts, RUN)):
+        for draft in run:
+            draft.value = encode(draft.basket)
+        for draft in checker.accepted(run):
+            grouped.add(draft.at, lines=len(draft.lines), brought_back=draft.basket.kind == "return")
+            yield Feed(draft.basket.customer_id.encode(), draft.value, draft.at)
+
+
+class _Checker:
+    """Holds events against the contract."""
+
+    def __init__(self, settings: LedgerSettings, refuse: Callable[[Refused], None]) -> None:
+        self._decode = Decoder(settings).decode
+        self._refuse = refuse
+        self._encode = msgspec.json.Encoder().encode
+
+    def accepted(self, drafts: list[_Draft]) -> Iterator[_Draft]:
+        """Those that the contract accepts, in their order; a bad line costs itself alone."""
+        faults = self._faults(drafts)
+        for index, draft in enumerate(drafts):
+            fault = faults.get(index)
+            if fault is not None and _item(fault.field) is not None:
+                self._take_out_lines(draft)
+                fault = self._faults([draft]).get(0) if draft.lines else None
+            if fault is not None:
+                self._take_out(draft, fault)
+            if draft.lines:
+                yield draft
+
+    def _faults(self, drafts: list[_Draft]) -> dict[int, Refusal]:
+        _, refusals = self._decode(
+            [Raw(index, draft.value, UNKNOWN_TIME) for index, draft in enumerate(drafts)]
+        )
+        return {refusal.offset: refusal for refusal in refusals}
+
+    def _take_out_lines(self, draft: _Draft) -> None:
+        """Refuse the lines that the contract would refuse alone; the others stay."""
+        alone = [_Draft(_with(draft.basket, [line]), [line], draft.at) for line in draft.lines]
+        for one in alone:
+            one.value = self._encode(one.basket)
+        faults = self._faults(alone)
+        kept = []
+        for index, line in enumerate(draft.lines):
+            fault = faults.get(index)
+            if fault is None or _item(fault.field) is None:
+                kept.append(line)
+                continue
+            name = fault.field.rpartition(".")[2]
+            reason = fault.reason.replace(fault.field, name, 1)
+            self._refuse(
+                Refused(line.number, f"{name} breaks the contract ({fault.error})", reason, line.text)
+            )
+        draft.lines = kept
+        if kept:
+            draft.basket = _with(draft.basket, kept)
+            draft.value = self._encode(draft.basket)
+
+    def _take_out(self, draft: _Draft, fault: Refusal) -> None:
+        """Refuse a whole basket, line by line."""
+        sort = f"{fault.field or 'basket'} breaks the contract ({fault.error})"
+        for line in draft.lines:
+            self._refuse(Refused(line.number, sort, fault.reason, line.text))
+        draft.lines = []
+
+
+def _draft(
+    group: Iterator[Line],
+    currency: str,
+    refuse: Callable[[Refused], None],
+    grouped: Grouped,
+    *,
+    drop_repeated: bool,
+) -> _Draft | None:
+    lines: list[Line] = []
+    seen: dict[tuple[object, ...], int] = {}
+    for line in group:
+        content = (
+            *(line.product_id, line.category, line.name, line.quantity),
+            *(line.unit_price, line.discount),
+        )
+        first = seen.setdefault(content, line.number)
+        if first != line.number:
+            grouped.repeated += 1
+            if drop_repeated:
+                refuse(
+                    Refused(line.number, "repeated line", f"Repeats line {first} of its basket.", line.text)
+                )
+                continue
+        lines.append(line)
+        if len(lines) > MOST_LINES:
+            _overfull(lines, group, refuse)
+            return None
+    first_line = lines[0]
+    return _Draft(
+        Basket(
+            event_id(first_line),
+            first_line.customer_id,
+            text_of(instant_of(first_line.occurred_at)),
+            first_line.store_id or None,
+            next((line.channel for line in lines if line.channel), None),
+            currency,
+            _kind(lines),
+            [_as_item(line) for line in lines],
+        ),
+        lines,
+        first_line.occurred_at,
+    )
+
+
+def _overfull(lines: list[Line], rest: Iterator[Line], refuse: Callable[[Refused], None]) -> None:
+    """Refuse a basket of too many lines without holding all of them."""
+    for some in (lines, rest):
+        for line in some:
+            reason = (
+                f"Its basket (one customer, basket number, store and time) has more than {MOST_LINES:,} "
+                "lines: is the customer a stand-in for many?"
+            )
+            refuse(Refused(line.number, "basket of too many lines", reason, line.text))
+
+
+def _with(basket: Basket, lines: list[Line]) -> Basket:
+    return structs.replace(basket, items=[_as_item(line) for line in lines], kind=_kind(lines))
+
+
+def _as_item(line: Line) -> Item:
+    return Item(line.product_id, line.category, line.name, line.quantity, line.unit_price, line.discount)
+
+
+def _kind(lines: list[Line]) -> str:
+    return "return" if all(line.quantity < 0 for line in lines) else "purchase"
+
+
+def _item(path: str) -> int | None:
+    """The place of the line that a path such as `items[3].quantity` names; None for the basket itself."""
+    if not path.startswith("items["):
+        return None
+    return int(path[len("items[") : path.index("]")])

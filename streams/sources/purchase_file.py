@@ -1,0 +1,242 @@
+"""A file of purchases as a source: rows in any order become baskets in order of time, in bounded memory.
+
+Three passes. The first decides how the file is to be read (`survey`). The second reads every row and sorts
+the lines of baskets by time (`sorting`); up to 100,000 lines stay in memory, more go through temporary
+files. The third groups them (`grouping`) and yields the events. So no order of the rows is assumed, and
+every row is either sent or refused with its reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import msgspec
+
+from models.decode import Decoder, Raw
+from models.records import UNKNOWN_TIME, Kind
+from models.timestamps import LATEST_MS
+from streams.sources.feed import Feed
+from streams.sources.grouping import Grouped, baskets
+from streams.sources.lines import Line, LineReader, Refused
+from streams.sources.sorting import RUN, Sorter
+from streams.sources.survey import REPORT_EVERY, Progress, Survey, Told, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+    from zoneinfo import ZoneInfo
+
+    from models.settings import LedgerSettings
+
+EXAMPLES: Final = 20
+"""Refusals of one sort that are kept to be shown."""
+
+
+class Event(msgspec.Struct, array_like=True, gc=False):
+    """An event of the input contract as a file holds it."""
+
+    occurred_at: int
+    """Event time, ms since 1970 UTC."""
+    customer_id: str
+    number: int
+    value: bytes
+
+
+@dataclass(slots=True)
+class Refusals:
+    """The rows that are not sent: counted by sort, a few kept, all handed on."""
+
+    keep: Callable[[Refused], None] | None = None
+    """Called with each."""
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[Refused]] = field(default_factory=dict)
+
+    def note(self, refused: Refused) -> None:
+        """Count one more."""
+        self.counts[refused.sort] += 1
+        kept = self.examples.setdefault(refused.sort, [])
+        if len(kept) < EXAMPLES:
+            kept.append(refused)
+        if self.keep is not None:
+            self.keep(refused)
+
+    @property
+    def total(self) -> int:
+        """How many rows are refused."""
+        return self.counts.total()
+
+    def copy(self) -> Refusals:
+        """The same so far, to go on from."""
+        examples = {sort: list(kept) for sort, kept in self.examples.items()}
+        return Refusals(self.keep, Counter(self.counts), examples)
+
+
+class PurchaseFile:
+    """The purchases of one file.
+
+    Usage::
+
+        with PurchaseFile(path, settings.ledger, Told(), zone) as file:
+            file.prepare()
+            file.survey.undecided  # what a person has to say first
+            for record in file:  # `Feed`, in order of time; counts go to `grouped` and `refusals`
+                ...
+
+    Args:
+        path: CSV, Parquet, or JSON lines of rows or of the contract's own events.
+        settings: For the currency.
+        told: What a person says of the file.
+        zone: Of times that are written without an offset.
+        latest: Purchases behind it are refused as of the future, ms since 1970 UTC.
+        keep: Called with every refusal.
+        folder: For temporary files; None takes the system's.
+        drop_repeated: Whether a line that repeats another of its basket is refused.
+        run: Lines that are held in memory.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: LedgerSettings,
+        told: Told,
+        zone: ZoneInfo,
+        *,
+        latest: int = LATEST_MS,
+        keep: Callable[[Refused], None] | None = None,
+        folder: Path | None = None,
+        drop_repeated: bool = False,
+        run: int = RUN,
+    ) -> None:
+        self._path, self._settings, self._told, self._zone = path, settings, told, zone
+        self._folder, self._drop_repeated, self._run = folder, drop_repeated, run
+        self._sorted_lines: Sorter[Line] | None = None
+        self._sorted_events: Sorter[Event] | None = None
+        self._keep, self._latest = keep, latest
+        self.survey: Survey
+        self._prepared = Refusals()
+        self.refusals = self._prepared
+        """Rows refused, those of the last iteration included."""
+        self.grouped = Grouped()
+        """Of the last iteration."""
+        self.accepted = 0
+        """Rows that have become lines."""
+        self.steps_back = 0
+        """Rows that lie before the row above them in time."""
+        self.passed_twice = 0
+        """Rows at a local time that the clock passes twice, read as the first."""
+        self.without_category = 0
+        """Rows whose category is empty, so that the product stands for it."""
+        self.span = (0, 0)
+        """First and last event time, ms since 1970 UTC."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for sorter in (self._sorted_lines, self._sorted_events):
+            if sorter is not None:
+                sorter.close()
+
+    def examine(self, progress: Progress | None = None) -> Survey:
+        """The first pass: decide how the file is to be read.
+
+        Raises:
+            FileError: It is none that can be read.
+            ColumnsError: Its columns do not say all that is needed.
+        """
+        self.survey = survey(self._path, self._told, self._zone, progress)
+        return self.survey
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """The second pass: read every row, refuse or sort it."""
+        self.refusals = Refusals(self._keep)
+        if self.survey.form == "events":
+            events = Sorter(Event, key=lambda event: event.occurred_at, folder=self._folder, run=self._run)
+            self._sorted_events = events
+            self._take(self._events(), events, progress)
+        else:
+            lines = Sorter(Line, key=lambda line: line.basket, folder=self._folder, run=self._run)
+            self._sorted_lines = lines
+            self._take(self._lines(), lines, progress)
+        self._prepared = self.refusals
+
+    def __iter__(self) -> Iterator[Feed]:
+        """The third pass: the events, in order of time; may be gone through again."""
+        self.refusals = self._prepared.copy()
+        self.grouped = Grouped()
+        if self.survey.form == "events":
+            return self._written()
+        return baskets(
+            iter(self._sorted_lines or ()),
+            self._settings,
+            self.refusals.note,
+            self.grouped,
+            drop_repeated=self._drop_repeated,
+        )
+
+    @property
+    def passed(self) -> int:
+        """Of the rows accepted, those that the last iteration has come past."""
+        known = self.refusals.total - self._prepared.total
+        return known + (self.grouped.baskets if self.survey.form == "events" else self.grouped.lines)
+
+    def _take(self, records: Iterator[Any], sorter: Sorter[Any], progress: Progress | None) -> None:
+        first, last, before = 0, 0, 0
+        for record in records:
+            sorter.add(record)
+            self.accepted += 1
+            at = record.occurred_at
+            self.steps_back += at < before
+            first, last, before = min(first or at, at), max(last, at), at
+            if progress is not None and self.accepted % REPORT_EVERY == 0:
+                progress(self.accepted)
+        self.span = (first, last)
+
+    def _lines(self) -> Iterator[Line]:
+        found = self.survey
+        reader = LineReader(
+            found.columns, found.date_reader(self._latest), found.number_reader(), self._settings.currency
+        )
+        for row in found.table:
+            line = reader.read(row)
+            if isinstance(line, Refused):
+                self.refusals.note(line)
+            else:
+                yield line
+        self.passed_twice, self.without_category = reader.passed_twice, reader.without_category
+
+    def _events(self) -> Iterator[Event]:
+        decode = Decoder(self._settings).decode
+        for row in self.survey.table:
+            self.survey.rows += 1
+            if row.fault and not row.fault.startswith("is no JSON"):
+                self.refusals.note(Refused(row.number, "encoding or length", f"{row.fault}.", row.text))
+                continue
+            value = row.text.strip().encode()
+            records, refusals = decode([Raw(row.number, value, UNKNOWN_TIME)])
+            if refusals:
+                sort = f"{refusals[0].field or 'event'} breaks the contract ({refusals[0].error})"
+                self.refusals.note(Refused(row.number, sort, refusals[0].reason, row.text))
+            elif int(records.occurred_at[0]) > self._latest:
+                reason = "occurred_at lies in the future."
+                self.refusals.note(Refused(row.number, "occurred_at cannot be read", reason, row.text))
+            elif records.kinds[0] not in (Kind.PURCHASE, Kind.RETURN):
+                reason = (
+                    "Only purchases and returns are sent from files; the service's own records are its own."
+                )
+                self.refusals.note(Refused(row.number, "no purchase", reason, row.text))
+            else:
+                yield Event(int(records.occurred_at[0]), records.customers[0].decode(), row.number, value)
+
+    def _written(self) -> Iterator[Feed]:
+        for event in self._sorted_events or ():
+            self.grouped.add(event.occurred_at)
+            yield Feed(event.customer_id.encode(), event.value, event.occurred_at)

@@ -1,0 +1,193 @@
+"""The first pass over a file: what it is, and how it is to be read, decided from all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from models.timestamps import LATEST_MS
+from streams.sources.columns import choose
+from streams.sources.dates import CLEAR, DateReader, sort_of
+from streams.sources.evidence import DayOrder, DecimalMark, Evidence, R
+from streams.sources.lines import date_cell
+from streams.sources.numerals import NumberReader, is_number, mark_of
+from streams.sources.tables import Delimited, FileError, JsonLines, Parquet, Table
+from streams.sources.texts import Encoding, examine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+Progress = Callable[[int], None]
+"""Called now and then with the number of rows read."""
+
+REPORT_EVERY: Final = 20_000
+"""Rows between two reports of progress."""
+
+EVENT_FIELDS: Final = frozenset({"event_id", "customer_id", "occurred_at", "items"})
+"""Names by which JSON lines are known as events of the input contract."""
+
+_NUMBERS: Final = ("quantity", "unit_price", "total", "discount")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a person has said of a file; the rest is found out."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Field to column name; an empty name leaves the field out."""
+    dates: DayOrder | None = None
+    decimal: DecimalMark | None = None
+    encoding: str | None = None
+    fallback_encoding: str | None = None
+    """In which lines are read that are not in the file's encoding."""
+    delimiter: str | None = None
+    header: bool = True
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a file is."""
+
+    form: str
+    """`CSV`, `JSON lines`, `Parquet` or `events`."""
+    table: Table
+    encoding: Encoding
+    columns: dict[str, int]
+    """Field to the place of its column; empty for events."""
+    zone: ZoneInfo
+    rows: int = 0
+    dates: dict[str, Evidence[DayOrder]] = field(default_factory=dict)
+    """By the mark between their digits, those that end in their year."""
+    numbers: Evidence[DecimalMark] = field(default_factory=Evidence)
+    orders: dict[str, DayOrder | None] = field(default_factory=dict)
+    """How such dates are read, by mark."""
+    decimal: DecimalMark | None = None
+    """How numbers are read; None where nothing depends on it, or nobody has said."""
+    undecided: tuple[str, ...] = ()
+    """What a person has to say before the file can be sent, one sentence each."""
+    told: Told = field(default_factory=Told)
+
+    def date_reader(self, latest: int = LATEST_MS) -> DateReader:
+        """Reads the file's dates; those behind `latest` (ms) are refused."""
+        return DateReader(self.zone, self.orders, told=_settled(self.told.dates), latest=latest)
+
+    def number_reader(self) -> NumberReader:
+        """Reads the file's numbers."""
+        return NumberReader(self.decimal, told=_settled(self.told.decimal))
+
+
+def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = None) -> Survey:
+    """Read a file once from end to end and decide how to read it.
+
+    Raises:
+        FileError: It is none that can be read, or is empty.
+        ColumnsError: Its columns do not say all that is needed.
+    """
+    found = _opened(path, told, zone)
+    found.told = told
+    if found.form == "events":
+        return found
+    for row in found.table:
+        found.rows += 1
+        if not row.fault:
+            _note_date(found, date_cell(row.cells, found.columns), row.number)
+            for name in _NUMBERS:
+                if name in found.columns:
+                    _note_number(found, row.cells[found.columns[name]], row.number)
+        if progress is not None and found.rows % REPORT_EVERY == 0:
+            progress(found.rows)
+    _decide(found)
+    return found
+
+
+def _opened(path: Path, told: Told, zone: ZoneInfo) -> Survey:
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
+    if start[:4] == b"PAR1":
+        table: Table = Parquet(path)
+        encoding = Encoding("Parquet", "its own", digest=_digest(path))
+        return Survey("Parquet", table, encoding, choose(table.columns, told.columns), zone)
+    _refuse_others(path, start)
+    encoding = examine(path, told=told.encoding, fallback=told.fallback_encoding)
+    text = start.decode(encoding.name, "ignore").lstrip("\ufeff \t\r\n")
+    if text.startswith("{"):
+        table = JsonLines(path, encoding)
+        if set(table.columns) >= EVENT_FIELDS:
+            return Survey("events", table, encoding, {}, zone)
+        return Survey("JSON lines", table, encoding, choose(table.columns, told.columns), zone)
+    if text.startswith("["):
+        raise FileError(f"{path} holds a JSON array: write one object a line (`jq -c '.[]' {path.name}`)")
+    delimited = Delimited(path, encoding, delimiter=told.delimiter, header=told.header)
+    columns = choose(delimited.columns, told.columns)
+    delimited.plausible = lambda cells: _is_row(cells, columns)
+    return Survey("CSV", delimited, encoding, columns, zone)
+
+
+def _is_row(cells: Sequence[str], columns: Mapping[str, int]) -> bool:
+    """Whether there is a date where dates are, and a number where quantities are."""
+    date = date_cell(cells, columns)
+    return sort_of(date.strip()) is not None and is_number(cells[columns["quantity"]].strip())
+
+
+def _refuse_others(path: Path, start: bytes) -> None:
+    if not start:
+        raise FileError(f"{path} is empty")
+    if start.startswith(b"\x1f\x8b"):
+        raise FileError(f"{path} is compressed: unpack it first (`gunzip {path.name}`)")
+    if start.startswith(b"PK\x03\x04"):
+        raise FileError(f"{path} is a spreadsheet or an archive: save the sheet as CSV (UTF-8)")
+
+
+def _note_date(found: Survey, value: object, number: int) -> None:
+    if not isinstance(value, str):
+        return
+    sort = sort_of(value)
+    if sort is not None and sort is not CLEAR:
+        found.dates.setdefault(sort.mark, Evidence()).note(sort.order, value, number)
+
+
+def _note_number(found: Survey, value: object, number: int) -> None:
+    if not isinstance(value, str):
+        return
+    text = value.strip()
+    matters, mark = mark_of(text)
+    if matters:
+        found.numbers.note(mark, text, number)
+
+
+def _decide(found: Survey) -> None:
+    told, undecided = found.told, []
+    for mark, evidence in found.dates.items():
+        found.orders[mark] = _settle(told.dates, evidence)
+        if told.dates is None and evidence.undecided:
+            undecided.append(f"Dates with {mark!r}: {evidence.sentence('--dates')}")
+    found.decimal = _settle(told.decimal, found.numbers)
+    if told.decimal is None and found.numbers.undecided:
+        undecided.append(f"Numbers: {found.numbers.sentence('--decimal')}")
+    found.undecided = tuple(undecided)
+
+
+def _settle(told: R | None, evidence: Evidence[R]) -> R | None:
+    """What was told, or else what the file says of itself; None where neither settles it."""
+    if told is None:
+        return evidence.verdict()
+    return told if _settled(told) else None
+
+
+def _settled(told: DayOrder | DecimalMark | None) -> bool:
+    return told is not None and told.value != "clear-only"
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

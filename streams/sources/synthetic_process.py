@@ -1,0 +1,85 @@
+"""The parameters of invented purchases, from a text such as `customers=1000000,days=90`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any, Self
+
+from streams.errors import CartpulseError
+
+
+class ProcessError(CartpulseError):
+    """Parameters of invented purchases that cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What is invented. Shares are of 1.
+
+    >>> Process.parse("customers=1000000,days=90,late=0.01").late
+    0.01
+    """
+
+    customers: int
+    days: int
+    seed: int = 1
+    start: date = date(2024, 1, 1)
+    """The first business day."""
+    newcomers: float = 0.2
+    """Of customers: join in the first half."""
+    leavers: float = 0.1
+    """Of customers: leave for good in the last two thirds."""
+    drift: float = 0.1
+    """Of customers: change their habits in the middle third."""
+    lift: float = 2.0
+    """How much likelier an extra is where the trip has something of its group; at most 1 / 0.3."""
+    returns: float = 0.0
+    """Of purchases: the first line is brought back three days later."""
+    duplicates: float = 0.0
+    """Of events: arrive twice, within an hour."""
+    disorder: float = 0.0
+    """Of events: arrive up to half an hour late, so that others overtake them."""
+    late: float = 0.0
+    """Of events: arrive two or three days late, when their day has long closed."""
+    strangers: float = 0.0
+    """Of events: carry a key that is not their customer's, and so lie in any partition."""
+    hostile: float = 0.0
+    """Records that break the contract, one for so many events."""
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("customers", 1, 10**9),
+            ("days", 1, 3_650),
+            ("seed", 0, 10**12),
+            ("lift", 0.0, 1 / 0.3),
+            *((name, 0.0, 1.0) for name in ("newcomers", "leavers", "drift", "returns", "duplicates")),
+            *((name, 0.0, 1.0) for name in ("disorder", "late", "strangers", "hostile")),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise ProcessError(f"{name} must be from {least:g} to {most:g}, not {getattr(self, name)}.")
+        if not date(2000, 1, 2) <= self.start <= date(2090, 1, 1):
+            raise ProcessError(f"start must lie in the years 2000 to 2089, not {self.start}.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The process that a text describes: `name=value`, separated by commas.
+
+        Raises:
+            ProcessError: A name or a value that cannot be.
+        """
+        kinds: dict[str, Any] = {"customers": int, "days": int, "seed": int, "start": date.fromisoformat}
+        names = [each.name for each in fields(cls)]
+        values: dict[str, Any] = {}
+        for pair in text.split(","):
+            name, _, value = pair.strip().partition("=")
+            if name not in names:
+                raise ProcessError(f"There is no parameter {name!r}; there are {', '.join(names)}.")
+            try:
+                values[name] = kinds.get(name, float)(value)
+            except ValueError as error:
+                raise ProcessError(f"{name} cannot be {value!r}.") from error
+        missing = [name for name in ("customers", "days") if name not in values]
+        if missing:
+            raise ProcessError(f"{' and '.join(missing)} must be given, as in customers=1000,days=90.")
+        return cls(**values)

@@ -1,0 +1,186 @@
+"""`cartpulse produce`, and the tutorial that shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cartpulse.main import app
+from cartpulse.reading import read_all
+from streams.settings import variable
+from streams.sources.position import alone
+from tests.support import tutorial_sales
+from tests.support.logs import replay_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.broker import LocalBroker
+    from streams.settings import Settings
+
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
+ROWS = (
+    "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
+    "1,A,x,1,12/13/2010 8:00,2.50,C\n"
+    "1,B,y,2,12/13/2010 8:00,1.00,C\n"
+    "2,A,x,many,12/14/2010 8:00,2.50,C\n"
+)
+
+
+@pytest.fixture
+def settings(
+    tansu: LocalBroker, fresh_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """Settings of a service of its own, in the environment too."""
+    own = fresh_settings(tansu, currency="GBP", time_zone="Europe/London")
+    for name in (
+        "kafka_broker",
+        "application",
+        "topic_prefix",
+        "session_timeout_ms",
+        "currency",
+        "time_zone",
+    ):
+        monkeypatch.setenv(variable(name), str(getattr(own, name)))
+    monkeypatch.setenv("COLUMNS", "100")
+    return own
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["produce", *arguments])
+
+
+def held(settings: Settings) -> list[Any]:
+    async def read() -> list[Any]:
+        return [record async for record in read_all(settings, settings.purchases_topic)]
+
+    return asyncio.run(read())
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "sales.csv"
+    path.write_text(ROWS)
+    return path
+
+
+def test_a_rehearsal_sends_nothing_and_explains_what_would_be_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    refused = file.with_name("refused.csv")
+    result = run(str(file), "--dry-run", "--refused", str(refused), "--broker", "127.0.0.1:1")
+    assert result.exit_code == 0, result.output
+    assert "make 1 baskets of 2 lines; 1 rows are refused" in result.output
+    assert "the month first" in result.output
+    with refused.open(newline="") as opened:
+        assert list(csv.reader(opened))[1:] == [
+            ["4", "quantity: 'many' is no number.", "2,A,x,many,12/14/2010 8:00,2.50,C"]
+        ]
+
+
+def test_a_file_is_sent_once_and_the_position_says_so(file: Path, settings: Settings) -> None:
+    first = json.loads(run(str(file), "--json").stdout)
+    assert (first["sent"], first["refused"], first["columns"]["customer_id"]) == (1, 1, "CustomerID")
+    again = run(str(file), "--json")
+    assert again.exit_code == 0
+    assert "sent before" in again.stderr
+    records = [json.loads(record.value) for record in held(settings)]
+    assert [record["kind"] for record in records] == ["tick", "purchase", "tick"]
+    assert records[1]["currency"] == "GBP"
+    assert json.loads(run(str(file), "--restart", "--json").stdout)["sent"] == 1
+
+
+def test_a_file_that_can_be_read_in_two_ways_is_not_sent(file: Path) -> None:
+    file.write_text(ROWS.replace("/13/", "/3/").replace("/14/", "/4/"))
+    result = run(str(file), "--broker", "127.0.0.1:1")
+    assert result.exit_code == 1
+    assert "--dates" in result.stderr
+    assert not list(file.parent.glob("*position*"))
+
+
+def test_two_senders_do_not_take_up_one_file(file: Path) -> None:
+    with alone(file):
+        result = run(str(file), "--broker", "127.0.0.1:1")
+    assert "Another process is sending" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "not both"),
+        (("--synthetic", "customers=1"), "days must be given"),
+        (("FILE", "--time-zone", "Mars/Base"), "no time zone"),
+        (("FILE", "--encoding", "klingon"), "no encoding"),
+        (("FILE", "--delimiter", "::"), "not one letter"),
+        (("FILE", "--refused", "FILE"), "write over the file itself"),
+        (("FILE", "--map", "customer"), "FIELD=COLUMN"),
+        (("FILE", "--map", "who=CustomerID"), "no field 'who'"),
+        (("FILE", "--map", "customer_id=Nobody"), "no column 'Nobody'"),
+    ],
+)
+def test_what_was_written_wrongly_is_said(file: Path, arguments: tuple[str, ...], said: str) -> None:
+    result = run(*(str(file) if each == "FILE" else each for each in arguments))
+    assert result.exit_code != 0
+    assert said in " ".join(result.output.replace("│", " ").split())
+
+
+def test_invented_purchases_are_sent_and_gone_on_with(settings: Settings, tmp_path: Path) -> None:
+    text = "customers=40,days=5,duplicates=0.1"
+    result = run("--synthetic", text, "--state-dir", str(tmp_path), "--json")
+    told = json.loads(result.stdout)
+    records = held(settings)
+    assert (
+        sum(record.key is not None for record in records)
+        == told["sent"]
+        == told["purchases"] + told["duplicates"]
+    )
+    assert "sent before" in run("--synthetic", text, "--state-dir", str(tmp_path)).stderr
+
+
+def commands() -> list[tuple[list[str], list[str]]]:
+    """The tutorial's `cartpulse produce` commands, each with the lines that it is said to write."""
+    found: list[tuple[list[str], list[str]]] = []
+    for block in re.findall(r"```console\n(.*?)```", TUTORIAL.read_text(), re.DOTALL):
+        shown: list[str] = []
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                shown = []
+                words = shlex.split(line[2:], comments=True)
+                if words[:2] == ["cartpulse", "produce"]:
+                    found.append((words[2:], shown))
+            elif line.strip() not in ("", "..."):
+                shown.append(line.rstrip())
+    return found
+
+
+def test_the_tutorial_says_what_happens(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "docs" / "tutorial"
+    folder.mkdir(parents=True)
+    tutorial_sales.write(folder / "sales.csv")
+    assert (folder / "sales.csv").read_bytes() == tutorial_sales.FILE.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    *of_the_file, invented = commands()
+    for arguments, shown in of_the_file:
+        result = run(*arguments)
+        assert result.exit_code == 0, result.output
+        output = [line.rstrip() for line in result.output.splitlines()]
+        missing = [line for line in shown if line not in output]
+        assert not missing, result.output
+    assert len(of_the_file) == 4
+    records = held(settings)
+    replay = replay_of([record.value for record in records], settings.ledger)
+    assert {alert["state"] for alert in replay.values("replenishment-alerts")} >= {"raised", "fulfilled"}
+    assert not replay.refusals
+    output = run(*invented[0]).output.splitlines()
+    assert set(invented[1]) <= set(output)
