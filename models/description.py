@@ -88,7 +88,10 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
         "open_days": [date_text(day) for day in sorted(record["open_day"].tolist()) if day != NEVER],
         "source_offset": int(record["offset"]),
         "habits": sorted(habits, key=lambda habit: str(habit["category"])),
-        "open_alerts": [_alert(state, customer, cell) for cell in cells[cells["alert"] == Cycle.RAISED]],
+        "open_alerts": sorted(
+            (_alert(state, customer, cell) for cell in cells[cells["alert"] == Cycle.RAISED]),
+            key=lambda alert: (str(alert["best_date"]), str(alert["category"])),
+        ),
         "as_of": _as_of(state),
     }
 

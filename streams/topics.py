@@ -232,8 +232,9 @@ async def _make(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], settings
         elif code:
             faults.append(f"The broker did not make {name!r}: {message or kind.description}")
     if hidden:
+        named = ", ".join(spec.name for spec in specs if spec.name in hidden)
         raise NotAllowed(
-            f"The login {settings.kafka_sasl_username!r} can neither see nor make {', '.join(hidden)}: "
+            f"The login {settings.kafka_sasl_username!r} can neither see nor make {named}: "
             "deploy/kafka/acls.sh says which rights a login needs."
         )
     if faults:

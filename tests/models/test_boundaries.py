@@ -76,8 +76,9 @@ def test_a_customer_with_an_alert_due_is_swept() -> None:
     assert swept(state) == ["a"]
 
 
-def test_thresholds_of_three_boundaries_are_kept() -> None:
-    ledger = ledger_after([tick(-1), *everybody(0), tick(0), tick(1)])
+def test_thresholds_of_as_many_boundaries_are_kept_as_patience_says() -> None:
+    patient = SETTINGS.model_copy(update={"segment_patience": 3})
+    ledger = ledger_after([tick(-1), *everybody(0), tick(0), tick(1)], patient)
     assert [cuts is None for cuts in ledger._state.thresholds] == [True, False, False]
     drive(ledger, records_of([tick(2), tick(3)], SETTINGS, first_offset=20), Replay(), finish=True)
     assert len(ledger._state.thresholds) == 3

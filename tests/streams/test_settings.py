@@ -35,6 +35,15 @@ def test_ledger_settings_are_those_of_the_models() -> None:
     assert type(settings.ledger) is LedgerSettings
 
 
+def test_a_changed_copy_has_what_follows_from_it() -> None:
+    asked = LedgerSettings()
+    known = asked.fingerprint, asked.not_consumed_set
+    changed = asked.model_copy(update={"not_consumed": ("FUEL",)})
+    assert changed.not_consumed_set == {"FUEL"}
+    assert changed.fingerprint == LedgerSettings(not_consumed=("FUEL",)).fingerprint
+    assert (asked.fingerprint, asked.not_consumed_set) == known
+
+
 def test_the_connection_does_not_change_the_fingerprint() -> None:
     elsewhere = load_settings({"KAFKA_BROKER": "other:9092", "CARTPULSE_PARTITIONS": "4"})
     assert elsewhere.ledger.fingerprint == elsewhere.fingerprint == LedgerSettings().fingerprint
