@@ -69,7 +69,7 @@ class Proxy:
     def __init__(self, listens: int, target: int) -> None:
         self.address = f"{HOST}:{listens}"
         self.carried = dict.fromkeys(Way, 0)
-        """Bytes that arrived, by way."""
+        """Bytes passed on, by way: whoever has received a byte finds it counted."""
         self._listens, self._target = listens, target
         self._weather = FINE
         self._loop = asyncio.new_event_loop()
@@ -215,9 +215,9 @@ class Proxy:
             while rest:
                 rate = self._weather.rate
                 size = len(rest) if rate is None else max(1, min(len(rest), int(rate / 10)))
+                self.carried[way] += size
                 sink.write(rest[:size])
                 await sink.drain()
-                self.carried[way] += size
                 rest = rest[size:]
                 if rate is not None:
                     await self._change_within(size / rate)
