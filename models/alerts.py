@@ -99,6 +99,31 @@ def withdraw(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], boundary:
     _close(step, rows[raised], cells[raised], "withdrawn", boundary)
 
 
+def withdraw_all(step: Step, rows: NDArray[np.int64], *, cause: str, occurred_at: int) -> None:
+    """Close as `withdrawn` all that is raised of customers who are about to be erased.
+
+    Args:
+        step: The step being computed.
+        rows: (k,) customers.
+        cause: The record that says so.
+        occurred_at: Its event time, ms since 1970 UTC.
+    """
+    state = step.state
+    owners, positions, cycles, _ = _cycles(state, rows)
+    raised = np.flatnonzero(cycles == Cycle.RAISED)
+    step.counts["alerts_withdrawn"] += len(raised)
+    if len(raised):
+        cells, count = state.cells.records[positions[raised]], len(raised)
+        alert_events.emit(
+            step,
+            rows[owners[raised]],
+            cells,
+            "withdrawn",
+            causes=[cause] * count,
+            times=[occurred_at] * count,
+        )
+
+
 def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     """Raise what is due and still valid, the likeliest first up to the customer's daily cap.
 

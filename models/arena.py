@@ -115,6 +115,17 @@ class Arena:
         self._rooms[row] = 0
         self.lengths[row] = 0
 
+    def wipe(self, row: int) -> None:
+        """Free one customer's run, and leave nothing of it in memory."""
+        start = self._starts[row]
+        self.records[start : start + self._rooms[row]] = np.zeros(1, self.records.dtype)
+        self.release(row)
+
+    def hand_over(self, row: int, to: int) -> None:
+        """Give one customer's run to another, who has none."""
+        for column in (self.lengths, self._starts, self._rooms):
+            column[to], column[row] = column[row], 0
+
     def reserve(self, customers: int) -> None:
         """Make room in the index for at least this many customers."""
         self.lengths = grown(self.lengths, customers)

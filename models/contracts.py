@@ -23,6 +23,7 @@ from models.events import (
     SEGMENT_CHANGES,
     DeadLetter,
     DeadLetterReplayed,
+    Erasure,
     Purchase,
     ReplenishmentAlert,
     SegmentChange,
@@ -70,6 +71,7 @@ class _Message(NamedTuple):
 _MESSAGES: Final = (
     _Message("purchase", Purchase, "validation", PURCHASES),
     _Message("signal", Signal, "validation", PURCHASES),
+    _Message("erasure", Erasure, "validation", PURCHASES),
     _Message(
         "replenishment-alert",
         ReplenishmentAlert,
@@ -187,7 +189,7 @@ def _message(message: _Message) -> dict[str, Any]:
     if message.type is not None:
         about["headers"] = _headers(message.type, about["contentType"], DeadLetter if dead else None)
     key = "The key of the source record." if message.channel == DEAD_LETTERS else "The customer id in UTF-8."
-    if message.model is not Signal:
+    if message.model not in (Signal, Erasure):
         about["bindings"] = {
             "kafka": {"key": {"type": "string", "description": key}, "bindingVersion": _KAFKA_BINDING}
         }

@@ -26,6 +26,7 @@ from models.purchases import (
     QUANTITY_STEPS,
     SPEND_STEPS,
     ContractError,
+    Erasure,
     ErrorCode,
     Purchase,
     is_identifier,
@@ -106,7 +107,13 @@ class _Read(NamedTuple):
 
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _REFUSED: Final = _Read(Kind.REFUSED, 0, "", b"", ())
-_KINDS: Final = {"purchase": Kind.PURCHASE, "return": Kind.RETURN, "tick": Kind.TICK, "live": Kind.LIVE}
+_KINDS: Final = {
+    "purchase": Kind.PURCHASE,
+    "return": Kind.RETURN,
+    "tick": Kind.TICK,
+    "live": Kind.LIVE,
+    "erase": Kind.ERASE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +231,8 @@ class Decoder:
     def _contract(self, value: bytes) -> _Read:
         record = read(value)
         if not isinstance(record, Purchase):
-            return _Read(_KINDS[record.kind], record.occurred_ms, record.event_id, b"", ())
+            customer = record.customer_id.encode() if isinstance(record, Erasure) else b""
+            return _Read(_KINDS[record.kind], record.occurred_ms, record.event_id, customer, ())
         if record.currency != self._currency:
             reason = f"currency must be {self._currency}, the one currency of this service."
             raise ContractError(ErrorCode.CURRENCY, "currency", reason)

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from models import cloudevents
 from models.changes import Output
-from models.purchases import ContractError, ErrorCode, Item, Purchase, Signal
+from models.purchases import ContractError, Erasure, ErrorCode, Item, Purchase, Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +35,7 @@ __all__ = [
     "ContractError",
     "DeadLetter",
     "DeadLetterReplayed",
+    "Erasure",
     "ErrorCode",
     "Item",
     "Purchase",

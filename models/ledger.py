@@ -11,6 +11,7 @@ from models.calendar import HOUR, MINUTE
 from models.changes import Changes, Refusal
 from models.days import catch_up
 from models.description import describe
+from models.erasure import erase
 from models.partitioner import partition_of
 from models.records import UNKNOWN_TIME, Kind, Records
 from models.standing import Standing
@@ -36,7 +37,7 @@ FURTHEST_AHEAD = 10 * MINUTE
 """On the wall clock a purchase may be this much later than its append time."""
 
 
-_REFUSED, _TICK, _LIVE = int(Kind.REFUSED), int(Kind.TICK), int(Kind.LIVE)
+_REFUSED, _TICK, _LIVE, _ERASE = int(Kind.REFUSED), int(Kind.TICK), int(Kind.LIVE), int(Kind.ERASE)
 _PURCHASES = (int(Kind.PURCHASE), int(Kind.RETURN))
 _SIGNALS = (_TICK, _LIVE)
 """Plain numbers: an enumeration's attribute costs more than all else that is done once per record."""
@@ -106,16 +107,17 @@ class Ledger:
     def advance(self, records: Records) -> Changes:
         """Apply a prefix of a run of records.
 
-        It stops early when as much has changed as one changelog batch can hold, and before a record
-        that begins a boundary while the sweep of the one before is unfinished: `applied` 0 means `sweep`
-        first.
+        It stops early when as much has changed as one changelog batch can hold, before and after a record
+        that erases a customer, and before a record that begins a boundary while the sweep of the one before
+        is unfinished: `applied` 0 means `sweep` first.
 
         Raises:
             Exception: Whatever a model raised; the ledger is then as it was.
         """
         step = Step(self._state)
         try:
-            applied = self._advance(step, records)
+            erasing = len(records) and records.kinds[0] == _ERASE
+            applied = erase(step, records) if erasing else self._advance(step, records)
             if not applied:
                 return Changes(applied=0)
             last = applied - 1
@@ -281,7 +283,7 @@ class Ledger:
                 continue
             purchase = kind in _PURCHASES
             full = len(customers) >= MOST_CUSTOMERS
-            if purchase and full and records.customers[index] not in customers:
+            if kind == _ERASE or (purchase and full and records.customers[index] not in customers):
                 stop = index
                 break
             if purchase and self._belongs_elsewhere(records.customers[index]):

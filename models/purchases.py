@@ -59,7 +59,7 @@ SPEND_STEPS: Final = 10_000
 """Steps of the currency in which money is kept."""
 SIGNALS: Final = frozenset({"tick", "live"})
 """Kinds of the records that the service writes for itself."""
-RESERVED: Final = frozenset({"erase", "catalogue"})
+RESERVED: Final = frozenset({"catalogue"})
 """Kinds that are kept for the service and refused until they mean something."""
 
 
@@ -261,6 +261,35 @@ class Signal(_Contract):
         return self
 
 
+class Erasure(_Contract):
+    """A record that erases a customer: what is known goes, and later events start anew.
+
+    `cartpulse erase` writes it to every partition; where the customer is not known, it does nothing.
+    """
+
+    event_id: Identifier = Field(description="Names the record for ever, such as erase:900:2026-03-01.")
+    customer_id: Identifier = Field(description="Who is erased; 1 to 256 bytes of UTF-8.")
+    occurred_at: Time = Field(description="When it was asked for. It moves no time.")
+    kind: Literal["erase"] = Field(description="What it tells the ledger.")
+
+    @property
+    def occurred_ms(self) -> int:
+        """When it was asked for, ms since 1970 UTC."""
+        return milliseconds(self.occurred_at)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Erasure:
+        for field in ("event_id", "customer_id"):
+            _require_bytes(field, getattr(self, field), IDENTIFIER_BYTES)
+        return self
+
+
+_MODELS: Final[dict[str, type[Purchase | Signal | Erasure]]] = {
+    **dict.fromkeys(SIGNALS, Signal),
+    "erase": Erasure,
+}
+
+
 _CODES: Final = {
     "missing": ErrorCode.MISSING,
     "too_short": ErrorCode.EMPTY,
@@ -320,7 +349,7 @@ def _json(value: bytes) -> Any:
         raise ContractError(code, "", f"The value is not acceptable JSON: {error}.") from error
 
 
-def read(value: bytes) -> Purchase | Signal:
+def read(value: bytes) -> Purchase | Signal | Erasure:
     """The record that these bytes are, as the contract sees it.
 
     Raises:
@@ -332,7 +361,7 @@ def read(value: bytes) -> Purchase | Signal:
         raise ContractError(
             ErrorCode.RESERVED, "kind", f"The kind {kind} is kept for the service and not in use."
         )
-    model: type[Purchase | Signal] = Signal if isinstance(kind, str) and kind in SIGNALS else Purchase
+    model = _MODELS.get(kind, Purchase) if isinstance(kind, str) else Purchase
     try:
         return model.model_validate(content)
     except ValidationError as fault:

@@ -24,6 +24,7 @@ class Kind(IntEnum):
     RETURN = 2
     TICK = 3
     LIVE = 4
+    ERASE = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +33,7 @@ class Records:
 
     Every offset of the run that held a record is here, refused ones too, so that the last offset says how
     far the source has been accounted for. Refused records, ticks and `live` records have no customer
-    (empty bytes) and no lines.
+    (empty bytes) and no lines, and erasures no lines.
     """
 
     offsets: NDArray[np.int64]

@@ -13,6 +13,7 @@ THRESHOLDS_KEY = b"\0thresholds"
 PRIORS_KEY = b"\0priors"
 SETTINGS_KEY = b"\0settings"
 _CHECKSUM_BYTES = 4
+_RANK = struct.Struct("<qi")
 _HEADER = struct.Struct("<Hqii")
 """The same layout as `HEADER`: a tenth of numpy's time for the one row at a time that recovery looks at."""
 
@@ -86,6 +87,40 @@ def own_payload(value: bytes) -> bytes:
         RowError: See `unseal`.
     """
     return unseal(value)[HEADER.itemsize :]
+
+
+def erased_row(offset: int, boundary: int) -> bytes:
+    """What stands for a customer who was erased: a header and nothing else.
+
+    In memory a row is bytes, whatever became of its customer. In the changelog this one is followed by a
+    tombstone, which carries the same rank.
+
+    Args:
+        offset: Source offset of the record that erased the customer.
+        boundary: The last boundary (day) that the customer had seen.
+    """
+    return own_row(b"", offset=offset, boundary=boundary)
+
+
+def is_erased(value: bytes) -> bool:
+    """Whether a customer's row says that the customer was erased."""
+    return len(value) == HEADER.itemsize + _CHECKSUM_BYTES
+
+
+def rank_of(value: bytes) -> bytes:
+    """The (offset, boundary) of a row, as its tombstone's record header carries them."""
+    return _RANK.pack(*header(value)[1:3])
+
+
+def row_of_tombstone(rank: bytes) -> bytes:
+    """The row that a tombstone of this rank stands for.
+
+    Raises:
+        RowError: It is no rank.
+    """
+    if len(rank) != _RANK.size:
+        raise RowError(f"a tombstone's rank of {len(rank)} bytes is none")
+    return erased_row(*_RANK.unpack(rank))
 
 
 def dictionary_key(kind: bytes, shard: int) -> bytes:

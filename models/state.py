@@ -46,6 +46,12 @@ class Sweep:
     rows: NDArray[np.int64]
     at: int = 0
 
+    def without(self, row: int, last: int) -> Sweep:
+        """The same once a customer is gone and the last one has taken the place."""
+        passed = int(np.count_nonzero(self.rows[: self.at] == row))
+        rows = self.rows[self.rows != row]
+        return Sweep(np.where(rows == last, row, rows), self.at - passed)
+
 
 class State:
     """Columns over the customers of one partition. `row` is a customer's place in them.
@@ -111,6 +117,37 @@ class State:
             for arena in self.arenas:
                 arena.release(len(self.ids) - 1)
             del self.rows[self.ids.pop()]
+
+    def forget(self, row: int) -> None:
+        """Leave nothing of a customer; the last one takes the place, in an unfinished sweep too."""
+        for arena in self.arenas:
+            arena.wipe(row)
+        del self.rows[self.ids[row]]
+        last = len(self.ids) - 1
+        if self.sweep is not None:
+            self.sweep = self.sweep.without(row, last)
+        if row != last:
+            self._change_place(last, row)
+        self.customers[last] = np.zeros(1, CUSTOMER)[0]
+        self.ids.pop()
+
+    def recall(self, row: int, customer: bytes) -> None:
+        """Give a customer who was forgotten the place back, empty; a sweep is the caller's to put back."""
+        last = len(self.ids)
+        self.add(customer)
+        if row != last:
+            self.ids[last] = b""
+            self._change_place(row, last)
+            self.ids[row] = customer
+            self.rows[customer] = row
+
+    def _change_place(self, row: int, to: int) -> None:
+        """Move a customer to where nobody is."""
+        self.customers[to] = self.customers[row]
+        for arena in self.arenas:
+            arena.hand_over(row, to)
+        self.ids[to] = self.ids[row]
+        self.rows[self.ids[to]] = to
 
     def bodies(self, rows: NDArray[np.int64]) -> list[bytes]:
         """Customers as they are: fixed columns and runs, as `restore` takes them back."""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.changes import Row
 from models.events import EXPOSURES
 from models.exposures import held_out
+from models.rows import erased_row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,12 +46,16 @@ class Step:
         self._clock = state.clock
         self._sweep = copy.copy(state.sweep)
         self._due: NDArray[np.int32] | None = None
+        self._erased: tuple[int, bytes] | None = None
+        self.erased_rows: list[Row] = []
+        """Rows of customers who are no more, whom `changed` leaves out."""
 
     @property
     def changed(self) -> NDArray[np.int64]:
         """Rows of the customers touched so far, ascending."""
         new = range(self._customers, len(self.state.ids))
-        return np.array(sorted({*self._images, *new}), np.int64)
+        gone = () if self._erased is None else self._erased[:1]
+        return np.array(sorted({*self._images, *new}.difference(gone)), np.int64)
 
     @property
     def boundary_begun(self) -> bool:
@@ -75,6 +81,17 @@ class Step:
         if new:
             self._images.update(zip(new, self.state.bodies(np.array(new, np.int64)), strict=True))
 
+    def erase(self, row: int, offset: int) -> None:
+        """Forget a customer, touched and brought up to date, whom a record erases.
+
+        Others have other rows afterwards: nobody else may have been touched in this step, or is from now on.
+        """
+        state = self.state
+        customer, boundary = state.ids[row], int(state.customers["boundary"][row])
+        self._erased = (row, customer)
+        state.forget(row)
+        self.erased_rows.append(Row(customer, erased_row(offset, boundary)))
+
     def keep_due(self) -> None:
         """Call before the due days of all customers are reckoned anew, touched or not."""
         if self._due is None:
@@ -94,6 +111,8 @@ class Step:
     def undo(self) -> None:
         """Put the ledger back to where it was before this step."""
         state = self.state
+        if self._erased is not None:
+            state.recall(*self._erased)
         state.drop_last(self._customers)
         state.category_names.truncate(self._categories)
         state.product_names.truncate(self._products)

@@ -20,6 +20,7 @@ from models.rows import (
     RowError,
     dictionary_key,
     header,
+    is_erased,
     own_payload,
     own_row,
 )
@@ -49,6 +50,7 @@ def changes_of(step: Step, applied: int) -> Changes:
     rows = [
         Row(state.ids[row], value) for row, value in zip(changed.tolist(), state.encode(changed), strict=True)
     ]
+    rows += step.erased_rows
     for kind, shards in ((_CATEGORIES, step.new_category_shards()), (_PRODUCTS, step.new_product_shards())):
         rows.extend(Row(dictionary_key(kind, shard), _own(names, at=len(names))) for shard, names in shards)
     if step.settings_adopted:
@@ -125,15 +127,17 @@ class Intake:
                     own[key] = value
                 continue
             self._furthest = max(self._furthest, head.offset)
-            row = state.rows.get(key)
-            if row is None:
-                row = state.add(key)
-            else:
+            row, gone = state.rows.get(key), is_erased(value)
+            if row is not None:
                 known = state.customers[row]
                 if (known["offset"], known["boundary"]) > (head.offset, head.boundary):
                     older.append(key)
                     continue
-            state.decode(row, value)
+            if gone:
+                if row is not None:
+                    state.forget(row)
+                continue
+            state.decode(state.add(key) if row is None else row, value)
         return older
 
     def settle_for_a_look(self) -> None:

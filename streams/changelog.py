@@ -6,11 +6,14 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.changes import Row
-from models.rows import CLOCK_KEY, LaterFormat, RowError, header
+from models.rows import CLOCK_KEY, LaterFormat, RowError, header, is_erased, rank_of, row_of_tombstone
 from streams.errors import ChangelogUnreadable, NewerRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+RANK = "rank"
+"""Record header of a tombstone: its (source offset, boundary), by which the greatest of a key is found."""
 
 ROWS_PER_BATCH_BYTES = 6 * 1024 * 1024
 """A ledger cuts its changes so that their rows stay below this; rewritten rows are cut the same way."""
@@ -47,11 +50,24 @@ def fill(builder: Any, rows: Sequence[Row], timestamp: int) -> Any:
         ValueError: they do not fit into one batch, which is a fault of the ledger.
     """
     for row in rows:
-        if builder.append(timestamp=timestamp, key=row.key, value=row.value) is None:
+        taken = builder.append(timestamp=timestamp, key=row.key, value=row.value)
+        if taken is not None and _leaves_a_tombstone(row):
+            rank = [(RANK, rank_of(row.value))]
+            taken = builder.append(timestamp=timestamp, key=row.key, value=None, headers=rank)
+        if taken is None:
             size = sum(len(row.key) + len(row.value) for row in rows)
             raise ValueError(f"{len(rows)} rows of {size} bytes do not fit into one record batch")
     builder.close()
     return builder
+
+
+def records_of(rows: Sequence[Row]) -> int:
+    """How many records `fill` makes of rows: one each, and tombstones behind those of erased customers."""
+    return len(rows) + sum(map(_leaves_a_tombstone, rows))
+
+
+def _leaves_a_tombstone(row: Row) -> bool:
+    return row.key[:1] != b"\0" and is_erased(row.value)
 
 
 class Greatest:
@@ -60,6 +76,8 @@ class Greatest:
     A worker that lost its partition may still have had rows under way; they land behind its successor's. They
     are correct rows of an older state, so the greatest wins, and a key whose last row is not its greatest is
     remembered in `corrected`: compaction would keep the wrong one, so it has to be written again.
+
+    A tombstone is a row like any other here: the erased customer's, of the rank that its header carries.
     """
 
     def __init__(self) -> None:
@@ -80,13 +98,15 @@ class Greatest:
         for record in records:
             key, value = record.key, record.value
             try:
+                if value is None:
+                    value = _erased_by(record)
                 _, offset, boundary, _ = header(value)
             except LaterFormat as error:
                 raise NewerRows(
                     f"{record.topic}[{record.partition}] holds at offset {record.offset} {error}. Start that "
                     "release: this worker has written nothing."
                 ) from error
-            except (RowError, TypeError) as error:
+            except RowError as error:
                 raise ChangelogUnreadable(
                     f"{record.topic}[{record.partition}] holds at offset {record.offset} what is no row of "
                     f"Cartpulse's ({error}): another program writes to this topic."
@@ -111,6 +131,18 @@ class Greatest:
     def corrections(self) -> Iterator[list[Row]]:
         """The rows to write again, in runs that fit a record batch, the clock row last."""
         return runs_of(Row(key, self.rows[key]) for key in self.corrected)
+
+
+def _erased_by(tombstone: Any) -> bytes:
+    """The row that a tombstone of ours stands for.
+
+    Raises:
+        RowError: It carries no rank, so it is another program's.
+    """
+    rank = dict(tombstone.headers).get(RANK)
+    if rank is None:
+        raise RowError("a tombstone without a rank")
+    return row_of_tombstone(rank)
 
 
 def runs_of(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streams.changelog import Witness
+from streams.changelog import Witness, records_of
 from streams.clients import BATCH_BYTES
 from streams.errors import EngineFault
 
@@ -134,7 +134,7 @@ class Delivery(ABC):
 
     def _landed(self, base: int, rows: Sequence[Row], *, markers: int = 0) -> None:
         """Our rows lie where they had to: everything before what follows them is ours or was read."""
-        last = base + len(rows) - 1
+        last = base + records_of(rows) - 1
         self.base = last + 1 + markers
         self.witness = Witness.of(last, rows[-1].key, rows[-1].value)
 

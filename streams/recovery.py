@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import OffsetOutOfRangeError
 
+from models.changes import Row
 from models.rows import CLOCK_KEY
 from streams.changelog import Greatest, Witness, runs_of
 from streams.errors import ChangelogUnreadable, SourceJumped
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import TopicPartition
 
-    from models.changes import Row
     from streams.ports import ClockRow, LedgerLike
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,12 @@ def _take(kept: Kept, greatest: Greatest) -> list[Row]:
     if CLOCK_KEY in older:
         raise Unfit("it is ahead of the changelog, which lost rows that were acknowledged")
     kept.ledger.settle()
-    return kept.ledger.rows_of((kept.wrong - greatest.rows.keys()) | greatest.corrected | set(older))
+    wrong = (kept.wrong - greatest.rows.keys()) | greatest.corrected | set(older)
+    rows = kept.ledger.rows_of(wrong)
+    unknown = wrong - {row.key for row in rows}
+    if not unknown <= greatest.rows.keys():
+        raise Unfit("an erased customer's tombstone has to be written again, and lies before its place")
+    return rows + [Row(key, greatest.rows[key]) for key in sorted(unknown)]
 
 
 async def _read_all(

@@ -10,7 +10,7 @@ import numpy as np
 
 from cartpulse.reading import read_batches
 from models.columns import CUSTOMER
-from models.rows import unseal
+from models.rows import is_erased, unseal
 from streams.changelog import Greatest
 
 if TYPE_CHECKING:
@@ -38,7 +38,12 @@ async def recover(settings: Settings) -> Known:
     async with aclosing(read_batches(settings, settings.changelog_topic)) as batches:
         async for place, records in batches:
             greatest[place.partition].take(records)
-    rows = [row for found in greatest for key, row in found.rows.items() if not key.startswith(b"\0")]
+    rows = [
+        row
+        for found in greatest
+        for key, row in found.rows.items()
+        if not (key.startswith(b"\0") or is_erased(row))
+    ]
     return Known(len(rows), sum(map(baskets, rows)))
 
 

@@ -134,7 +134,11 @@ REFUSED: dict[str, tuple[bytes | None, str, str]] = {
     "another currency": (as_bytes(a_basket(currency="EUR")), "currency", "currency"),
     "no currency of this world": (as_bytes(a_basket(currency="$")), "currency", "currency"),
     "an unknown kind": (as_bytes(a_basket(kind="gift")), "kind", "kind"),
-    "the reserved kind erase": (as_bytes({"kind": "erase"}), "reserved", "kind"),
+    "an erasure of nobody": (
+        as_bytes({"kind": "erase", "event_id": "e", "occurred_at": "2017-01-01T00:00:00Z"}),
+        "missing",
+        "customer_id",
+    ),
     "the reserved kind catalogue": (as_bytes({"kind": "catalogue"}), "reserved", "kind"),
     "a tick without time": (as_bytes({"kind": "tick", "event_id": "tick:1"}), "missing", "occurred_at"),
     "a whole number of 5,000 digits in an unknown field": (with_raw("x", "1" * 5000), "json", ""),

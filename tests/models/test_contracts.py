@@ -27,7 +27,7 @@ from models.events import (
     alert_id,
     output,
 )
-from models.purchases import ContractError, ErrorCode, Signal, read
+from models.purchases import ContractError, Erasure, ErrorCode, Signal, read
 from models.settings import LedgerSettings
 from tests.models.malformed import REFUSED, mutated_baskets
 
@@ -159,6 +159,17 @@ def test_a_purchase_of_version_1_decodes_for_ever(name: str) -> None:
         after[field] == before[field] for before, after in lines for field in before.keys() & after.keys()
     )
     validator("purchase").validate(content)
+
+
+@pytest.mark.parametrize("name", names("erasure"))
+def test_an_erasure_of_version_1_decodes_for_ever(name: str) -> None:
+    content = sample(name)
+
+    record = read(json.dumps(content).encode())
+
+    assert isinstance(record, Erasure)
+    assert record.model_dump() == content
+    validator("erasure").validate(content)
 
 
 @pytest.mark.parametrize("name", names("signal"))

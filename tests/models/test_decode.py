@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.decode import Decoder, Raw
-from models.purchases import ContractError, Purchase, Signal, quantity_steps, read
+from models.purchases import ContractError, Erasure, Purchase, Signal, quantity_steps, read
 from models.records import UNKNOWN_TIME, Kind
 from models.settings import LedgerSettings
 from tests.models.malformed import (
@@ -175,7 +175,7 @@ def test_times_are_milliseconds(text: str, at: int) -> None:
     assert records.occurred_at.tolist() == [at]
 
 
-def verdict(value: bytes) -> Purchase | Signal | ContractError:
+def verdict(value: bytes) -> Purchase | Signal | Erasure | ContractError:
     try:
         return read(value)
     except ContractError as error:
@@ -196,7 +196,9 @@ def assert_agrees_with_the_contract(value: bytes) -> None:
     assert refusals == []
     assert records.event_ids == [record.event_id]
     assert records.occurred_at.tolist() == [record.occurred_ms]
-    if isinstance(record, Signal):
+    if isinstance(record, Erasure):
+        assert records.customers == [record.customer_id.encode()]
+    if isinstance(record, Signal | Erasure):
         assert len(records.products) == 0
         return
     assert records.customers == [record.customer_id.encode()]

@@ -19,7 +19,7 @@ from models.priors import Priors
 from models.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
 from models.settings import LedgerSettings
 from models.storage import LedgerConflict
-from tests.support.logs import FIRST_DAY, Replay, basket, drive, live, records_of, replay_of, tick
+from tests.support.logs import FIRST_DAY, Replay, basket, drive, erase, live, records_of, replay_of, tick
 
 if TYPE_CHECKING:
     from models.records import Records
@@ -31,8 +31,8 @@ SCHEDULES = 2_000
 
 
 def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
-    """A made-up log: regular buyers, returns, late and repeated events, rubbish, and ticks."""
-    rng = random.Random(seed)
+    """A made-up log: regular buyers, returns, late and repeated events, rubbish, erasures, and ticks."""
+    rng, erasing = random.Random(seed), random.Random(f"erase/{seed}")
     rhythm = {str(number): rng.uniform(0.4, 4.0) for number in range(customers)}
     log = [tick(-1)]
     sent: list[bytes] = []
@@ -53,6 +53,8 @@ def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
             log.append(basket(f"late-{day}", "1", day - 3.5, ("MILK", "p1", 1.0, 2.0)))
         if rng.random() < 0.2:
             log.append(b"{rubbish")
+        if erasing.random() < 0.15:
+            log.append(erase(str(erasing.randrange(customers)), day + 0.9))
         if rng.random() < 0.9:
             log.append(tick(day))
     return log
@@ -70,6 +72,7 @@ def test_a_log_gives_alerts_and_segment_changes() -> None:
     states = {event["state"] for event in replay.values("replenishment-alerts")}
     assert states >= {"raised", "fulfilled", "missed"}
     assert replay.values("segment-changes")
+    assert replay.counts["erased"]
     assert replay.counts["late"]
     assert replay.counts["duplicates"]
 
@@ -509,7 +512,8 @@ def test_histograms_rebuilt_from_rows_equal_those_kept_up_to_date() -> None:
     kept = ledger._state.histograms
     ledger._state.rebuild_histograms()
     assert ledger._state.histograms == kept
-    assert kept.population == len([key for key in replay.rows if key[:1] != b"\0"])
+    known = [ledger.describe(key) for key in replay.rows if key[:1] != b"\0"]
+    assert kept.population == len([one for one in known if one is not None and one["purchase_days"]])
 
 
 def test_a_new_release_format_is_refused_by_name() -> None:

@@ -16,6 +16,7 @@ from models.rows import (
     RowError,
     dictionary_key,
     header,
+    is_erased,
     own_payload,
     own_row,
 )
@@ -95,7 +96,8 @@ def test_a_loaded_ledger_would_write_every_row_as_it_read_it(seed: int) -> None:
         at += changes.applied
         replay.take(changes)
         if at % 3 == 0:
-            assert dict(loaded(replay.rows).rows_of(replay.rows)) == replay.rows
+            known = {key: row for key, row in replay.rows.items() if not is_erased(row)}
+            assert dict(loaded(replay.rows).rows_of(replay.rows)) == known
 
 
 def test_an_unfinished_sweep_begins_anew_with_those_who_have_not_seen_the_boundary() -> None:

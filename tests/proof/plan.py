@@ -2,6 +2,7 @@
 
 One seed, one plan. Of every run a tenth is malformed, some events come twice, late, or to the wrong
 partition, a stretch of the file is sent by two producers, one event has 900 KB, and some make a model raise.
+Now and then a customer is erased, who may well come again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ POISON_SHARE = 0.13
 """Malformed events for each good one of the file: with all that is injected, a tenth of the load."""
 DUPLICATES, LATE, STRANGERS = 0.03, 0.02, 0.02
 """Shares of the file's events that come again, later than they should, or to a wrong partition."""
+ERASED = 0.004
+"""Share of the file's events whose customer is erased soon afterwards."""
 LATEST = 3_000
 """Events by which one may be late: about a week of the file with two copies of every customer."""
 RAISING = 4
@@ -91,7 +94,7 @@ class Plan:
         self._days = min(365, 2 + round(events / 1.2 / self._copies / BASKETS_A_DAY))
 
     def __iter__(self) -> Iterator[Event]:
-        chance = random.Random(self._seed)
+        chance, erasing = random.Random(self._seed), random.Random(f"erasing {self._seed}")
         specials = deque(self._specials(chance))
         waiting, at, last = _Waiting(), 0, None
         for record in self._file():
@@ -99,6 +102,8 @@ class Plan:
             for event in (*self._of(record, at, chance, waiting), *waiting.due(at)):
                 yield event
                 at += 1
+            if record.key is not None and erasing.random() < ERASED:
+                waiting.put(self._erasure(record, at), at + erasing.randrange(200))
             while specials and specials[0] <= at:
                 specials.popleft()
                 waiting.put(self._special(record, len(specials)), at)
@@ -154,6 +159,17 @@ class Plan:
         if value is None and key is None:
             key = b""  # aiokafka's producer writes no record that has neither
         return Event(chance.randrange(self._settings.partitions), key, value)
+
+    def _erasure(self, record: Feed, number: int) -> Event:
+        moment = datetime.fromtimestamp(record.occurred_at / 1_000, UTC).isoformat().replace("+00:00", "Z")
+        customer = (record.key or b"").decode()
+        erasure = {
+            "kind": "erase",
+            "event_id": f"erase-{number}-{self._seed}",
+            "customer_id": customer,
+            "occurred_at": moment,
+        }
+        return Event(self._homes(record)[0], record.key, json.dumps(erasure).encode())
 
     def _specials(self, chance: random.Random) -> list[int]:
         """After how many events those come that are one of a kind."""

@@ -6,8 +6,8 @@ import pytest
 
 from models.changes import Row
 from models.columns import NEWEST_FORMAT
-from models.rows import CLOCK_KEY, own_row, seal
-from streams.changelog import Greatest, fill
+from models.rows import CLOCK_KEY, erased_row, own_row, seal
+from streams.changelog import Greatest, fill, records_of
 from streams.errors import ChangelogUnreadable, NewerRows
 from tests.support.fake_kafka import FakeBuilder, Record
 
@@ -69,6 +69,57 @@ def test_what_is_written_again_is_cut_into_batches_that_fit() -> None:
     for key in (b"a", b"b", b"c"):
         greatest.take(log(row(key, 9, content=content), row(key, 7)))
     assert [len(rows) for rows in greatest.corrections()] == [2, 1]
+
+
+def written(*rows: Row) -> list[Record]:
+    """Rows as the changelog holds them."""
+    builder = FakeBuilder()
+    fill(builder, rows, 0)
+    return [
+        Record("changelog", 0, offset, key, value, headers)
+        for offset, (key, value, headers) in enumerate(builder.records)
+    ]
+
+
+def test_an_erased_customer_is_a_header_and_then_a_tombstone_of_the_same_rank() -> None:
+    rows = [Row(b"a", erased_row(9, 2)), Row(*row(CLOCK_KEY, 9))]
+    records = written(*rows)
+    assert [(record.key, record.value) for record in records] == [
+        (b"a", erased_row(9, 2)),
+        (b"a", None),
+        (CLOCK_KEY, rows[1].value),
+    ]
+    assert records_of(rows) == len(records)
+    for from_here in (records, records[1:]):  # compaction takes the header away first
+        greatest = Greatest()
+        greatest.take(from_here)
+        assert greatest.rows == dict(rows)
+
+
+def test_an_own_row_of_nothing_is_no_erased_customer() -> None:
+    rows = [Row(b"\0thresholds", own_row(b"", offset=0, boundary=4))]
+    assert [record.value for record in written(*rows)] == [rows[0].value]
+    assert records_of(rows) == 1
+
+
+def test_a_stale_row_behind_a_tombstone_does_not_bring_the_customer_back() -> None:
+    greatest = Greatest()
+    erased = Row(b"a", erased_row(9, 2))
+    greatest.take([*log(row(b"a", 5)), *written(erased), *log(row(b"a", 7, content=b"a zombie's"))])
+    assert greatest.rows == dict([erased])
+    assert list(greatest.corrections()) == [[erased]]
+
+
+def test_a_customer_who_comes_again_is_no_longer_erased() -> None:
+    greatest = Greatest()
+    greatest.take([*written(Row(b"a", erased_row(9, 2))), *log(row(b"a", 12, 2, b"new"))])
+    assert greatest.rows == dict([row(b"a", 12, 2, b"new")])
+    assert not list(greatest.corrections())
+
+
+def test_a_tombstone_whose_rank_is_none_is_not_ours() -> None:
+    with pytest.raises(ChangelogUnreadable, match="a tombstone's rank of 3 bytes"):
+        Greatest().take([Record("changelog", 0, 4, b"a", None, (("rank", b"abc"),))])
 
 
 @pytest.mark.parametrize("value", [b"", b"\x01", None])

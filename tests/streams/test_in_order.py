@@ -10,6 +10,8 @@ from aiokafka.errors import KafkaTimeoutError
 from aiokafka.structs import TopicPartition
 
 from models.changes import Row
+from models.rows import erased_row
+from streams.changelog import Witness
 from streams.delivery import AHEAD, Send, Step
 from streams.errors import DeliveryFailed, EngineFault
 from streams.in_order import InOrder
@@ -172,6 +174,23 @@ async def test_the_expected_base_moves_on_with_every_acknowledged_batch(delivere
         await delivered.acknowledge(delivered.rows)
     assert delivered.delivery.base == 4
     assert delivered.settled == [1, 2]
+
+
+async def test_a_tombstone_takes_an_offset_of_its_own(delivered: Delivered) -> None:
+    rows = (Row(b"gone", erased_row(4, 1)), Row(b"\0clock", b"4"))
+    delivered.delivery.put(Step(5, rows=rows))
+    await delivered.acknowledge(delivered.rows)
+    delivered.delivery.put(step(6, outputs=0))
+    await delivered.acknowledge(delivered.rows)
+    assert delivered.overtaken == []
+    assert delivered.delivery.base == 5
+    assert delivered.delivery.witness == Witness.of(4, *last_row(delivered.logs))
+
+
+def last_row(logs: FakeLogs) -> tuple[bytes | None, bytes | None]:
+    """The key and value at a changelog's end."""
+    record = logs.records[CHANGELOG][-1]
+    return record.key, record.value
 
 
 async def test_what_an_ended_epoch_holds_is_never_sent(delivered: Delivered) -> None:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import TopicPartition
 
 from models.changes import Row
+from models.rows import erased_row
 from streams.changelog import ROWS_PER_BATCH_BYTES
 from streams.delivery import AHEAD, Send, Step
 from streams.errors import DeliveryFailed
@@ -83,6 +84,16 @@ async def test_a_transaction_holds_outputs_letters_rows_and_the_position(deliver
     assert delivered.logs.committed == {SOURCE: 1}
     assert delivered.producer.done == ["begin", "commit"]
     assert delivered.delivery.base == 3  # two rows and the marker
+
+
+async def test_a_tombstone_takes_an_offset_of_its_own(delivered: Delivered) -> None:
+    rows = (Row(b"gone", erased_row(4, 1)), Row(b"\0clock", b"4"))
+    delivered.delivery.put(Step(5, rows=rows))
+    await until(lambda: delivered.settled == [5])
+    assert delivered.delivery.base == 4  # two rows, the tombstone and the marker
+    delivered.delivery.put(step(6))
+    await until(lambda: delivered.settled == [5, 6])
+    assert delivered.overtaken == []
 
 
 async def test_nothing_counts_before_the_commit_is_acknowledged(delivered: Delivered) -> None:

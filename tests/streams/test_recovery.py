@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.structs import TopicPartition
 
-from models.rows import CLOCK_KEY, own_row
-from streams.changelog import Greatest, Witness
+from models.ledger import Ledger
+from models.rows import CLOCK_KEY, is_erased, own_row
+from models.settings import LedgerSettings
+from streams.changelog import Greatest, Witness, fill
 from streams.errors import SourceJumped
 from streams.recovery import Kept, Recovered, check_source, digest, read_to_end, recover
 from tests.support.counting import CountingClock, CountingLedger
-from tests.support.fake_kafka import FakeConsumer, FakeLogs
+from tests.support.fake_kafka import FakeBuilder, FakeConsumer, FakeLogs
+from tests.support.logs import Replay, basket, drive, erase, records_of, tick
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from models.changes import Row
+
+SETTINGS = LedgerSettings()
 CHANGELOG, SOURCE = TopicPartition("changelog", 0), TopicPartition("purchases", 0)
 
 
@@ -95,6 +105,104 @@ async def test_rows_of_a_zombie_behind_what_was_kept_are_written_again() -> None
     assert recovered.ledger.clock.offset == 9
     assert [[row.key for row in rows] for rows in recovered.corrections] == [[b"a", b"b", CLOCK_KEY]]
     assert recovered.corrections[0][0].value == logs.records[CHANGELOG][0].value
+
+
+class Shop:
+    """A ledger's changelog, step by step."""
+
+    def __init__(self) -> None:
+        self.logs, self.ledger, self.greatest = FakeLogs(), Ledger(SETTINGS), Greatest()
+
+    def apply(self, *values: bytes) -> None:
+        """Apply records, and write what changed."""
+        records = records_of(values, SETTINGS, first_offset=self.ledger.clock.offset + 1)
+        drive(self.ledger, records, Writer(self.logs), sweep_limit=1, finish=True)
+
+    @property
+    def kept(self) -> Kept:
+        """The ledger as a checkpoint would keep it."""
+        known, file = Ledger(SETTINGS), io.BytesIO()
+        self.ledger.save(file)
+        file.seek(0)
+        known.restore(file)
+        log, greatest = self.logs.records[CHANGELOG], Greatest()
+        greatest.take(log)
+        return Kept(known, len(log), greatest.last)
+
+    def write(self, row: Row) -> None:
+        """Write a row of a worker that does not know that it lost the partition."""
+        self.logs.append(CHANGELOG, row.key, row.value)
+
+    async def recover(self, kept: Kept | None = None) -> Recovered:
+        """As a worker would that has this kept."""
+        return await recover(FakeConsumer(self.logs), CHANGELOG, lambda: Ledger(SETTINGS), kept)
+
+
+class Writer(Replay):
+    """Writes rows as the engine does."""
+
+    def __init__(self, logs: FakeLogs) -> None:
+        super().__init__()
+        self._logs = logs
+
+    def store(self, rows: Iterable[Row]) -> None:
+        """Append a step's rows."""
+        builder = FakeBuilder()
+        for key, value, headers in fill(builder, list(rows), 0).records:
+            self._logs.append(CHANGELOG, key, value, headers)
+
+
+def a_shop() -> tuple[Shop, Row]:
+    """Three customers, and the row of one of them."""
+    shop = Shop()
+    shop.apply(tick(-1), *(basket(f"1/{each}", each, 0.5, ("MILK", "p", 1.0, 2.0)) for each in "abc"))
+    return shop, shop.ledger.rows_of([b"b"])[0]
+
+
+async def test_an_erased_customer_does_not_come_back_with_the_changelog() -> None:
+    shop, _ = a_shop()
+    before = shop.kept
+    shop.apply(erase("b", 0.6), tick(0))
+    for kept in (None, shop.kept, before):
+        recovered = await shop.recover(kept)
+        assert recovered.ledger.describe(b"b") is None
+        assert recovered.ledger.describe(b"c") is not None
+        assert not recovered.corrections
+        assert (recovered.read < len(shop.logs.records[CHANGELOG])) == (kept is not None)
+
+
+@pytest.mark.parametrize("when", ["before the place", "behind the place"])
+async def test_a_stale_row_behind_a_tombstone_is_written_over_and_counts_for_nothing(when: str) -> None:
+    shop, stale = a_shop()
+    before = shop.kept
+    shop.apply(erase("b", 0.6))
+    kept = before if when == "behind the place" else shop.kept
+    shop.write(stale)
+    recovered = await shop.recover(kept)
+    assert recovered.ledger.describe(b"b") is None
+    assert [[(row.key, is_erased(row.value)) for row in rows] for rows in recovered.corrections] == [
+        [(b"b", True)]
+    ]
+    for rows in recovered.corrections:
+        Writer(shop.logs).store(rows)
+    again = await shop.recover()
+    assert again.ledger.describe(b"b") is None
+    assert not again.corrections
+
+
+async def test_a_standby_that_saw_a_stale_row_behind_a_tombstone_reads_all_to_write_it_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shop, stale = a_shop()
+    shop.apply(erase("b", 0.6))
+    kept = shop.kept
+    shop.write(stale)
+    shop.apply(tick(0))
+    beyond = shop.kept
+    recovered = await shop.recover(Kept(beyond.ledger, beyond.base, beyond.witness, frozenset({b"b"})))
+    assert "tombstone has to be written again" in caplog.text
+    assert [row.key for rows in recovered.corrections for row in rows] == [b"b"]
+    assert kept.base < beyond.base
 
 
 async def unfit(logs: FakeLogs, kept: Kept, caplog: pytest.LogCaptureFixture) -> Recovered:

@@ -65,6 +65,18 @@ def live(day: float) -> bytes:
     return msgspec.json.encode({"kind": "live", "event_id": "live", "occurred_at": moment(day)})
 
 
+def erase(customer_id: str, day: float) -> bytes:
+    """The record that erases a customer."""
+    return msgspec.json.encode(
+        {
+            "kind": "erase",
+            "event_id": f"erase:{customer_id}:{day}",
+            "customer_id": customer_id,
+            "occurred_at": moment(day),
+        }
+    )
+
+
 def records_of(
     values: Sequence[bytes],
     settings: LedgerSettings,
