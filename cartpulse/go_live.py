@@ -6,17 +6,13 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
-from streams.clients import idempotence, producer_options
+from cartpulse.signals import write_signal
 from streams.errors import SettingsError
 from streams.settings import Settings
 from streams.sources.feed import Feed
-from streams.sources.replay import NotAcknowledgedError, Replay
-from streams.topics import create_topics
 
 EXAMPLE = "Example: CARTPULSE_CLOCK=wall cartpulse go-live --broker kafka-1:9092"
 
@@ -91,12 +87,4 @@ async def write_live(settings: Settings, moment: datetime) -> None:
         NotAcknowledgedError: The broker refused it.
         BrokerUnreachable: No broker answers.
     """
-    await create_topics(settings)
-    producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
-    try:
-        await producer.start()
-        await Replay(producer, settings).send([live(moment)])
-    except KafkaError as error:
-        raise NotAcknowledgedError(f"the broker refused the live record: {error!r}") from error
-    finally:
-        await producer.stop()
+    await write_signal(settings, live(moment))

@@ -13,6 +13,8 @@ from cartpulse import (
     dead_letters,
     demo,
     doctor,
+    erase,
+    export,
     go_live,
     produce,
     reset,
@@ -41,6 +43,8 @@ app.command("produce", epilog=produce.EXAMPLE)(produce.produce)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
 app.command("replay", epilog=complete_journey.EXAMPLE)(complete_journey.replay)
 app.command("customer", epilog=customer.EXAMPLE)(customer.customer)
+app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("erase", epilog=erase.EXAMPLE)(erase.erase)
 app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
 app.command("contracts", epilog=contracts.EXAMPLE)(contracts.contracts)
 app.command("reset", epilog=reset.EXAMPLE)(reset.reset)

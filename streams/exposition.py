@@ -53,6 +53,7 @@ COUNTERS: Final = {
     "strangers": Counter("strangers", "Purchases in another partition than their customer's, sent on there."),
     "suppressed": Counter("suppressed", "Outputs counted and not sent: they are history."),
     "exposures": Counter("exposures", "Outputs of customers held out, sent to `exposures` instead."),
+    "erased": Counter("erased", "Customers erased."),
     "passed_over": Counter("passed_over", "Customers whom a model could not bring to a day boundary."),
     "segment_changes": Counter("segment_changes", "Segment changes, sent or history."),
     "rows": Counter("changelog_rows", "Rows given to the changelog."),
