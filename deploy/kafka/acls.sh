@@ -52,12 +52,12 @@ allow "$PRODUCER" --operation Write --topic "$PURCHASES"
 allow "$CONSUMER" --operation Read --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES"
 allow "$CONSUMER" --operation Read --group "$APPLICATION-outputs-" --resource-pattern-type prefixed
 
-# Support answers questions about single customers (`cartpulse customer`, `watch`): it reads customers' state and what
-# comes out, in no group, and writes nothing.
-allow "$SUPPORT" --operation Read --topic "$CHANGELOG" \
+# Support answers questions about single customers (`cartpulse customer`, `export`, `watch`): it reads purchases,
+# customers' state and what comes out, in no group, and writes nothing.
+allow "$SUPPORT" --operation Read --topic "$PURCHASES" --topic "$CHANGELOG" \
     --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
 
-# An operator makes and configures the topics (`cartpulse topics`), goes live, talks to workers, and looks at dead
+# An operator makes and configures the topics (`cartpulse topics`), goes live, erases customers, talks to workers, and looks at dead
 # letters and sends them back (`cartpulse dead-letters`). It cannot read purchases, customers' state or outputs.
 allow "$OPERATOR" --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs \
     --topic "$PURCHASES" --topic "$ALERTS" --topic "$SEGMENTS" --topic "$EXPOSURES" \

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
 from cartpulse.reading import read_all
+from models.purchases import Erasure, read
 from streams.clients import consumer_options, producer_options
 from streams.environment import load_settings
 from streams.settings import Settings, variable
@@ -78,6 +79,38 @@ def test_go_live_writes_one_record_to_every_partition(settings: Settings) -> Non
     records = held(settings, settings.purchases_topic)
     assert sorted(record.partition for record in records) == [0, 1]
     assert {json.loads(record.value)["kind"] for record in records} == {"live"}
+
+
+def test_an_erasure_goes_to_every_partition_once_it_is_confirmed(settings: Settings) -> None:
+    for typed in ("n\n", ""):
+        ended = CliRunner().invoke(app, ["erase", "Zoë"], input=typed)
+        assert (ended.exit_code, "Erase customer 'Zoë' at" in ended.output) == (1, True)
+    run("topics")
+    assert held(settings, settings.purchases_topic) == []
+    told = json.loads(run("erase", "Zoë", "--yes", "--json").stdout)
+    records = held(settings, settings.purchases_topic)
+    assert sorted(record.partition for record in records) == [0, 1]
+    (erasure,) = {record.value for record in records}
+    read_back = read(erasure)
+    assert isinstance(read_back, Erasure)
+    assert read_back.customer_id == told["customer_id"] == "Zoë"
+    refused = CliRunner().invoke(app, ["erase", "x" * 300, "--yes"])
+    assert (refused.exit_code, "1 to 256 bytes" in refused.output) == (1, True)
+
+
+def test_an_export_tells_where_a_customer_is_named_even_in_what_was_refused(settings: Settings) -> None:
+    run("topics")
+    nothing = CliRunner().invoke(app, ["export", "Zoë"])
+    assert (nothing.exit_code, "Nothing is known of customer 'Zoë'" in nothing.output) == (1, True)
+    run("erase", "Zoë", "--yes")
+    letters = [b'{"customer_id": "Zo\\u00eb", "items": 7}', '{"customer_id": "Zoë", '.encode(), b"\xff"]
+    write(settings, settings.dead_letters_topic, *letters)
+    told = json.loads(run("export", "Zoë").stdout)
+    assert told["state"] == told["outputs"] == []
+    assert [one["value"]["kind"] for one in told["purchases"]] == ["erase", "erase"]
+    assert sorted(one.get("value", {}).get("items", 0) for one in told["dead_letters"]) == [0, 7]
+    alone = CliRunner().invoke(app, ["export", "Zoë", "--state-only"])
+    assert alone.exit_code == 1
 
 
 def test_on_the_log_clock_topics_are_made_until_live_and_live_is_an_event_time(

@@ -34,6 +34,8 @@ COMMANDS = (
     ("go-live",),
     ("replay",),
     ("customer",),
+    ("export",),
+    ("erase",),
     ("watch",),
     ("contracts",),
     ("reset",),
@@ -80,7 +82,15 @@ def test_an_unknown_command_is_the_callers_mistake() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("topics",), ("dead-letters", "list"), ("customer", "1"), ("watch",), ("reset", "--yes"), ("replay",)],
+    [
+        ("topics",),
+        ("dead-letters", "list"),
+        ("customer", "1"),
+        ("export", "1"),
+        ("watch",),
+        ("reset", "--yes"),
+        ("replay",),
+    ],
     ids=" ".join,
 )
 def test_without_a_broker_a_command_fails_in_one_clear_line(command: tuple[str, ...]) -> None:

@@ -278,6 +278,18 @@ def test_support_alone_looks_at_a_customer(guarded: Guarded) -> None:
     assert "Traceback" not in refused.stderr
 
 
+def test_an_operator_erases_a_customer_and_support_exports_what_is_known(guarded: Guarded) -> None:
+    erased = guarded.command(guarded.role("operator"), "erase", "somebody", "--yes")
+    assert erased.returncode == 0, erased.stderr
+    exported = guarded.command(guarded.role("support"), "export", "somebody")
+    assert exported.returncode == 0, exported.stderr
+    told = json.loads(exported.stdout)
+    assert {one["value"]["kind"] for one in told["purchases"]} == {"erase"}
+    refused = guarded.command(guarded.role("producer"), "export", "somebody")
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stderr
+
+
 async def test_nobody_joins_the_workers_group_but_workers(guarded: Guarded) -> None:
     settings = guarded.role("consumer")
     consumer = AIOKafkaConsumer(
