@@ -15,12 +15,15 @@ from models.events import (
     DEAD_LETTER_TYPE,
     DEAD_LETTERS,
     PURCHASES,
+    RECOMMENDATION_TYPE,
+    RECOMMENDATIONS,
     REPLENISHMENT_ALERT_TYPE,
     REPLENISHMENT_ALERTS,
     SEGMENT_CHANGE_TYPE,
     SEGMENT_CHANGES,
     DeadLetter,
     Purchase,
+    Recommendation,
     ReplenishmentAlert,
     SegmentChange,
     Signal,
@@ -69,12 +72,14 @@ _MESSAGES: Final = (
         REPLENISHMENT_ALERTS,
         REPLENISHMENT_ALERT_TYPE,
     ),
+    _Message("recommendation", Recommendation, "serialization", RECOMMENDATIONS, RECOMMENDATION_TYPE),
     _Message("segment-change", SegmentChange, "serialization", SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE),
     _Message("dead-letter", DeadLetter, "serialization", DEAD_LETTERS, DEAD_LETTER_TYPE),
 )
 _CHANNELS: Final[dict[str, tuple[Literal["receive", "send"], str]]] = {
     PURCHASES: ("receive", "Baskets in, and the records that the service writes for itself."),
     REPLENISHMENT_ALERTS: ("send", "Who is about to need what, and how it ended."),
+    RECOMMENDATIONS: ("send", "What a customer is likely to buy on the next trip, and why."),
     SEGMENT_CHANGES: ("send", "Who moved from one segment to another, and why."),
     DEAD_LETTERS: ("send", "What was refused: the original bytes; where from and why, in the headers."),
 }
@@ -117,7 +122,7 @@ def _asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Cartpulse",
             "version": VERSION,
-            "description": "Purchases go in; replenishment alerts and segment changes come out. "
+            "description": "Purchases go in; replenishment alerts, recommendations and segment changes come out. "
             "Topic names may carry a prefix; every topic has as many partitions as purchases, "
             "and the record's key is the customer id in UTF-8.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},

@@ -1,0 +1,246 @@
+"""The events of recommendations: each item with its score, and the numbers that a person would ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.calendar import date_text
+from models.columns import NO_SEGMENT, OPEN_LINE
+from models.consumption import Statistic, observe, purchase_probability
+from models.dictionary import UNTRACKED
+from models.events import event_id
+from models.habits import RECENT_TRIPS, TRIP_DECAY, statistics_of
+from models.outputs import RECOMMENDATION, output_of, time_text
+from models.ranking import look_up
+from models.segments import SEGMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from models.candidates import OpenTrips
+    from models.recommendations import Recommended
+    from models.records import Records
+    from models.state import State
+    from models.step import Step
+
+    Integers = NDArray[np.int64]
+
+MODEL_VERSION = "next-trip-1"
+"""Changes with every change of formula or constant that a recommendation depends on."""
+VALID_DAYS = 28
+"""Days after which a recommendation is stale, if no other has come."""
+SHOWN_TRIPS = 12
+"""Trips that the evidence speaks of, of those that a cell remembers."""
+PROBABILITY_DAYS = 7
+
+
+class _Habits(NamedTuple):
+    """Of n recommended repeats."""
+
+    trips_with: list[int]
+    """Of the last `trips` trips, those with the category."""
+    trips: list[int]
+    last_day: list[int]
+    elapsed: list[int]
+    """Days since."""
+    chances: list[float]
+    """Of a purchase within 7 days."""
+
+
+def emit(
+    step: Step,
+    records: Records,
+    which: Integers,
+    rows: Integers,
+    days: Integers,
+    trips: OpenTrips,
+    found: Recommended,
+    said: Integers,
+) -> None:
+    """Emit one event for each customer who is told something.
+
+    Args:
+        step: The step being computed.
+        records: A run of records.
+        which: (k,) indexes of the records that made it happen.
+        rows: (k,) customers.
+        days: (k,) business days of the records.
+        trips: What the customers bought on open days.
+        found: What was found for them.
+        said: (m,) index of those to whom it is said.
+    """
+    state = step.state
+    source = state.settings.event_source
+    owners, places = np.nonzero(found.categories[said] > 0)
+    owners = said[owners]
+    items = iter(_items(state, rows, trips, found, owners, places))
+    counts = (found.categories[said] > 0).sum(axis=1).tolist()
+    history = (~found.new[said] & (found.categories[said] > 0)).any(axis=1).tolist()
+    segments = state.customers["segment"][rows[said]].tolist()
+    for record, row, day, count, known, segment in zip(
+        which[said].tolist(), rows[said].tolist(), days[said].tolist(), counts, history, segments, strict=True
+    ):
+        customer, cause, at = state.ids[row], records.event_ids[record], int(records.occurred_at[record])
+        value = {
+            "customer_id": customer.decode(),
+            "items": [next(items) for _ in range(count)],
+            "basis": "history" if known else "popular" if segment == NO_SEGMENT else "popular in your segment",
+            "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
+            "valid_until": state.calendar.boundary_text(day + VALID_DAYS),
+            "cause": cause,
+            "occurred_at": time_text(at),
+            "model_version": MODEL_VERSION,
+        }
+        identity = event_id(RECOMMENDATION.type_, customer, "", cause, "")
+        step.emit(output_of(RECOMMENDATION, customer, identity, value, occurred_at=at, source=source))
+
+
+def _items(
+    state: State, rows: Integers, trips: OpenTrips, found: Recommended, owners: Integers, places: Integers
+) -> Iterator[dict[str, object]]:
+    """The items of events: each of a customer (index into `rows`) and a place."""
+    categories, new = found.categories[owners, places], found.new[owners, places]
+    repeats = np.flatnonzero(~new)
+    habits = _habits(
+        state, rows, trips, owners[repeats], categories[repeats], found.cells[owners, places][repeats]
+    )
+    evidence = zip(*habits, _usual_products(state, rows, owners[repeats], categories[repeats]), strict=True)
+    segments = state.customers["segment"][rows][owners].tolist()
+    name = state.category_names.name
+    for category, score, is_new, share, partner, segment in zip(
+        categories.tolist(),
+        np.round(found.scores[owners, places].astype(np.float64), 4).tolist(),
+        new.tolist(),
+        np.round(found.shares[owners, places].astype(np.float64), 4).tolist(),
+        found.partners[owners, places].tolist(),
+        segments,
+        strict=True,
+    ):
+        if is_new:
+            among = None if partner or segment == NO_SEGMENT else SEGMENTS[segment]
+            beside = name(partner) if partner else None
+            yield {
+                "category": name(category),
+                "kind": "discover",
+                "product_id": None,
+                "score": score,
+                "reason": _why(beside, among, share),
+                "evidence": {"bought_with": beside, "segment": among, "share": share},
+            }
+        else:
+            trips_with, seen, last, elapsed, chance, product = next(evidence)
+            yield {
+                "category": name(category),
+                "kind": "repeat",
+                "product_id": product,
+                "score": score,
+                "reason": f"Bought on {trips_with} of your last {seen} trips, last {_ago(elapsed)}",
+                "evidence": {
+                    "trips_with": trips_with,
+                    "trips": seen,
+                    "last_purchase": date_text(last),
+                    "probability_7_days": chance,
+                },
+            }
+
+
+def _why(beside: str | None, among: str | None, share: float) -> str:
+    if beside is not None:
+        return f"Bought with {beside} by {share:.0%} of those who buy {beside}"
+    if among is not None:
+        return f"Bought on {share:.0%} of the trips of {among}"
+    return f"Bought on {share:.0%} of all trips"
+
+
+def _ago(days: int) -> str:
+    if days == 0:
+        return "today"
+    return "yesterday" if days == 1 else f"{days} days ago"
+
+
+def _habits(
+    state: State, rows: Integers, trips: OpenTrips, owners: Integers, categories: Integers, cells: Integers
+) -> _Habits:
+    """What is known of habits, as if the open days were closed."""
+    known = cells >= 0
+    statistics = np.zeros((len(cells), len(Statistic)), np.float32)
+    records = state.cells.records[cells[known]]
+    statistics[known] = statistics_of(records)
+    recent = np.zeros(len(cells), np.int64)
+    recent[known] = records["recent"]
+    recent <<= trips.count[owners]
+    open_days = state.customers["open_day"][rows].astype(np.int64)
+    wanted = owners << 16 | categories
+    for later in (False, True):
+        for slot in (0, 1):
+            place, bought = look_up(wanted, trips.owners[slot] << 16 | trips.categories[slot])
+            now = np.flatnonzero(bought & (trips.later[owners, 1 - slot] == later))
+            quantities = trips.quantities[slot][place[now]] / 1000.0
+            statistics[now] = observe(statistics[now], open_days[owners[now], slot], quantities)
+            recent[now] |= np.where(trips.later[owners[now], slot], 2, 1)
+    last = statistics[:, Statistic.LAST_DAY].astype(np.int64)
+    elapsed = trips.today[owners] - last
+    prior = state.priors.of(categories)
+    chances = purchase_probability(statistics, prior, elapsed, PROBABILITY_DAYS)
+    folded = state.customers["trips"][rows][owners] + trips.count[owners]
+    shown = np.minimum(folded, SHOWN_TRIPS)
+    return _Habits(
+        np.bitwise_count(recent & ((1 << shown) - 1) & ((1 << RECENT_TRIPS) - 1)).tolist(),
+        shown.tolist(),
+        last.tolist(),
+        elapsed.tolist(),
+        np.round(chances, 4).tolist(),
+    )
+
+
+def _usual_products(
+    state: State, rows: Integers, owners: Integers, categories: Integers
+) -> list[str | None]:
+    """What each customer usually buys of a category, today's purchases included; None where that is unknown."""
+    if not len(owners):
+        return []
+    customers, customer_of = np.unique(owners, return_inverse=True)
+    known = len(state.category_names) + 1
+    item_of = np.full(len(customers) * known, -1, np.int32)
+    item_of[customer_of * known + categories] = np.arange(len(owners))
+    chosen = rows[customers]
+    holders, positions = state.products.positions(chosen)
+    held = state.products.records
+    items = item_of[holders * known + held["category"][positions]]
+    kept = np.flatnonzero(items >= 0)
+    items, positions, holders = items[kept], positions[kept], holders[kept]
+    elapsed = state.customers["trips"][chosen][holders].astype(np.float64) - held["trip"][positions]
+    products, counts = held["product"][positions], held["count"][positions] * TRIP_DECAY**elapsed
+    for arena in state.open_lines:
+        lines_of, lines = _lines(arena.gather(chosen), item_of, known)
+        items = np.concatenate([items, lines_of])
+        products = np.concatenate([products, lines["product"]])
+        counts = np.concatenate([counts, np.ones(len(lines))])
+    order = np.argsort(items.astype(np.int64) << 32 | products, kind="stable")
+    items, products, counts = items[order], products[order], counts[order]
+    first = np.flatnonzero(np.r_[True, (items[1:] != items[:-1]) | (products[1:] != products[:-1])][: len(items)])
+    if not len(first):
+        return [None] * len(owners)
+    items, products, counts = items[first], products[first], np.add.reduceat(counts, first)
+    best = np.lexsort((state.product_names.hashes[products], -counts, items))
+    best = best[np.flatnonzero(np.diff(items[best], prepend=-1))]
+    usual: list[str | None] = [None] * len(owners)
+    for item, product in zip(items[best].tolist(), products[best].tolist(), strict=True):
+        usual[item] = state.product_names.name(product)
+    return usual
+
+
+def _lines(
+    gathered: tuple[Integers, NDArray[Any]], item_of: NDArray[np.int32], known: int
+) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """Item and line of what was bought of a wanted category on an open day, its product known."""
+    owners, lines = gathered
+    if not len(lines):
+        return np.zeros(0, np.int32), np.zeros(0, OPEN_LINE)
+    items = item_of[owners * known + lines["category"]]
+    kept = (items >= 0) & (lines["quantity"] > 0) & (lines["product"] != UNTRACKED)
+    return items[kept], lines[kept]
