@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models.ranking import greatest, ranking_keys
 from models.settings import CategoryClass
 
 if TYPE_CHECKING:
@@ -50,11 +51,9 @@ def assortment_of(state: State) -> Assortment:
     offered = state.category_names.classes[:known] == CategoryClass.EVERYWHERE
     shares = np.zeros((groups, known + 1), np.float32)
     shares[:, :known] = learnt
+    best = greatest(ranking_keys(learnt, hashes, offered & (learnt > 0)), POPULAR)
     popular = np.zeros((groups, POPULAR), np.int64)
-    for group in range(groups):
-        best = np.flatnonzero(offered & (learnt[group] > 0))
-        best = best[np.lexsort((hashes[best], -learnt[group, best]))][:POPULAR]
-        popular[group, : len(best)] = best
+    popular[:, : best.shape[1]] = np.where(np.take_along_axis(offered & (learnt > 0), best, axis=1), best, 0)
     partners = np.zeros((known + 1, PARTNERS), np.int64)
     partner_shares = np.zeros((known + 1, PARTNERS), np.float32)
     slots, counts = state.pairs.slots, state.pairs.counts
@@ -65,7 +64,7 @@ def assortment_of(state: State) -> Assortment:
         fits = (trips >= LEAST_TRIPS) & (beside >= LEAST_LIFT * every) & offered[slots] & (counts > 0)
         np.fill_diagonal(fits, val=False)
         beside = np.where(fits, beside, 0).astype(np.float32)
-        best = np.lexsort((np.broadcast_to(hashes[slots], beside.shape), -beside), axis=1)[:, :PARTNERS]
+        best = greatest(ranking_keys(beside, hashes[slots], fits), PARTNERS)
         found = np.take_along_axis(beside, best, axis=1)
         width = best.shape[1]
         partners[slots, :width] = np.where(found > 0, slots[best], 0)

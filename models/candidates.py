@@ -13,7 +13,7 @@ import numpy as np
 from models.assortment import PARTNERS, POPULAR
 from models.columns import NEVER, NO_SEGMENT
 from models.habits import COUNT_SCALE, TRIP_DECAY
-from models.ranking import rank_within
+from models.ranking import NO_KEY, rank_within, ranking_keys
 from models.settings import CategoryClass
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ ITEMS = 10
 """Recommendations at most."""
 PRIOR_TRIPS = 5.0
 """What others buy counts as this many trips of the customer's own."""
-NONE = -1
-"""The key of no candidate, below all others."""
+_OFFERED = int(CategoryClass.EVERYWHERE)
+"""A plain number: an enumeration's attribute costs more."""
 
 
 class OpenTrips(NamedTuple):
@@ -84,7 +84,7 @@ class Own(NamedTuple):
     cells: Integers
     """(k, w) position of the cell in its arena; -1 for a habit that begins on an open day."""
     keys: Integers
-    """(k, w) by score, then by hash of the name: the greater the better; `NONE` where nothing is offered."""
+    """(k, w) by score, then by hash of the name: the greater the better; `NO_KEY` where nothing is offered."""
     scores: Reals
     """(k, w)."""
     weights: Reals
@@ -164,8 +164,15 @@ def best_chance(state: State, own: Own, favourites: Integers) -> Reals:
     return chance
 
 
-def something_new(state: State, own: Own, favourites: Integers) -> New:
-    """What goes with the favourites of m customers, or is popular in their segment, and was never bought."""
+def something_new(state: State, own: Own, favourites: Integers, least: Reals) -> New:
+    """What goes with the favourites of m customers, or is popular in their segment, and was never bought.
+
+    Args:
+        state: Of the partition.
+        own: Habits of m customers.
+        favourites: (m, 10) category numbers of their best.
+        least: (m,) lower scores are of no use.
+    """
     assortment, count = state.assortment, len(own.weights)
     known = len(state.category_names) + 1
     anchors = np.minimum(favourites, len(assortment.partners) - 1)
@@ -185,9 +192,10 @@ def something_new(state: State, own: Own, favourites: Integers) -> New:
     bought = np.zeros((count, known), bool)
     bought[np.arange(count)[:, None], own.categories] = True
     bought[:, 0] = True
-    owners, at = np.nonzero(~np.take_along_axis(bought, categories, axis=1))
-    flat = owners * categories.shape[1] + at
-    categories, shares, partners = (column.reshape(-1)[flat] for column in (categories, shares, partners))
+    scores = _score(shares, own.weights[:, None])
+    useful = (scores >= least[:, None]) & ~bought[np.arange(count)[:, None], categories]
+    owners = np.nonzero(useful)[0]
+    categories, shares, partners = categories[useful], shares[useful], partners[useful]
     hashes = state.category_names.hashes
     order = np.lexsort((hashes[partners], -shares, owners * known + categories))
     once = order[np.flatnonzero(np.diff(owners[order] * known + categories[order], prepend=-1))]
@@ -199,7 +207,7 @@ def something_new(state: State, own: Own, favourites: Integers) -> New:
     owners, place = owners[kept], place[kept]
     found = New(
         np.zeros((count, ITEMS), np.int64),
-        np.full((count, ITEMS), NONE, np.int64),
+        np.full((count, ITEMS), NO_KEY, np.int64),
         *(np.zeros((count, ITEMS), np.float32) for _ in range(2)),
         np.zeros((count, ITEMS), np.int64),
     )
@@ -215,9 +223,7 @@ def _score(shares: Reals, weights: Reals) -> Reals:
 
 
 def _keys(state: State, categories: Integers, scores: Reals) -> Integers:
-    """A score's bits, which ascend with it as it is not negative, before half of the name's hash."""
+    """Ranking keys of categories; of those that are never recommended, none."""
     names = state.category_names
-    offered = (categories > 0) & (names.classes[categories] == CategoryClass.EVERYWHERE)
-    bits = scores.view(np.int32).astype(np.int64) << 32
-    halves = (names.hashes[categories] >> np.uint64(32)).astype(np.int64)
-    return np.where(offered, bits | halves, NONE)
+    offered = (categories > 0) & (names.classes[categories] == _OFFERED)
+    return ranking_keys(scores, names.hashes[categories], offered)

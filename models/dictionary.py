@@ -59,6 +59,11 @@ class Dictionary:
         """The name of a number; empty for `UNTRACKED`."""
         return self._names[number]
 
+    def names(self, numbers: list[int]) -> list[str]:
+        """The name of each number."""
+        known = self._names
+        return [known[number] for number in numbers]
+
     def classify(self, classify: Callable[[str], int]) -> None:
         """Put every name, those to come too, into a class from 0 to 255, by its text alone."""
         self._classify = classify

@@ -18,7 +18,7 @@ SLOTS = 256
 SHARD_SLOTS = 64
 """Slots whose counts one row of the changelog holds: 57 KB in the last, and a small shop writes but one."""
 MOST_TRIPS = 4_096
-"""Trips of which one boundary learns: a matrix of 4 MB. Of more, those first by a hash are a fair sample."""
+"""Trips of which one boundary learns: half a million pairs. Of more, those first by a hash are a fair sample."""
 REPLACED_AT = 1.5
 """A category takes another's slot when it is this many times as popular: slots do not change hands daily."""
 _COUNT = struct.Struct("<H")
@@ -80,11 +80,19 @@ class Pairs:
         slot_of = np.full(max(int(self.slots.max(initial=0)), int(categories.max(initial=0))) + 1, -1)
         slot_of[self.slots] = np.arange(len(self.slots))
         places = slot_of[categories]
-        bought = np.zeros((int(trips.max(initial=-1)) + 1, len(self.slots)), np.float32)
-        bought[trips[places >= 0], places[places >= 0]] = 1
+        order = np.argsort(trips[places >= 0], kind="stable")
+        trips, places = trips[places >= 0][order], places[places >= 0][order]
+        sizes = np.bincount(trips) if len(trips) else np.zeros(0, np.int64)
+        first = np.cumsum(sizes) - sizes
+        others = sizes[trips]
+        one = np.repeat(places, others)
+        other = places[
+            np.arange(len(one)) - np.repeat(np.cumsum(others) - others, others) + np.repeat(first[trips], others)
+        ]
+        many = len(self.slots)
+        added = np.bincount(one * many + other, minlength=many * many).reshape(many, many)
         fade = np.float32(np.exp2(-days / HALF_LIFE_DAYS))
-        # Whole numbers below 2^24: exact in float32, whatever the order of the sums.
-        return Pairs(self.slots, self.counts * fade + bought.T @ bought)
+        return Pairs(self.slots, self.counts * fade + added.astype(np.float32))
 
     def encode(self) -> list[bytes]:
         """The shards: slots, then their counts with the slots before them and themselves."""

@@ -17,8 +17,6 @@ from models.ranking import look_up
 from models.segments import SEGMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from models.candidates import OpenTrips
@@ -101,65 +99,99 @@ def emit(
 
 def _items(
     state: State, rows: Integers, trips: OpenTrips, found: Recommended, owners: Integers, places: Integers
-) -> Iterator[dict[str, object]]:
+) -> list[dict[str, object]]:
     """The items of events: each of a customer (index into `rows`) and a place."""
     categories, new = found.categories[owners, places], found.new[owners, places]
-    repeats = np.flatnonzero(~new)
-    habits = _habits(
-        state, rows, trips, owners[repeats], categories[repeats], found.cells[owners, places][repeats]
+    scores = np.round(found.scores[owners, places].astype(np.float64), 4)
+    repeats, discoveries = np.flatnonzero(~new), np.flatnonzero(new)
+    which = owners[repeats], categories[repeats]
+    habits = _habits(state, rows, trips, *which, found.cells[owners, places][repeats])
+    repeated = _repeats(
+        state.category_names.names(which[1].tolist()),
+        _usual_products(state, rows, *which),
+        scores[repeats].tolist(),
+        habits,
     )
-    evidence = zip(*habits, _usual_products(state, rows, owners[repeats], categories[repeats]), strict=True)
-    segments = state.customers["segment"][rows][owners].tolist()
-    name = state.category_names.name
-    for category, score, is_new, share, partner, segment in zip(
-        categories.tolist(),
-        np.round(found.scores[owners, places].astype(np.float64), 4).tolist(),
-        new.tolist(),
-        np.round(found.shares[owners, places].astype(np.float64), 4).tolist(),
-        found.partners[owners, places].tolist(),
-        segments,
-        strict=True,
-    ):
-        if is_new:
-            among = None if partner or segment == NO_SEGMENT else SEGMENTS[segment]
-            beside = name(partner) if partner else None
-            yield {
-                "category": name(category),
+    if not len(discoveries):
+        return repeated
+    at = owners[discoveries], places[discoveries]
+    discovered = _discoveries(
+        state.category_names.names(categories[discoveries].tolist()),
+        scores[discoveries].tolist(),
+        np.round(found.shares[at].astype(np.float64), 4).tolist(),
+        state.category_names.names(found.partners[at].tolist()),
+        state.customers["segment"][rows[at[0]]].tolist(),
+    )
+    items: list[dict[str, object]] = [{}] * len(new)
+    for kind, of_kind in ((repeats, repeated), (discoveries, discovered)):
+        for place, item in zip(kind.tolist(), of_kind, strict=True):
+            items[place] = item
+    return items
+
+
+def _repeats(
+    names: list[str], products: list[str | None], scores: list[float], habits: _Habits
+) -> list[dict[str, object]]:
+    agos = [_AGO[days] if days < len(_AGO) else _ago(days) for days in habits.elapsed]
+    return [
+        {
+            "category": name,
+            "kind": "repeat",
+            "product_id": product,
+            "score": score,
+            "reason": f"Bought on {trips_with} of your last {trips} trips, last {ago}",
+            "evidence": {
+                "trips_with": trips_with,
+                "trips": trips,
+                "last_purchase": date_text(last),
+                "probability_7_days": chance,
+            },
+        }
+        for name, product, score, trips_with, trips, last, chance, ago in zip(
+            names,
+            products,
+            scores,
+            habits.trips_with,
+            habits.trips,
+            habits.last_day,
+            habits.chances,
+            agos,
+            strict=True,
+        )
+    ]
+
+
+def _discoveries(
+    names: list[str], scores: list[float], shares: list[float], partners: list[str], segments: list[int]
+) -> list[dict[str, object]]:
+    items: list[dict[str, object]] = []
+    for name, score, share, partner, segment in zip(names, scores, shares, partners, segments, strict=True):
+        among = None if partner or segment == NO_SEGMENT else SEGMENTS[segment]
+        if partner:
+            why = f"Bought with {partner} by {share:.0%} of those who buy {partner}"
+        else:
+            why = f"Bought on {share:.0%} of " + ("all trips" if among is None else f"the trips of {among}")
+        items.append(
+            {
+                "category": name,
                 "kind": "discover",
                 "product_id": None,
                 "score": score,
-                "reason": _why(beside, among, share),
-                "evidence": {"bought_with": beside, "segment": among, "share": share},
+                "reason": why,
+                "evidence": {"bought_with": partner or None, "segment": among, "share": share},
             }
-        else:
-            trips_with, seen, last, elapsed, chance, product = next(evidence)
-            yield {
-                "category": name(category),
-                "kind": "repeat",
-                "product_id": product,
-                "score": score,
-                "reason": f"Bought on {trips_with} of your last {seen} trips, last {_ago(elapsed)}",
-                "evidence": {
-                    "trips_with": trips_with,
-                    "trips": seen,
-                    "last_purchase": date_text(last),
-                    "probability_7_days": chance,
-                },
-            }
-
-
-def _why(beside: str | None, among: str | None, share: float) -> str:
-    if beside is not None:
-        return f"Bought with {beside} by {share:.0%} of those who buy {beside}"
-    if among is not None:
-        return f"Bought on {share:.0%} of the trips of {among}"
-    return f"Bought on {share:.0%} of all trips"
+        )
+    return items
 
 
 def _ago(days: int) -> str:
     if days == 0:
         return "today"
     return "yesterday" if days == 1 else f"{days} days ago"
+
+
+_AGO = [_ago(days) for days in range(100)]
+"""Said for every item."""
 
 
 def _habits(
@@ -179,6 +211,8 @@ def _habits(
         for slot in (0, 1):
             place, bought = look_up(wanted, trips.owners[slot] << 16 | trips.categories[slot])
             now = np.flatnonzero(bought & (trips.later[owners, 1 - slot] == later))
+            if not len(now):
+                continue
             quantities = trips.quantities[slot][place[now]] / 1000.0
             statistics[now] = observe(statistics[now], open_days[owners[now], slot], quantities)
             recent[now] |= np.where(trips.later[owners[now], slot], 2, 1)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models import recommendation_events
-from models.candidates import ITEMS, NONE, Own, best_chance, open_trips, own_habits, something_new
+from models.candidates import ITEMS, Own, best_chance, open_trips, own_habits, something_new
+from models.ranking import NO_KEY, greatest
 from models.records import Kind
 
 if TYPE_CHECKING:
@@ -93,13 +94,13 @@ def recommend(state: State, rows: Integers, trips: OpenTrips) -> Recommended:
         trips: What they bought on open days.
     """
     own = own_habits(state, rows, trips)
-    best = _greatest(own.keys)
+    best = greatest(own.keys, ITEMS)
     padded = ITEMS - best.shape[1]
     keys, categories, scores, cells = (
         np.pad(np.take_along_axis(column, best, axis=1), ((0, 0), (0, padded)), constant_values=empty)
-        for column, empty in ((own.keys, NONE), (own.categories, 0), (own.scores, 0), (own.cells, -1))
+        for column, empty in ((own.keys, NO_KEY), (own.categories, 0), (own.scores, 0), (own.cells, -1))
     )
-    none = keys == NONE
+    none = keys == NO_KEY
     categories[none], scores[none], cells[none] = 0, 0, -1
     found = Recommended(
         categories,
@@ -128,17 +129,19 @@ def _mix(state: State, own: Own, found: Recommended, keys: Integers, which: Inte
         keys: (k, 10) their keys.
         which: (m,) indexes of these customers.
     """
-    new = something_new(state, own, found.categories[which])
+    scores = found.scores[which, -1]
+    least = np.where((scores > 0) & (state.settings.recommendation_discoveries == 0), scores, 0)
+    new = something_new(state, own, found.categories[which], least)
     both = np.concatenate([keys[which], new.keys], axis=1)
-    order = _greatest(both)
-    ahead = ((order >= ITEMS) & (np.take_along_axis(both, order, axis=1) != NONE)).sum(axis=1)
-    kept = np.minimum(state.settings.recommendation_discoveries, (new.keys != NONE).sum(axis=1))
+    order = greatest(both, ITEMS)
+    ahead = ((order >= ITEMS) & (np.take_along_axis(both, order, axis=1) != NO_KEY)).sum(axis=1)
+    kept = np.minimum(state.settings.recommendation_discoveries, (new.keys != NO_KEY).sum(axis=1))
     kept = np.maximum(ahead, kept)[:, None]
     place = np.arange(ITEMS)
-    both[:, :ITEMS] = np.where(place < ITEMS - kept, both[:, :ITEMS], NONE)
-    both[:, ITEMS:] = np.where(place < kept, both[:, ITEMS:], NONE)
-    order = _greatest(both)
-    none = np.take_along_axis(both, order, axis=1) == NONE
+    both[:, :ITEMS] = np.where(place < ITEMS - kept, both[:, :ITEMS], NO_KEY)
+    both[:, ITEMS:] = np.where(place < kept, both[:, ITEMS:], NO_KEY)
+    order = greatest(both, ITEMS)
+    none = np.take_along_axis(both, order, axis=1) == NO_KEY
     columns = (
         (found.categories, new.categories, 0),
         (found.scores, new.scores, 0),
@@ -151,12 +154,3 @@ def _mix(state: State, own: Own, found: Recommended, keys: Integers, which: Inte
         mixed = np.take_along_axis(np.concatenate([habits[which], added], axis=1), order, axis=1)
         habits[which] = np.where(none, empty, mixed)
 
-
-def _greatest(keys: Integers) -> Integers:
-    """(k, 10) places of the greatest keys of each row, descending; fewer where a row has fewer places."""
-    width = keys.shape[1]
-    if width > ITEMS:
-        chosen = np.argpartition(keys, width - ITEMS, axis=1)[:, width - ITEMS :]
-        order = np.argsort(-np.take_along_axis(keys, chosen, axis=1), axis=1, kind="stable")
-        return np.take_along_axis(chosen, order, axis=1)
-    return np.argsort(-keys, axis=1, kind="stable")

@@ -19,6 +19,7 @@ OPERATOR=${OPERATOR:-cartpulse-operator}
 
 PURCHASES=${PREFIX}purchases
 ALERTS=${PREFIX}replenishment-alerts
+RECOMMENDATIONS=${PREFIX}recommendations
 SEGMENTS=${PREFIX}segment-changes
 DEAD_LETTERS=${PREFIX}dead-letters
 CHANGELOG=${PREFIX}${APPLICATION}-ledger-changelog
@@ -36,7 +37,7 @@ allow() {
 allow "$WORKER" --operation Read --operation Write --operation DescribeConfigs \
     --topic "$PURCHASES" --topic "$CHANGELOG" --topic "$COMMANDS"
 allow "$WORKER" --operation Write --operation DescribeConfigs \
-    --topic "$ALERTS" --topic "$SEGMENTS" --topic "$DEAD_LETTERS"
+    --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$DEAD_LETTERS"
 # The group that shares the partitions out, and one for each worker, for commands.
 allow "$WORKER" --operation Read --group "$APPLICATION-ledger"
 allow "$WORKER" --operation Read --group "$APPLICATION-worker-" --resource-pattern-type prefixed
@@ -47,13 +48,13 @@ allow "$WORKER" --operation Write --transactional-id "$APPLICATION-ledger-" --re
 allow "$PRODUCER" --operation Write --topic "$PURCHASES"
 
 # A consumer reads what comes out, in groups whose names begin so.
-allow "$CONSUMER" --operation Read --topic "$ALERTS" --topic "$SEGMENTS"
+allow "$CONSUMER" --operation Read --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS"
 allow "$CONSUMER" --operation Read --group "$APPLICATION-outputs-" --resource-pattern-type prefixed
 
 # An operator makes and configures the topics (`cartpulse topics`), goes live, talks to workers, and looks at dead
 # letters. It cannot read purchases, customers' state or outputs.
 allow "$OPERATOR" --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs \
-    --topic "$PURCHASES" --topic "$ALERTS" --topic "$SEGMENTS" \
+    --topic "$PURCHASES" --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" \
     --topic "$DEAD_LETTERS" --topic "$CHANGELOG" --topic "$COMMANDS"
 allow "$OPERATOR" --operation Write --topic "$PURCHASES" --topic "$COMMANDS"
 allow "$OPERATOR" --operation Read --topic "$DEAD_LETTERS" --topic "$COMMANDS"
