@@ -33,8 +33,8 @@ class Assortment(NamedTuple):
     """Tables over n category numbers; number 0 stands for none."""
 
     shares: NDArray[np.float32]
-    """(9, n + 1) share of each segment's trips with a category; the last row that of all trips, the last column
-    0, for numbers that are not counted."""
+    """(9, n + 1) share of each segment's trips with a category; the last row that of all trips, the last
+    column 0, for numbers that are not counted."""
     popular: NDArray[np.int64]
     """(9, 48) most popular of each segment, best first."""
     partners: NDArray[np.int64]

@@ -1,12 +1,12 @@
 """What each customer may be recommended: habits as if the open days were closed, and what is new to them.
 
 Every candidate's score estimates the share of the customer's next trips that will hold it: the decayed count of
-trips with it, and beside it what others do, which counts as `PRIOR_TRIPS` trips (docs/models.md).
+trips with it, and beside it what others do, counted as `PRIOR_TRIPS` trips (docs/models.md).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class OpenTrips(NamedTuple):
     """Its category number, ascending in each customer."""
     quantities: tuple[Integers, Integers]
     """Its net quantity, 1/1,000 of a unit, above 0."""
-    count: Integers
+    added: Integers
     """(k,) trips that closing the days will add."""
     later: NDArray[np.bool_]
     """(k, 2) whether a trip follows on the other slot's day."""
@@ -51,14 +51,21 @@ class OpenTrips(NamedTuple):
 
 def open_trips(state: State, rows: Integers) -> OpenTrips:
     """What closing the open days of customers will add to their habits."""
-    bought = [_net(state, rows, slot) for slot in (0, 1)]
+    bought = _net(state, rows, 0), _net(state, rows, 1)
     trips = np.zeros((len(rows), 2), bool)
-    for slot, (owners, _, _) in enumerate(bought):
-        trips[owners, slot] = True
+    for slot in (0, 1):
+        trips[bought[slot][0], slot] = True
     days = state.customers["open_day"][rows].astype(np.int64)
-    later = np.stack([trips[:, 1] & (days[:, 1] > days[:, 0]), trips[:, 0] & (days[:, 0] > days[:, 1])], axis=1)
-    owners, categories, quantities = zip(*bought, strict=True)
-    return OpenTrips(owners, categories, quantities, trips.sum(axis=1), later, days.max(axis=1))
+    first_is_later = days[:, 0] > days[:, 1]
+    later = np.stack([trips[:, 1] & ~first_is_later, trips[:, 0] & first_is_later], axis=1)
+    return OpenTrips(
+        (bought[0][0], bought[1][0]),
+        (bought[0][1], bought[1][1]),
+        (bought[0][2], bought[1][2]),
+        trips.sum(axis=1),
+        later,
+        days.max(axis=1),
+    )
 
 
 def _net(state: State, rows: Integers, slot: int) -> tuple[Integers, Integers, Integers]:
@@ -93,6 +100,18 @@ class Own(NamedTuple):
     """(k,) row of `Assortment.shares`."""
 
 
+def some_of(own: Own, which: Integers) -> Own:
+    """The habits of some of the customers."""
+    return Own(
+        own.categories[which],
+        own.cells[which],
+        own.keys[which],
+        own.scores[which],
+        own.weights[which],
+        own.groups[which],
+    )
+
+
 def own_habits(state: State, rows: Integers, trips: OpenTrips) -> Own:
     """The categories that customers bought before, scored."""
     known, count = len(state.category_names) + 1, len(rows)
@@ -113,7 +132,7 @@ def own_habits(state: State, rows: Integers, trips: OpenTrips) -> Own:
     taken = np.arange(shape[1]) < lengths[:, None]
     cells[taken], categories[taken] = positions, held
     counts[taken] = state.cells.records["count"][positions] / COUNT_SCALE
-    counts *= TRIP_DECAY ** trips.count[:, None]
+    counts *= TRIP_DECAY ** trips.added[:, None]
     behind = width + rank_within(begun_owners)
     categories[begun_owners, behind] = begun % known
     place_of[owners * known + held] = np.flatnonzero(taken)
@@ -122,16 +141,14 @@ def own_habits(state: State, rows: Integers, trips: OpenTrips) -> Own:
         [np.where(trips.later[trips.owners[slot], slot], TRIP_DECAY, 1.0) for slot in (0, 1)]
     )
     np.add.at(counts.reshape(-1), place_of[keys], weights)
-    folded = state.customers["trips"][rows] + trips.count
+    folded = state.customers["trips"][rows] + trips.added
     seen = (1 - TRIP_DECAY**folded) / (1 - TRIP_DECAY)
     segments = state.customers["segment"][rows].astype(np.int64)
     groups = np.where(segments == NO_SEGMENT, len(state.assortment.shares) - 1, segments)
     shares = state.assortment.shares
     share = shares[groups[:, None], np.minimum(categories, shares.shape[1] - 1)]
     scores = ((counts + PRIOR_TRIPS * share) / (seen + PRIOR_TRIPS)[:, None]).astype(np.float32)
-    return Own(
-        categories, cells, _keys(state, categories, scores), scores, seen.astype(np.float32), groups
-    )
+    return Own(categories, cells, _keys(state, categories, scores), scores, seen.astype(np.float32), groups)
 
 
 class New(NamedTuple):
@@ -208,10 +225,13 @@ def something_new(state: State, own: Own, favourites: Integers, least: Reals) ->
     found = New(
         np.zeros((count, ITEMS), np.int64),
         np.full((count, ITEMS), NO_KEY, np.int64),
-        *(np.zeros((count, ITEMS), np.float32) for _ in range(2)),
+        np.zeros((count, ITEMS), np.float32),
+        np.zeros((count, ITEMS), np.float32),
         np.zeros((count, ITEMS), np.int64),
     )
-    for table, column in zip(found, (categories, keys, scores, shares, partners), strict=True):
+    columns: tuple[NDArray[Any], ...] = (categories, keys, scores, shares, partners)
+    tables: tuple[NDArray[Any], ...] = found
+    for table, column in zip(tables, columns, strict=True):
         table[owners, place] = column[kept]
     return found
 

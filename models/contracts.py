@@ -122,7 +122,8 @@ def _asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Cartpulse",
             "version": VERSION,
-            "description": "Purchases go in; replenishment alerts, recommendations and segment changes come out. "
+            "description": "Purchases go in; replenishment alerts, recommendations and segment changes "
+            "come out. "
             "Topic names may carry a prefix; every topic has as many partitions as purchases, "
             "and the record's key is the customer id in UTF-8.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},

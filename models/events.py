@@ -142,7 +142,9 @@ class ReplenishmentAlert(_Event):
 class RepeatEvidence(_Event):
     """What the recommendation of something bought before rests on."""
 
-    trips_with: int = Field(ge=0, description="Of the customer's last `trips` trips, those with the category.")
+    trips_with: int = Field(
+        ge=0, description="Of the customer's last `trips` trips, those with the category."
+    )
     trips: int = Field(ge=0, description="Trips looked back on, 12 at most; a trip is a business day.")
     last_purchase: date = Field(description="Business day of the last purchase of the category.")
     probability_7_days: Probability = Field(
@@ -154,13 +156,13 @@ class DiscoverEvidence(_Event):
     """What the recommendation of something new to the customer rests on."""
 
     bought_with: str | None = Field(
-        description="A category that the customer buys and that goes with this one; null where it is popular."
+        description="What the customer buys and this goes with; null where it is popular."
     )
     segment: str | None = Field(
-        description="The segment in which it is popular; null where it is bought with another, or popular with all."
+        description="Where it is popular; null where it is bought with another, or popular with all."
     )
     share: Probability = Field(
-        description="Share of the trips that hold it: of those with `bought_with`, of the segment's, or of all."
+        description="Share of trips that hold it: of those with `bought_with`, the segment's, or all."
     )
 
 
@@ -343,7 +345,9 @@ _recommendation_json = Recommendation.__pydantic_serializer__.to_json
 _change_json = SegmentChange.__pydantic_serializer__.to_json
 
 
-def output(event: ReplenishmentAlert | Recommendation | SegmentChange, *, source: str = cloudevents.SOURCE) -> Output:
+def output(
+    event: ReplenishmentAlert | Recommendation | SegmentChange, *, source: str = cloudevents.SOURCE
+) -> Output:
     """The record of an event; `source` is its `ce_source`."""
     key = event.customer_id.encode()
     if isinstance(event, ReplenishmentAlert):

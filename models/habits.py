@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TRIP_DECAY = 0.97
 """What the count of a product or a category keeps per trip of its customer without it (docs/models.md)."""
 COUNT_SCALE = 1024
-"""Steps of one in a category's count: no count passes 1 / (1 - `TRIP_DECAY`) = 34, and 34 of them fit 16 bits."""
+"""Steps of one in a category's count: no count passes 1 / (1 - `TRIP_DECAY`) = 33.4, which fits 16 bits."""
 RECENT_TRIPS = 16
 """Trips that `recent` remembers."""
 _COLUMNS = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SLOTS = 256
 """Categories whose pairs are counted: all pairs of them take 132 KB."""
 SHARD_SLOTS = 64
-"""Slots whose counts one row of the changelog holds: 57 KB in the last, and a small shop writes but one."""
+"""Slots whose counts one row of the changelog holds: 57 KB in the last; a small shop writes one."""
 MOST_TRIPS = 4_096
 """Trips of which one boundary learns: half a million pairs. Of more, those first by a hash are a fair sample."""
 REPLACED_AT = 1.5
@@ -37,7 +37,9 @@ class Pairs:
     ([1, 2], np.float32(5.0))
     """
 
-    def __init__(self, slots: NDArray[np.int64] | None = None, counts: NDArray[np.float32] | None = None) -> None:
+    def __init__(
+        self, slots: NDArray[np.int64] | None = None, counts: NDArray[np.float32] | None = None
+    ) -> None:
         self.slots = np.zeros(0, np.int64) if slots is None else slots
         self.counts = np.zeros((0, 0), np.float32) if counts is None else counts
 
@@ -87,7 +89,9 @@ class Pairs:
         others = sizes[trips]
         one = np.repeat(places, others)
         other = places[
-            np.arange(len(one)) - np.repeat(np.cumsum(others) - others, others) + np.repeat(first[trips], others)
+            np.arange(len(one))
+            - np.repeat(np.cumsum(others) - others, others)
+            + np.repeat(first[trips], others)
         ]
         many = len(self.slots)
         added = np.bincount(one * many + other, minlength=many * many).reshape(many, many)

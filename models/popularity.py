@@ -73,11 +73,12 @@ class Popularity:
         return Popularity(self.trips * fade + added, counts)
 
     def shares(self) -> Shares:
-        """(9, n) share of trips with each category, a segment's drawn to that of all; the last is that of all."""
+        """(9, n) share of trips with each category, a segment's drawn to that of all, which is the last."""
         every = self.counts.sum(axis=0) / max(float(self.trips.sum()), 1e-9)
         shares = (self.counts + SEGMENT_PSEUDO_TRIPS * every) / (self.trips[:, None] + SEGMENT_PSEUDO_TRIPS)
         shares[-1] = every
-        return shares.astype(np.float32)
+        found: Shares = shares.astype(np.float32)
+        return found
 
     def encode(self) -> bytes:
         """36 bytes a category and 36 more: 74 KB at most."""

@@ -66,11 +66,12 @@ NO_KEY = -1
 def ranking_keys(
     scores: NDArray[np.float32], hashes: NDArray[np.uint64], taking_part: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Keys that order by score, then by half of a hash: the greater the better, `NO_KEY` for what is left out.
+    """Keys that order by score, then by half of a hash, the greater the better; `NO_KEY` for the rest.
 
     Args:
         scores: Not negative: the bits of such floats ascend as they do.
-        hashes: Of the names; broadcast to the scores, as `taking_part` is.
+        hashes: Of the names, broadcast to the scores.
+        taking_part: Which have a key.
     """
     bits = scores.view(np.int32).astype(np.int64) << 32
     return np.where(taking_part, bits | (hashes >> np.uint64(32)).astype(np.int64), NO_KEY)

@@ -19,8 +19,7 @@ from models.segments import SEGMENTS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.candidates import OpenTrips
-    from models.recommendations import Recommended
+    from models.recommendations import Recommended, Visits
     from models.records import Records
     from models.state import State
     from models.step import Step
@@ -49,44 +48,37 @@ class _Habits(NamedTuple):
     """Of a purchase within 7 days."""
 
 
-def emit(
-    step: Step,
-    records: Records,
-    which: Integers,
-    rows: Integers,
-    days: Integers,
-    trips: OpenTrips,
-    found: Recommended,
-    said: Integers,
-) -> None:
+def emit(step: Step, records: Records, visits: Visits, found: Recommended, said: Integers) -> None:
     """Emit one event for each customer who is told something.
 
     Args:
         step: The step being computed.
         records: A run of records.
-        which: (k,) indexes of the records that made it happen.
-        rows: (k,) customers.
-        days: (k,) business days of the records.
-        trips: What the customers bought on open days.
+        visits: The baskets that made it happen, of k customers.
         found: What was found for them.
         said: (m,) index of those to whom it is said.
     """
     state = step.state
     source = state.settings.event_source
+    which, rows, days = visits.which[said], visits.rows[said], visits.days[said]
     owners, places = np.nonzero(found.categories[said] > 0)
     owners = said[owners]
-    items = iter(_items(state, rows, trips, found, owners, places))
+    items = iter(_items(state, visits, found, owners, places))
     counts = (found.categories[said] > 0).sum(axis=1).tolist()
-    history = (~found.new[said] & (found.categories[said] > 0)).any(axis=1).tolist()
-    segments = state.customers["segment"][rows[said]].tolist()
+    repeats: NDArray[np.bool_] = (~found.new[said] & (found.categories[said] > 0)).any(axis=1)
+    segments = state.customers["segment"][rows].tolist()
     for record, row, day, count, known, segment in zip(
-        which[said].tolist(), rows[said].tolist(), days[said].tolist(), counts, history, segments, strict=True
+        which.tolist(), rows.tolist(), days.tolist(), counts, repeats.tolist(), segments, strict=True
     ):
         customer, cause, at = state.ids[row], records.event_ids[record], int(records.occurred_at[record])
         value = {
             "customer_id": customer.decode(),
             "items": [next(items) for _ in range(count)],
-            "basis": "history" if known else "popular" if segment == NO_SEGMENT else "popular in your segment",
+            "basis": "history"
+            if known
+            else "popular"
+            if segment == NO_SEGMENT
+            else "popular in your segment",
             "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
             "valid_until": state.calendar.boundary_text(day + VALID_DAYS),
             "cause": cause,
@@ -98,17 +90,17 @@ def emit(
 
 
 def _items(
-    state: State, rows: Integers, trips: OpenTrips, found: Recommended, owners: Integers, places: Integers
+    state: State, visits: Visits, found: Recommended, owners: Integers, places: Integers
 ) -> list[dict[str, object]]:
-    """The items of events: each of a customer (index into `rows`) and a place."""
+    """The items of events: each of a customer (index into the visits) and a place."""
     categories, new = found.categories[owners, places], found.new[owners, places]
     scores = np.round(found.scores[owners, places].astype(np.float64), 4)
     repeats, discoveries = np.flatnonzero(~new), np.flatnonzero(new)
     which = owners[repeats], categories[repeats]
-    habits = _habits(state, rows, trips, *which, found.cells[owners, places][repeats])
+    habits = _habits(state, visits, *which, found.cells[owners, places][repeats])
     repeated = _repeats(
         state.category_names.names(which[1].tolist()),
-        _usual_products(state, rows, *which),
+        _usual_products(state, visits.rows, *which),
         scores[repeats].tolist(),
         habits,
     )
@@ -120,7 +112,7 @@ def _items(
         scores[discoveries].tolist(),
         np.round(found.shares[at].astype(np.float64), 4).tolist(),
         state.category_names.names(found.partners[at].tolist()),
-        state.customers["segment"][rows[at[0]]].tolist(),
+        state.customers["segment"][visits.rows[at[0]]].tolist(),
     )
     items: list[dict[str, object]] = [{}] * len(new)
     for kind, of_kind in ((repeats, repeated), (discoveries, discovered)):
@@ -194,17 +186,15 @@ _AGO = [_ago(days) for days in range(100)]
 """Said for every item."""
 
 
-def _habits(
-    state: State, rows: Integers, trips: OpenTrips, owners: Integers, categories: Integers, cells: Integers
-) -> _Habits:
+def _habits(state: State, visits: Visits, owners: Integers, categories: Integers, cells: Integers) -> _Habits:
     """What is known of habits, as if the open days were closed."""
-    known = cells >= 0
+    rows, trips, known = visits.rows, visits.trips, cells >= 0
     statistics = np.zeros((len(cells), len(Statistic)), np.float32)
     records = state.cells.records[cells[known]]
     statistics[known] = statistics_of(records)
     recent = np.zeros(len(cells), np.int64)
     recent[known] = records["recent"]
-    recent <<= trips.count[owners]
+    recent <<= trips.added[owners]
     open_days = state.customers["open_day"][rows].astype(np.int64)
     wanted = owners << 16 | categories
     for later in (False, True):
@@ -220,7 +210,7 @@ def _habits(
     elapsed = trips.today[owners] - last
     prior = state.priors.of(categories)
     chances = purchase_probability(statistics, prior, elapsed, PROBABILITY_DAYS)
-    folded = state.customers["trips"][rows][owners] + trips.count[owners]
+    folded = state.customers["trips"][rows][owners] + trips.added[owners]
     shown = np.minimum(folded, SHOWN_TRIPS)
     return _Habits(
         np.bitwise_count(recent & ((1 << shown) - 1) & ((1 << RECENT_TRIPS) - 1)).tolist(),
@@ -231,9 +221,7 @@ def _habits(
     )
 
 
-def _usual_products(
-    state: State, rows: Integers, owners: Integers, categories: Integers
-) -> list[str | None]:
+def _usual_products(state: State, rows: Integers, owners: Integers, categories: Integers) -> list[str | None]:
     """What each customer usually buys of a category, today's purchases included; None where that is unknown."""
     if not len(owners):
         return []
@@ -256,7 +244,9 @@ def _usual_products(
         counts = np.concatenate([counts, np.ones(len(lines))])
     order = np.argsort(items.astype(np.int64) << 32 | products, kind="stable")
     items, products, counts = items[order], products[order], counts[order]
-    first = np.flatnonzero(np.r_[True, (items[1:] != items[:-1]) | (products[1:] != products[:-1])][: len(items)])
+    first = np.flatnonzero(
+        np.r_[True, (items[1:] != items[:-1]) | (products[1:] != products[:-1])][: len(items)]
+    )
     if not len(first):
         return [None] * len(owners)
     items, products, counts = items[first], products[first], np.add.reduceat(counts, first)

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from models import recommendation_events
-from models.candidates import ITEMS, Own, best_chance, open_trips, own_habits, something_new
+from models.candidates import ITEMS, best_chance, open_trips, own_habits, some_of, something_new
 from models.ranking import NO_KEY, greatest
 from models.records import Kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.candidates import OpenTrips
+    from models.candidates import OpenTrips, Own
     from models.records import Records
     from models.state import State
     from models.step import Step
@@ -30,6 +30,19 @@ LEADING = 5
 """The best so many: when they are others than before, that is news."""
 _MOST_PLACES = 1 << 22
 """(customer, category) places of one look-up: 16 MB, and more categories mean fewer customers at a time."""
+
+
+class Visits(NamedTuple):
+    """Baskets of k customers, each once."""
+
+    which: Integers
+    """(k,) indexes of their records."""
+    rows: Integers
+    """(k,) customers."""
+    days: Integers
+    """(k,) business days."""
+    trips: OpenTrips
+    """What the customers bought on open days, these baskets included."""
 
 
 class Recommended(NamedTuple):
@@ -82,7 +95,7 @@ def _answer(step: Step, records: Records, which: Integers, rows: Integers, days:
     customers["recommended_day"][rows] = np.where(trip, days, customers["recommended_day"][rows])
     if len(said):
         step.counts["recommendations"] += len(said)
-        recommendation_events.emit(step, records, which, rows, days, trips, found, said)
+        recommendation_events.emit(step, records, Visits(which, rows, days, trips), found, said)
 
 
 def recommend(state: State, rows: Integers, trips: OpenTrips) -> Recommended:
@@ -115,7 +128,7 @@ def recommend(state: State, rows: Integers, trips: OpenTrips) -> Recommended:
         none[:, -1] | (best_chance(state, own, categories) >= scores[:, -1]) | (places > 0)
     )
     if len(open_to_new):
-        _mix(state, Own(*(column[open_to_new] for column in own)), found, keys, open_to_new)
+        _mix(state, some_of(own, open_to_new), found, keys, open_to_new)
     return found
 
 
@@ -153,4 +166,3 @@ def _mix(state: State, own: Own, found: Recommended, keys: Integers, which: Inte
     for habits, added, empty in columns:
         mixed = np.take_along_axis(np.concatenate([habits[which], added], axis=1), order, axis=1)
         habits[which] = np.where(none, empty, mixed)
-

@@ -65,7 +65,6 @@ class CategoryClass(IntEnum):
     """Consumed, and never recommended."""
 
 
-
 class LedgerSettings(BaseModel):
     """The settings that outputs depend on, one value per service and log.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
+from models.assortment import assortment_of
 from models.calendar import calendar_of
 from models.clock import Clock
 from models.columns import (
@@ -22,7 +23,6 @@ from models.columns import (
     PRODUCT,
     ROW_VERSION,
 )
-from models.assortment import assortment_of
 from models.dictionary import Dictionary
 from models.pairs import Pairs
 from models.popularity import Popularity

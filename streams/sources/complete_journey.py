@@ -39,8 +39,8 @@ RULES: Final = (NO_QUANTITY, UNKNOWN_PRODUCT)
 """Why a line is left out; a line that breaks both rules counts under the first."""
 
 Level = Literal["category", "product_type"]
-"""What stands in `category`: one of 300 categories, or one of 2,400 types, written `CATEGORY | TYPE` because 655
-names of types occur in several categories."""
+"""What stands in `category`: one of 300 categories, or one of 2,400 types, written `CATEGORY | TYPE`
+because 655 names of types occur in several categories."""
 
 _BASKETS_AT_ONCE: Final = 2_000
 """Baskets encoded in one go, about 19,000 lines and 15 ms: enough to amortise, short enough to stream."""
@@ -142,9 +142,7 @@ class CompleteJourney:
             "retail_disc",
             "transaction_timestamp",
         )
-        self._products, self._categories, rows = _catalogue(
-            folder, level, _numbers(lines, "product_id")
-        )
+        self._products, self._categories, rows = _catalogue(folder, level, _numbers(lines, "product_id"))
         seconds = _array(lines["transaction_timestamp"].cast("timestamp[s]").cast("int64"))
         baskets = _numbers(lines, "basket_id")
         quantities = _numbers(lines, "quantity")
@@ -242,7 +240,9 @@ def _catalogue(
     folder: Path, level: Level, wanted: NDArray[np.int64]
 ) -> tuple[list[str], list[str], NDArray[np.int64]]:
     """Product ids and categories by row, and the row of each wanted product, -1 where it is unknown."""
-    table = _table(folder / "products.parquet", "product_id", "product_category", "product_type", "department")
+    table = _table(
+        folder / "products.parquet", "product_id", "product_category", "product_type", "department"
+    )
     table = table.sort_by("product_id")
     ids = _numbers(table, "product_id")
     places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
