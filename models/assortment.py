@@ -22,7 +22,7 @@ POPULAR = 48
 PARTNERS = 8
 """Categories offered beside one."""
 LEAST_LIFT = 1.2
-"""A partner is bought this many times as often beside a category as on any trip: what all buy goes with all."""
+"""A partner is so many times as frequent beside a category as on any trip: what all buy goes with all."""
 LEAST_TRIPS = 10.0
 """Decayed trips with a category before its pairs say something."""
 PARTNER_PSEUDO_TRIPS = 20.0

@@ -1,7 +1,7 @@
 """What each customer may be recommended: habits as if the open days were closed, and what is new to them.
 
-Every candidate's score estimates the share of the customer's next trips that will hold it: the decayed count of
-trips with it, and beside it what others do, counted as `PRIOR_TRIPS` trips (docs/models.md).
+Every candidate's score estimates the share of the customer's next trips that will hold it: the decayed count
+of trips with it, and beside it what others do, counted as `PRIOR_TRIPS` trips (docs/models.md).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def open_trips(state: State, rows: Integers) -> OpenTrips:
 
 
 def _net(state: State, rows: Integers, slot: int) -> tuple[Integers, Integers, Integers]:
-    """Owner, category and net quantity, above 0, of what was bought on a slot's day; lines lie by category."""
+    """Owner, category and net quantity, above 0, of what a slot's day bought; lines lie by category."""
     arena = state.open_lines[slot]
     open_then = np.flatnonzero(state.customers["open_day"][rows, slot] != NEVER)
     owners, positions = arena.positions(rows[open_then])
@@ -91,7 +91,7 @@ class Own(NamedTuple):
     cells: Integers
     """(k, w) position of the cell in its arena; -1 for a habit that begins on an open day."""
     keys: Integers
-    """(k, w) by score, then by hash of the name: the greater the better; `NO_KEY` where nothing is offered."""
+    """(k, w) by score, then by hash of the name, the greater the better; `NO_KEY` where none is offered."""
     scores: Reals
     """(k, w)."""
     weights: Reals

@@ -192,7 +192,7 @@ class Recommendation(_Event):
         min_length=1, max_length=10, description="The likeliest first, ten at most."
     )
     basis: Literal["history", "popular in your segment", "popular"] = Field(
-        description="What it rests on: the customer's own purchases, or, where there are none, those of others."
+        description="What it rests on: the customer's purchases, or, where there are none, those of others."
     )
     segment: Segment | None = Field(description="The customer's segment; null where there is none yet.")
     valid_until: AwareDatetime = Field(description="When it is stale, if no other has come; UTC.")

@@ -18,7 +18,7 @@ SLOTS = 256
 SHARD_SLOTS = 64
 """Slots whose counts one row of the changelog holds: 57 KB in the last; a small shop writes one."""
 MOST_TRIPS = 4_096
-"""Trips of which one boundary learns: half a million pairs. Of more, those first by a hash are a fair sample."""
+"""Trips of which one boundary learns: half a million pairs. Of more, a sample by hash is taken."""
 REPLACED_AT = 1.5
 """A category takes another's slot when it is this many times as popular: slots do not change hands daily."""
 _COUNT = struct.Struct("<H")

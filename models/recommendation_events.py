@@ -65,7 +65,7 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
     owners = said[owners]
     items = iter(_items(state, visits, found, owners, places))
     counts = (found.categories[said] > 0).sum(axis=1).tolist()
-    repeats: NDArray[np.bool_] = (~found.new[said] & (found.categories[said] > 0)).any(axis=1)
+    repeats = np.any(~found.new[said] & (found.categories[said] > 0), axis=1)
     segments = state.customers["segment"][rows].tolist()
     for record, row, day, count, known, segment in zip(
         which.tolist(), rows.tolist(), days.tolist(), counts, repeats.tolist(), segments, strict=True
@@ -222,7 +222,7 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
 
 
 def _usual_products(state: State, rows: Integers, owners: Integers, categories: Integers) -> list[str | None]:
-    """What each customer usually buys of a category, today's purchases included; None where that is unknown."""
+    """What each customer usually buys of a category, open days included; None where that is unknown."""
     if not len(owners):
         return []
     customers, customer_of = np.unique(owners, return_inverse=True)

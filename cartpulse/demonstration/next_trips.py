@@ -1,8 +1,8 @@
 """How often a trip holds something recommended before it, beside a list of what is popular with all.
 
 A *trip* is a business day on which a customer bought something that is consumed. What counts for it is the
-last recommendation before its day began; it hits when at least one of the ten was bought. Trips before the first
-recommendation are left out. The popular list is made anew for every day from all trips before it.
+last recommendation before its day began; it hits when at least one of the ten was bought. Trips before
+the first recommendation are left out. The popular list is made anew for every day from all trips before it.
 """
 
 from __future__ import annotations
