@@ -1,10 +1,10 @@
-"""How good are the recommendations? A replay of The Complete Journey through a ledger, every trip judged.
+"""How good are the recommendations? The Complete Journey through a ledger, every trip judged.
 
     python -m benchmarks.recommendations [--level category] [--first-week 31] [--last-week 40] [--households 1]
 
 The last recommendation before each trip is held against all that the trip bought, beside counts decayed .97
 per trip and the ten most popular (`tests/support/next_trip.py`). `--households 8` takes an eighth of them, by
-hash. Tune on weeks up to 40; later ones are for a final report. All trips take about a minute and a half a level.
+hash. Tune on weeks up to 40; later ones are for a final report. A level takes about a minute and a half.
 """
 
 from __future__ import annotations
