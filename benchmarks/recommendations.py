@@ -1,6 +1,7 @@
 """How good are the recommendations? The Complete Journey through a ledger, every trip judged.
 
-    python -m benchmarks.recommendations [--level category] [--first-week 31] [--last-week 40] [--households 1]
+    python -m benchmarks.recommendations [--level category] [--first-week 31] [--last-week 40]
+                                         [--households 1]
 
 The last recommendation before each trip is held against all that the trip bought, beside counts decayed .97
 per trip and the ten most popular (`tests/support/next_trip.py`). `--households 8` takes an eighth of them, by

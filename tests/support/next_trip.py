@@ -1,9 +1,9 @@
 """What a ledger recommends before each trip, held against the trip, beside counts decayed .97 per trip.
 
 A *trip* is a household's business day in New York on which something consumed was bought; all of that is the
-truth, and nothing is left out. The ledger's word is its last recommendation before the day. The counts decay at
-each of the household's trips; ties, and places that they leave empty, go to what was popular with all households
-so far: that makes them a stronger opponent than bare counts.
+truth, and nothing is left out. The ledger's word is its last recommendation before the day. The counts decay
+at each of the household's trips; ties, and places that they leave empty, go to what was popular with all
+households so far: that makes them a stronger opponent than bare counts.
 """
 
 from __future__ import annotations
