@@ -33,6 +33,8 @@ VALID_DAYS = 28
 SHOWN_TRIPS = 12
 """Trips that the evidence speaks of, of those that a cell remembers."""
 PROBABILITY_DAYS = 7
+_POPULAR = ("popular", "popular in your segment")
+"""The basis without a history: without a segment, and with one."""
 
 
 class _Habits(NamedTuple):
@@ -58,33 +60,41 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
         found: What was found for them.
         said: (m,) index of those to whom it is said.
     """
-    state = step.state
-    source = state.settings.event_source
+    state, times = step.state, records.occurred_at
+    if state.clock.wall:  # what nobody will be told need not be put into words
+        told = [not step.is_history(at) for at in times[visits.which[said]].tolist()]
+        step.counts["suppressed"] += len(said) - sum(told)
+        said = said[told]
+    source, boundary_text = state.settings.event_source, state.calendar.boundary_text
     which, rows, days = visits.which[said], visits.rows[said], visits.days[said]
-    owners, places = np.nonzero(found.categories[said] > 0)
-    owners = said[owners]
-    items = iter(_items(state, visits, found, owners, places))
-    counts = (found.categories[said] > 0).sum(axis=1).tolist()
-    repeats = np.any(~found.new[said] & (found.categories[said] > 0), axis=1)
-    segments = state.customers["segment"][rows].tolist()
-    for record, row, day, count, known, segment in zip(
-        which.tolist(), rows.tolist(), days.tolist(), counts, repeats.tolist(), segments, strict=True
+    something = found.categories[said] > 0
+    owners, places = np.nonzero(something)
+    items = _items(state, visits, found, said[owners], places)
+    repeats = np.any(~found.new[said] & something, axis=1)
+    ends = np.cumsum(something.sum(axis=1)).tolist()
+    first = 0
+    for record, row, day, end, known, segment, at in zip(
+        which.tolist(),
+        rows.tolist(),
+        days.tolist(),
+        ends,
+        repeats.tolist(),
+        state.customers["segment"][rows].tolist(),
+        times[which].tolist(),
+        strict=True,
     ):
-        customer, cause, at = state.ids[row], records.event_ids[record], int(records.occurred_at[record])
+        customer, cause = state.ids[row], records.event_ids[record]
         value = {
             "customer_id": customer.decode(),
-            "items": [next(items) for _ in range(count)],
-            "basis": "history"
-            if known
-            else "popular"
-            if segment == NO_SEGMENT
-            else "popular in your segment",
+            "items": items[first:end],
+            "basis": "history" if known else _POPULAR[segment != NO_SEGMENT],
             "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
-            "valid_until": state.calendar.boundary_text(day + VALID_DAYS),
+            "valid_until": boundary_text(day + VALID_DAYS),
             "cause": cause,
             "occurred_at": time_text(at),
             "model_version": MODEL_VERSION,
         }
+        first = end
         identity = event_id(RECOMMENDATION.type_, customer, "", cause, "")
         step.emit(output_of(RECOMMENDATION, customer, identity, value, occurred_at=at, source=source))
 
