@@ -166,28 +166,31 @@ class New(NamedTuple):
     """(m, 10) category number of what it is bought with; 0 where it is popular."""
 
 
-def best_chance(state: State, own: Own, favourites: Integers) -> Reals:
+def best_chance(state: State, own: Own, favourites: Integers, scores: Reals) -> Reals:
     """(k,) what no score of something new exceeds.
 
     Args:
         state: Of the partition.
         own: Habits of k customers.
         favourites: (k, 10) category numbers of their best; what goes with these may be offered.
+        scores: (k, 10) of these.
     """
     assortment = state.assortment
     popular = assortment.shares[own.groups, assortment.popular[own.groups, 0]]
-    partner = assortment.partner_shares[np.minimum(favourites, len(assortment.partners) - 1), 0].max(axis=1)
+    beside = assortment.partner_shares[np.minimum(favourites, len(assortment.partners) - 1), 0]
+    partner = (scores * beside + (1 - scores) * popular[:, None]).max(axis=1)
     chance: Reals = _score(np.maximum(popular, partner), own.weights)
     return chance
 
 
-def something_new(state: State, own: Own, favourites: Integers, least: Reals) -> New:
+def something_new(state: State, own: Own, favourites: Integers, chances: Reals, least: Reals) -> New:
     """What goes with the favourites of m customers, or is popular in their segment, and was never bought.
 
     Args:
         state: Of the partition.
         own: Habits of m customers.
         favourites: (m, 10) category numbers of their best.
+        chances: (m, 10) their scores: a partner is bought beside them as often as they are bought at all.
         least: (m,) lower scores are of no use.
     """
     assortment, count = state.assortment, len(own.weights)
@@ -209,15 +212,19 @@ def something_new(state: State, own: Own, favourites: Integers, least: Reals) ->
     bought = np.zeros((count, known), bool)
     bought[np.arange(count)[:, None], own.categories] = True
     bought[:, 0] = True
-    scores = _score(shares, own.weights[:, None])
+    popular = assortment.shares[own.groups[:, None], categories]
+    beside = np.concatenate(
+        [np.repeat(chances, PARTNERS, axis=1), np.ones((count, POPULAR), np.float32)], axis=1
+    )
+    scores = _score(beside * shares + (1 - beside) * popular, own.weights[:, None])
     useful = (scores >= least[:, None]) & ~bought[np.arange(count)[:, None], categories]
-    owners = np.nonzero(useful)[0]
+    owners, scores = np.nonzero(useful)[0], scores[useful]
     categories, shares, partners = categories[useful], shares[useful], partners[useful]
     hashes = state.category_names.hashes
-    order = np.lexsort((hashes[partners], -shares, owners * known + categories))
+    order = np.lexsort((hashes[partners], -scores, owners * known + categories))
     once = order[np.flatnonzero(np.diff(owners[order] * known + categories[order], prepend=-1))]
-    owners, categories, shares, partners = owners[once], categories[once], shares[once], partners[once]
-    scores = _score(shares, own.weights[owners])
+    owners, categories, scores = owners[once], categories[once], scores[once]
+    shares, partners = shares[once], partners[once]
     keys = _keys(state, categories, scores)
     place = rank_within(owners, -keys)
     kept = place < ITEMS

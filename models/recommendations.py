@@ -125,7 +125,7 @@ def recommend(state: State, rows: Integers, trips: OpenTrips) -> Recommended:
     )
     places = state.settings.recommendation_discoveries
     open_to_new = np.flatnonzero(
-        none[:, -1] | (best_chance(state, own, categories) >= scores[:, -1]) | (places > 0)
+        none[:, -1] | (best_chance(state, own, categories, scores) >= scores[:, -1]) | (places > 0)
     )
     if len(open_to_new):
         _mix(state, some_of(own, open_to_new), found, keys, open_to_new)
@@ -144,7 +144,7 @@ def _mix(state: State, own: Own, found: Recommended, keys: Integers, which: Inte
     """
     scores = found.scores[which, -1]
     least = np.where((scores > 0) & (state.settings.recommendation_discoveries == 0), scores, 0)
-    new = something_new(state, own, found.categories[which], least)
+    new = something_new(state, own, found.categories[which], found.scores[which], least)
     both = np.concatenate([keys[which], new.keys], axis=1)
     order = greatest(both, ITEMS)
     ahead = ((order >= ITEMS) & (np.take_along_axis(both, order, axis=1) != NO_KEY)).sum(axis=1)
