@@ -12,6 +12,7 @@ from cartpulse.demonstration import latency
 from cartpulse.demonstration.play import Play
 from cartpulse.demonstration.report import show
 from cartpulse.endings import FAILED, run
+from streams.sources.complete_journey import Level
 
 EXAMPLE = "Example: cartpulse demo --days 60 --json demo.json"
 
@@ -26,6 +27,9 @@ def demo(
     speed: Annotated[
         float | None, typer.Option(help="Days to replay in one second; at full speed if not given.", min=0.01)
     ] = None,
+    level: Annotated[
+        Level, typer.Option(help="What stands for a category: one of 300, or one of 2,400 types.")
+    ] = "category",
     partitions: Annotated[
         int, typer.Option(help="Partitions; one suits up to 50,000 customers.", min=1, max=64)
     ] = 1,
@@ -58,6 +62,7 @@ def demo(
         partitions=partitions,
         latency_seconds=latency_seconds,
         broker=broker,
+        level=level,
     )
     report, told = run(play.run())
     if json_file is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models import alerts, open_days, segment_changes
+from models import alerts, open_days, recommendations, segment_changes
 from models.changes import Refusal
 from models.columns import NO_EVENT
 from models.days import catch_up
@@ -59,14 +59,15 @@ def apply(step: Step, records: Records, indexes: list[int]) -> None:
     catch_up(step, touched)
     before = state.standing(touched)
     which = np.array(indexes, np.int64)
-    accepted = np.zeros(len(which), bool)
+    lines = open_days.consumed_lines(state, records, which)
     turn = rank_within(rows)
     for number in range(int(turn.max()) + 1):
         at = np.flatnonzero(turn == number)
-        accepted[at] = _apply_turn(step, records, which[at], rows[at])
+        new = at[_apply_turn(step, records, which[at], rows[at])]
+        open_days.add(state, lines, new, rows)
+        recommendations.answer(step, records, which[new], rows[new])
     if state.clock.begun:  # the first boundary counts those who came before it
         state.histograms.move(before, state.standing(touched))
-    open_days.add(step, records, which[accepted], rows[accepted])
 
 
 def _apply_turn(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
 from models import alerts, segment_changes
-from models.calendar import calendar_of
-from models.columns import NEVER
+from models.assortment import assortment_of
+from models.columns import NEVER, NO_SEGMENT
 from models.consumption import Statistic
 from models.habits import statistics_of
+from models.pairs import MOST_TRIPS
+from models.popularity import GROUPS
 from models.state import Sweep
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from models.settings import LedgerSettings
     from models.state import State
     from models.step import Step
@@ -40,10 +45,12 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     adopting = state.settings != wanted
     if adopting:
         step.keep_due()
-        state.settings, state.calendar, state.adopted_at = wanted, calendar_of(wanted), day
+        state.adopt(wanted)
+        state.adopted_at = day
         known = np.arange(len(state.ids))
         state.customers["due"][known] = alerts.next_due(state, known)
     state.clock = replace(state.clock, begun=day, fingerprint=state.settings.fingerprint)
+    state.assortment = assortment_of(state)
     if first or adopting:  # counted anew as recovery counts: from the new calendar's days
         state.rebuild_histograms()
     state.histograms.roll(state.calendar.start(day + 1))
@@ -81,9 +88,12 @@ def _learn(state: State) -> None:
     last = state.clock.begun
     since = state.calendar.start(state.learnt_until + 1) if state.learnt_until else 0
     rows = np.flatnonzero(state.customers["last_purchase"][: len(state.ids)] >= since)
-    _, positions = state.cells.positions(rows)
+    owners, positions = state.cells.positions(rows)
     days = state.cells.records["last_day"][positions]
-    cells = state.cells.records[positions[(days > state.learnt_until) & (days <= last)]]
+    ended = np.flatnonzero((days > state.learnt_until) & (days <= last))
+    cells = state.cells.records[positions[ended]]
+    passed = float(last - state.learnt_until) if state.learnt_until else 1.0
+    _learn_baskets(state, rows[owners[ended]], cells, passed)
     cells = cells[cells["purchases"] > 1]
     before = statistics_of(cells)
     before[:, Statistic.PURCHASES] -= 1
@@ -91,5 +101,33 @@ def _learn(state: State) -> None:
     before[:, Statistic.SUM_LOG] -= np.log(before[:, Statistic.LAST_INTERVAL])
     priors = copy.deepcopy(state.priors)
     priors.learn(cells["category"], before, cells["last_day"].astype(np.float64))
-    priors.adopt(float(last - state.learnt_until) if state.learnt_until else 1.0)
+    priors.adopt(passed)
     state.priors, state.learnt_until = priors, last
+
+
+def _learn_baskets(state: State, rows: NDArray[np.int64], cells: NDArray[Any], passed: float) -> None:
+    """Count what the trips of the last days held, and what they held together.
+
+    Args:
+        state: Its popularity and pairs are replaced.
+        rows: (k,) customers.
+        cells: (k,) their cells whose last trip was on these days.
+        passed: How many days these are.
+    """
+    trips, trip_of = np.unique(rows << 16 | cells["last_day"], return_inverse=True)
+    customers = trips >> 16
+    categories = cells["category"].astype(np.int64)
+    segments = state.customers["segment"][customers].astype(np.int64)
+    segments[segments == NO_SEGMENT] = GROUPS - 1
+    state.popularity = state.popularity.learnt(segments, trip_of, categories, days=passed)
+    popular = state.popularity.counts.sum(axis=0)
+    pairs = state.pairs.adopted(popular.astype(np.float64), state.category_names.hashes)
+    if len(trips) > MOST_TRIPS:
+        drawn = np.array([crc32(state.ids[row]) for row in customers.tolist()], np.int64)
+        names = [state.ids[row] for row in customers.tolist()]
+        order = sorted(range(len(trips)), key=lambda trip: (drawn[trip], names[trip], trips[trip] & 0xFFFF))
+        place = np.full(len(trips), -1)
+        place[order[:MOST_TRIPS]] = np.arange(MOST_TRIPS)
+        trip_of = place[trip_of]
+        trip_of, categories = trip_of[trip_of >= 0], categories[trip_of >= 0]
+    state.pairs = pairs.learnt(trip_of, categories, days=passed)

@@ -10,7 +10,7 @@ class Output(NamedTuple):
     """One event for an output topic; `headers` hold its CloudEvents attributes."""
 
     topic: str
-    """`replenishment-alerts`, `segment-changes`: the contract's name, before any prefix."""
+    """The contract's name, such as `segment-changes`, before any prefix."""
     key: bytes
     """The customer id, raw UTF-8."""
     value: bytes

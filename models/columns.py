@@ -15,10 +15,10 @@ NEWEST_FORMAT = 2
 RING = 32
 """Recent events remembered per customer to recognise duplicates: order inside a day is free up to so many."""
 MOST_CELLS = 64
-"""Categories kept per customer: 3.5 KB of a full row. Fewer would forget habits, more would pass 8 KB."""
+"""Categories kept per customer: 3.7 KB of a full row. Fewer would forget habits, more would pass 8 KB."""
 MOST_PRODUCTS = 100
 """Products kept per customer: 1.4 KB of a full row."""
-MOST_OPEN_LINES = 96
+MOST_OPEN_LINES = 86
 """(category, product) pairs of one customer's open day; 99.9 % of days in The Complete Journey hold fewer."""
 NO_EVENT = np.iinfo(np.int64).min
 """`ring_at` of an empty place of the ring: less than every instant."""
@@ -43,6 +43,8 @@ CUSTOMER = np.dtype(
         ("frequency", "<u4"),  # purchase days folded
         ("trips", "<u2"),  # folded days on which something was consumed
         ("segment", "i1"),  # reported segment, 0 is best
+        ("recommended_day", "<u2"),  # last day whose first purchase was answered with recommendations
+        ("recommended", "<u8"),  # sum of the name hashes of the five best of the newest, 0 for none
         ("open_day", "<u2", (2,)),  # the day in the slot of its parity, or NEVER
         ("open_purchase", "u1", (2,)),  # 1 when that day holds a purchase
         ("ring_at", "<i8", (RING,)),  # ms since 1970 UTC
@@ -63,6 +65,8 @@ CELL = np.dtype(
         ("ewma_log", "<f4"),
         ("decayed", "<f4", (4,)),  # purchase days, half-lives 14, 28, 56, 112 days, as of last_day
         ("quantity", "<f4"),  # units a purchase day, exponentially weighted
+        ("count", "<u2"),  # trips with the category, decayed per trip of the customer, 1/1,024
+        ("recent", "<u2"),  # the customer's last 16 trips, newest in bit 0: 1 where it was bought
         ("best_day", "<u2"),
         ("low_day", "<u2"),  # 80 % interval of the next purchase day
         ("high_day", "<u2"),

@@ -17,6 +17,8 @@ from models.events import (
     DEAD_LETTERS,
     EXPOSURES,
     PURCHASES,
+    RECOMMENDATION_TYPE,
+    RECOMMENDATIONS,
     REPLENISHMENT_ALERT_TYPE,
     REPLENISHMENT_ALERTS,
     SEGMENT_CHANGE_TYPE,
@@ -25,6 +27,7 @@ from models.events import (
     DeadLetterReplayed,
     Erasure,
     Purchase,
+    Recommendation,
     ReplenishmentAlert,
     SegmentChange,
     Signal,
@@ -79,6 +82,7 @@ _MESSAGES: Final = (
         REPLENISHMENT_ALERTS,
         REPLENISHMENT_ALERT_TYPE,
     ),
+    _Message("recommendation", Recommendation, "serialization", RECOMMENDATIONS, RECOMMENDATION_TYPE),
     _Message("segment-change", SegmentChange, "serialization", SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE),
     _Message("dead-letter", DeadLetter, "serialization", DEAD_LETTERS, DEAD_LETTER_TYPE),
     _Message(
@@ -92,6 +96,7 @@ _MESSAGES: Final = (
 _CHANNELS: Final[dict[str, tuple[Literal["receive", "send"], str]]] = {
     PURCHASES: ("receive", "Baskets in, and the records that the service writes for itself."),
     REPLENISHMENT_ALERTS: ("send", "Who is about to need what, and how it ended."),
+    RECOMMENDATIONS: ("send", "What a customer is likely to buy on the next trip, and why."),
     SEGMENT_CHANGES: ("send", "Who moved from one segment to another, and why."),
     EXPOSURES: (
         "send",
@@ -141,7 +146,8 @@ def _asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Cartpulse",
             "version": VERSION,
-            "description": "Purchases go in; replenishment alerts and segment changes come out. "
+            "description": "Purchases go in; replenishment alerts, recommendations and segment changes "
+            "come out. "
             "Topic names may carry a prefix; every topic has as many partitions as purchases, "
             "and the record's key is the customer id in UTF-8.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},

@@ -5,8 +5,12 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 UNTRACKED = 0
 """The number of every name that found no room: it is counted and not remembered."""
@@ -39,6 +43,9 @@ class Dictionary:
         self._bytes = 0
         self.hashes = np.zeros(1024, np.uint64)
         """(most names,) 64-bit BLAKE2b of each name: an order of names that no arrival order shapes."""
+        self.classes = np.zeros(1024, np.uint8)
+        """(most names,) what `classify` says of each name; 0 where nobody asked for classes."""
+        self._classify: Callable[[str], int] | None = None
 
     def __len__(self) -> int:
         return len(self._names) - 1
@@ -51,6 +58,17 @@ class Dictionary:
     def name(self, number: int) -> str:
         """The name of a number; empty for `UNTRACKED`."""
         return self._names[number]
+
+    def names(self, numbers: list[int]) -> list[str]:
+        """The name of each number."""
+        known = self._names
+        return [known[number] for number in numbers]
+
+    def classify(self, classify: Callable[[str], int]) -> None:
+        """Put every name, those to come too, into a class from 0 to 255, by its text alone."""
+        self._classify = classify
+        for number in range(1, len(self._names)):
+            self.classes[number] = classify(self._names[number])
 
     def numbers(self, names: list[str]) -> list[int]:
         """The number of each name; new names get one while there is room."""
@@ -126,7 +144,10 @@ class Dictionary:
         self._numbers[name] = number
         if number >= len(self.hashes):
             self.hashes = np.concatenate([self.hashes, np.zeros_like(self.hashes)])
+            self.classes = np.concatenate([self.classes, np.zeros_like(self.classes)])
         self.hashes[number] = int.from_bytes(blake2b(encoded, digest_size=8).digest(), "little")
+        if self._classify is not None:
+            self.classes[number] = self._classify(name)
 
     def _encode(self, shard: int) -> bytes:
         first = bisect_left(self._shard_of, shard, lo=1)

@@ -26,6 +26,8 @@ __all__ = [
     "DEAD_LETTER_TYPE",
     "EXPOSURES",
     "PURCHASES",
+    "RECOMMENDATIONS",
+    "RECOMMENDATION_TYPE",
     "REPLENISHMENT_ALERTS",
     "REPLENISHMENT_ALERT_TYPE",
     "SEGMENT_CHANGES",
@@ -35,12 +37,16 @@ __all__ = [
     "ContractError",
     "DeadLetter",
     "DeadLetterReplayed",
+    "DiscoverEvidence",
     "Erasure",
     "ErrorCode",
     "Item",
     "Purchase",
     "PurchaseHabit",
     "Reason",
+    "Recommendation",
+    "RecommendedItem",
+    "RepeatEvidence",
     "ReplenishmentAlert",
     "Scores",
     "Segment",
@@ -55,11 +61,13 @@ __all__ = [
 
 PURCHASES: Final = "purchases"
 REPLENISHMENT_ALERTS: Final = "replenishment-alerts"
+RECOMMENDATIONS: Final = "recommendations"
 SEGMENT_CHANGES: Final = "segment-changes"
 EXPOSURES: Final = "exposures"
 DEAD_LETTERS: Final = "dead-letters"
 
 REPLENISHMENT_ALERT_TYPE: Final = "io.cartpulse.replenishment-alert.v1"
+RECOMMENDATION_TYPE: Final = "io.cartpulse.recommendation.v1"
 SEGMENT_CHANGE_TYPE: Final = "io.cartpulse.segment-change.v1"
 DEAD_LETTER_TYPE: Final = "io.cartpulse.dead-letter.v1"
 DEAD_LETTER_REPLAYED_TYPE: Final = "io.cartpulse.dead-letter-replayed.v1"
@@ -133,6 +141,68 @@ class ReplenishmentAlert(_Event):
     valid_until: AwareDatetime = Field(description="When the alert's window closes; UTC.")
     evidence: AlertEvidence
     cause: str = Field(description="The event id or the boundary (boundary:YYYY-MM-DD) that made it happen.")
+    occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
+    model_version: str = Field(description="The models that decided.")
+
+
+class RepeatEvidence(_Event):
+    """What the recommendation of something bought before rests on."""
+
+    trips_with: int = Field(
+        ge=0, description="Of the customer's last `trips` trips, those with the category."
+    )
+    trips: int = Field(ge=0, description="Trips looked back on, 12 at most; a trip is a business day.")
+    last_purchase: date = Field(description="Business day of the last purchase of the category.")
+    probability_7_days: Probability = Field(
+        description="Chance of a purchase of the category within 7 days, by the customer's own intervals."
+    )
+
+
+class DiscoverEvidence(_Event):
+    """What the recommendation of something new to the customer rests on."""
+
+    bought_with: str | None = Field(
+        description="What the customer buys and this goes with; null where it is popular."
+    )
+    segment: str | None = Field(
+        description="Where it is popular; null where it is bought with another, or popular with all."
+    )
+    share: Probability = Field(
+        description="Share of trips that hold it: of those with `bought_with`, the segment's, or all."
+    )
+
+
+class RecommendedItem(_Event):
+    """One category that the customer may buy on the next trip."""
+
+    category: str = Field(description="What is recommended.")
+    kind: Literal["repeat", "discover"] = Field(
+        description="Whether the customer bought it before, or never did."
+    )
+    product_id: str | None = Field(
+        description="What the customer usually buys of the category; null where that is not known."
+    )
+    score: Probability = Field(description="Estimated share of the customer's next trips that hold it.")
+    reason: str = Field(description="A sentence for a person.")
+    evidence: RepeatEvidence | DiscoverEvidence = Field(description="The numbers of that sentence.")
+
+
+class Recommendation(_Event):
+    """What the customer is likely to buy on the next trip.
+
+    It is made anew at the first purchase of a business day, and when the five best change; the newest holds.
+    """
+
+    customer_id: str = Field(description="Whom it is for; the record's key in UTF-8.")
+    items: tuple[RecommendedItem, ...] = Field(
+        min_length=1, max_length=10, description="The likeliest first, ten at most."
+    )
+    basis: Literal["history", "popular in your segment", "popular"] = Field(
+        description="What it rests on: the customer's purchases, or, where there are none, those of others."
+    )
+    segment: Segment | None = Field(description="The customer's segment; null where there is none yet.")
+    valid_until: AwareDatetime = Field(description="When it is stale, if no other has come; UTC.")
+    cause: str = Field(description="The id of the purchase or return that made it happen.")
     occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
     model_version: str = Field(description="The models that decided.")
 
@@ -303,16 +373,23 @@ def dead_letter_id(topic: str, partition: int, offset: int) -> str:
 
 
 _alert_json = ReplenishmentAlert.__pydantic_serializer__.to_json
+_recommendation_json = Recommendation.__pydantic_serializer__.to_json
 _change_json = SegmentChange.__pydantic_serializer__.to_json
 
 
-def output(event: ReplenishmentAlert | SegmentChange, *, source: str = cloudevents.SOURCE) -> Output:
+def output(
+    event: ReplenishmentAlert | Recommendation | SegmentChange, *, source: str = cloudevents.SOURCE
+) -> Output:
     """The record of an event; `source` is its `ce_source`."""
     key = event.customer_id.encode()
     if isinstance(event, ReplenishmentAlert):
         topic, type_ = REPLENISHMENT_ALERTS, REPLENISHMENT_ALERT_TYPE
         identity = event_id(type_, key, event.category, event.cause, event.state)
         value = _alert_json(event, by_alias=True)
+    elif isinstance(event, Recommendation):
+        topic, type_ = RECOMMENDATIONS, RECOMMENDATION_TYPE
+        identity = event_id(type_, key, "", event.cause, "")
+        value = _recommendation_json(event, by_alias=True)
     else:
         topic, type_ = SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE
         identity = event_id(type_, key, "", event.cause, "")

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from models.state import State
 
 TRIP_DECAY = 0.97
-"""What a product's count keeps per trip of its customer without it (docs/models.md)."""
+"""What the count of a product or a category keeps per trip of its customer without it (docs/models.md)."""
+COUNT_SCALE = 1024
+"""Steps of one in a category's count: no count passes 1 / (1 - `TRIP_DECAY`) = 33.4, which fits 16 bits."""
+RECENT_TRIPS = 16
+"""Trips that `recent` remembers."""
 _COLUMNS = (
     ("purchases", Statistic.PURCHASES),
     ("first_day", Statistic.FIRST_DAY),
@@ -69,6 +73,9 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     held_owners, held = state.cells.gather(rows)
     held_keys = held_owners << 16 | held["category"]
     keys = owners << 16 | bought.categories
+    held = held.copy()
+    held["count"] = np.rint(held["count"] * TRIP_DECAY)
+    held["recent"] <<= 1
     by_key = np.argsort(held_keys)
     place, known = look_up(keys, held_keys[by_key])
     fresh = np.zeros(int((~known).sum()), CELL)
@@ -97,6 +104,8 @@ def _observed(cells: NDArray[Any], quantities: NDArray[np.int64], day: int) -> N
     for name, column in _COLUMNS:
         after[name] = matrix[:, column]
     after["decayed"] = matrix[:, _DECAYED]
+    after["count"] += COUNT_SCALE
+    after["recent"] |= 1
     return after
 
 

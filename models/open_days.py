@@ -9,40 +9,62 @@ import numpy as np
 from models.columns import MOST_OPEN_LINES, OPEN_LINE
 from models.dictionary import UNTRACKED
 from models.ranking import rank_within
+from models.settings import CategoryClass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.records import Records
     from models.state import State
-    from models.step import Step
 
 
-def add(step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-    """Add the consumed lines of baskets to their customers' open days; late baskets have none.
+class Added(NamedTuple):
+    """Consumed lines of baskets of open days."""
+
+    baskets: NDArray[np.int64]
+    """(m,) index of each line's basket among those asked about, ascending."""
+    slots: NDArray[np.int64]
+    """(m,) slot of its day."""
+    lines: NDArray[Any]
+    """(m,) open lines."""
+
+
+def consumed_lines(state: State, records: Records, which: NDArray[np.int64]) -> Added:
+    """The consumed lines of baskets, their names numbered in the order of the log; late baskets have none.
 
     Args:
-        step: The step being computed.
+        state: Its dictionaries take new names.
         records: A run of records.
-        which: (k,) indexes of applied records.
-        rows: (k,) rows of their customers.
+        which: (k,) indexes of records, ascending.
     """
-    state = step.state
-    days = state.calendar.days(records.occurred_at[which])
-    which, rows, days = _only(days > state.clock.begun, which, rows, days)
-    baskets, lines = lines_of(records, which)
+    slots = state.calendar.days(records.occurred_at[which])
+    places = np.flatnonzero(slots > state.clock.begun)
+    baskets, lines = lines_of(records, which[places])
     categories = consumed_categories(state, [records.categories[line] for line in lines.tolist()])
-    baskets, lines, categories = _only(categories != UNTRACKED, baskets, lines, categories)
-    if not len(lines):
-        return
+    baskets, lines, categories = _only(categories != UNTRACKED, places[baskets], lines, categories)
     added = np.zeros(len(lines), OPEN_LINE)
     added["category"] = categories
     added["product"] = state.product_names.numbers([records.products[line] for line in lines.tolist()])
     added["quantity"] = records.quantities[lines]
+    return Added(baskets, slots[baskets] & 1, added)
+
+
+def add(state: State, added: Added, places: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    """Add the lines of some baskets to their customers' open days.
+
+    Args:
+        state: Changed in place; its customers' open days are those of the baskets already.
+        added: Lines, as `consumed_lines` gives them.
+        places: (k,) which of its baskets to add.
+        rows: (n,) rows of the customers of all its baskets.
+    """
+    chosen = np.zeros(len(rows), bool)
+    chosen[places] = True
+    here = chosen[added.baskets]
     for slot in (0, 1):
-        here = (days & 1)[baskets] == slot
-        if here.any():
-            _merge(state, slot, rows[baskets[here]], added[here])
+        lines = np.flatnonzero(here & (added.slots == slot))
+        if len(lines):
+            _merge(state, slot, rows[added.baskets[lines]], added.lines[lines])
 
 
 def lines_of(records: Records, which: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -55,10 +77,8 @@ def lines_of(records: Records, which: NDArray[np.int64]) -> tuple[NDArray[np.int
 
 def consumed_categories(state: State, names: list[str]) -> NDArray[np.int64]:
     """The number of each category, `UNTRACKED` for those that nobody runs out of."""
-    excluded = state.settings.not_consumed_set
     numbers = np.array(state.category_names.numbers(names), np.int64)
-    if not excluded.isdisjoint(names):
-        numbers[[name in excluded for name in names]] = UNTRACKED
+    numbers[state.category_names.classes[numbers] == CategoryClass.NOT_CONSUMED] = UNTRACKED
     return numbers
 
 

@@ -15,6 +15,8 @@ from models import cloudevents
 from models.calendar import instant_of
 from models.changes import Output
 from models.events import (
+    RECOMMENDATION_TYPE,
+    RECOMMENDATIONS,
     REPLENISHMENT_ALERT_TYPE,
     REPLENISHMENT_ALERTS,
     SEGMENT_CHANGE_TYPE,
@@ -36,6 +38,7 @@ class Contract(NamedTuple):
 
 
 ALERT = Contract(REPLENISHMENT_ALERTS, REPLENISHMENT_ALERT_TYPE)
+RECOMMENDATION = Contract(RECOMMENDATIONS, RECOMMENDATION_TYPE)
 SEGMENT_CHANGE = Contract(SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE)
 
 

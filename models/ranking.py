@@ -57,3 +57,35 @@ def look_up(keys: NDArray[np.int64], among: NDArray[np.int64]) -> tuple[NDArray[
         return np.zeros(len(keys), np.int64), np.zeros(len(keys), bool)
     at = np.searchsorted(among, keys)
     return at, among[np.minimum(at, len(among) - 1)] == keys
+
+
+NO_KEY = -1
+"""The ranking key of what does not take part, below all others."""
+
+
+def ranking_keys(
+    scores: NDArray[np.float32], hashes: NDArray[np.uint64], taking_part: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Keys that order by score, then by half of a hash, the greater the better; `NO_KEY` for the rest.
+
+    Args:
+        scores: Not negative: the bits of such floats ascend as they do.
+        hashes: Of the names, broadcast to the scores.
+        taking_part: Which have a key.
+    """
+    bits = scores.view(np.int32).astype(np.int64) << 32
+    return np.where(taking_part, bits | (hashes >> np.uint64(32)).astype(np.int64), NO_KEY)
+
+
+def greatest(keys: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """(k, most) places of the greatest keys of each row, descending; fewer where a row has fewer places.
+
+    >>> greatest(np.array([[3, 9, 1], [7, 2, 8]]), 2).tolist()
+    [[1, 0], [2, 0]]
+    """
+    width = keys.shape[1]
+    if width > most:
+        chosen = np.argpartition(keys, width - most, axis=1)[:, width - most :]
+        order = np.argsort(-np.take_along_axis(keys, chosen, axis=1), axis=1, kind="stable")
+        return np.take_along_axis(chosen, order, axis=1)
+    return np.argsort(-keys, axis=1, kind="stable")

@@ -11,6 +11,7 @@ from models.columns import HEADER, NEWEST_FORMAT, ROW_VERSION
 CLOCK_KEY = b"\0clock"
 THRESHOLDS_KEY = b"\0thresholds"
 PRIORS_KEY = b"\0priors"
+POPULARITY_KEY = b"\0popularity"
 SETTINGS_KEY = b"\0settings"
 _CHECKSUM_BYTES = 4
 _RANK = struct.Struct("<qi")
@@ -121,6 +122,11 @@ def row_of_tombstone(rank: bytes) -> bytes:
     if len(rank) != _RANK.size:
         raise RowError(f"a tombstone's rank of {len(rank)} bytes is none")
     return erased_row(*_RANK.unpack(rank))
+
+
+def pairs_key(shard: int) -> bytes:
+    """The key of one shard of the pairs of categories bought together."""
+    return b"\0pairs:%05d" % shard
 
 
 def dictionary_key(kind: bytes, shard: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from enum import IntEnum
 from functools import cached_property
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -36,6 +37,32 @@ NOT_CONSUMED: tuple[str, ...] = (
     "TICKETS",
 )
 """Categories of The Complete Journey that nobody runs out of: coupons, deposits, fuel, services, supplies."""
+
+NOT_RECOMMENDED: tuple[str, ...] = (
+    "BOTTLE DEPOSITS",
+    "COUPON/MISC ITEMS",
+    "DEPOSITS",
+    "FUEL",
+    "GIFT CARDS",
+    "LOTTERY",
+    "PREPAID WIRELESS&ACCESSORIES",
+    "PROPANE",
+    "TICKETS",
+)
+"""Categories that nobody wants to be reminded of: what stands for money, deposits, fuel."""
+
+SUBCATEGORY = " | "
+"""Between a category and what it is divided into, as in `BREAD | RYE`."""
+
+
+class CategoryClass(IntEnum):
+    """What a category is left out of."""
+
+    EVERYWHERE = 0
+    NOT_CONSUMED = 1
+    """Counts for spend and segments alone."""
+    NOT_RECOMMENDED = 2
+    """Consumed, and never recommended."""
 
 
 class LedgerSettings(BaseModel):
@@ -75,6 +102,17 @@ class LedgerSettings(BaseModel):
     not_consumed: tuple[str, ...] = Field(
         NOT_CONSUMED,
         description="Categories that count for spend and segments, and never for consumption or alerts.",
+    )
+    not_recommended: tuple[str, ...] = Field(
+        NOT_RECOMMENDED,
+        description="Categories that are never recommended; nor are those that are not consumed.",
+    )
+    recommendation_discoveries: int = Field(
+        0,
+        ge=0,
+        le=5,
+        description="Least places of the ten kept for categories that the customer never bought, where some "
+        "are known; they go by their chances otherwise.",
     )
     alert_lead_days: int = Field(
         2, ge=0, le=14, description="Days before the best date on which an alert is raised."
@@ -130,7 +168,7 @@ class LedgerSettings(BaseModel):
             ) from error
         return name
 
-    @field_validator("not_consumed", "alert_quiet_categories")
+    @field_validator("not_consumed", "not_recommended", "alert_quiet_categories")
     @classmethod
     def _sorted_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(names)))
@@ -148,9 +186,21 @@ class LedgerSettings(BaseModel):
         return source_of(self.application)
 
     @cached_property
-    def not_consumed_set(self) -> frozenset[str]:
-        """`not_consumed`, for look-ups."""
-        return frozenset(self.not_consumed)
+    def _classes(self) -> dict[str, CategoryClass]:
+        return dict.fromkeys(self.not_recommended, CategoryClass.NOT_RECOMMENDED) | dict.fromkeys(
+            self.not_consumed, CategoryClass.NOT_CONSUMED
+        )
+
+    def class_of(self, category: str) -> CategoryClass:
+        """What a category is left out of; a name in a setting stands for its subcategories too.
+
+        >>> LedgerSettings(not_consumed=("FUEL",)).class_of("FUEL | DIESEL").name
+        'NOT_CONSUMED'
+        """
+        known = self._classes
+        if category in known:
+            return known[category]
+        return known.get(category.partition(SUBCATEGORY)[0], CategoryClass.EVERYWHERE)
 
     @cached_property
     def alert_quiet_set(self) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
+from models.assortment import assortment_of
 from models.calendar import calendar_of
 from models.clock import Clock
 from models.columns import (
@@ -23,6 +24,8 @@ from models.columns import (
     ROW_VERSION,
 )
 from models.dictionary import Dictionary
+from models.pairs import Pairs
+from models.popularity import Popularity
 from models.priors import Priors
 from models.row_formats import PLAIN, SHORT_RING, plain, shortened
 from models.rows import RowError, seal, unseal
@@ -63,11 +66,9 @@ class State:
     """
 
     def __init__(self, settings: LedgerSettings, partitions: int, row_format: int = PLAIN) -> None:
-        self.settings = settings
         self._row_format = row_format
         self.adopted_at = 0
         """The boundary (day) at which these settings came into force; 0 for the first."""
-        self.calendar = calendar_of(settings)
         self.rows: dict[bytes, int] = {}
         self.ids: list[bytes] = []
         self.customers: NDArray[Any] = reserved(RESERVED_CUSTOMERS, CUSTOMER)
@@ -76,15 +77,23 @@ class State:
         self.open_lines = (Arena(OPEN_LINE, MOST_OPEN_LINES), Arena(OPEN_LINE, MOST_OPEN_LINES))
         self.category_names = Dictionary(most_names=(1 << 16) - 1, most_bytes=MOST_CATEGORY_BYTES)
         self.product_names = Dictionary(most_names=(1 << 32) - 1, most_bytes=MOST_PRODUCT_BYTES)
+        self.adopt(settings)
         self.priors = Priors()
+        self.popularity, self.pairs = Popularity(), Pairs()
         self.learnt_until = 0
-        """Last day whose intervals the priors hold; 0 before the first."""
+        """Last day whose trips the priors, the popularity and the pairs hold; 0 before the first."""
+        self.assortment = assortment_of(self)
         self.histograms = Histograms(0)
         self.thresholds: tuple[Thresholds | None, ...] = ()
         self.sweep: Sweep | None = None
         self.clock = Clock(
             wall=settings.clock == "wall", partitions=partitions, fingerprint=settings.fingerprint
         )
+
+    def adopt(self, settings: LedgerSettings) -> None:
+        """Let settings be in force, and what follows from them alone."""
+        self.settings, self.calendar = settings, calendar_of(settings)
+        self.category_names.classify(settings.class_of)
 
     @property
     def arenas(self) -> tuple[Arena, ...]:

@@ -39,10 +39,10 @@ class Step:
         self._products = len(state.product_names)
         self._priors = state.priors
         self._learnt_until = state.learnt_until
+        self._popularity, self._pairs, self._assortment = state.popularity, state.pairs, state.assortment
         self._histograms = copy.deepcopy(state.histograms)
         self._thresholds = state.thresholds
         self._settings, self._adopted_at = state.settings, state.adopted_at
-        self._calendar = state.calendar
         self._clock = state.clock
         self._sweep = copy.copy(state.sweep)
         self._due: NDArray[np.int32] | None = None
@@ -123,5 +123,7 @@ class Step:
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
         state.adopted_at = self._adopted_at
         state.learnt_until = self._learnt_until
-        state.settings, state.calendar = self._settings, self._calendar
+        state.popularity, state.pairs, state.assortment = self._popularity, self._pairs, self._assortment
+        if state.settings is not self._settings:
+            state.adopt(self._settings)
         state.clock, state.sweep = self._clock, self._sweep

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models import alerts, boundaries
-from models.calendar import calendar_of
+from models.assortment import assortment_of
 from models.changes import Changes, Row
 from models.clock import Clock
+from models.pairs import Pairs
+from models.popularity import Popularity
 from models.priors import Priors
 from models.rows import (
     CLOCK_KEY,
+    POPULARITY_KEY,
     PRIORS_KEY,
     SETTINGS_KEY,
     THRESHOLDS_KEY,
@@ -23,6 +26,7 @@ from models.rows import (
     is_erased,
     own_payload,
     own_row,
+    pairs_key,
 )
 from models.segments import Thresholds
 from models.settings import LedgerSettings
@@ -56,7 +60,7 @@ def changes_of(step: Step, applied: int) -> Changes:
     if step.settings_adopted:
         rows.append(_settings_row(state))
     if step.boundary_begun:
-        rows += (_thresholds_row(state), _priors_row(state))
+        rows += _boundary_rows(state)
     state.clock = replace(state.clock, rows=_rows_stored(state))
     rows.append(Row(CLOCK_KEY, state.clock.encode()))
     return Changes(
@@ -75,7 +79,7 @@ def own_rows(state: State) -> dict[bytes, bytes]:
         return {}
     rows = [_settings_row(state), Row(CLOCK_KEY, state.clock.encode())]
     if state.clock.begun:
-        rows += (_thresholds_row(state), _priors_row(state))
+        rows += _boundary_rows(state)
     for kind, names in ((_CATEGORIES, state.category_names), (_PRODUCTS, state.product_names)):
         shards = names.shards_since(0)
         rows.extend(Row(dictionary_key(kind, shard), _own(held, at=len(held))) for shard, held in shards)
@@ -184,15 +188,16 @@ class Intake:
         state.customers["due"][before] = alerts.next_due(state, before)
         if clock.begun:
             state.rebuild_histograms()
+        state.assortment = assortment_of(state)
         state.sweep = boundaries.lay_out_sweep(state) if clock.sweeping else None
 
 
 def _rows_stored(state: State) -> int:
     """How many rows besides the clock row the changelog holds once this step's are there.
 
-    Settings come with the first step, thresholds and priors with every boundary.
+    Settings come with the first step, the others with every boundary.
     """
-    own = 1 + (2 if state.clock.begun else 0)
+    own = 1 + (3 + state.pairs.shards if state.clock.begun else 0)
     return len(state.ids) + own + state.category_names.shards + state.product_names.shards
 
 
@@ -216,8 +221,7 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
     """Take the partition's own rows besides the clock."""
     try:
         if SETTINGS_KEY in own:
-            state.settings = LedgerSettings.model_validate_json(own_payload(own[SETTINGS_KEY]))
-            state.calendar = calendar_of(state.settings)
+            state.adopt(LedgerSettings.model_validate_json(own_payload(own[SETTINGS_KEY])))
             state.adopted_at = header(own[SETTINGS_KEY]).boundary
         if THRESHOLDS_KEY in own:
             state.thresholds = _decode_thresholds(own_payload(own[THRESHOLDS_KEY]))
@@ -225,6 +229,12 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
             payload = own_payload(own[PRIORS_KEY])
             state.learnt_until = int.from_bytes(payload[:4], "little")
             state.priors = Priors.decode(payload[4:])
+        if POPULARITY_KEY in own:
+            state.popularity = Popularity.decode(own_payload(own[POPULARITY_KEY]))
+        shards: list[bytes] = []
+        while (key := pairs_key(len(shards))) in own:
+            shards.append(own_payload(own[key]))
+        state.pairs = Pairs.decode(shards)
         _load_dictionary(state.category_names, _CATEGORIES, own)
         _load_dictionary(state.product_names, _PRODUCTS, own)
     except RowError:
@@ -244,6 +254,17 @@ def _load_dictionary(names: Dictionary, kind: bytes, own: dict[bytes, bytes]) ->
 
 def _settings_row(state: State) -> Row:
     return Row(SETTINGS_KEY, _own(state.settings.model_dump_json().encode(), at=state.adopted_at))
+
+
+def _boundary_rows(state: State) -> list[Row]:
+    """What every boundary learns and freezes."""
+    rows = [_thresholds_row(state), _priors_row(state)]
+    rows.append(Row(POPULARITY_KEY, _own(state.popularity.encode(), at=state.clock.begun)))
+    rows += [
+        Row(pairs_key(shard), _own(counts, at=state.clock.begun))
+        for shard, counts in enumerate(state.pairs.encode())
+    ]
+    return rows
 
 
 def _thresholds_row(state: State) -> Row:

@@ -43,7 +43,7 @@ SAFE_COPIES: Final = 3
 """From so many copies on, a write must be in two before it is acknowledged: one broker may then be lost with
 all it held, and writes go on. With fewer copies, nothing could be written while one broker is away."""
 
-OUTPUTS: Final = ("replenishment-alerts", "segment-changes", "exposures")
+OUTPUTS: Final = ("replenishment-alerts", "recommendations", "segment-changes", "exposures")
 """Contract names of the output topics; `exposures` has all outputs of the customers held out."""
 
 CHECKED: Final = ("cleanup.policy", "max.message.bytes", TIMESTAMPS)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,14 +17,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cartpulse.demonstration import latency, state
 from cartpulse.demonstration.clocks import Standing, follow
 from cartpulse.demonstration.listener import Listener
+from cartpulse.demonstration.next_trips import Trips, judge_next_trips
 from cartpulse.demonstration.outcomes import PurchaseDays, judge, score
 from cartpulse.demonstration.report import Report
 from cartpulse.demonstration.stage import Stage
 from cartpulse.demonstration.stories import Story, stories
 from models.calendar import calendar_of
+from models.settings import CategoryClass
 from streams.clients import idempotence, producer_options
 from streams.errors import BrokerUnreachable
-from streams.sources.complete_journey import CompleteJourney
+from streams.sources.complete_journey import CompleteJourney, Level
 from streams.sources.replay import Replay
 from streams.sources.ticks import with_ticks
 
@@ -70,6 +73,7 @@ class Play:
         speed: Days a second; None for full speed.
         partitions: Of every topic.
         latency_seconds: Length of the latency pass; 0 leaves it out.
+        level: What stands in `category`.
         broker: A running broker, `host:port`; None starts a local one.
     """
 
@@ -80,6 +84,7 @@ class Play:
     partitions: int
     latency_seconds: float
     broker: str | None = None
+    level: Level = "category"
 
     async def run(self) -> tuple[Report, list[Story]]:
         """Play it; whatever happens, all that was started is ended.
@@ -89,7 +94,7 @@ class Play:
         """
         started = "a worker" if self.broker else "a local broker and a worker"
         self.console.print(f"Starting {started}, reading a year of purchases ...")
-        loading = asyncio.ensure_future(asyncio.to_thread(CompleteJourney, days=self.days))
+        loading = asyncio.ensure_future(asyncio.to_thread(CompleteJourney, level=self.level, days=self.days))
         async with Stage(partitions=self.partitions, broker=self.broker) as stage:
             source = await loading
             try:
@@ -185,6 +190,10 @@ class Play:
         ]
         hits = score(verdicts)
         states = received.states()
+        calendar = calendar_of(settings.ledger)
+        next_trips = judge_next_trips(
+            trips(source, settings), received.recommended, lambda day: calendar.start(day) / 1000
+        )
         dead = sum(received.dead_letters.values())
         report = Report(
             baskets=accounting.baskets,
@@ -201,6 +210,10 @@ class Play:
             baseline_hit_share=hits.rhythm_hit_share,
             baseline_updated_hit_share=hits.rhythm_updated_hit_share,
             alerts_judged=hits.cycles,
+            recommendations=received.recommendations,
+            recommendation_hit_share=next_trips.hit_share,
+            popular_hit_share=next_trips.popular_hit_share,
+            recommendations_judged=next_trips.trips,
             segment_changes=len(received.changes),
             dead_letters_by_reason=received.dead_letters,
             copies=received.copies,
@@ -227,6 +240,17 @@ def rate(looks: Sequence[tuple[float, int]]) -> float | None:
     if len(looks) < 2 or looks[-1][0] - looks[0][0] < 1:
         return None
     return (looks[-1][1] - looks[0][1]) / (looks[-1][0] - looks[0][0])
+
+
+def trips(source: CompleteJourney, settings: Settings) -> Trips:
+    """What customers bought of consumed categories, by business day."""
+    lines, ledger = source.lines(), settings.ledger
+    consumed = np.array([ledger.class_of(name) is not CategoryClass.NOT_CONSUMED for name in lines.names])
+    days = calendar_of(ledger).days(lines.instants)
+    kept = consumed[lines.categories]
+    columns = np.stack([days[kept], lines.households[kept], lines.categories[kept]], axis=1)
+    found = np.unique(columns, axis=0)
+    return Trips(found[:, 1], found[:, 2], found[:, 0], lines.names)
 
 
 def purchase_days(source: CompleteJourney, settings: Settings) -> PurchaseDays:

@@ -38,6 +38,29 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One recommended category."""
+
+    category: str
+
+
+class Recommended(msgspec.Struct, frozen=True, gc=False):
+    """What was recommended to a customer, as far as it is judged here: a year of them stays in memory."""
+
+    instant: float
+    """Event time, seconds since 1970 UTC."""
+    categories: tuple[str, ...]
+    """The likeliest first, each name held once in memory."""
+
+
+class Recommendation(msgspec.Struct, frozen=True, gc=False):
+    """An event of `recommendations`, as far as it is judged here."""
+
+    customer_id: str
+    items: tuple[Item, ...]
+    occurred_at: datetime
+
+
 class SegmentChange(msgspec.Struct, frozen=True):
     """An event of `segment-changes`, as far as it is told here."""
 
@@ -58,10 +81,13 @@ class Received:
     closed: dict[str, Alert] = field(default_factory=dict)
     """By alert id, the event that closed it."""
     changes: list[SegmentChange] = field(default_factory=list)
+    recommended: dict[str, list[Recommended]] = field(default_factory=dict)
+    """By customer, in the order of their arrival."""
     dead_letters: dict[str, int] = field(default_factory=dict)
     """By stage and error, such as `decode/json`."""
     copies: int = 0
     """Events that had arrived before."""
+    _names: dict[str, str] = field(default_factory=dict)
     _seen: set[bytes] = field(default_factory=set)
 
     def take(self, settings: Settings, record: Any) -> None:
@@ -77,12 +103,23 @@ class Received:
             self.dead_letters[kind] = self.dead_letters.get(kind, 0) + 1
         elif record.topic == settings.topic("segment-changes"):
             self.changes.append(_CHANGES.decode(record.value))
+        elif record.topic == settings.topic("recommendations"):
+            event = _RECOMMENDATIONS.decode(record.value)
+            categories = tuple(self._names.setdefault(item.category, item.category) for item in event.items)
+            self.recommended.setdefault(event.customer_id, []).append(
+                Recommended(event.occurred_at.timestamp(), categories)
+            )
         else:
             alert = _ALERTS.decode(record.value)
             if alert.state == "raised":
                 self.alerts.append(alert)
             else:
                 self.closed[alert.alert_id] = alert
+
+    @property
+    def recommendations(self) -> int:
+        """How many there were."""
+        return sum(map(len, self.recommended.values()))
 
     def states(self) -> dict[str, int]:
         """How many alerts were raised, and how many ended in which way."""
@@ -93,4 +130,5 @@ class Received:
 
 
 _ALERTS = msgspec.json.Decoder(Alert)
+_RECOMMENDATIONS = msgspec.json.Decoder(Recommendation)
 _CHANGES = msgspec.json.Decoder(SegmentChange)

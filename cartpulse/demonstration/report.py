@@ -43,6 +43,13 @@ class Report:
     """The median rhythm, where a date that has passed when the alert is raised moves to that day."""
     alerts_judged: int
     """Alerts whose outcome is known."""
+    recommendations: int
+    recommendation_hit_share: float | None
+    """Share of trips with at least one of the ten that were recommended last before the day."""
+    popular_hit_share: float | None
+    """The same for the ten most popular, on the same trips."""
+    recommendations_judged: int
+    """Trips."""
     segment_changes: int
     dead_letters_by_reason: dict[str, int]
     copies: int
@@ -84,7 +91,8 @@ def _headline(report: Report) -> str:
     return (
         f"{report.baskets:,} real baskets of {report.customers:,} customers in {report.days} days\n"
         f"went through Kafka in {report.seconds:,.0f} s. Out came\n"
-        f"{report.alerts:,} replenishment alerts and {report.segment_changes:,} segment changes."
+        f"{report.alerts:,} replenishment alerts, {report.recommendations:,} recommendations\n"
+        f"and {report.segment_changes:,} segment changes."
     )
 
 
@@ -113,6 +121,19 @@ def _results(report: Report) -> Table:
         )
         table.add_row(
             "  the customer's own median rhythm, on the same cycles", _share(report.baseline_hit_share)
+        )
+    table.add_row(
+        "alerts fulfilled, missed, withdrawn",
+        f"{report.alerts_fulfilled:,}, {report.alerts_missed:,}, {report.alerts_withdrawn:,}",
+    )
+    if report.recommendation_hit_share is not None:
+        table.add_row(
+            f"trips with one of the ten recommended, of {report.recommendations_judged:,}",
+            f"{report.recommendation_hit_share:.1%}",
+            style="bold",
+        )
+        table.add_row(
+            "  with one of the ten most popular, on the same trips", _share(report.popular_hit_share)
         )
     table.add_row("baskets a second", f"{report.baskets_per_second:,.0f}")
     if report.latency_ms_p50 is not None and report.latency_ms_p99 is not None:

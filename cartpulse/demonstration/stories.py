@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
-    from cartpulse.demonstration.received import Alert, Received, SegmentChange
+    from cartpulse.demonstration.received import Alert, Received, Recommended, SegmentChange
 
     History = list[tuple[Alert, Verdict]]
     """The alerts of one customer on one category whose outcome is known, in order."""
     Histories = dict[tuple[str, str], History]
 
 _SLOW_DAYS = 5
+SHOWN = 3
+"""Recommended categories that a story names."""
 _SETTLED = 0.5
 """Share of the time after which segments are settled: at first a few customers rank among themselves."""
 
@@ -52,11 +54,20 @@ def stories(
             histories[alert.customer_id, alert.category].append((alert, verdict))
     told: list[Story] = []
     if steady := _best(histories, Outcome.HIT, told, days_of):
-        told.append(_alert_story("a steady rhythm", steady, days_of))
+        told.append(
+            _alert_story("a steady rhythm", steady, days_of, "A reminder is enough, no offer needed.")
+        )
     if broken := _best(histories, Outcome.MISS, told, days_of):
-        told.append(_alert_story("a rhythm that broke", broken, days_of))
+        told.append(
+            _alert_story(
+                "a rhythm that broke",
+                broken,
+                days_of,
+                "Ask, or make an offer, before they are gone for good.",
+            )
+        )
     if climb := _climb(received.changes, {story.customer_id for story in told}):
-        told.append(_segment_story(climb))
+        told.append(_segment_story(climb, received.recommended.get(climb[0].customer_id, [])))
     return told
 
 
@@ -83,7 +94,9 @@ def _best(
     return histories[max(candidates)[2]] if candidates else None
 
 
-def _alert_story(title: str, history: History, days_of: Callable[[Alert], Sequence[int]]) -> Story:
+def _alert_story(
+    title: str, history: History, days_of: Callable[[Alert], Sequence[int]], advice: str
+) -> Story:
     alert, verdict = history[-1]
     days = days_of(alert)
     hits = sum(each.outcome is Outcome.HIT for _, each in history)
@@ -98,7 +111,7 @@ def _alert_story(title: str, history: History, days_of: Callable[[Alert], Sequen
         f"Customer {alert.customer_id} bought {alert.category} on {len(days)} days, "
         f"{_about(median_interval(days))}. {hits} of {len(history)} alerts hit. The last one, after the "
         f"purchase of {_written(alert.evidence.last_purchase)}, was raised on "
-        f"{_written(alert.occurred_at.date())} for {_written(alert.best_date)}, {ending}",
+        f"{_written(alert.occurred_at.date())} for {_written(alert.best_date)}, {ending} {advice}",
     )
 
 
@@ -126,15 +139,20 @@ def _rank(change: SegmentChange) -> int:
     return SEGMENTS.index(change.to_segment)
 
 
-def _segment_story(path: Sequence[SegmentChange]) -> Story:
+def _segment_story(path: Sequence[SegmentChange], recommended: Sequence[Recommended]) -> Story:
     first, last = path[0], path[-1]
     steps = ", ".join(f"{change.to_segment} on {_written(change.occurred_at.date())}" for change in path[1:])
     why = f" Why: {last.reasons[0].text}." if last.reasons else ""
+    advice = ""
+    if recommended:
+        *others, final = recommended[-1].categories[:SHOWN]
+        advice = " For a thank-you, what they will likely buy next: "
+        advice += f"{', '.join(others)} and {final}." if others else f"{final}."
     return Story(
         first.customer_id,
         "a customer won",
         f"Customer {first.customer_id} was in {first.to_segment} on {_written(first.occurred_at.date())}, "
-        f"then in {steps}.{why}",
+        f"then in {steps}.{why}{advice}",
     )
 
 

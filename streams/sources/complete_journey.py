@@ -12,7 +12,7 @@ import importlib.util
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from models.settings import SUBCATEGORY
 from streams.errors import CartpulseError
 from streams.sources.basket import Basket, Item
 from streams.sources.feed import Feed
@@ -37,6 +38,10 @@ NO_QUANTITY: Final = "quantity 0"
 UNKNOWN_PRODUCT: Final = "unknown product"
 RULES: Final = (NO_QUANTITY, UNKNOWN_PRODUCT)
 """Why a line is left out; a line that breaks both rules counts under the first."""
+
+Level = Literal["category", "product_type"]
+"""What stands in `category`: one of 300 categories, or one of 2,400 types, written `CATEGORY | TYPE`
+because 655 names of types occur in several categories."""
 
 _BASKETS_AT_ONCE: Final = 2_000
 """Baskets encoded in one go, about 19,000 lines and 15 ms: enough to amortise, short enough to stream."""
@@ -88,6 +93,7 @@ class CompleteJourney:
             ...
 
     Args:
+        level: Which name goes into `category`.
         days: How many days to take, counted by New York's calendar from 2017-01-01; None for all 365.
         folder: Where `transactions.parquet` and `products.parquet` lie; None finds the installed package.
 
@@ -96,7 +102,9 @@ class CompleteJourney:
         ValueError: `days` is less than 1.
     """
 
-    def __init__(self, *, days: int | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, *, level: Level = "category", days: int | None = None, folder: Path | None = None
+    ) -> None:
         if days is not None and days < 1:
             raise ValueError("days must be at least 1")
         folder = folder or package_folder()
@@ -111,7 +119,7 @@ class CompleteJourney:
             "retail_disc",
             "transaction_timestamp",
         )
-        self._products, self._categories, rows = _catalogue(folder, _numbers(lines, "product_id"))
+        self._products, self._categories, rows = _catalogue(folder, level, _numbers(lines, "product_id"))
         seconds = _array(lines["transaction_timestamp"].cast("timestamp[s]").cast("int64"))
         baskets = _numbers(lines, "basket_id")
         quantities = _numbers(lines, "quantity")
@@ -205,14 +213,21 @@ def package_folder() -> Path:
     return Path(found.origin).parent / "data"
 
 
-def _catalogue(folder: Path, wanted: NDArray[np.int64]) -> tuple[list[str], list[str], NDArray[np.int64]]:
+def _catalogue(
+    folder: Path, level: Level, wanted: NDArray[np.int64]
+) -> tuple[list[str], list[str], NDArray[np.int64]]:
     """Product ids and categories by row, and the row of each wanted product, -1 where it is unknown."""
-    table = _table(folder / "products.parquet", "product_id", "product_category", "department")
+    table = _table(
+        folder / "products.parquet", "product_id", "product_category", "product_type", "department"
+    )
     table = table.sort_by("product_id")
     ids = _numbers(table, "product_id")
     places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
     rows = np.where(ids[places] == wanted, places, -1)
-    categories = pc.coalesce(table["product_category"], table["department"]).to_pylist()
+    named = pc.coalesce(table["product_category"], table["department"])
+    if level == "product_type":
+        named = pc.coalesce(pc.binary_join_element_wise(named, table["product_type"], SUBCATEGORY), named)
+    categories = named.to_pylist()
     return [str(number) for number in ids.tolist()], categories, rows
 
 

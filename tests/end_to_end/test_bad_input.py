@@ -144,6 +144,7 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
         wanted = replay_of(log.good(0), settings, 0)
         contracts = {
             "replenishment-alerts": "replenishment-alert",
+            "recommendations": "recommendation",
             "segment-changes": "segment-change",
             "dead-letters": "dead-letter",
         }
@@ -170,6 +171,7 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
             await consumer.stop()
         assert counts["dead-letters"] == len(bad)
         assert counts["replenishment-alerts"] > 50
+        assert counts["recommendations"] > 1_000
         assert counts["segment-changes"] > 100
         assert counts["exposures"] > 20
         assert sum(counts.values()) == total

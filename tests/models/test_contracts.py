@@ -17,11 +17,13 @@ from models.decode import Decoder, Raw
 from models.events import (
     DEAD_LETTER_REPLAYED_TYPE,
     DEAD_LETTER_TYPE,
+    RECOMMENDATION_TYPE,
     REPLENISHMENT_ALERT_TYPE,
     SEGMENT_CHANGE_TYPE,
     DeadLetter,
     DeadLetterReplayed,
     Purchase,
+    Recommendation,
     ReplenishmentAlert,
     SegmentChange,
     alert_id,
@@ -35,6 +37,13 @@ ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "contracts"
 SAMPLES = ROOT / "tests" / "samples" / "v1"
 DECODER = Decoder(LedgerSettings.model_validate({}))
+
+
+MODELS: dict[str, type[ReplenishmentAlert | Recommendation | SegmentChange]] = {
+    "replenishment-alerts": ReplenishmentAlert,
+    "recommendations": Recommendation,
+    "segment-changes": SegmentChange,
+}
 
 
 @cache
@@ -70,7 +79,13 @@ def test_the_page_for_people_lists_every_error_code_and_every_type() -> None:
 
     rows = re.findall(r"^\| `([a-z-]+)` \| (?:is|has|lacks) ", page, flags=re.MULTILINE)
     assert rows == [code.value for code in ErrorCode]
-    types = (REPLENISHMENT_ALERT_TYPE, SEGMENT_CHANGE_TYPE, DEAD_LETTER_TYPE, DEAD_LETTER_REPLAYED_TYPE)
+    types = (
+        REPLENISHMENT_ALERT_TYPE,
+        RECOMMENDATION_TYPE,
+        SEGMENT_CHANGE_TYPE,
+        DEAD_LETTER_TYPE,
+        DEAD_LETTER_REPLAYED_TYPE,
+    )
     for type_ in types:
         assert f"| `{type_}` |" in page
 
@@ -131,6 +146,7 @@ def test_the_asyncapi_document_names_every_topic_and_what_it_is_read_or_written_
     assert actions == {
         "purchases": "receive",
         "replenishment-alerts": "send",
+        "recommendations": "send",
         "segment-changes": "send",
         "exposures": "send",
         "dead-letters": "send",
@@ -183,15 +199,16 @@ def test_a_signal_of_version_1_decodes_for_ever(name: str) -> None:
     validator("signal").validate(content)
 
 
-@pytest.mark.parametrize("name", [*names("replenishment-alert"), *names("segment-change")])
+@pytest.mark.parametrize(
+    "name", [*names("replenishment-alert"), *names("recommendation"), *names("segment-change")]
+)
 def test_an_output_of_version_1_decodes_for_ever_and_would_be_sent_alike(name: str) -> None:
     content = sample(name)
-    alert = content["topic"] == "replenishment-alerts"
-    model: type[ReplenishmentAlert | SegmentChange] = ReplenishmentAlert if alert else SegmentChange
+    model = MODELS[content["topic"]]
 
     record = output(model.model_validate_json(json.dumps(content["value"])))
 
-    validator("replenishment-alert" if alert else "segment-change").validate(content["value"])
+    validator(content["topic"].removesuffix("s")).validate(content["value"])
     sent = json.loads(record.value)
     assert {field: sent[field] for field in content["value"]} == content["value"]
     assert {field: value.decode() for field, value in record.headers} == content["headers"]

@@ -137,7 +137,7 @@ def test_products_beyond_the_bound_give_way_to_those_of_late() -> None:
 
 
 def test_the_order_of_the_day_s_lines_shapes_nothing() -> None:
-    lines = [(f"c{number % 70}", f"p{number}", 1_000) for number in range(90)]
+    lines = [(f"c{number % 70}", f"p{number}", 1_000) for number in range(80)]
     one, other = customer(), customer()
     for state in (one, other):  # names keep their numbers, lines their own order
         state.category_names.numbers([category for category, _, _ in lines])

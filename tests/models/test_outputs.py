@@ -13,13 +13,15 @@ from jsonschema import Draft202012Validator
 
 from models import outputs
 from models.events import (
+    RECOMMENDATIONS,
     REPLENISHMENT_ALERTS,
     SEGMENT_CHANGES,
+    Recommendation,
     ReplenishmentAlert,
     SegmentChange,
     output,
 )
-from models.outputs import ALERT, SEGMENT_CHANGE, output_of, time_text
+from models.outputs import ALERT, RECOMMENDATION, SEGMENT_CHANGE, output_of, time_text
 from models.settings import LedgerSettings
 from tests.models.test_ledger import a_log
 from tests.support.logs import basket, live, replay_of, tick
@@ -31,7 +33,8 @@ SETTINGS = LedgerSettings(
     segment_minimum_population=3, alert_minimum_probability=0.05, time_zone="America/New_York"
 )
 SCHEMAS = Path(__file__).parents[2] / "docs" / "contracts"
-MODELS: dict[str, type[ReplenishmentAlert | SegmentChange]] = {
+MODELS: dict[str, type[ReplenishmentAlert | Recommendation | SegmentChange]] = {
+    RECOMMENDATIONS: Recommendation,
     REPLENISHMENT_ALERTS: ReplenishmentAlert,
     SEGMENT_CHANGES: SegmentChange,
 }
@@ -91,7 +94,7 @@ def test_times_keep_their_milliseconds_and_name_utc() -> None:
     assert ".001" in time_text(1_488_711_600_001)
 
 
-@pytest.mark.parametrize("contract", [ALERT, SEGMENT_CHANGE])
+@pytest.mark.parametrize("contract", [ALERT, RECOMMENDATION, SEGMENT_CHANGE])
 def test_an_output_carries_what_identifies_it(contract: outputs.Contract) -> None:
     event = output_of(contract, b"900", "abc", {"a": 1}, occurred_at=1_488_711_600_000, source="/shop")
     headers = dict(event.headers)

@@ -49,4 +49,4 @@ def test_models_make_alerts_of_a_log_where_no_stream_library_can_be_imported() -
         [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert ran.stderr == ""
-    assert ran.stdout.split() == ["replenishment-alerts", "segment-changes"]
+    assert ran.stdout.split() == ["recommendations", "replenishment-alerts", "segment-changes"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from models.settings import LedgerSettings
+from models.settings import CategoryClass, LedgerSettings
 from streams.environment import load_settings
 from streams.errors import SettingsError
 from streams.settings import HIDDEN, Settings, variable
@@ -37,11 +37,12 @@ def test_ledger_settings_are_those_of_the_models() -> None:
 
 def test_a_changed_copy_has_what_follows_from_it() -> None:
     asked = LedgerSettings()
-    known = asked.fingerprint, asked.not_consumed_set
-    changed = asked.model_copy(update={"not_consumed": ("FUEL",)})
-    assert changed.not_consumed_set == {"FUEL"}
+    known = asked.fingerprint, asked.class_of("FUEL"), asked.alert_quiet_set
+    changed = asked.model_copy(update={"not_consumed": ("FUEL",), "alert_quiet_categories": ("FUEL",)})
+    assert changed.class_of("FUEL") is CategoryClass.NOT_CONSUMED
+    assert changed.alert_quiet_set == {"FUEL"}
     assert changed.fingerprint == LedgerSettings(not_consumed=("FUEL",)).fingerprint
-    assert (asked.fingerprint, asked.not_consumed_set) == known
+    assert (asked.fingerprint, asked.class_of("FUEL"), asked.alert_quiet_set) == known
 
 
 def test_the_connection_does_not_change_the_fingerprint() -> None:

@@ -54,6 +54,7 @@ def test_every_topic_has_as_many_partitions_as_purchases() -> None:
     assert {spec.name for spec in specs} == {
         "purchases",
         "replenishment-alerts",
+        "recommendations",
         "segment-changes",
         "exposures",
         "dead-letters",

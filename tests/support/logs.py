@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -129,8 +129,15 @@ class Replay:
         return [msgspec.json.decode(output.value) for output in self.outputs if output.topic == topic]
 
 
+class Taker(Protocol):
+    """Whoever keeps what comes out of a ledger."""
+
+    def take(self, changes: Changes) -> None:
+        """Keep one step's changes, or some of them."""
+
+
 def drive(
-    ledger: Ledger, records: Records, replay: Replay, *, sweep_limit: int = 600, finish: bool = False
+    ledger: Ledger, records: Records, replay: Taker, *, sweep_limit: int = 600, finish: bool = False
 ) -> None:
     """Advance a ledger over a run of records, sweeping when it asks for it and, to `finish`, at the end."""
     applied = 0

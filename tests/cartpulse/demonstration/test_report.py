@@ -27,6 +27,10 @@ REPORT = Report(
     baseline_hit_share=0.3,
     baseline_updated_hit_share=0.35,
     alerts_judged=900,
+    recommendations=88_123,
+    recommendation_hit_share=0.821,
+    popular_hit_share=0.732,
+    recommendations_judged=70_000,
     segment_changes=77,
     dead_letters_by_reason={},
     copies=0,
@@ -47,6 +51,11 @@ ASKED_FOR = {
     "alerts",
     "alert_hit_share",
     "baseline_hit_share",
+    "alerts_fulfilled",
+    "alerts_missed",
+    "alerts_withdrawn",
+    "recommendations",
+    "recommendation_hit_share",
     "segment_changes",
     "dead_letters",
     "left_out",
@@ -81,7 +90,20 @@ def test_the_account_adds_up() -> None:
 
 def test_the_screen_tells_counts_quality_speed_and_what_to_try() -> None:
     text = screen(REPORT)
-    for part in ("155,848", "2,469", "45.7%", "30.0%", "2,592", "10 ms", "Customer 1228", "cartpulse broker"):
+    for part in (
+        "155,848",
+        "2,469",
+        "45.7%",
+        "30.0%",
+        "88,123",
+        "82.1%",
+        "73.2%",
+        "500, 400, 10",
+        "2,592",
+        "10 ms",
+        "Customer 1228",
+        "cartpulse broker",
+    ):
         assert part in text
 
 

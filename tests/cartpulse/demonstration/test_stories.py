@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from cartpulse.demonstration.outcomes import Verdict, judge
-from cartpulse.demonstration.received import Alert, Evidence, Reason, Received, SegmentChange
+from cartpulse.demonstration.received import Alert, Evidence, Reason, Received, Recommended, SegmentChange
 from cartpulse.demonstration.stories import stories
 from models.calendar import date_of, day_number
 
@@ -63,7 +63,7 @@ def test_a_steady_rhythm_is_told_with_its_last_known_alert() -> None:
     assert text == (
         "Customer 1228 bought MILK on 52 days, about every 7 days. 49 of 49 alerts hit. The last one, after "
         "the purchase of 17 December, was raised on 22 December for 24 December, and bought on 24 December: "
-        "a hit."
+        "a hit. A reminder is enough, no offer needed."
     )
 
 
@@ -73,7 +73,8 @@ def test_a_rhythm_that_broke_is_told_of_another_customer() -> None:
     assert steady[:2] == ("1", "a steady rhythm")
     assert broken[:2] == ("2", "a rhythm that broke")
     assert "9 of 10 alerts hit" in broken[2]
-    assert broken[2].endswith("the data holds no later purchase: a miss.")
+    assert "the data holds no later purchase: a miss." in broken[2]
+    assert broken[2].endswith("Ask, or make an offer, before they are gone for good.")
 
 
 def test_slow_rhythms_are_told_before_daily_ones() -> None:
@@ -99,6 +100,19 @@ def test_the_longest_climb_is_told_once_segments_are_settled() -> None:
         "Customer 7 was in Hibernating on 20 July, then in Needs Attention on 30 July, Loyal Customers on "
         "9 August. Why: Bought on 9 days."
     )
+
+
+def test_a_customer_won_is_told_with_what_they_are_likely_to_buy_next() -> None:
+    received = Received(
+        changes=[
+            change("1", 0, "Hibernating"),
+            change("7", 200, "Hibernating"),
+            change("7", 210, "Champions"),
+        ],
+        recommended={"7": [Recommended(0.0, ("TEA",)), Recommended(1.0, ("MILK", "BREAD", "EGGS", "SALT"))]},
+    )
+    (story,) = stories(received, [], lambda _: [])
+    assert story.text.endswith("what they will likely buy next: MILK, BREAD and EGGS.")
 
 
 def test_where_nothing_came_out_nothing_is_told() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.proof.stage import Stage, Worker
 
-TOPICS = ("changelog", "dead-letters", "segment-changes")
+TOPICS = ("changelog", "dead-letters", "recommendations", "segment-changes")
 LEAST = "256"
 """Bytes: too few for any event or row. Marks that end transactions fit: without them a broker is stuck."""
 

@@ -1,0 +1,280 @@
+"""The events of recommendations: each item with its score, and the numbers that a person would ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.calendar import date_text
+from models.columns import NO_SEGMENT, OPEN_LINE
+from models.consumption import Statistic, observe, purchase_probability
+from models.dictionary import UNTRACKED
+from models.events import event_id
+from models.habits import RECENT_TRIPS, TRIP_DECAY, statistics_of
+from models.outputs import RECOMMENDATION, output_of, time_text
+from models.ranking import look_up
+from models.segments import SEGMENTS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.recommendations import Recommended, Visits
+    from models.records import Records
+    from models.state import State
+    from models.step import Step
+
+    Integers = NDArray[np.int64]
+
+MODEL_VERSION = "next-trip-1"
+"""Changes with every change of formula or constant that a recommendation depends on."""
+VALID_DAYS = 28
+"""Days after which a recommendation is stale, if no other has come."""
+SHOWN_TRIPS = 12
+"""Trips that the evidence speaks of, of those that a cell remembers."""
+PROBABILITY_DAYS = 7
+_POPULAR = ("popular", "popular in your segment")
+"""The basis without a history: without a segment, and with one."""
+
+
+class _Habits(NamedTuple):
+    """Of n recommended repeats."""
+
+    trips_with: list[int]
+    """Of the last `trips` trips, those with the category."""
+    trips: list[int]
+    last_day: list[int]
+    elapsed: list[int]
+    """Days since."""
+    chances: list[float]
+    """Of a purchase within 7 days."""
+
+
+def emit(step: Step, records: Records, visits: Visits, found: Recommended, said: Integers) -> None:
+    """Emit one event for each customer who is told something.
+
+    Args:
+        step: The step being computed.
+        records: A run of records.
+        visits: The baskets that made it happen, of k customers.
+        found: What was found for them.
+        said: (m,) index of those to whom it is said.
+    """
+    state, times = step.state, records.occurred_at
+    if state.clock.wall or state.clock.live_at is not None:  # what nobody will be told need not be put into words
+        told = [not state.clock.is_history(at) for at in times[visits.which[said]].tolist()]
+        step.counts["suppressed"] += len(said) - sum(told)
+        said = said[told]
+    source, boundary_text = state.settings.event_source, state.calendar.boundary_text
+    which, rows, days = visits.which[said], visits.rows[said], visits.days[said]
+    something = found.categories[said] > 0
+    owners, places = np.nonzero(something)
+    items = _items(state, visits, found, said[owners], places)
+    repeats = np.any(~found.new[said] & something, axis=1)
+    ends = np.cumsum(something.sum(axis=1)).tolist()
+    first = 0
+    for record, row, day, end, known, segment, at in zip(
+        which.tolist(),
+        rows.tolist(),
+        days.tolist(),
+        ends,
+        repeats.tolist(),
+        state.customers["segment"][rows].tolist(),
+        times[which].tolist(),
+        strict=True,
+    ):
+        customer, cause = state.ids[row], records.event_ids[record]
+        value = {
+            "customer_id": customer.decode(),
+            "items": items[first:end],
+            "basis": "history" if known else _POPULAR[segment != NO_SEGMENT],
+            "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
+            "valid_until": boundary_text(day + VALID_DAYS),
+            "cause": cause,
+            "occurred_at": time_text(at),
+            "model_version": MODEL_VERSION,
+        }
+        first = end
+        identity = event_id(RECOMMENDATION.type_, customer, "", cause, "")
+        step.emit(output_of(RECOMMENDATION, customer, identity, value, occurred_at=at, source=source))
+
+
+def _items(
+    state: State, visits: Visits, found: Recommended, owners: Integers, places: Integers
+) -> list[dict[str, object]]:
+    """The items of events: each of a customer (index into the visits) and a place."""
+    categories, new = found.categories[owners, places], found.new[owners, places]
+    scores = np.round(found.scores[owners, places].astype(np.float64), 4)
+    repeats, discoveries = np.flatnonzero(~new), np.flatnonzero(new)
+    which = owners[repeats], categories[repeats]
+    habits = _habits(state, visits, *which, found.cells[owners, places][repeats])
+    repeated = _repeats(
+        state.category_names.names(which[1].tolist()),
+        _usual_products(state, visits.rows, *which),
+        scores[repeats].tolist(),
+        habits,
+    )
+    if not len(discoveries):
+        return repeated
+    at = owners[discoveries], places[discoveries]
+    discovered = _discoveries(
+        state.category_names.names(categories[discoveries].tolist()),
+        scores[discoveries].tolist(),
+        np.round(found.shares[at].astype(np.float64), 4).tolist(),
+        state.category_names.names(found.partners[at].tolist()),
+        state.customers["segment"][visits.rows[at[0]]].tolist(),
+    )
+    items: list[dict[str, object]] = [{}] * len(new)
+    for kind, of_kind in ((repeats, repeated), (discoveries, discovered)):
+        for place, item in zip(kind.tolist(), of_kind, strict=True):
+            items[place] = item
+    return items
+
+
+def _repeats(
+    names: list[str], products: list[str | None], scores: list[float], habits: _Habits
+) -> list[dict[str, object]]:
+    agos = [_AGO[days] if days < len(_AGO) else _ago(days) for days in habits.elapsed]
+    return [
+        {
+            "category": name,
+            "kind": "repeat",
+            "product_id": product,
+            "score": score,
+            "reason": f"Bought on {trips_with} of your last {trips} trips, last {ago}",
+            "evidence": {
+                "trips_with": trips_with,
+                "trips": trips,
+                "last_purchase": date_text(last),
+                "probability_7_days": chance,
+            },
+        }
+        for name, product, score, trips_with, trips, last, chance, ago in zip(
+            names,
+            products,
+            scores,
+            habits.trips_with,
+            habits.trips,
+            habits.last_day,
+            habits.chances,
+            agos,
+            strict=True,
+        )
+    ]
+
+
+def _discoveries(
+    names: list[str], scores: list[float], shares: list[float], partners: list[str], segments: list[int]
+) -> list[dict[str, object]]:
+    items: list[dict[str, object]] = []
+    for name, score, share, partner, segment in zip(names, scores, shares, partners, segments, strict=True):
+        among = None if partner or segment == NO_SEGMENT else SEGMENTS[segment]
+        if partner:
+            why = f"Bought with {partner} by {share:.0%} of those who buy {partner}"
+        else:
+            why = f"Bought on {share:.0%} of " + ("all trips" if among is None else f"the trips of {among}")
+        items.append(
+            {
+                "category": name,
+                "kind": "discover",
+                "product_id": None,
+                "score": score,
+                "reason": why,
+                "evidence": {"bought_with": partner or None, "segment": among, "share": share},
+            }
+        )
+    return items
+
+
+def _ago(days: int) -> str:
+    if days == 0:
+        return "today"
+    return "yesterday" if days == 1 else f"{days} days ago"
+
+
+_AGO = [_ago(days) for days in range(100)]
+"""Said for every item."""
+
+
+def _habits(state: State, visits: Visits, owners: Integers, categories: Integers, cells: Integers) -> _Habits:
+    """What is known of habits, as if the open days were closed."""
+    rows, trips, known = visits.rows, visits.trips, cells >= 0
+    statistics = np.zeros((len(cells), len(Statistic)), np.float32)
+    records = state.cells.records[cells[known]]
+    statistics[known] = statistics_of(records)
+    recent = np.zeros(len(cells), np.int64)
+    recent[known] = records["recent"]
+    recent <<= trips.added[owners]
+    open_days = state.customers["open_day"][rows].astype(np.int64)
+    wanted = owners << 16 | categories
+    for later in (False, True):
+        for slot in (0, 1):
+            place, bought = look_up(wanted, trips.owners[slot] << 16 | trips.categories[slot])
+            now = np.flatnonzero(bought & (trips.later[owners, 1 - slot] == later))
+            if not len(now):
+                continue
+            quantities = trips.quantities[slot][place[now]] / 1000.0
+            statistics[now] = observe(statistics[now], open_days[owners[now], slot], quantities)
+            recent[now] |= np.where(trips.later[owners[now], slot], 2, 1)
+    last = statistics[:, Statistic.LAST_DAY].astype(np.int64)
+    elapsed = trips.today[owners] - last
+    prior = state.priors.of(categories)
+    chances = purchase_probability(statistics, prior, elapsed, PROBABILITY_DAYS)
+    folded = state.customers["trips"][rows][owners] + trips.added[owners]
+    shown = np.minimum(folded, SHOWN_TRIPS)
+    return _Habits(
+        np.bitwise_count(recent & ((1 << shown) - 1) & ((1 << RECENT_TRIPS) - 1)).tolist(),
+        shown.tolist(),
+        last.tolist(),
+        elapsed.tolist(),
+        np.round(chances, 4).tolist(),
+    )
+
+
+def _usual_products(state: State, rows: Integers, owners: Integers, categories: Integers) -> list[str | None]:
+    """What each customer usually buys of a category, open days included; None where that is unknown."""
+    if not len(owners):
+        return []
+    customers, customer_of = np.unique(owners, return_inverse=True)
+    known = len(state.category_names) + 1
+    item_of = np.full(len(customers) * known, -1, np.int32)
+    item_of[customer_of * known + categories] = np.arange(len(owners))
+    chosen = rows[customers]
+    holders, positions = state.products.positions(chosen)
+    held = state.products.records
+    items = item_of[holders * known + held["category"][positions]]
+    kept = np.flatnonzero(items >= 0)
+    items, positions, holders = items[kept], positions[kept], holders[kept]
+    elapsed = state.customers["trips"][chosen][holders].astype(np.float64) - held["trip"][positions]
+    products, counts = held["product"][positions], held["count"][positions] * TRIP_DECAY**elapsed
+    for arena in state.open_lines:
+        lines_of, lines = _lines(arena.gather(chosen), item_of, known)
+        items = np.concatenate([items, lines_of])
+        products = np.concatenate([products, lines["product"]])
+        counts = np.concatenate([counts, np.ones(len(lines))])
+    order = np.argsort(items.astype(np.int64) << 32 | products, kind="stable")
+    items, products, counts = items[order], products[order], counts[order]
+    first = np.flatnonzero(
+        np.r_[True, (items[1:] != items[:-1]) | (products[1:] != products[:-1])][: len(items)]
+    )
+    if not len(first):
+        return [None] * len(owners)
+    items, products, counts = items[first], products[first], np.add.reduceat(counts, first)
+    best = np.lexsort((state.product_names.hashes[products], -counts, items))
+    best = best[np.flatnonzero(np.diff(items[best], prepend=-1))]
+    usual: list[str | None] = [None] * len(owners)
+    for item, product in zip(items[best].tolist(), products[best].tolist(), strict=True):
+        usual[item] = state.product_names.name(product)
+    return usual
+
+
+def _lines(
+    gathered: tuple[Integers, NDArray[Any]], item_of: NDArray[np.int32], known: int
+) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """Item and line of what was bought of a wanted category on an open day, its product known."""
+    owners, lines = gathered
+    if not len(lines):
+        return np.zeros(0, np.int32), np.zeros(0, OPEN_LINE)
+    items = item_of[owners * known + lines["category"]]
+    kept = (items >= 0) & (lines["quantity"] > 0) & (lines["product"] != UNTRACKED)
+    return items[kept], lines[kept]

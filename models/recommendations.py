@@ -1,0 +1,168 @@
+"""Recommendations: what a customer is likely to buy on the next trip, at each trip's first purchase.
+
+What was bought before and what is new compete by one score (`models.candidates`). They are made anew when a
+purchase or return of a day that is open is applied, as if that day were closed; they are emitted at the
+first purchase of a business day, and when the five best are others than before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from models import recommendation_events
+from models.candidates import ITEMS, best_chance, open_trips, own_habits, some_of, something_new
+from models.ranking import NO_KEY, greatest
+from models.records import Kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.candidates import OpenTrips, Own
+    from models.records import Records
+    from models.state import State
+    from models.step import Step
+
+    Integers = NDArray[np.int64]
+
+LEADING = 5
+"""The best so many: when they are others than before, that is news."""
+_MOST_PLACES = 1 << 22
+"""(customer, category) places of one look-up: 16 MB, and more categories mean fewer customers at a time."""
+
+
+class Visits(NamedTuple):
+    """Baskets of k customers, each once."""
+
+    which: Integers
+    """(k,) indexes of their records."""
+    rows: Integers
+    """(k,) customers."""
+    days: Integers
+    """(k,) business days."""
+    trips: OpenTrips
+    """What the customers bought on open days, these baskets included."""
+
+
+class Recommended(NamedTuple):
+    """Ten places for each of k customers, best first."""
+
+    categories: Integers
+    """(k, 10) category numbers; 0 where there is nothing to recommend."""
+    scores: NDArray[np.float32]
+    """(k, 10) estimated share of next trips that hold it."""
+    cells: Integers
+    """(k, 10) position of the cell; -1 where there is none yet."""
+    new: NDArray[np.bool_]
+    """(k, 10) whether the customer never bought it."""
+    shares: NDArray[np.float32]
+    """(k, 10) for new ones: share of trips of the segment, or of the partner's buyers, that hold it."""
+    partners: Integers
+    """(k, 10) for new ones: number of the category that it is bought with; 0 where it is popular."""
+
+
+def answer(step: Step, records: Records, which: Integers, rows: Integers) -> None:
+    """Recommend something to customers whose baskets were just applied, where there is something to say.
+
+    Args:
+        step: The step being computed; open days and segments hold the baskets already.
+        records: A run of records.
+        which: (k,) indexes of applied records.
+        rows: (k,) rows of their customers, each once.
+    """
+    state = step.state
+    days = state.calendar.days(records.occurred_at[which])
+    current = days > state.clock.begun
+    which, rows, days = which[current], rows[current], days[current]
+    most = max(_MOST_PLACES // (len(state.category_names) + 1), 1)
+    for first in range(0, len(rows), most):
+        part = slice(first, first + most)
+        _answer(step, records, which[part], rows[part], days[part])
+
+
+def _answer(step: Step, records: Records, which: Integers, rows: Integers, days: Integers) -> None:
+    state = step.state
+    trips = open_trips(state, rows)
+    found = recommend(state, rows, trips)
+    leading = found.categories[:, :LEADING]
+    hashes = np.where(leading > 0, state.category_names.hashes[leading], np.uint64(0)).sum(axis=1)
+    purchase = records.kinds[which] == Kind.PURCHASE
+    customers = state.customers
+    trip = purchase & (days > customers["recommended_day"][rows])
+    said = np.flatnonzero((found.categories[:, 0] > 0) & (trip | (hashes != customers["recommended"][rows])))
+    customers["recommended"][rows] = hashes
+    customers["recommended_day"][rows] = np.where(trip, days, customers["recommended_day"][rows])
+    if len(said):
+        step.counts["recommendations"] += len(said)
+        recommendation_events.emit(step, records, Visits(which, rows, days, trips), found, said)
+
+
+def recommend(state: State, rows: Integers, trips: OpenTrips) -> Recommended:
+    """The best for each customer, as if the open days were closed.
+
+    Args:
+        state: Of the partition.
+        rows: (k,) customers.
+        trips: What they bought on open days.
+    """
+    own = own_habits(state, rows, trips)
+    best = greatest(own.keys, ITEMS)
+    padded = ITEMS - best.shape[1]
+    keys, categories, scores, cells = (
+        np.pad(np.take_along_axis(column, best, axis=1), ((0, 0), (0, padded)), constant_values=empty)
+        for column, empty in ((own.keys, NO_KEY), (own.categories, 0), (own.scores, 0), (own.cells, -1))
+    )
+    none = keys == NO_KEY
+    categories[none], scores[none], cells[none] = 0, 0, -1
+    found = Recommended(
+        categories,
+        scores,
+        cells,
+        np.zeros(categories.shape, bool),
+        np.zeros(categories.shape, np.float32),
+        np.zeros(categories.shape, np.int64),
+    )
+    places = state.settings.recommendation_discoveries
+    open_to_new = np.flatnonzero(
+        none[:, -1] | (best_chance(state, own, categories, scores) >= scores[:, -1]) | (places > 0)
+    )
+    if len(open_to_new):
+        _mix(state, some_of(own, open_to_new), found, keys, open_to_new)
+    return found
+
+
+def _mix(state: State, own: Own, found: Recommended, keys: Integers, which: Integers) -> None:
+    """Let what is new compete with the habits of some customers.
+
+    Args:
+        state: Of the partition.
+        own: (m, ..) habits of these customers.
+        found: (k, 10) the best habits of all; changed in place.
+        keys: (k, 10) their keys.
+        which: (m,) indexes of these customers.
+    """
+    scores = found.scores[which, -1]
+    least = np.where((scores > 0) & (state.settings.recommendation_discoveries == 0), scores, 0)
+    new = something_new(state, own, found.categories[which], found.scores[which], least)
+    both = np.concatenate([keys[which], new.keys], axis=1)
+    order = greatest(both, ITEMS)
+    ahead = ((order >= ITEMS) & (np.take_along_axis(both, order, axis=1) != NO_KEY)).sum(axis=1)
+    kept = np.minimum(state.settings.recommendation_discoveries, (new.keys != NO_KEY).sum(axis=1))
+    kept = np.maximum(ahead, kept)[:, None]
+    place = np.arange(ITEMS)
+    both[:, :ITEMS] = np.where(place < ITEMS - kept, both[:, :ITEMS], NO_KEY)
+    both[:, ITEMS:] = np.where(place < kept, both[:, ITEMS:], NO_KEY)
+    order = greatest(both, ITEMS)
+    none = np.take_along_axis(both, order, axis=1) == NO_KEY
+    columns = (
+        (found.categories, new.categories, 0),
+        (found.scores, new.scores, 0),
+        (found.cells, np.full(order.shape, -1), -1),
+        (found.new, np.ones(order.shape, bool), False),
+        (found.shares, new.shares, 0),
+        (found.partners, new.partners, 0),
+    )
+    for habits, added, empty in columns:
+        mixed = np.take_along_axis(np.concatenate([habits[which], added], axis=1), order, axis=1)
+        habits[which] = np.where(none, empty, mixed)
