@@ -9,7 +9,7 @@ import numpy as np
 from models.calendar import boundary_cause, date_text
 from models.events import alert_id, event_id
 from models.habits import TRIP_DECAY
-from models.outputs import ALERT, output_of, time_text
+from models.outputs import ALERT, as_json, encoded_output, quoted, time_text
 from models.ranking import look_up, rank_within
 
 if TYPE_CHECKING:
@@ -64,35 +64,24 @@ def emit(
         customer, name, cause = state.ids[row], state.category_names.name(category), causes[at]
         raised_id = alert_id(customer, name, boundary_cause(raised))
         identity = raised_id if how == "raised" else event_id(ALERT.type_, customer, name, cause, how)
-        value = {
-            "alert_id": raised_id,
-            "customer_id": customer.decode(),
-            "category": name,
-            "state": how,
-            "products": products[at],
-            "best_date": date_text(best),
-            "interval_low": date_text(low),
-            "interval_high": date_text(high),
-            "probability_7_days": soon[at],
-            "hit_probability": hit[at],
-            "valid_until": state.calendar.boundary_text(best + grace),
-            "evidence": {
-                "purchases_seen": purchases,
-                "typical_interval_days": typical[at],
-                "last_purchase": date_text(last),
-                "usual_quantity": quantities[at],
-            },
-            "cause": cause,
-            "occurred_at": time_text(times[at]),
-            "model_version": MODEL_VERSION,
-        }
-        step.emit(output_of(ALERT, customer, identity, value, occurred_at=times[at], source=source))
+        value = (
+            f'{{"alert_id":"{raised_id}","customer_id":{as_json(customer.decode())},"category":{quoted(name)},'
+            f'"state":"{how}","products":[{",".join(products[at])}],"best_date":"{date_text(best)}",'
+            f'"interval_low":"{date_text(low)}","interval_high":"{date_text(high)}",'
+            f'"probability_7_days":{as_json(soon[at])},"hit_probability":{as_json(hit[at])},'
+            f'"valid_until":"{state.calendar.boundary_text(best + grace)}",'
+            f'"evidence":{{"purchases_seen":{purchases},"typical_interval_days":{as_json(typical[at])},'
+            f'"last_purchase":"{date_text(last)}","usual_quantity":{as_json(quantities[at])}}},'
+            f'"cause":{as_json(cause)},"occurred_at":"{time_text(times[at])}",'
+            f'"model_version":"{MODEL_VERSION}"}}'
+        )
+        step.emit(
+            encoded_output(ALERT, customer, identity, value.encode(), occurred_at=times[at], source=source)
+        )
 
 
-def _usual_products(
-    state: State, rows: NDArray[np.int64], categories: NDArray[np.uint16]
-) -> list[list[dict[str, object]]]:
-    """What each customer usually buys of a category, most bought first."""
+def _usual_products(state: State, rows: NDArray[np.int64], categories: NDArray[np.uint16]) -> list[list[str]]:
+    """What each customer usually buys of a category, most bought first, as JSON."""
     customers, customer_of = np.unique(rows, return_inverse=True)
     wanted = customer_of << 16 | categories
     order = np.argsort(wanted)
@@ -105,7 +94,7 @@ def _usual_products(
     place = rank_within(owners, -count, state.product_names.hashes[held["product"]])
     shown = np.flatnonzero(place < SHOWN_PRODUCTS)
     shown = shown[np.lexsort((place[shown], owners[shown]))]
-    habits: list[list[dict[str, object]]] = [[] for _ in range(len(rows))]
+    habits: list[list[str]] = [[] for _ in range(len(rows))]
     for owner, product, trips_with, last in zip(
         owners[shown].tolist(),
         held["product"][shown].tolist(),
@@ -113,6 +102,8 @@ def _usual_products(
         held["last_day"][shown].tolist(),
         strict=True,
     ):
-        name = state.product_names.name(product)
-        habits[owner].append({"product_id": name, "trips": trips_with, "last_bought": date_text(last)})
+        name = quoted(state.product_names.name(product))
+        habits[owner].append(
+            f'{{"product_id":{name},"trips":{trips_with!r},"last_bought":"{date_text(last)}"}}'
+        )
     return habits

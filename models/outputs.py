@@ -71,9 +71,29 @@ def output_of(
         occurred_at: Its event time, ms since 1970 UTC.
         source: The service's `ce_source`.
     """
+    return encoded_output(
+        contract, customer, identity, _encode(value), occurred_at=occurred_at, source=source
+    )
+
+
+def encoded_output(
+    contract: Contract, customer: bytes, identity: str, value: bytes, *, occurred_at: int, source: str
+) -> Output:
+    """The same of a value that is JSON already."""
     headers = (
         *cloudevents.shared(contract.type_, source, cloudevents.JSON),
         ("ce_id", identity.encode()),
         ("ce_time", time_text(occurred_at).encode()),
     )
-    return Output(contract.topic, customer, _encode(value), headers, occurred_at)
+    return Output(contract.topic, customer, value, headers, occurred_at)
+
+
+def as_json(value: str | float | None) -> str:
+    """A text or number as JSON has it, for events that are put together from pieces."""
+    return _encode(value).decode()
+
+
+@lru_cache(maxsize=1 << 16)
+def quoted(text: str) -> str:
+    """The same of a category or product, which come again and again."""
+    return as_json(text)

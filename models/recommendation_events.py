@@ -12,7 +12,7 @@ from models.consumption import Statistic, observe, purchase_probability
 from models.dictionary import UNTRACKED
 from models.events import event_id
 from models.habits import RECENT_TRIPS, TRIP_DECAY, statistics_of
-from models.outputs import RECOMMENDATION, output_of, time_text
+from models.outputs import RECOMMENDATION, as_json, encoded_output, quoted, time_text
 from models.ranking import look_up
 from models.segments import SEGMENTS
 
@@ -35,6 +35,8 @@ SHOWN_TRIPS = 12
 PROBABILITY_DAYS = 7
 _POPULAR = ("popular", "popular in your segment")
 """The basis without a history: without a segment, and with one."""
+_SEGMENTS = [*(quoted(segment) for segment in SEGMENTS), "null"]
+"""As JSON; the last is `NO_SEGMENT`."""
 
 
 class _Habits(NamedTuple):
@@ -46,8 +48,8 @@ class _Habits(NamedTuple):
     last_day: list[int]
     elapsed: list[int]
     """Days since."""
-    chances: list[float]
-    """Of a purchase within 7 days."""
+    chances: list[str]
+    """Of a purchase within 7 days, as JSON."""
 
 
 def emit(step: Step, records: Records, visits: Visits, found: Recommended, said: Integers) -> None:
@@ -61,7 +63,7 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
         said: (m,) index of those to whom it is said.
     """
     state, times = step.state, records.occurred_at
-    if state.clock.wall or state.clock.live_at is not None:  # what nobody will be told need not be put into words
+    if state.clock.wall or state.clock.live_at is not None:  # history need not be put into words
         told = [not state.clock.is_history(at) for at in times[visits.which[said]].tolist()]
         step.counts["suppressed"] += len(said) - sum(told)
         said = said[told]
@@ -84,34 +86,31 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
         strict=True,
     ):
         customer, cause = state.ids[row], records.event_ids[record]
-        value = {
-            "customer_id": customer.decode(),
-            "items": items[first:end],
-            "basis": "history" if known else _POPULAR[segment != NO_SEGMENT],
-            "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
-            "valid_until": boundary_text(day + VALID_DAYS),
-            "cause": cause,
-            "occurred_at": time_text(at),
-            "model_version": MODEL_VERSION,
-        }
+        basis = "history" if known else _POPULAR[segment != NO_SEGMENT]
+        value = (
+            f'{{"customer_id":{as_json(customer.decode())},"items":[{",".join(items[first:end])}],'
+            f'"basis":"{basis}","segment":{_SEGMENTS[segment]},'
+            f'"valid_until":"{boundary_text(day + VALID_DAYS)}","cause":{as_json(cause)},'
+            f'"occurred_at":"{time_text(at)}","model_version":"{MODEL_VERSION}"}}'
+        )
         first = end
         identity = event_id(RECOMMENDATION.type_, customer, "", cause, "")
-        step.emit(output_of(RECOMMENDATION, customer, identity, value, occurred_at=at, source=source))
+        step.emit(
+            encoded_output(RECOMMENDATION, customer, identity, value.encode(), occurred_at=at, source=source)
+        )
 
 
-def _items(
-    state: State, visits: Visits, found: Recommended, owners: Integers, places: Integers
-) -> list[dict[str, object]]:
-    """The items of events: each of a customer (index into the visits) and a place."""
+def _items(state: State, visits: Visits, found: Recommended, owners: Integers, places: Integers) -> list[str]:
+    """The items of events, as JSON: each of a customer (index into the visits) and a place."""
     categories, new = found.categories[owners, places], found.new[owners, places]
-    scores = np.round(found.scores[owners, places].astype(np.float64), 4)
+    scores = found.scores[owners, places]
     repeats, discoveries = np.flatnonzero(~new), np.flatnonzero(new)
     which = owners[repeats], categories[repeats]
     habits = _habits(state, visits, *which, found.cells[owners, places][repeats])
     repeated = _repeats(
         state.category_names.names(which[1].tolist()),
         _usual_products(state, visits.rows, *which),
-        scores[repeats].tolist(),
+        _decimals(scores[repeats]),
         habits,
     )
     if not len(discoveries):
@@ -119,54 +118,37 @@ def _items(
     at = owners[discoveries], places[discoveries]
     discovered = _discoveries(
         state.category_names.names(categories[discoveries].tolist()),
-        scores[discoveries].tolist(),
+        _decimals(scores[discoveries]),
         np.round(found.shares[at].astype(np.float64), 4).tolist(),
         state.category_names.names(found.partners[at].tolist()),
         state.customers["segment"][visits.rows[at[0]]].tolist(),
     )
-    items: list[dict[str, object]] = [{}] * len(new)
+    items = [""] * len(new)
     for kind, of_kind in ((repeats, repeated), (discoveries, discovered)):
         for place, item in zip(kind.tolist(), of_kind, strict=True):
             items[place] = item
     return items
 
 
-def _repeats(
-    names: list[str], products: list[str | None], scores: list[float], habits: _Habits
-) -> list[dict[str, object]]:
+def _repeats(names: list[str], products: list[str | None], scores: list[str], habits: _Habits) -> list[str]:
     agos = [_AGO[days] if days < len(_AGO) else _ago(days) for days in habits.elapsed]
+    said = [
+        _SAID[trips_with][trips] for trips_with, trips in zip(habits.trips_with, habits.trips, strict=True)
+    ]
+    products_text = ["null" if product is None else quoted(product) for product in products]
     return [
-        {
-            "category": name,
-            "kind": "repeat",
-            "product_id": product,
-            "score": score,
-            "reason": f"Bought on {trips_with} of your last {trips} trips, last {ago}",
-            "evidence": {
-                "trips_with": trips_with,
-                "trips": trips,
-                "last_purchase": date_text(last),
-                "probability_7_days": chance,
-            },
-        }
-        for name, product, score, trips_with, trips, last, chance, ago in zip(
-            names,
-            products,
-            scores,
-            habits.trips_with,
-            habits.trips,
-            habits.last_day,
-            habits.chances,
-            agos,
-            strict=True,
+        f'{{"category":{quoted(name)},"kind":"repeat","product_id":{product},"score":{score},'
+        f'{reason}{ago}",{evidence}{date_text(last)}","probability_7_days":{chance}}}}}'
+        for name, product, score, (reason, evidence), ago, last, chance in zip(
+            names, products_text, scores, said, agos, habits.last_day, habits.chances, strict=True
         )
     ]
 
 
 def _discoveries(
-    names: list[str], scores: list[float], shares: list[float], partners: list[str], segments: list[int]
-) -> list[dict[str, object]]:
-    items: list[dict[str, object]] = []
+    names: list[str], scores: list[str], shares: list[float], partners: list[str], segments: list[int]
+) -> list[str]:
+    items: list[str] = []
     for name, score, share, partner, segment in zip(names, scores, shares, partners, segments, strict=True):
         among = None if partner or segment == NO_SEGMENT else SEGMENTS[segment]
         if partner:
@@ -174,16 +156,16 @@ def _discoveries(
         else:
             why = f"Bought on {share:.0%} of " + ("all trips" if among is None else f"the trips of {among}")
         items.append(
-            {
-                "category": name,
-                "kind": "discover",
-                "product_id": None,
-                "score": score,
-                "reason": why,
-                "evidence": {"bought_with": partner or None, "segment": among, "share": share},
-            }
+            f'{{"category":{quoted(name)},"kind":"discover","product_id":null,"score":{score},'
+            f'"reason":{quoted(why)},"evidence":{{"bought_with":{quoted(partner) if partner else "null"},'
+            f'"segment":{"null" if among is None else quoted(among)},"share":{share!r}}}}}'
         )
     return items
+
+
+def _decimals(shares: NDArray[Any]) -> list[str]:
+    """Numbers from 0 to 1 as JSON, rounded to four places."""
+    return [_DECIMALS[step] for step in np.rint(shares.astype(np.float64) * _STEPS).astype(np.int64).tolist()]
 
 
 def _ago(days: int) -> str:
@@ -193,7 +175,19 @@ def _ago(days: int) -> str:
 
 
 _AGO = [_ago(days) for days in range(100)]
-"""Said for every item."""
+_STEPS = 10_000
+_DECIMALS = [repr(step / _STEPS) for step in range(_STEPS + 1)]
+_SAID = [
+    [
+        (
+            f'"reason":"Bought on {trips_with} of your last {trips} trips, last ',
+            f'"evidence":{{"trips_with":{trips_with},"trips":{trips},"last_purchase":"',
+        )
+        for trips in range(SHOWN_TRIPS + 1)
+    ]
+    for trips_with in range(SHOWN_TRIPS + 1)
+]
+"""Said for every item: looking these up takes a third of the time of making them."""
 
 
 def _habits(state: State, visits: Visits, owners: Integers, categories: Integers, cells: Integers) -> _Habits:
@@ -227,7 +221,7 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
         shown.tolist(),
         last.tolist(),
         elapsed.tolist(),
-        np.round(chances, 4).tolist(),
+        _decimals(chances),
     )
 
 
