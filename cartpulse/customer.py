@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, aclosing
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,7 +15,7 @@ from cartpulse.reading import Progress, places_among, read_now, reader, topics_o
 from cartpulse.terminal import page_console, printable, reading_bar
 from cartpulse.watch_lines import Seen
 from models.description import look
-from models.events import EXPOSURES, SEGMENT_CHANGES
+from models.events import EXPOSURES, RECOMMENDATIONS, SEGMENT_CHANGES
 from models.partitioner import partition_of
 from models.rows import CLOCK_KEY, RowError
 from streams.changelog import Greatest
@@ -23,8 +23,6 @@ from streams.errors import CartpulseError, ChangelogUnreadable
 from streams.settings import Settings
 
 EXAMPLE = "Example: cartpulse customer 900"
-
-RECOMMENDATIONS: Final = "recommendations"
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
 

@@ -366,4 +366,64 @@ MUTATIONS = (
         ),
         EXACTLY_ONCE,
     ),
+    Mutation(
+        "a tombstone is not counted where the next rows are expected",
+        (
+            Edit(
+                "streams/delivery.py",
+                "        last = base + records_of(rows) - 1\n",
+                "        last = base + len(rows) - 1\n",
+            ),
+        ),
+        _tests("tests/streams/test_in_order.py", "tests/streams/test_in_transactions.py"),
+    ),
+    Mutation(
+        "an erased customer's row is written without a tombstone",
+        (
+            Edit(
+                "streams/changelog.py",
+                'return row.key[:1] != b"\\0" and is_erased(row.value)',
+                "return False",
+            ),
+        ),
+        _tests("tests/streams/test_changelog.py"),
+    ),
+    Mutation(
+        "a tombstone is passed over",
+        (
+            Edit(
+                "streams/changelog.py",
+                "                    value = _erased_by(record)\n",
+                "                    continue\n",
+            ),
+        ),
+        _tests("tests/streams/test_changelog.py"),
+    ),
+    Mutation(
+        "a stale row behind a tombstone is not written over",
+        (
+            Edit(
+                "streams/recovery.py",
+                "    return rows + [Row(key, greatest.rows[key]) for key in sorted(unknown)]\n",
+                "    return rows\n",
+            ),
+        ),
+        _tests("tests/streams/test_recovery.py"),
+    ),
+    Mutation(
+        "an erased customer's tombstone before the place is forgotten",
+        (Edit("streams/recovery.py", "    if not unknown <= greatest.rows.keys():\n", "    if False:\n"),),
+        _tests("tests/streams/test_recovery.py"),
+    ),
+    Mutation(
+        "an erased customer stays in a ledger that takes the tombstone",
+        (
+            Edit(
+                "models/storage.py",
+                "                if row is not None:\n                    state.forget(row)\n",
+                "",
+            ),
+        ),
+        _tests("tests/streams/test_recovery.py"),
+    ),
 )

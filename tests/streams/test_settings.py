@@ -41,7 +41,8 @@ def test_a_changed_copy_has_what_follows_from_it() -> None:
     changed = asked.model_copy(update={"not_consumed": ("FUEL",), "alert_quiet_categories": ("FUEL",)})
     assert changed.class_of("FUEL") is CategoryClass.NOT_CONSUMED
     assert changed.alert_quiet_set == {"FUEL"}
-    assert changed.fingerprint == LedgerSettings(not_consumed=("FUEL",)).fingerprint
+    same = LedgerSettings(not_consumed=("FUEL",), alert_quiet_categories=("FUEL",))
+    assert changed.fingerprint == same.fingerprint != asked.fingerprint
     assert (asked.fingerprint, asked.class_of("FUEL"), asked.alert_quiet_set) == known
 
 
