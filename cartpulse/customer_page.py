@@ -65,8 +65,16 @@ class Page:
         return (
             f"{_count(told['baskets'], 'purchase')} on {_count(told['purchase_days'], 'day')}, "
             f"{told['spend']:,.2f} {told['currency']}; first {moment(told['first_purchase'])}, "
-            f"last {moment(told['last_purchase'])}"
+            f"last {moment(told['last_purchase'])}{self._odd()}"
         )
+
+    def _odd(self) -> str:
+        """What producers did twice, or too late."""
+        late, again = self._told["late"], self._told["duplicates"]
+        parts = [f"{late:,} came late"] * bool(late) + [f"{_count(again, 'duplicate')} not counted"] * bool(
+            again
+        )
+        return f"; {', '.join(parts)}" if parts else ""
 
     def _segment(self) -> Iterator[RenderableType]:
         told = self._told

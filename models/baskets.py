@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from models.step import Step
 
 
+MOST_COUNTED = np.iinfo(np.uint16).max
+"""Late events and duplicates of a customer that are counted."""
+
 TOO_OLD = Refusal(
     offset=-1,
     stage="duplicate",
@@ -99,6 +102,7 @@ def _apply_turn(
         before["last_purchase"],
     )
     after["baskets"] += purchase
+    after["late"] += late & (before["late"] < MOST_COUNTED)
     at = np.flatnonzero(~late)
     slot = days[at] & 1
     after["open_day"][at, slot] = days[at]
@@ -126,6 +130,9 @@ def _remember(
     A ring keeps the greatest (time, hash of the event id). An event not in a full ring and smaller than the
     least of it may have been counted before and forgotten: it is refused, never guessed. So is one with
     the id of another: the ids of what it causes would be those of what that one caused.
+
+    A duplicate is counted in the customer's row, which is then of its offset: else nothing would say
+    which of two rows with one offset had counted it.
     """
     customers = step.state.customers
     at, event = records.occurred_at[which], records.event_hashes[which]
@@ -142,7 +149,10 @@ def _remember(
     new: NDArray[np.bool_] = ~duplicate & ~reused & ~too_old
     customers["ring_at"][rows[new], slot[new]] = at[new]
     customers["ring_hash"][rows[new], slot[new]] = event[new]
-    step.counts["duplicates"] += int(duplicate.sum())
+    again = rows[duplicate]
+    customers["offset"][again] = records.offsets[which[duplicate]]
+    customers["duplicates"][again] += customers["duplicates"][again] < MOST_COUNTED
+    step.counts["duplicates"] += len(again)
     for kind, refused in ((REUSED_ID, reused), (TOO_OLD, too_old)):
         step.counts[kind.error.replace("-", "_")] += int(refused.sum())
         step.refusals.extend(

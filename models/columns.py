@@ -42,6 +42,8 @@ CUSTOMER = np.dtype(
         ("baskets", "<u4"),  # purchases, no returns
         ("frequency", "<u4"),  # purchase days folded
         ("trips", "<u2"),  # folded days on which something was consumed
+        ("late", "<u2"),  # events of days that were closed; 65,535 stands for all beyond
+        ("duplicates", "<u2"),  # events that came again; the same
         ("segment", "i1"),  # reported segment, 0 is best
         ("recommended_day", "<u2"),  # last day whose first purchase was answered with recommendations
         ("recommended", "<u8"),  # sum of the name hashes of the five best of the newest, 0 for none

@@ -85,6 +85,8 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
         "held_out": held_out(customer, state.settings.holdout_share, state.settings.holdout_salt),
         "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
         **_ranked(state, row, cuts),
+        "late": int(record["late"]),
+        "duplicates": int(record["duplicates"]),
         "open_days": [date_text(day) for day in sorted(record["open_day"].tolist()) if day != NEVER],
         "source_offset": int(record["offset"]),
         "habits": sorted(habits, key=lambda habit: str(habit["category"])),

@@ -45,6 +45,8 @@ def told(**other: Any) -> dict[str, Any]:
         "segment": "Champions",
         "label": "Champions",
         "reasons": [{"text": "Last bought 1 day ago: the highest fifth by recency"}],
+        "late": 0,
+        "duplicates": 0,
         "open_days": [],
         "habits": [habit("MILK")],
         "open_alerts": [],
@@ -154,3 +156,8 @@ def test_who_only_returned_has_a_page_too() -> None:
     shown = page(nothing | {"first_purchase": None, "last_purchase": None})
     assert "No purchase yet; -2.00 USD" in shown
     assert "too few customers to rank, or nothing bought" in shown
+
+
+def test_what_came_late_or_twice_is_told_where_there_is_any() -> None:
+    assert "late" not in page(told())
+    assert "; 2 came late, 1 duplicate not counted" in page(told(late=2, duplicates=1), width=200)

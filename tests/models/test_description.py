@@ -59,6 +59,8 @@ def test_a_customer_is_told_in_plain_values() -> None:
         "currency": "USD",
         "first_purchase": "2017-01-01T12:00:00+00:00",
         "last_purchase": "2017-01-31T12:00:00+00:00",
+        "late": 0,
+        "duplicates": 0,
         "open_days": ["2017-01-31"],
         "source_offset": len(log) - 1,
         "open_alerts": [],
@@ -165,3 +167,16 @@ def test_looking_changes_nothing() -> None:
     rows = ledger._state.encode(np.array([0]))
     ledger.describe(b"1")
     assert ledger._state.encode(np.array([0])) == rows
+
+
+def test_late_events_and_duplicates_are_counted_for_the_customer_and_nothing_else_changes() -> None:
+    log = a_month()
+    again = next(value for value in log if b'"customer_id":"Zo' in value)
+    late = basket("late", "Zoë", 3.5, ("MILK", "p1", 1.0, 2.0))
+    before: Any = ledger_after(log).describe("Zoë".encode())
+    once: Any = ledger_after([*log, again, again]).describe("Zoë".encode())
+    assert (before["duplicates"], once["duplicates"]) == (0, 2)
+    changed = {name for name in before if before[name] != once[name]}
+    assert changed == {"duplicates", "source_offset"}
+    tardy: Any = ledger_after([*log, late]).describe("Zoë".encode())
+    assert (tardy["late"], tardy["baskets"]) == (1, before["baskets"] + 1)
