@@ -383,13 +383,22 @@ def test_an_id_used_again_for_another_time_is_refused() -> None:
     assert (replay.counts["applied"], replay.counts["duplicates"]) == (1, 1)
 
 
+def counted(ledger: Ledger) -> list[dict[str, object]]:
+    """What is known of every customer but that events came again."""
+    known = [ledger.describe(str(number).encode()) or {} for number in range(6)]
+    return [
+        {name: value for name, value in customer.items() if name not in ("source_offset", "duplicates")}
+        for customer in known
+    ]
+
+
 def test_the_same_log_twice_counts_once() -> None:
-    log = a_log(2, days=10)
+    log = [value for value in a_log(2, days=10) if b'"erase"' not in value]
     ledger, once = Ledger(SETTINGS), Replay()
     drive(ledger, records_of(log, SETTINGS), once, finish=True)
-    before = [ledger.describe(str(number).encode()) for number in range(6)]
+    before = counted(ledger)
     drive(ledger, records_of(log, SETTINGS, first_offset=len(log)), once, finish=True)
-    assert [ledger.describe(str(number).encode()) for number in range(6)] == before
+    assert counted(ledger) == before
 
 
 def test_on_the_wall_clock_history_is_counted_and_not_sent() -> None:
