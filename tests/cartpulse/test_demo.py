@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -24,8 +25,9 @@ def children(pid: int) -> set[int]:
     """The processes that a process has started, and theirs."""
     found: set[int] = set()
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, path.read_text().split()):
-            found |= {child} | children(child)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            for child in map(int, path.read_text().split()):
+                found |= {child} | children(child)
     return found
 
 

@@ -213,13 +213,14 @@ def forgotten(records: Sequence[Placed]) -> set[int]:
 
 
 def customers_of(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """What the rows of customers hold, whatever boundary a quiet one has been looked at since."""
+    """What the rows of customers hold, whenever they were looked at since, and whatever came again."""
     found = {}
     for key, row in rows.items():
         if key[:1] != b"\0":
             body = unseal(row)
             customer = np.frombuffer(body, CUSTOMER, 1).copy()
-            customer["boundary"] = 0
+            for name in ("boundary", "offset", "duplicates"):
+                customer[name] = 0
             found[key] = customer.tobytes() + body[CUSTOMER.itemsize :]
     return found
 
