@@ -64,11 +64,13 @@ def apply(step: Step, records: Records, indexes: list[int]) -> None:
     which = np.array(indexes, np.int64)
     lines = open_days.consumed_lines(state, records, which)
     turn = rank_within(rows)
-    for number in range(int(turn.max()) + 1):
+    turns = int(turn.max()) + 1
+    answered: recommendations.Answered = {}
+    for number in range(turns):
         at = np.flatnonzero(turn == number)
         new = at[_apply_turn(step, records, which[at], rows[at])]
         open_days.add(state, lines, new, rows)
-        recommendations.answer(step, records, which[new], rows[new])
+        recommendations.answer(step, records, which[new], rows[new], answered=answered if turns > 1 else None)
     if state.clock.begun:  # the first boundary counts those who came before it
         state.histograms.move(before, state.standing(touched))
 

@@ -31,6 +31,9 @@ LEADING = 5
 _MOST_PLACES = 1 << 22
 """(customer, category) places of one look-up: 16 MB, and more categories mean fewer customers at a time."""
 
+Answered = dict[int, tuple[int, ...]]
+"""Customers (rows) and on what grounds they were answered last."""
+
 
 class Visits(NamedTuple):
     """Baskets of k customers, each once."""
@@ -62,7 +65,9 @@ class Recommended(NamedTuple):
     """(k, 10) for new ones: number of the category that it is bought with; 0 where it is popular."""
 
 
-def answer(step: Step, records: Records, which: Integers, rows: Integers) -> None:
+def answer(
+    step: Step, records: Records, which: Integers, rows: Integers, *, answered: Answered | None = None
+) -> None:
     """Recommend something to customers whose baskets were just applied, where there is something to say.
 
     Args:
@@ -70,6 +75,8 @@ def answer(step: Step, records: Records, which: Integers, rows: Integers) -> Non
         records: A run of records.
         which: (k,) indexes of applied records.
         rows: (k,) rows of their customers, each once.
+        answered: On what grounds customers were answered since the last boundary, where more of their
+            baskets may follow: who bought nothing else since, on no new trip, is not asked about. Changed.
     """
     state = step.state
     days = state.calendar.days(records.occurred_at[which])
@@ -78,24 +85,56 @@ def answer(step: Step, records: Records, which: Integers, rows: Integers) -> Non
     most = max(_MOST_PLACES // (len(state.category_names) + 1), 1)
     for first in range(0, len(rows), most):
         part = slice(first, first + most)
-        _answer(step, records, which[part], rows[part], days[part])
+        visits = Visits(which[part], rows[part], days[part], open_trips(state, rows[part]))
+        if answered is not None:
+            asked = np.flatnonzero(_changed(state, visits, answered) | _begins_trip(state, records, visits))
+            if len(asked) < len(visits.rows):
+                some, who = visits.which[asked], visits.rows[asked]
+                visits = Visits(some, who, visits.days[asked], open_trips(state, who))
+        if len(visits.rows):
+            _answer(step, records, visits)
 
 
-def _answer(step: Step, records: Records, which: Integers, rows: Integers, days: Integers) -> None:
-    state = step.state
-    trips = open_trips(state, rows)
-    found = recommend(state, rows, trips)
+def _answer(step: Step, records: Records, visits: Visits) -> None:
+    state, rows = step.state, visits.rows
+    found = recommend(state, rows, visits.trips)
     leading = found.categories[:, :LEADING]
     hashes = np.where(leading > 0, state.category_names.hashes[leading], np.uint64(0)).sum(axis=1)
-    purchase = records.kinds[which] == Kind.PURCHASE
     customers = state.customers
-    trip = purchase & (days > customers["recommended_day"][rows])
+    trip = _begins_trip(state, records, visits)
     said = np.flatnonzero((found.categories[:, 0] > 0) & (trip | (hashes != customers["recommended"][rows])))
     customers["recommended"][rows] = hashes
-    customers["recommended_day"][rows] = np.where(trip, days, customers["recommended_day"][rows])
+    customers["recommended_day"][rows] = np.where(trip, visits.days, customers["recommended_day"][rows])
     if len(said):
         step.counts["recommendations"] += len(said)
-        recommendation_events.emit(step, records, Visits(which, rows, days, trips), found, said)
+        recommendation_events.emit(step, records, visits, found, said)
+
+
+def _begins_trip(state: State, records: Records, visits: Visits) -> NDArray[np.bool_]:
+    """Which baskets are their customer's first purchase of a business day."""
+    purchase = records.kinds[visits.which] == Kind.PURCHASE
+    begins: NDArray[np.bool_] = purchase & (visits.days > state.customers["recommended_day"][visits.rows])
+    return begins
+
+
+def _changed(state: State, visits: Visits, answered: Answered) -> NDArray[np.bool_]:
+    """Of which customers the grounds are others than they were answered on; takes the new ones down."""
+    rows = visits.rows.tolist()
+    grounds = _grounds(state, visits.rows, visits.trips)
+    changed = np.array([answered.get(row) != ground for row, ground in zip(rows, grounds, strict=True)])
+    answered.update(zip(rows, grounds, strict=True))
+    return changed
+
+
+def _grounds(state: State, rows: Integers, trips: OpenTrips) -> list[tuple[int, ...]]:
+    """All that an answer rests on and that a basket may change: segment, open days and what they bought."""
+    bought = np.zeros((2, len(rows)), np.uint64)
+    for slot in (0, 1):
+        np.add.at(bought[slot], trips.owners[slot], state.category_names.hashes[trips.categories[slot]])
+    customers = state.customers
+    open_days = customers["open_day"][rows]
+    columns = (customers["segment"][rows], open_days[:, 0], open_days[:, 1], *bought)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def recommend(state: State, rows: Integers, trips: OpenTrips) -> Recommended:
