@@ -250,7 +250,9 @@ def _score(shares: Reals, weights: Reals) -> Reals:
 
 
 def _keys(state: State, categories: Integers, scores: Reals) -> Integers:
-    """Ranking keys of categories; of those that are never recommended, none."""
+    """Ranking keys of categories; of those that are never recommended or cannot be had, none."""
     names = state.category_names
     offered = (categories > 0) & (names.classes[categories] == _OFFERED)
+    if state.catalogue:
+        offered &= ~state.catalogue.lacks_all_of(categories)
     return ranking_keys(scores, names.hashes[categories], offered)

@@ -23,6 +23,7 @@ from models.events import (
     REPLENISHMENT_ALERTS,
     SEGMENT_CHANGE_TYPE,
     SEGMENT_CHANGES,
+    CatalogueUpdate,
     DeadLetter,
     DeadLetterReplayed,
     Erasure,
@@ -75,6 +76,7 @@ _MESSAGES: Final = (
     _Message("purchase", Purchase, "validation", PURCHASES),
     _Message("signal", Signal, "validation", PURCHASES),
     _Message("erasure", Erasure, "validation", PURCHASES),
+    _Message("catalogue-update", CatalogueUpdate, "validation", PURCHASES),
     _Message(
         "replenishment-alert",
         ReplenishmentAlert,
@@ -195,7 +197,7 @@ def _message(message: _Message) -> dict[str, Any]:
     if message.type is not None:
         about["headers"] = _headers(message.type, about["contentType"], DeadLetter if dead else None)
     key = "The key of the source record." if message.channel == DEAD_LETTERS else "The customer id in UTF-8."
-    if message.model not in (Signal, Erasure):
+    if message.model not in (Signal, Erasure, CatalogueUpdate):
         about["bindings"] = {
             "kafka": {"key": {"type": "string", "description": key}, "bindingVersion": _KAFKA_BINDING}
         }

@@ -25,6 +25,7 @@ from models.purchases import (
     NAME_BYTES,
     QUANTITY_STEPS,
     SPEND_STEPS,
+    CatalogueUpdate,
     ContractError,
     Erasure,
     ErrorCode,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from models.purchases import Listing
     from models.settings import LedgerSettings
 
 RUN: Final = 256
@@ -103,6 +105,7 @@ class _Read(NamedTuple):
     event_id: str
     customer: bytes
     lines: Sequence[_Line]
+    listings: Sequence[Listing] = ()
 
 
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -113,6 +116,7 @@ _KINDS: Final = {
     "tick": Kind.TICK,
     "live": Kind.LIVE,
     "erase": Kind.ERASE,
+    "catalogue": Kind.CATALOGUE,
 }
 
 
@@ -232,7 +236,8 @@ class Decoder:
         record = read(value)
         if not isinstance(record, Purchase):
             customer = record.customer_id.encode() if isinstance(record, Erasure) else b""
-            return _Read(_KINDS[record.kind], record.occurred_ms, record.event_id, customer, ())
+            listings = record.products if isinstance(record, CatalogueUpdate) else ()
+            return _Read(_KINDS[record.kind], record.occurred_ms, record.event_id, customer, (), listings)
         if record.currency != self._currency:
             reason = f"currency must be {self._currency}, the one currency of this service."
             raise ContractError(ErrorCode.CURRENCY, "currency", reason)
@@ -303,6 +308,7 @@ def _records(raws: Sequence[Raw], values: list[bytes], reads: list[_Read], lines
         categories=[line.category for line in every],
         quantities=lines.quantities,
         spends=lines.spends,
+        listings=[one.listings for one in reads],
     )
 
 
@@ -323,4 +329,5 @@ def _joined(runs: list[Records]) -> Records:
         categories=list(chain.from_iterable(run.categories for run in runs)),
         quantities=np.concatenate([run.quantities for run in runs]),
         spends=np.concatenate([run.spends for run in runs]),
+        listings=list(chain.from_iterable(run.listings for run in runs)),
     )

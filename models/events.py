@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from models import cloudevents
 from models.changes import Output
-from models.purchases import ContractError, Erasure, ErrorCode, Item, Purchase, Signal
+from models.purchases import CatalogueUpdate, ContractError, Erasure, ErrorCode, Item, Purchase, Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +34,7 @@ __all__ = [
     "SEGMENT_CHANGE_TYPE",
     "AlertEvidence",
     "AlertState",
+    "CatalogueUpdate",
     "ContractError",
     "DeadLetter",
     "DeadLetterReplayed",
@@ -180,7 +181,10 @@ class RecommendedItem(_Event):
         description="Whether the customer bought it before, or never did."
     )
     product_id: str | None = Field(
-        description="What the customer usually buys of the category; null where that is not known."
+        description="What the customer usually buys of the category and can be had; null where there is none."
+    )
+    product_name: str | None = Field(
+        None, description="What people call the product; null where the catalogue does not say so."
     )
     score: Probability = Field(description="Estimated share of the customer's next trips that hold it.")
     reason: str = Field(description="A sentence for a person.")

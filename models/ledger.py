@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from models import boundaries, checkpoint, storage
 from models.baskets import apply
 from models.calendar import HOUR, MINUTE
+from models.catalogue import update as update_catalogue
 from models.changes import Changes, Refusal
 from models.days import catch_up
 from models.description import describe
@@ -37,10 +38,12 @@ FURTHEST_AHEAD = 10 * MINUTE
 """On the wall clock a purchase may be this much later than its append time."""
 
 
-_REFUSED, _TICK, _LIVE, _ERASE = int(Kind.REFUSED), int(Kind.TICK), int(Kind.LIVE), int(Kind.ERASE)
+_REFUSED, _TICK, _LIVE = int(Kind.REFUSED), int(Kind.TICK), int(Kind.LIVE)
 _PURCHASES = (int(Kind.PURCHASE), int(Kind.RETURN))
 _SIGNALS = (_TICK, _LIVE)
 """Plain numbers: an enumeration's attribute costs more than all else that is done once per record."""
+_ALONE = {int(Kind.ERASE): erase, int(Kind.CATALOGUE): update_catalogue}
+"""What has a step of its own."""
 
 
 class Ledger:
@@ -108,16 +111,16 @@ class Ledger:
         """Apply a prefix of a run of records.
 
         It stops early when as much has changed as one changelog batch can hold, before and after a record
-        that erases a customer, and before a record that begins a boundary while the sweep of the one before
-        is unfinished: `applied` 0 means `sweep` first.
+        that erases a customer or lists products, and before a record that begins a boundary while the sweep
+        of the one before is unfinished: `applied` 0 means `sweep` first.
 
         Raises:
             Exception: Whatever a model raised; the ledger is then as it was.
         """
         step = Step(self._state)
         try:
-            erasing = len(records) and records.kinds[0] == _ERASE
-            applied = erase(step, records) if erasing else self._advance(step, records)
+            apply_first = _ALONE.get(int(records.kinds[0])) if len(records) else None
+            applied = apply_first(step, records) if apply_first else self._advance(step, records)
             if not applied:
                 return Changes(applied=0)
             last = applied - 1
@@ -283,7 +286,7 @@ class Ledger:
                 continue
             purchase = kind in _PURCHASES
             full = len(customers) >= MOST_CUSTOMERS
-            if kind == _ERASE or (purchase and full and records.customers[index] not in customers):
+            if kind in _ALONE or (purchase and full and records.customers[index] not in customers):
                 stop = index
                 break
             if purchase and self._belongs_elsewhere(records.customers[index]):

@@ -14,7 +14,7 @@
     time        `occurred_at` is no RFC 3339 date-time with an offset in the years 2000 to 2100
     currency    no ISO 4217 code, or another one than the service's
     kind        none of the kinds of a record
-    reserved    a kind that is kept for the service and not in use
+    status      none of the statuses of a product
 """
 
 from __future__ import annotations
@@ -59,8 +59,6 @@ SPEND_STEPS: Final = 10_000
 """Steps of the currency in which money is kept."""
 SIGNALS: Final = frozenset({"tick", "live"})
 """Kinds of the records that the service writes for itself."""
-RESERVED: Final = frozenset({"catalogue"})
-"""Kinds that are kept for the service and refused until they mean something."""
 
 
 class ErrorCode(StrEnum):
@@ -78,7 +76,7 @@ class ErrorCode(StrEnum):
     TIME = "time"
     CURRENCY = "currency"
     KIND = "kind"
-    RESERVED = "reserved"
+    STATUS = "status"
 
 
 class ContractError(ValueError):
@@ -131,6 +129,7 @@ Identifier = Annotated[str, StringConstraints(min_length=1, max_length=IDENTIFIE
 Name = Annotated[str, StringConstraints(max_length=NAME_BYTES)]
 Time = Annotated[str, AfterValidator(_time), Field(json_schema_extra={"format": "date-time"})]
 Money = Annotated[float, Field(ge=-MOST_MONEY, le=MOST_MONEY)]
+Status = Literal["available", "out-of-stock", "withdrawn"]
 
 
 class _Contract(BaseModel):
@@ -284,9 +283,60 @@ class Erasure(_Contract):
         return self
 
 
-_MODELS: Final[dict[str, type[Purchase | Signal | Erasure]]] = {
+class Listing(_Contract):
+    """What the catalogue says of a product."""
+
+    product_id: Identifier = Field(description="The product, as in the purchases.")
+    category: Identifier = Field(description="What it is a kind of, as in the purchases.")
+    name: Name | None = Field(
+        None, description="What people call it; recommendations carry it. At most 1,024 bytes of UTF-8."
+    )
+    status: Status = Field(
+        "available",
+        description="Whether it can be had: what is out of stock or withdrawn is not recommended.",
+    )
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Listing:
+        _require_bytes("product_id", self.product_id, IDENTIFIER_BYTES)
+        _require_bytes("category", self.category, IDENTIFIER_BYTES)
+        _require_bytes("name", self.name, NAME_BYTES)
+        return self
+
+
+class CatalogueUpdate(_Contract):
+    """A record that lists products; what it says of one replaces what an earlier record said.
+
+    `cartpulse catalogue` writes it to every partition, so that a replay of the log recommends alike.
+    """
+
+    event_id: Identifier = Field(description="Names the record for ever.")
+    occurred_at: Time = Field(description="When it was written. It moves no time.")
+    kind: Literal["catalogue"] = Field(description="What it tells the ledger.")
+    products: Annotated[tuple[Listing, ...], FailFast()] = Field(
+        strict=False,
+        min_length=1,
+        max_length=MOST_LINES,
+        description="The products, 1 to 10,000; of one that is listed twice, the last counts.",
+    )
+
+    @property
+    def occurred_ms(self) -> int:
+        """When it was written, ms since 1970 UTC."""
+        return milliseconds(self.occurred_at)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> CatalogueUpdate:
+        _require_bytes("event_id", self.event_id, IDENTIFIER_BYTES)
+        return self
+
+
+Record = Purchase | Signal | Erasure | CatalogueUpdate
+
+_MODELS: Final[dict[str, type[Record]]] = {
     **dict.fromkeys(SIGNALS, Signal),
     "erase": Erasure,
+    "catalogue": CatalogueUpdate,
 }
 
 
@@ -316,7 +366,8 @@ _SENTENCES: Final = {
 """What pydantic says in Python's words, in JSON's."""
 
 
-def _contract_error(fault: ValidationError) -> ContractError:
+def contract_error(fault: ValidationError) -> ContractError:
+    """The first fault that pydantic found in a record, in the words of the contract."""
     error = fault.errors(include_url=False, include_input=False)[0]
     kind, context = error["type"], error.get("ctx", {})
     place = (*error["loc"], context["field"]) if context.get("field") else error["loc"]
@@ -325,6 +376,8 @@ def _contract_error(fault: ValidationError) -> ContractError:
         code, sentence = ErrorCode(kind), context["sentence"]
     elif field == "currency" and kind == "string_pattern_mismatch":
         code, sentence = ErrorCode.CURRENCY, "must be an ISO 4217 code, three capital letters"
+    elif kind == "literal_error" and field != "kind":
+        code, sentence = ErrorCode.STATUS, error["msg"].replace("Input should", "must", 1)
     elif kind == "string_too_long":
         code, sentence = ErrorCode.TEXT, f"must have at most {context['max_length']:,} bytes of UTF-8"
     else:
@@ -349,7 +402,7 @@ def _json(value: bytes) -> Any:
         raise ContractError(code, "", f"The value is not acceptable JSON: {error}.") from error
 
 
-def read(value: bytes) -> Purchase | Signal | Erasure:
+def read(value: bytes) -> Record:
     """The record that these bytes are, as the contract sees it.
 
     Raises:
@@ -357,12 +410,8 @@ def read(value: bytes) -> Purchase | Signal | Erasure:
     """
     content = _json(value)
     kind = content.get("kind") if isinstance(content, dict) else None
-    if isinstance(kind, str) and kind in RESERVED:
-        raise ContractError(
-            ErrorCode.RESERVED, "kind", f"The kind {kind} is kept for the service and not in use."
-        )
     model = _MODELS.get(kind, Purchase) if isinstance(kind, str) else Purchase
     try:
         return model.model_validate(content)
     except ValidationError as fault:
-        raise _contract_error(fault) from fault
+        raise contract_error(fault) from fault

@@ -109,7 +109,7 @@ def _items(state: State, visits: Visits, found: Recommended, owners: Integers, p
     habits = _habits(state, visits, *which, found.cells[owners, places][repeats])
     repeated = _repeats(
         state.category_names.names(which[1].tolist()),
-        _usual_products(state, visits.rows, *which),
+        _product_fields(state, _usual_products(state, visits.rows, *which)),
         _decimals(scores[repeats]),
         habits,
     )
@@ -130,17 +130,27 @@ def _items(state: State, visits: Visits, found: Recommended, owners: Integers, p
     return items
 
 
-def _repeats(names: list[str], products: list[str | None], scores: list[str], habits: _Habits) -> list[str]:
+def _product_fields(state: State, products: list[int]) -> list[str]:
+    """What is said of each product (number), as JSON; 0 is none."""
+    ids, name_of = state.product_names.names(products), state.catalogue.name
+    names = [name_of(product) for product in products]
+    return [
+        f'"product_id":{quoted(product) if product else "null"},'
+        f'"product_name":{"null" if name is None else quoted(name)}'
+        for product, name in zip(ids, names, strict=True)
+    ]
+
+
+def _repeats(names: list[str], products: list[str], scores: list[str], habits: _Habits) -> list[str]:
     agos = [_AGO[days] if days < len(_AGO) else _ago(days) for days in habits.elapsed]
     said = [
         _SAID[trips_with][trips] for trips_with, trips in zip(habits.trips_with, habits.trips, strict=True)
     ]
-    products_text = ["null" if product is None else quoted(product) for product in products]
     return [
-        f'{{"category":{quoted(name)},"kind":"repeat","product_id":{product},"score":{score},'
+        f'{{"category":{quoted(name)},"kind":"repeat",{product},"score":{score},'
         f'{reason}{ago}",{evidence}{date_text(last)}","probability_7_days":{chance}}}}}'
         for name, product, score, (reason, evidence), ago, last, chance in zip(
-            names, products_text, scores, said, agos, habits.last_day, habits.chances, strict=True
+            names, products, scores, said, agos, habits.last_day, habits.chances, strict=True
         )
     ]
 
@@ -156,7 +166,7 @@ def _discoveries(
         else:
             why = f"Bought on {share:.0%} of " + ("all trips" if among is None else f"the trips of {among}")
         items.append(
-            f'{{"category":{quoted(name)},"kind":"discover","product_id":null,"score":{score},'
+            f'{{"category":{quoted(name)},"kind":"discover","product_id":null,"product_name":null,"score":{score},'
             f'"reason":{quoted(why)},"evidence":{{"bought_with":{quoted(partner) if partner else "null"},'
             f'"segment":{"null" if among is None else quoted(among)},"share":{share!r}}}}}'
         )
@@ -225,8 +235,11 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
     )
 
 
-def _usual_products(state: State, rows: Integers, owners: Integers, categories: Integers) -> list[str | None]:
-    """What each customer usually buys of a category, open days included; None where that is unknown."""
+def _usual_products(state: State, rows: Integers, owners: Integers, categories: Integers) -> list[int]:
+    """The number of what each customer usually buys of a category, open days included, and can be had.
+
+    0 where there is none.
+    """
     if not len(owners):
         return []
     customers, customer_of = np.unique(owners, return_inverse=True)
@@ -246,20 +259,22 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
         items = np.concatenate([items, lines_of])
         products = np.concatenate([products, lines["product"]])
         counts = np.concatenate([counts, np.ones(len(lines))])
+    if state.catalogue:
+        had = ~state.catalogue.lacks(products)
+        items, products, counts = items[had], products[had], counts[had]
     order = np.argsort(items.astype(np.int64) << 32 | products, kind="stable")
     items, products, counts = items[order], products[order], counts[order]
     first = np.flatnonzero(
         np.r_[True, (items[1:] != items[:-1]) | (products[1:] != products[:-1])][: len(items)]
     )
     if not len(first):
-        return [None] * len(owners)
+        return [UNTRACKED] * len(owners)
     items, products, counts = items[first], products[first], np.add.reduceat(counts, first)
     best = np.lexsort((state.product_names.hashes[products], -counts, items))
     best = best[np.flatnonzero(np.diff(items[best], prepend=-1))]
-    usual: list[str | None] = [None] * len(owners)
-    for item, product in zip(items[best].tolist(), products[best].tolist(), strict=True):
-        usual[item] = state.product_names.name(product)
-    return usual
+    usual = np.full(len(owners), UNTRACKED)
+    usual[items[best]] = products[best]
+    return usual.tolist()
 
 
 def _lines(

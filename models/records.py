@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from models.purchases import Listing
 
 UNKNOWN_TIME = -1
 """`appended_at` of a record whose broker timestamp is not the broker's own (`CreateTime`)."""
@@ -25,6 +29,7 @@ class Kind(IntEnum):
     TICK = 3
     LIVE = 4
     ERASE = 5
+    CATALOGUE = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,8 +37,8 @@ class Records:
     """Columns over n records and their m lines, ordered by source offset.
 
     Every offset of the run that held a record is here, refused ones too, so that the last offset says how
-    far the source has been accounted for. Refused records, ticks and `live` records have no customer
-    (empty bytes) and no lines, and erasures no lines.
+    far the source has been accounted for. Only purchases, returns and erasures have a customer (others have
+    empty bytes), only purchases and returns have lines.
     """
 
     offsets: NDArray[np.int64]
@@ -62,6 +67,8 @@ class Records:
     """(m,) 1/1,000 of a unit; negative for a returned line."""
     spends: NDArray[np.int64]
     """(m,) 1/10,000 of the currency: quantity x unit_price - discount, rounded half to even."""
+    listings: list[Sequence[Listing]]
+    """n times what a catalogue says of products; nothing for all other records."""
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -83,6 +90,7 @@ class Records:
             categories=self.categories[first:last],
             quantities=self.quantities[first:last],
             spends=self.spends[first:last],
+            listings=self.listings[start:stop],
         )
 
     def refuse(self, index: int) -> Records:
@@ -101,4 +109,5 @@ class Records:
             categories=[],
             quantities=np.zeros(0, np.int64),
             spends=np.zeros(0, np.int64),
+            listings=[()],
         )

@@ -13,6 +13,7 @@ THRESHOLDS_KEY = b"\0thresholds"
 PRIORS_KEY = b"\0priors"
 POPULARITY_KEY = b"\0popularity"
 SETTINGS_KEY = b"\0settings"
+_CATALOGUE = b"\0catalogue:"
 _CHECKSUM_BYTES = 4
 _RANK = struct.Struct("<qi")
 _HEADER = struct.Struct("<Hqii")
@@ -132,3 +133,13 @@ def pairs_key(shard: int) -> bytes:
 def dictionary_key(kind: bytes, shard: int) -> bytes:
     """The key of one shard of the `categories` or `products` dictionary."""
     return b"\0dictionary:" + kind + b":%05d" % shard
+
+
+def catalogue_key(shard: int) -> bytes:
+    """The key of one shard of the catalogue."""
+    return _CATALOGUE + b"%05d" % shard
+
+
+def catalogue_shard(key: bytes) -> int | None:
+    """Which shard of the catalogue has this key; None for other keys."""
+    return int(key.removeprefix(_CATALOGUE)) if key.startswith(_CATALOGUE) else None

@@ -10,6 +10,7 @@ import numpy as np
 from models.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
 from models.assortment import assortment_of
 from models.calendar import calendar_of
+from models.catalogue import Catalogue
 from models.clock import Clock
 from models.columns import (
     CELL,
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 MOST_CATEGORY_BYTES = 512 * 1024
 MOST_PRODUCT_BYTES = 3 * 1024 * 1024
-"""Bytes of dictionary names: with the priors under 4 MiB, so that recovery reads little besides customers."""
+"""Bytes of dictionary names: with the priors under 4 MiB, so that recovery reads little besides customers
+(and the catalogue, which has a bound of its own)."""
 
 
 @dataclass(slots=True)
@@ -78,6 +80,7 @@ class State:
         self.category_names = Dictionary(most_names=(1 << 16) - 1, most_bytes=MOST_CATEGORY_BYTES)
         self.product_names = Dictionary(most_names=(1 << 32) - 1, most_bytes=MOST_PRODUCT_BYTES)
         self.adopt(settings)
+        self.catalogue = Catalogue()
         self.priors = Priors()
         self.popularity, self.pairs = Popularity(), Pairs()
         self.learnt_until = 0

@@ -37,6 +37,7 @@ class Step:
         self._customers = len(state.ids)
         self._categories = len(state.category_names)
         self._products = len(state.product_names)
+        self._catalogue = state.catalogue
         self._priors = state.priors
         self._learnt_until = state.learnt_until
         self._popularity, self._pairs, self._assortment = state.popularity, state.pairs, state.assortment
@@ -74,6 +75,10 @@ class Step:
     def new_product_shards(self) -> list[tuple[int, bytes]]:
         """Shards of the product dictionary that this step added names to."""
         return self.state.product_names.shards_since(self._products)
+
+    def new_catalogue_shards(self) -> list[int]:
+        """Shards of the catalogue that this step changed."""
+        return self.state.catalogue.changed_since(self._catalogue)
 
     def touch(self, rows: NDArray[np.int64]) -> None:
         """Call before changing customers: keeps each row as it was when first touched."""
@@ -120,6 +125,7 @@ class Step:
             state.customers["due"][: self._customers] = self._due
         for row, body in self._images.items():
             state.restore(row, body)
+        state.catalogue = self._catalogue
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
         state.adopted_at = self._adopted_at
         state.learnt_until = self._learnt_until

@@ -9,6 +9,7 @@ import numpy as np
 
 from models import alerts, boundaries
 from models.assortment import assortment_of
+from models.catalogue import Catalogue
 from models.changes import Changes, Row
 from models.clock import Clock
 from models.pairs import Pairs
@@ -21,6 +22,8 @@ from models.rows import (
     SETTINGS_KEY,
     THRESHOLDS_KEY,
     RowError,
+    catalogue_key,
+    catalogue_shard,
     dictionary_key,
     header,
     is_erased,
@@ -57,6 +60,7 @@ def changes_of(step: Step, applied: int) -> Changes:
     rows += step.erased_rows
     for kind, shards in ((_CATEGORIES, step.new_category_shards()), (_PRODUCTS, step.new_product_shards())):
         rows.extend(Row(dictionary_key(kind, shard), _own(names, at=len(names))) for shard, names in shards)
+    rows += _catalogue_rows(state, step.new_catalogue_shards())
     if step.settings_adopted:
         rows.append(_settings_row(state))
     if step.boundary_begun:
@@ -80,6 +84,7 @@ def own_rows(state: State) -> dict[bytes, bytes]:
     rows = [_settings_row(state), Row(CLOCK_KEY, state.clock.encode())]
     if state.clock.begun:
         rows += _boundary_rows(state)
+    rows += _catalogue_rows(state, state.catalogue.offsets)
     for kind, names in ((_CATEGORIES, state.category_names), (_PRODUCTS, state.product_names)):
         shards = names.shards_since(0)
         rows.extend(Row(dictionary_key(kind, shard), _own(held, at=len(held))) for shard, held in shards)
@@ -198,7 +203,8 @@ def _rows_stored(state: State) -> int:
     Settings come with the first step, the others with every boundary.
     """
     own = 1 + (3 + state.pairs.shards if state.clock.begun else 0)
-    return len(state.ids) + own + state.category_names.shards + state.product_names.shards
+    shards = state.category_names.shards + state.product_names.shards + len(state.catalogue.offsets)
+    return len(state.ids) + own + shards
 
 
 def _check(mine: Clock, stored: Clock) -> None:
@@ -235,6 +241,10 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
         while (key := pairs_key(len(shards))) in own:
             shards.append(own_payload(own[key]))
         state.pairs = Pairs.decode(shards)
+        listed = {shard: row for key, row in own.items() if (shard := catalogue_shard(key)) is not None}
+        state.catalogue = Catalogue.decode(
+            {shard: (header(row).offset, own_payload(row)) for shard, row in listed.items()}
+        )
         _load_dictionary(state.category_names, _CATEGORIES, own)
         _load_dictionary(state.product_names, _PRODUCTS, own)
     except RowError:
@@ -265,6 +275,18 @@ def _boundary_rows(state: State) -> list[Row]:
         for shard, counts in enumerate(state.pairs.encode())
     ]
     return rows
+
+
+def _catalogue_rows(state: State, shards: Iterable[int]) -> list[Row]:
+    """Of some shards of the catalogue; their rank is the offset of the record that changed them last."""
+    catalogue = state.catalogue
+    return [
+        Row(
+            catalogue_key(shard),
+            own_row(catalogue.encode(shard), offset=catalogue.offsets[shard], boundary=0),
+        )
+        for shard in shards
+    ]
 
 
 def _thresholds_row(state: State) -> Row:

@@ -54,6 +54,10 @@ COUNTERS: Final = {
     "suppressed": Counter("suppressed", "Outputs counted and not sent: they are history."),
     "exposures": Counter("exposures", "Outputs of customers held out, sent to `exposures` instead."),
     "erased": Counter("erased", "Customers erased."),
+    "listed": Counter("listed", "Products that catalogue records listed."),
+    "not_listed": Counter(
+        "not_listed", "Products of the catalogue for which, or for whose names, there was no room."
+    ),
     "passed_over": Counter("passed_over", "Customers whom a model could not bring to a day boundary."),
     "segment_changes": Counter("segment_changes", "Segment changes, sent or history."),
     "rows": Counter("changelog_rows", "Rows given to the changelog."),

@@ -40,6 +40,16 @@ def a_basket(**changes: Any) -> dict[str, Any]:
     return {name: content for name, content in (basket | changes).items() if content is not REMOVED}
 
 
+def a_catalogue(**changes: Any) -> dict[str, Any]:
+    catalogue: dict[str, Any] = {
+        "event_id": "catalogue:1",
+        "occurred_at": "2017-01-01T11:53:26Z",
+        "kind": "catalogue",
+        "products": [{"product_id": "1095275", "category": "FLUID MILK PRODUCTS", "name": "Whole milk"}],
+    }
+    return {name: content for name, content in (catalogue | changes).items() if content is not REMOVED}
+
+
 def as_bytes(content: object) -> bytes:
     return json.dumps(content).encode()
 
@@ -139,7 +149,27 @@ REFUSED: dict[str, tuple[bytes | None, str, str]] = {
         "missing",
         "customer_id",
     ),
-    "the reserved kind catalogue": (as_bytes({"kind": "catalogue"}), "reserved", "kind"),
+    "a catalogue without products": (as_bytes(a_catalogue(products=[])), "empty", "products"),
+    "a catalogue of 10,001 products": (
+        as_bytes(a_catalogue(products=[{"product_id": "1", "category": "A"}] * 10_001)),
+        "too-large",
+        "products",
+    ),
+    "a product of the catalogue without a category": (
+        as_bytes(a_catalogue(products=[{"product_id": "1"}])),
+        "missing",
+        "products[0].category",
+    ),
+    "a product's name of 1,025 bytes": (
+        as_bytes(a_catalogue(products=[{"product_id": "1", "category": "A", "name": "é" * 512 + "x"}])),
+        "text",
+        "products[0].name",
+    ),
+    "a product of a status that is none": (
+        as_bytes(a_catalogue(products=[{"product_id": "1", "category": "A", "status": "gone"}])),
+        "status",
+        "products[0].status",
+    ),
     "a tick without time": (as_bytes({"kind": "tick", "event_id": "tick:1"}), "missing", "occurred_at"),
     "a whole number of 5,000 digits in an unknown field": (with_raw("x", "1" * 5000), "json", ""),
 }

@@ -12,13 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.decode import Decoder, Raw
-from models.purchases import ContractError, Erasure, Purchase, Signal, quantity_steps, read
+from models.purchases import (
+    CatalogueUpdate,
+    ContractError,
+    Erasure,
+    Purchase,
+    Record,
+    quantity_steps,
+    read,
+)
 from models.records import UNKNOWN_TIME, Kind
 from models.settings import LedgerSettings
 from tests.models.malformed import (
     ACCEPTED,
     REFUSED,
     a_basket,
+    a_catalogue,
     a_line,
     anything,
     as_bytes,
@@ -155,6 +164,22 @@ def test_what_the_contract_allows_is_accepted(value: bytes) -> None:
     assert_agrees_with_the_contract(value)
 
 
+def test_a_catalogue_has_a_time_and_neither_customer_nor_lines_and_lists_products() -> None:
+    listed = [{"product_id": "1", "category": "A", "status": "withdrawn", "price": 2, "name": None}]
+    good = as_bytes(a_basket())
+    records, refusals = decode(good, as_bytes(a_catalogue(x=1, products=listed)), good)
+
+    assert refusals == []
+    assert records.kinds.tolist() == [Kind.PURCHASE, Kind.CATALOGUE, Kind.PURCHASE]
+    assert records.customers[1] == b""
+    assert records.line_starts.tolist() == [0, 1, 1, 2]
+    assert [len(one) for one in records.listings] == [0, 1, 0]
+    (product,) = records.slice(1, 2).listings[0]
+    assert (product.product_id, product.category, product.name) == ("1", "A", None)
+    assert product.status == "withdrawn"
+    assert records.refuse(1).listings == [()]
+
+
 @pytest.mark.parametrize("value", [case[0] for case in REFUSED.values()], ids=REFUSED.keys())
 def test_what_is_refused_is_refused_by_the_contract_too(value: bytes | None) -> None:
     assert_agrees_with_the_contract(value or b"")
@@ -175,7 +200,7 @@ def test_times_are_milliseconds(text: str, at: int) -> None:
     assert records.occurred_at.tolist() == [at]
 
 
-def verdict(value: bytes) -> Purchase | Signal | Erasure | ContractError:
+def verdict(value: bytes) -> Record | ContractError:
     try:
         return read(value)
     except ContractError as error:
@@ -196,9 +221,11 @@ def assert_agrees_with_the_contract(value: bytes) -> None:
     assert refusals == []
     assert records.event_ids == [record.event_id]
     assert records.occurred_at.tolist() == [record.occurred_ms]
+    listings = record.products if isinstance(record, CatalogueUpdate) else ()
+    assert records.listings == [listings]
     if isinstance(record, Erasure):
         assert records.customers == [record.customer_id.encode()]
-    if isinstance(record, Signal | Erasure):
+    if not isinstance(record, Purchase):
         assert len(records.products) == 0
         return
     assert records.customers == [record.customer_id.encode()]

@@ -19,7 +19,18 @@ from models.priors import Priors
 from models.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
 from models.settings import LedgerSettings
 from models.storage import LedgerConflict
-from tests.support.logs import FIRST_DAY, Replay, basket, drive, erase, live, records_of, replay_of, tick
+from tests.support.logs import (
+    FIRST_DAY,
+    Replay,
+    basket,
+    catalogue,
+    drive,
+    erase,
+    live,
+    records_of,
+    replay_of,
+    tick,
+)
 
 if TYPE_CHECKING:
     from models.records import Records
@@ -31,7 +42,7 @@ SCHEDULES = 2_000
 
 
 def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
-    """A made-up log: regular buyers, returns, late and repeated events, rubbish, erasures, and ticks."""
+    """A made-up log: regular buyers, returns, late and repeated events, rubbish, erasures, catalogues."""
     rng, erasing = random.Random(seed), random.Random(f"erase/{seed}")
     rhythm = {str(number): rng.uniform(0.4, 4.0) for number in range(customers)}
     log = [tick(-1)]
@@ -55,9 +66,27 @@ def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
             log.append(b"{rubbish")
         if erasing.random() < 0.15:
             log.append(erase(str(erasing.randrange(customers)), day + 0.9))
+        log += a_catalogue(f"catalogue-{seed}-{day}")
         if rng.random() < 0.9:
             log.append(tick(day))
     return log
+
+
+def a_catalogue(event_id: str) -> list[bytes]:
+    """On one day of five, a record that lists some of the logs' products, and one that nobody bought."""
+    rng = random.Random(event_id)
+    products = [f"p{rng.randrange(4)}" for _ in range(rng.randrange(4))]
+    statuses = ("available", "available", "out-of-stock", "withdrawn")
+    listings = [
+        (
+            product,
+            rng.choice(CATEGORIES),
+            rng.choice((None, f"{product} of {event_id}")),
+            rng.choice(statuses),
+        )
+        for product in [*products, event_id]
+    ]
+    return [catalogue(event_id, *listings)] if rng.random() < 0.2 else []
 
 
 def assert_equal(one: Replay, other: Replay) -> None:
@@ -73,6 +102,7 @@ def test_a_log_gives_alerts_and_segment_changes() -> None:
     assert states >= {"raised", "fulfilled", "missed"}
     assert replay.values("segment-changes")
     assert replay.counts["erased"]
+    assert replay.counts["listed"]
     assert replay.counts["late"]
     assert replay.counts["duplicates"]
 

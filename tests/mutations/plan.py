@@ -426,4 +426,19 @@ MUTATIONS = (
         ),
         _tests("tests/streams/test_recovery.py"),
     ),
+    Mutation(
+        "what a catalogue says is not written to the changelog",
+        (Edit("models/step.py", "return self.state.catalogue.changed_since(self._catalogue)", "return []"),),
+        _tests("tests/models/test_catalogue.py"),
+    ),
+    Mutation(
+        "a catalogue's rows do not grow with the log",
+        (Edit("models/storage.py", "offset=catalogue.offsets[shard], boundary=0", "offset=0, boundary=0"),),
+        _tests("tests/models/test_catalogue.py"),
+    ),
+    Mutation(
+        "a catalogue that is not the first of its run is passed over",
+        (Edit("models/ledger.py", "if kind in _ALONE or (", "if kind == int(Kind.ERASE) or ("),),
+        _tests("tests/models/test_ledger.py"),
+    ),
 )

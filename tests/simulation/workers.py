@@ -64,6 +64,7 @@ class BareDecoder:
             categories=[],
             quantities=np.zeros(0, np.int64),
             spends=np.zeros(0, np.int64),
+            listings=[()] * count,
         )
         refusals = [
             Refusal(raw.offset, "decode", "json", "", "no purchase")

@@ -77,6 +77,21 @@ def erase(customer_id: str, day: float) -> bytes:
     )
 
 
+def catalogue(event_id: str, *listings: tuple[str, str, str | None, str]) -> bytes:
+    """The record that lists products: (product, category, name, status)."""
+    return msgspec.json.encode(
+        {
+            "kind": "catalogue",
+            "event_id": event_id,
+            "occurred_at": moment(0),
+            "products": [
+                {"product_id": product, "category": category, "name": name, "status": status}
+                for product, category, name, status in listings
+            ],
+        }
+    )
+
+
 def records_of(
     values: Sequence[bytes],
     settings: LedgerSettings,
