@@ -9,7 +9,7 @@ import typer
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
-from cartpulse.signals import write_signal
+from cartpulse.signals import write_signals
 from cartpulse.terminal import printable
 from models.purchases import is_identifier
 from streams.errors import SettingsError
@@ -74,4 +74,4 @@ async def write_erasure(settings: Settings, customer_id: str, moment: datetime) 
         NotAcknowledgedError: The broker refused it.
         BrokerUnreachable: No broker answers.
     """
-    await write_signal(settings, erasure(customer_id, moment))
+    await write_signals(settings, [erasure(customer_id, moment)])

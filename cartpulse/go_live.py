@@ -9,7 +9,7 @@ import typer
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
-from cartpulse.signals import write_signal
+from cartpulse.signals import write_signals
 from streams.errors import SettingsError
 from streams.settings import Settings
 from streams.sources.feed import Feed
@@ -87,4 +87,4 @@ async def write_live(settings: Settings, moment: datetime) -> None:
         NotAcknowledgedError: The broker refused it.
         BrokerUnreachable: No broker answers.
     """
-    await write_signal(settings, live(moment))
+    await write_signals(settings, [live(moment)])

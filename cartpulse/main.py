@@ -7,6 +7,7 @@ import typer
 
 from cartpulse import (
     broker,
+    catalogue,
     complete_journey,
     contracts,
     customer,
@@ -40,6 +41,7 @@ app.command("broker", epilog=broker.EXAMPLE)(broker.broker)
 app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
 app.command("produce", epilog=produce.EXAMPLE)(produce.produce)
+app.command("catalogue", epilog=catalogue.EXAMPLE)(catalogue.catalogue)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
 app.command("replay", epilog=complete_journey.EXAMPLE)(complete_journey.replay)
 app.command("customer", epilog=customer.EXAMPLE)(customer.customer)

@@ -1,6 +1,5 @@
 """`cartpulse produce`: your own purchases, from a file, or invented ones, into the topic."""
 
-import codecs
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +11,14 @@ from cartpulse.endings import FAILED
 from cartpulse.options import Broker, Json, settings_with
 from cartpulse.producing.files import FileJob
 from cartpulse.producing.inventing import send_invented, show_invented
+from cartpulse.producing.telling import (
+    Corrections,
+    Delimiter,
+    EncodingName,
+    corrections_of,
+    delimiter_of,
+    encoding_of,
+)
 from streams.sources.evidence import DayOrder, DecimalMark
 from streams.sources.survey import Told
 from streams.sources.synthetic_process import Process
@@ -33,14 +40,7 @@ def produce(
         bool,
         typer.Option("--dry-run", help="Send nothing: show the first baskets and what would be refused."),
     ] = False,
-    corrections: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="FIELD=COLUMN",
-            help="Which column is what; again for more. FIELD= leaves one out.",
-        ),
-    ] = None,
+    corrections: Corrections = None,
     time_zone: Annotated[
         str | None,
         typer.Option(
@@ -55,11 +55,11 @@ def produce(
         DecimalMark | None,
         typer.Option(help="How 1.250 is meant; not needed where the file's other numbers tell."),
     ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the letters, such as windows-1252.")] = None,
+    encoding: EncodingName = None,
     fallback_encoding: Annotated[
         str | None, typer.Option(help="Of lines that are not in the file's encoding; else they are refused.")
     ] = None,
-    delimiter: Annotated[str | None, typer.Option(help="What parts columns; \\t is a tab.")] = None,
+    delimiter: Delimiter = None,
     no_header: Annotated[
         bool, typer.Option("--no-header", help="The first line is a row; columns are called 1, 2, ...")
     ] = False,
@@ -101,12 +101,12 @@ def produce(
     if refused is not None and refused.resolve() == file.resolve():
         raise typer.BadParameter("this would write over the file itself", param_hint="--refused")
     told = Told(
-        columns=_corrections(corrections or []),
+        columns=corrections_of(corrections),
         dates=dates,
         decimal=decimal,
-        encoding=_encoding(encoding, "--encoding"),
-        fallback_encoding=_encoding(fallback_encoding, "--fallback-encoding"),
-        delimiter=_delimiter(delimiter),
+        encoding=encoding_of(encoding, "--encoding"),
+        fallback_encoding=encoding_of(fallback_encoding, "--fallback-encoding"),
+        delimiter=delimiter_of(delimiter),
         header=not no_header,
     )
     job = FileJob(
@@ -126,25 +126,6 @@ def produce(
         raise typer.Exit(FAILED)
 
 
-def _corrections(written: list[str]) -> dict[str, str]:
-    pairs = {}
-    for each in written:
-        field, equals, column = each.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{each!r} is not FIELD=COLUMN", param_hint="--map")
-        pairs[field.strip()] = column.strip()
-    return pairs
-
-
-def _delimiter(written: str | None) -> str | None:
-    delimiter = "\t" if written == "\\t" else written
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise typer.BadParameter(
-            f"{written!r} is not one letter that parts columns", param_hint="--delimiter"
-        )
-    return delimiter
-
-
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -152,13 +133,3 @@ def _zone(name: str) -> ZoneInfo:
         raise typer.BadParameter(
             f"{name!r} is no time zone: write one such as Europe/London", param_hint="--time-zone"
         ) from error
-
-
-def _encoding(name: str | None, option: str) -> str | None:
-    if name is None:
-        return None
-    try:
-        codecs.lookup(name)
-    except LookupError as error:
-        raise typer.BadParameter(f"{name!r} is no encoding that is known", param_hint=option) from error
-    return name

@@ -12,12 +12,14 @@ from streams.sources.replay import NotAcknowledgedError, Replay
 from streams.topics import create_topics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from streams.settings import Settings
     from streams.sources.feed import Feed
 
 
-async def write_signal(settings: Settings, record: Feed) -> None:
-    """Write a record without a key to every partition, and wait until all of them have it.
+async def write_signals(settings: Settings, records: Iterable[Feed]) -> None:
+    """Write records without a key to every partition, and wait until all of them have them.
 
     Raises:
         NotAcknowledgedError: The broker refused it.
@@ -27,7 +29,7 @@ async def write_signal(settings: Settings, record: Feed) -> None:
     producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
     try:
         await producer.start()
-        await Replay(producer, settings).send([record])
+        await Replay(producer, settings).send(records)
     except KafkaError as error:
         raise NotAcknowledgedError(f"the broker refused the record: {error!r}") from error
     finally:

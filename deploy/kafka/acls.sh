@@ -59,9 +59,9 @@ allow "$CONSUMER" --operation Read --group "$APPLICATION-outputs-" --resource-pa
 allow "$SUPPORT" --operation Read --topic "$PURCHASES" --topic "$CHANGELOG" \
     --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
 
-# An operator makes and configures the topics (`cartpulse topics`), goes live, erases customers, talks to workers, and
-# looks at dead letters and sends them back (`cartpulse dead-letters`). It cannot read purchases, customers' state or
-# outputs.
+# An operator makes and configures the topics (`cartpulse topics`), goes live, erases customers, sends the catalogue,
+# talks to workers, and looks at dead letters and sends them back (`cartpulse dead-letters`). It cannot read purchases,
+# customers' state or outputs.
 allow "$OPERATOR" --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs \
     --topic "$PURCHASES" --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$EXPOSURES" \
     --topic "$DEAD_LETTERS" --topic "$CHANGELOG" --topic "$COMMANDS"

@@ -183,34 +183,56 @@ def choose(columns: Sequence[str], corrections: Mapping[str, str]) -> dict[str, 
     >>> choose(columns, {})["occurred_at"]
     3
     """
-    chosen: dict[str, int] = {}
-    for field, column in corrections.items():
-        if field not in FIELDS:
-            raise ColumnsError(f"There is no field {field!r}; the fields are {', '.join(FIELDS)}.")
-        if column:
-            chosen[field] = _place(columns, column)
-    taken = set(chosen.values())
-    names = [_plain(column) for column in columns]
-    for field, known in FIELDS.items():
-        if field in corrections:
-            continue
-        place = next((names.index(name) for name in known if name in names), None)
-        # What a category is called is what a person calls it, too.
-        if place is not None and (place not in taken or field == "name"):
-            chosen[field] = place
-            taken.add(place)
+    chosen = recognised(columns, corrections, FIELDS)
     if "product_id" not in chosen and "name" in chosen and "product_id" not in corrections:
         chosen["product_id"] = chosen["name"]
     missing = [field for field in NEEDED if field not in chosen]
     if not {"unit_price", "total"} & set(chosen):
         missing.append("unit_price (or total)")
     if missing:
-        raise ColumnsError(
-            f"No column was recognised as {', '.join(missing)}. The file's columns are {', '.join(columns)}: "
-            f"name the right one with --map {missing[0].split()[0]}=COLUMN"
-            + (", and use --no-header if that is a row already." if any(map(_is_value, columns)) else ".")
-        )
+        raise missing_columns(columns, missing)
     return {field: chosen[field] for field in FIELDS if field in chosen}
+
+
+def recognised(
+    columns: Sequence[str], corrections: Mapping[str, str], known: Mapping[str, tuple[str, ...]]
+) -> dict[str, int]:
+    """Which column, by its place, is which of some fields, as far as names tell.
+
+    Args:
+        columns: The names of the file's columns.
+        corrections: Field to column name, which go before every guess; an empty name leaves a field out.
+        known: The fields, and the column names taken for each, letters and digits alone.
+
+    Raises:
+        ColumnsError: A correction names no field or no column.
+    """
+    chosen: dict[str, int] = {}
+    for field, column in corrections.items():
+        if field not in known:
+            raise ColumnsError(f"There is no field {field!r}; the fields are {', '.join(known)}.")
+        if column:
+            chosen[field] = _place(columns, column)
+    taken = set(chosen.values())
+    names = [_plain(column) for column in columns]
+    for field, guesses in known.items():
+        if field in corrections:
+            continue
+        place = next((names.index(name) for name in guesses if name in names), None)
+        # What a category is called is what a person calls it, too.
+        if place is not None and (place not in taken or field == "name"):
+            chosen[field] = place
+            taken.add(place)
+    return chosen
+
+
+def missing_columns(columns: Sequence[str], missing: Sequence[str]) -> ColumnsError:
+    """What to tell a person whose file lacks columns."""
+    return ColumnsError(
+        f"No column was recognised as {', '.join(missing)}. The file's columns are {', '.join(columns)}: "
+        f"name the right one with --map {missing[0].split()[0]}=COLUMN"
+        + (", and use --no-header if that is a row already." if any(map(_is_value, columns)) else ".")
+    )
 
 
 def _place(columns: Sequence[str], column: str) -> int:

@@ -168,15 +168,17 @@ class LineReader:
 
     def _text(self, cells: Sequence[Any], field: str) -> str:
         place = self._columns.get(field)
-        if place is None:
-            return ""
-        value = cells[place]
-        if isinstance(value, str):
-            text = value.strip()
-            return "" if len(text) <= _LONGEST_NOTHING and text.lower() in NOTHING else text
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        return "" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN alone differs
+        return "" if place is None else text_of_cell(cells[place])
+
+
+def text_of_cell(value: Any) -> str:
+    """A cell as an identifier or a name; empty where programs write that they have no value."""
+    if isinstance(value, str):
+        text = value.strip()
+        return "" if len(text) <= _LONGEST_NOTHING and text.lower() in NOTHING else text
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN alone differs
 
 
 def date_cell(cells: Sequence[Any], columns: Mapping[str, int]) -> Any:

@@ -104,30 +104,37 @@ def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = N
     return found
 
 
-def _opened(path: Path, told: Told, zone: ZoneInfo) -> Survey:
+def open_table(path: Path, told: Told) -> tuple[Table, Encoding]:
+    """The rows of a file, whichever form it has.
+
+    Raises:
+        FileError: It is none that can be read, or is empty.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(4096)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
     if start[:4] == b"PAR1":
-        table: Table = Parquet(path)
-        encoding = Encoding("Parquet", "its own", digest=_digest(path))
-        return Survey("Parquet", table, encoding, choose(table.columns, told.columns), zone)
+        return Parquet(path), Encoding("Parquet", "its own", digest=_digest(path))
     _refuse_others(path, start)
     encoding = examine(path, told=told.encoding, fallback=told.fallback_encoding)
     text = start.decode(encoding.name, "ignore").lstrip("\ufeff \t\r\n")
     if text.startswith("{"):
-        table = JsonLines(path, encoding)
-        if set(table.columns) >= EVENT_FIELDS:
-            return Survey("events", table, encoding, {}, zone)
-        return Survey("JSON lines", table, encoding, choose(table.columns, told.columns), zone)
+        return JsonLines(path, encoding), encoding
     if text.startswith("["):
         raise FileError(f"{path} holds a JSON array: write one object a line (`jq -c '.[]' {path.name}`)")
-    delimited = Delimited(path, encoding, delimiter=told.delimiter, header=told.header)
-    columns = choose(delimited.columns, told.columns)
-    delimited.plausible = lambda cells: _is_row(cells, columns)
-    return Survey("CSV", delimited, encoding, columns, zone)
+    return Delimited(path, encoding, delimiter=told.delimiter, header=told.header), encoding
+
+
+def _opened(path: Path, told: Told, zone: ZoneInfo) -> Survey:
+    table, encoding = open_table(path, told)
+    if isinstance(table, JsonLines) and set(table.columns) >= EVENT_FIELDS:
+        return Survey("events", table, encoding, {}, zone)
+    columns = choose(table.columns, told.columns)
+    if isinstance(table, Delimited):
+        table.plausible = lambda cells: _is_row(cells, columns)
+    return Survey(table.form, table, encoding, columns, zone)
 
 
 def _is_row(cells: Sequence[str], columns: Mapping[str, int]) -> bool:

@@ -51,6 +51,8 @@ class Row(NamedTuple):
 class Table(Protocol):
     """A file of rows under named columns."""
 
+    form: str
+    """What it is, for people."""
     columns: list[str]
 
     def __iter__(self) -> Iterator[Row]:
@@ -73,6 +75,8 @@ class Delimited:
     Raises:
         FileError: It has no lines, or nothing in it parts columns.
     """
+
+    form = "CSV"
 
     def __init__(
         self, path: Path, encoding: Encoding, *, delimiter: str | None = None, header: bool = True
@@ -167,6 +171,8 @@ class JsonLines:
         FileError: No line holds an object.
     """
 
+    form = "JSON lines"
+
     def __init__(self, path: Path, encoding: Encoding) -> None:
         self._path, self._encoding = path, encoding
         self._decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -201,6 +207,8 @@ class Parquet:
     Raises:
         FileError: It is none.
     """
+
+    form = "Parquet"
 
     def __init__(self, path: Path) -> None:
         import pyarrow as pa  # noqa: PLC0415 - takes 0.1 s, which other files need not wait for

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
 from cartpulse.reading import read_all
-from models.purchases import Erasure, read
+from models.purchases import CatalogueUpdate, Erasure, read
 from streams.clients import consumer_options, producer_options
 from streams.environment import load_settings
 from streams.settings import Settings, variable
@@ -22,6 +22,7 @@ from streams.topics import create_topics, topic_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import Broker
 
@@ -96,6 +97,30 @@ def test_an_erasure_goes_to_every_partition_once_it_is_confirmed(settings: Setti
     assert read_back.customer_id == told["customer_id"] == "Zoë"
     refused = CliRunner().invoke(app, ["erase", "x" * 300, "--yes"])
     assert (refused.exit_code, "1 to 256 bytes" in refused.output) == (1, True)
+
+
+def test_a_catalogue_goes_to_every_partition_and_a_rehearsal_nowhere(
+    settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "products.csv"
+    file.write_text("sku,name,stock\n7,Whole milk,3\n8,Rye,perhaps\n", encoding="utf-8")
+    run("topics")
+    rehearsed = run("catalogue", str(file), "--dry-run").stdout
+    assert "'perhaps' is neither" in rehearsed
+    assert "this was a rehearsal" in rehearsed
+    assert held(settings, settings.purchases_topic) == []
+    told = json.loads(run("catalogue", str(file), "--json").stdout)
+    assert (told["products"], told["available"], told["sent"]) == (1, 1, True)
+    assert [row["line"] for row in told["refused"]] == [3]
+    records = held(settings, settings.purchases_topic)
+    assert sorted(record.partition for record in records) == [0, 1]
+    (value,) = {record.value for record in records}
+    update = read(value)
+    assert isinstance(update, CatalogueUpdate)
+    assert [(one.product_id, one.category, one.name) for one in update.products] == [("7", "7", "Whole milk")]
+    file.write_text("sku,status\n,\n", encoding="utf-8")
+    ended = CliRunner().invoke(app, ["catalogue", str(file)])
+    assert (ended.exit_code, "Nothing was sent." in ended.output) == (1, True)
 
 
 def test_an_export_tells_where_a_customer_is_named_even_in_what_was_refused(settings: Settings) -> None:

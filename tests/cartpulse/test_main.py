@@ -31,6 +31,7 @@ COMMANDS = (
     ("broker",),
     ("doctor",),
     ("topics",),
+    ("catalogue",),
     ("go-live",),
     ("replay",),
     ("customer",),

@@ -1,0 +1,61 @@
+"""What a person says of a file on the command line."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Annotated
+
+import typer
+
+Corrections = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="FIELD=COLUMN", help="Which column is what; again for more. FIELD= leaves one out."
+    ),
+]
+EncodingName = Annotated[str | None, typer.Option("--encoding", help="Of the letters, such as windows-1252.")]
+Delimiter = Annotated[str | None, typer.Option("--delimiter", help="What parts columns; \\t is a tab.")]
+
+
+def corrections_of(written: list[str] | None) -> dict[str, str]:
+    """Field to column name.
+
+    Raises:
+        BadParameter: One is not FIELD=COLUMN.
+    """
+    pairs = {}
+    for each in written or []:
+        field, equals, column = each.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{each!r} is not FIELD=COLUMN", param_hint="--map")
+        pairs[field.strip()] = column.strip()
+    return pairs
+
+
+def delimiter_of(written: str | None) -> str | None:
+    """One letter, or None to find out.
+
+    Raises:
+        BadParameter: It is more than one, or parts lines or texts.
+    """
+    delimiter = "\t" if written == "\\t" else written
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise typer.BadParameter(
+            f"{written!r} is not one letter that parts columns", param_hint="--delimiter"
+        )
+    return delimiter
+
+
+def encoding_of(name: str | None, option: str) -> str | None:
+    """An encoding that Python knows, or None to find out.
+
+    Raises:
+        BadParameter: It knows none of this name.
+    """
+    if name is None:
+        return None
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise typer.BadParameter(f"{name!r} is no encoding that is known", param_hint=option) from error
+    return name
