@@ -2,7 +2,7 @@
 
 One seed, one plan. Of every run a tenth is malformed, some events come twice, late, or to the wrong
 partition, a stretch of the file is sent by two producers, one event has 900 KB, and some make a model raise.
-Now and then a customer is erased, who may well come again.
+Now and then a customer is erased, who may well come again, and a catalogue says what can be had.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ DUPLICATES, LATE, STRANGERS = 0.03, 0.02, 0.02
 """Shares of the file's events that come again, later than they should, or to a wrong partition."""
 ERASED = 0.004
 """Share of the file's events whose customer is erased soon afterwards."""
+LISTED = 0.002
+"""Share of the file's events whose products a catalogue lists, some of them as withdrawn."""
 LATEST = 3_000
 """Events by which one may be late: about a week of the file with two copies of every customer."""
 RAISING = 4
@@ -95,6 +97,7 @@ class Plan:
 
     def __iter__(self) -> Iterator[Event]:
         chance, erasing = random.Random(self._seed), random.Random(f"erasing {self._seed}")
+        listing = random.Random(f"listing {self._seed}")
         specials = deque(self._specials(chance))
         waiting, at, last = _Waiting(), 0, None
         for record in self._file():
@@ -104,6 +107,9 @@ class Plan:
                 at += 1
             if record.key is not None and erasing.random() < ERASED:
                 waiting.put(self._erasure(record, at), at + erasing.randrange(200))
+            if record.key is not None and listing.random() < LISTED:
+                for event in self._catalogue(record, at, listing):
+                    waiting.put(event, at)
             while specials and specials[0] <= at:
                 specials.popleft()
                 waiting.put(self._special(record, len(specials)), at)
@@ -170,6 +176,27 @@ class Plan:
             "occurred_at": moment,
         }
         return Event(self._homes(record)[0], record.key, json.dumps(erasure).encode())
+
+    def _catalogue(self, record: Feed, number: int, chance: random.Random) -> Iterator[Event]:
+        """What a shop says of the products in a basket, one copy for each partition."""
+        basket = json.loads(record.value)
+        statuses = ("available", "available", "out-of-stock", "withdrawn")
+        catalogue = {
+            "kind": "catalogue",
+            "event_id": f"catalogue-{number}-{self._seed}",
+            "occurred_at": basket["occurred_at"],
+            "products": [
+                {
+                    "product_id": line["product_id"],
+                    "category": line["category"],
+                    "name": f"{line['product_id']} as of {number}",
+                    "status": chance.choice(statuses),
+                }
+                for line in basket["items"]
+            ],
+        }
+        for home in range(self._settings.partitions):
+            yield Event(home, None, json.dumps(catalogue).encode())
 
     def _specials(self, chance: random.Random) -> list[int]:
         """After how many events those come that are one of a kind."""

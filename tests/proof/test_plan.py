@@ -41,6 +41,7 @@ def test_a_tenth_is_malformed_and_the_rest_is_purchases_and_ticks(events: list[E
     assert kinds[int(Kind.TICK)] >= 4 * 6
     assert kinds[int(Kind.PURCHASE)] > 4_500
     assert kinds[int(Kind.ERASE)] > 10
+    assert kinds[int(Kind.CATALOGUE)] > 10
 
 
 def test_events_come_twice_from_one_producer_and_from_two(events: list[Event]) -> None:
