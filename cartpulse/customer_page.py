@@ -204,11 +204,12 @@ def _history(changes: Sequence[Mapping[str, Any]], *, reasons: bool) -> Table:
 
 
 def _item(item: Mapping[str, Any]) -> tuple[Text, ...]:
-    name = item.get("name") or item.get("category") or item.get("product_id") or "?"
+    product = item.get("product_name")
+    name = str(item.get("category", "?")) + (f": {product}" if product else "")
     score = item.get("score")
     return (
         Text(printable(str(item.get("kind", ""))), style="dim"),
-        Text(printable(str(name))),
+        Text(printable(name)),
         Text(f"{score:.2f}" if isinstance(score, int | float) else ""),
         Text(printable(str(item.get("reason", ""))), style="dim"),
     )

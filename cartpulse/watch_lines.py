@@ -115,10 +115,7 @@ def _change(value: dict[str, Any]) -> str:
 def _items(value: dict[str, Any]) -> str:
     """What a recommendation holds, by name."""
     items = [item for item in value.get("items") or () if isinstance(item, dict)]
-    names = [
-        next((str(item[key]) for key in ("name", "category", "product_id") if item.get(key)), "?")
-        for item in items
-    ]
+    names = [str(item.get("product_name") or item.get("category", "?")) for item in items]
     return f"{len(names)} items: {', '.join(names)}"
 
 

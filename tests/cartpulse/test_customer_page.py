@@ -131,10 +131,18 @@ def test_an_open_alert_is_not_shown_as_a_habit_too() -> None:
 
 
 def test_recommendations_are_shown_as_their_event_has_them() -> None:
-    items = [{"kind": "repeat", "name": "Whole milk", "score": 0.812, "reason": "on 9 of 12 trips"}]
+    items = [
+        {
+            "kind": "repeat",
+            "category": "MILK",
+            "product_name": "Whole milk",
+            "score": 0.812,
+            "reason": "on 9 of 12 trips",
+        }
+    ]
     shown = page(told(recommendations={"items": items, "occurred_at": "2017-03-01T09:00:00Z"}))
     (line,) = (line for line in shown.splitlines() if "Whole milk" in line)
-    assert line.split() == ["repeat", "Whole", "milk", "0.81", "on", "9", "of", "12", "trips"]
+    assert line.split() == ["repeat", "MILK:", "Whole", "milk", "0.81", "on", "9", "of", "12", "trips"]
 
 
 def test_data_neither_steers_the_terminal_nor_is_taken_for_markup() -> None:

@@ -62,7 +62,10 @@ def words(event: Seen) -> str:
             "2017-03-06 11:00 UTC segment 901 new -> At Risk: Last bought 9 days ago",
         ),
         (
-            seen({"items": [{"name": "Milk"}, {"category": "EGGS"}], "occurred_at": None}, "recommendation"),
+            seen(
+                {"items": [{"product_name": "Milk"}, {"category": "EGGS"}], "occurred_at": None},
+                "recommendation",
+            ),
             "never recommended 900 2 items: Milk, EGGS",
         ),
         (
