@@ -156,6 +156,32 @@ async def create_topics(settings: Settings) -> TopicsReport:
     return TopicsReport(tuple(made), tuple(spec.name for spec in found), tuple(notes))
 
 
+async def require_purchases(settings: Settings) -> None:
+    """Check the topic of purchases, or make all topics where it is missing.
+
+    For whoever only sends: such a login need see no other topic.
+
+    Raises:
+        TopicMismatch: it has other partitions, or other settings.
+        TopicsNotMade: as `create_topics`.
+        NotAllowed: the login may neither see nor make it.
+        BrokerUnreachable: no broker answers.
+    """
+    purchases = topic_specs(settings)[0]
+    admin = AIOKafkaAdminClient(**connection(settings))
+    try:
+        async with asyncio.timeout(REACH_SECONDS):
+            await admin.start()
+        if purchases.name in await admin.list_topics():
+            await _check(admin, [purchases])
+            return
+    except (KafkaError, OSError, TimeoutError) as reason:
+        raise unreachable(settings, reason) from reason
+    finally:
+        await admin.close()
+    await create_topics(settings)
+
+
 async def check_topics(settings: Settings) -> None:
     """Check all topics of a service that has run, and make none.
 

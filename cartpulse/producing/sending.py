@@ -22,7 +22,7 @@ from cartpulse.reading import at_end
 from streams.clients import consumer_options, idempotence, producer_options, unreachable
 from streams.sources.position import PositionError
 from streams.sources.replay import Replay
-from streams.topics import create_topics
+from streams.topics import require_purchases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +73,7 @@ class Sender:
             PositionError: The topic is not the one that the position was kept for.
         """
         settings = self._settings
-        await create_topics(settings)
+        await require_purchases(settings)
         producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
         consumer = AIOKafkaConsumer(**consumer_options(settings))
         try:

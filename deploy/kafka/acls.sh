@@ -5,7 +5,7 @@
 #   BOOTSTRAP=kafka-1:9093 COMMAND_CONFIG=administrator.properties deploy/kafka/acls.sh
 #
 # CARTPULSE_APPLICATION and CARTPULSE_TOPIC_PREFIX are those of the service. The logins have other names with
-# WORKER, PRODUCER, CONSUMER, OPERATOR and SUPPORT.
+# WORKER, PRODUCER, LOADER, CONSUMER, OPERATOR and SUPPORT.
 set -eu
 
 : "${BOOTSTRAP:?the brokers, host:port}"
@@ -14,6 +14,7 @@ APPLICATION=${CARTPULSE_APPLICATION:-cartpulse}
 PREFIX=${CARTPULSE_TOPIC_PREFIX:-}
 WORKER=${WORKER:-cartpulse-worker}
 PRODUCER=${PRODUCER:-cartpulse-producer}
+LOADER=${LOADER:-cartpulse-loader}
 CONSUMER=${CONSUMER:-cartpulse-consumer}
 OPERATOR=${OPERATOR:-cartpulse-operator}
 SUPPORT=${SUPPORT:-cartpulse-support}
@@ -48,6 +49,9 @@ allow "$WORKER" --operation Write --transactional-id "$APPLICATION-ledger-" --re
 
 # A producer writes purchases; it reads nothing, not even them.
 allow "$PRODUCER" --operation Write --topic "$PURCHASES"
+
+# A loader sends files (`cartpulse produce`): interrupted, it reads what arrived of them.
+allow "$LOADER" --operation Write --operation Read --topic "$PURCHASES"
 
 # A consumer reads what comes out, in groups whose names begin so.
 allow "$CONSUMER" --operation Read \

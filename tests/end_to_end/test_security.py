@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 RIGHTS = ROOT / "deploy" / "kafka" / "acls.sh"
 TOOLS = ROOT / "tests" / "support" / "kafka_tools.pom.xml"
 ADMINISTRATOR = "administrator"
-ROLES = ("worker", "producer", "consumer", "operator", "support")
+ROLES = ("worker", "producer", "loader", "consumer", "operator", "support")
 STRANGER = "stranger"
 """Has a login, and no right."""
 
@@ -287,6 +287,23 @@ def test_an_operator_erases_a_customer_and_support_exports_what_is_known(guarded
     assert {one["value"]["kind"] for one in told["purchases"]} == {"erase"}
     refused = guarded.command(guarded.role("producer"), "export", "somebody")
     assert refused.returncode != 0
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_loader_sends_files_and_goes_on_and_an_operator_sends_the_catalogue(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    sales, products = tmp_path / "sales.csv", tmp_path / "products.csv"
+    sales.write_text("customer,date,sku,category,quantity,price\nloaded,2017-03-01 09:00,7,Milk,1,1.50\n")
+    products.write_text("sku,category,name\n7,Milk,Whole milk\n")
+    for said in ("Sent 1 purchases", "was sent before"):
+        sent = guarded.command(guarded.role("loader"), "produce", str(sales))
+        assert sent.returncode == 0, sent.stderr
+        assert said in sent.stdout + sent.stderr
+    listed = guarded.command(guarded.role("operator"), "catalogue", str(products))
+    assert listed.returncode == 0, listed.stderr
+    refused = guarded.command(guarded.role("loader"), "customer", "loaded")
+    assert refused.returncode == Status.FAILED  # to this login the changelog is not there
     assert "Traceback" not in refused.stderr
 
 
