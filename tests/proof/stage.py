@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import TopicPartition
@@ -20,7 +22,7 @@ from tests.support.formats import in_one_format
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
     from pathlib import Path
 
     from models.ledger import Ledger
@@ -37,6 +39,9 @@ EARLY = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 OPENED = "goes on at offset"
 """What a worker says when it begins to read a partition."""
+
+HAND_OVER_SECONDS = 0.0005
+"""After how long a replay lets the load and the watch go on that share the process with it."""
 
 END_SECONDS = 20.0
 """How long a worker that was told to end may take; it promises ten."""
@@ -86,6 +91,10 @@ class Stage(Cluster):
         self._say = say
         self._expected: set[Worker] = set()
         self._replays: list[Replay] = []
+        self._greatest = [Greatest() for _ in range(settings.partitions)]
+        self._copies = [Found() for _ in range(settings.partitions)]
+        self._read_until: dict[str, dict[int, int]] = {}
+        """By topic and partition the offset at which to read on what came out."""
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -268,13 +277,37 @@ class Stage(Cluster):
             for number in range(settings.partitions):
                 ledger = self.job.ledger(settings.ledger, number, settings.partitions)
                 self._replays.append(Replay(settings, number, ledger))
-        topic = settings.purchases_topic
         positions = {replay.partition: replay.position for replay in self._replays}
-        async for number, raws in read_all(self._reader, topic, positions):
-            self._replays[number].take(raws)
+        async for number, raws in read_all(self._reader, settings.purchases_topic, positions):
+            await asyncio.to_thread(self._replays[number].take, raws)
         for replay in self._replays:
-            replay.position = await self._reader.position(TopicPartition(topic, replay.partition))
-        return [replay.finish() for replay in self._replays]
+            place = TopicPartition(settings.purchases_topic, replay.partition)
+            replay.position = await self._reader.position(place)
+        return [await asyncio.to_thread(replay.finish) for replay in self._replays]
+
+    @contextlib.asynccontextmanager
+    async def followed(self, every: float) -> AsyncIterator[None]:
+        """Replay the log and read what comes out while both grow: at the end little is left to be read.
+
+        Args:
+            every: so many seconds.
+        """
+        over = asyncio.Event()
+        sys.setswitchinterval(HAND_OVER_SECONDS)
+
+        async def follow() -> None:
+            while not over.is_set():
+                await self.outcomes()
+                await self._read_on()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), every)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follow())
+            try:
+                yield
+            finally:
+                over.set()  # not cancelled: a replay in a thread would go on
 
     async def rows_kept(self) -> tuple[int, int]:
         """How many rows of all changelogs a broker still has, and how many offsets they take."""
@@ -285,13 +318,21 @@ class Stage(Cluster):
 
     async def found(self) -> list[Found]:
         """What is on the broker, read from the first record by a consumer that reads what is committed."""
-        settings, partitions = self.settings, range(self.settings.partitions)
-        starts = await log_starts(self._reader, settings.changelog_topic, partitions)
-        greatest = [Greatest() for _ in partitions]
-        async for number, records in read_all(self._reader, settings.changelog_topic, starts):
-            greatest[number].take(records)
-        found = [Found(in_one_format(each.rows)) for each in greatest]
-        for topic in (*map(settings.topic, OUTPUTS), settings.dead_letters_topic):
-            async for number, records in read_all(self._reader, topic, dict.fromkeys(partitions, 0)):
-                found[number].take(records)
-        return found
+        await self._read_on()
+        pairs = zip(self._greatest, self._copies, strict=True)
+        return [Found(in_one_format(greatest.rows), there.copies) for greatest, there in pairs]
+
+    async def _read_on(self) -> None:
+        """Read what came out since the last time."""
+        settings = self.settings
+        for topic in (settings.changelog_topic, *map(settings.topic, OUTPUTS), settings.dead_letters_topic):
+            takers: Sequence[Greatest | Found] = (
+                self._greatest if topic == settings.changelog_topic else self._copies
+            )
+            if topic not in self._read_until:
+                self._read_until[topic] = await log_starts(self._reader, topic, range(settings.partitions))
+            until = self._read_until[topic]
+            async for number, records in read_all(self._reader, topic, until):
+                takers[number].take(records)
+            for number in until:
+                until[number] = await self._reader.position(TopicPartition(topic, number))

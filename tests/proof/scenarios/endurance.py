@@ -110,4 +110,6 @@ async def an_hour(stage: Stage, chance: random.Random) -> None:
         folder = str(stage.folder / "checkpoints")
         return stage.start(CARTPULSE_CHECKPOINT_DIR=folder, CARTPULSE_CHECKPOINT_SECONDS="60")
 
-    await kills(stage, chance, 12, start)
+    async with stage.followed(every=2):
+        await kills(stage, chance, 12, start)
+        await stage.load.finish()
