@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_CUSTOMERS = 600
 """Customers changed by one step: with 8 KB each they stay below `MOST_ROW_BYTES`."""
+MOST_BASKETS = 100
+"""Baskets of one customer in one step: they are applied one by one, and other partitions wait meanwhile."""
 MOST_ROW_BYTES = 6 * 1024 * 1024
 """Keys and values of one step's rows: with their framing they fit one record batch of the changelog."""
 FURTHEST_FUTURE = 48 * HOUR
@@ -110,9 +112,10 @@ class Ledger:
     def advance(self, records: Records) -> Changes:
         """Apply a prefix of a run of records.
 
-        It stops early when as much has changed as one changelog batch can hold, before and after a record
-        that erases a customer or lists products, and before a record that begins a boundary while the sweep
-        of the one before is unfinished: `applied` 0 means `sweep` first.
+        It stops early when as much has changed as one changelog batch can hold, when a customer has had
+        `MOST_BASKETS`, before and after a record that erases a customer or lists products, and before a
+        record that begins a boundary while the sweep of the one before is unfinished: `applied` 0 means
+        `sweep` first.
 
         Raises:
             Exception: Whatever a model raised; the ledger is then as it was.
@@ -277,7 +280,7 @@ class Ledger:
         watermark = state.clock.watermark
         closes = state.calendar.boundary(state.clock.begun + 1)
         gathered: list[int] = []
-        customers: set[bytes] = set()
+        baskets: dict[bytes, int] = {}
         times, kinds = records.occurred_at.tolist(), records.kinds.tolist()
         stop = len(records)
         for index, (at, kind) in enumerate(zip(times, kinds, strict=True)):
@@ -285,11 +288,13 @@ class Ledger:
                 step.counts["refused"] += 1
                 continue
             purchase = kind in _PURCHASES
-            full = len(customers) >= MOST_CUSTOMERS
-            if kind in _ALONE or (purchase and full and records.customers[index] not in customers):
+            customer = records.customers[index]
+            count = baskets.get(customer, 0)
+            full = count >= MOST_BASKETS or (not count and len(baskets) >= MOST_CUSTOMERS)
+            if kind in _ALONE or (purchase and full):
                 stop = index
                 break
-            if purchase and self._belongs_elsewhere(records.customers[index]):
+            if purchase and self._belongs_elsewhere(customer):
                 step.strangers.append(int(records.offsets[index]))
                 continue
             if not self._in_time(step, records, index, at, None if kind in _SIGNALS else watermark):
@@ -311,7 +316,7 @@ class Ledger:
                 self._go_live(at)
             if purchase:
                 gathered.append(index)
-                customers.add(records.customers[index])
+                baskets[customer] = count + 1
         apply(step, records, gathered)
         state.clock = replace(state.clock, watermark=watermark)
         return stop

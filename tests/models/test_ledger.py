@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models import alerts
 from models.changes import Changes
-from models.ledger import FURTHEST_AHEAD, Ledger
+from models.ledger import FURTHEST_AHEAD, MOST_BASKETS, Ledger
 from models.partitioner import partition_of
 from models.priors import Priors
 from models.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
@@ -572,3 +572,14 @@ def test_customers_who_came_before_the_first_boundary_are_counted_at_it() -> Non
     drive(ledger, records_of(log, SETTINGS), Replay())
     assert ledger.clock.begun == 1
     assert ledger._state.histograms.population == 2
+
+
+def test_one_customer_with_very_many_baskets_is_applied_in_steps() -> None:
+    log = [basket(f"{number}", "1", 0.5 + number / 1e5, ("MILK", "m", 1.0, 1.0)) for number in range(250)]
+    log[50:50] = [basket("other", "2", 0.5, ("TEA", "t", 1.0, 1.0))]
+    ledger, records = Ledger(SETTINGS), records_of([tick(-1), *log], SETTINGS)
+    steps, applied = [], 0
+    while applied < len(records):
+        steps.append(ledger.advance(records.slice(applied, len(records))).applied)
+        applied += steps[-1]
+    assert steps == [MOST_BASKETS + 2, MOST_BASKETS, 50]
