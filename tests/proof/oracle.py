@@ -14,6 +14,8 @@ Lost and counted twice
 
 Outputs (dead letters are outputs too)
 - Missing is one of which no copy, equal in topic, key, value and headers, is there.
+- A purchase that comes again after its customer was erased causes what it did before, by the same ids: such
+  an event is there as often as the replay says.
 - Repeated is every copy that is not equal to the replay's, whether the replay knows its id or not; where
   delivery is exactly once, every second equal copy too. An event that was sent on to its own partition more
   often than it came to a wrong one is then repeated too; under the other guarantee such copies are
@@ -33,6 +35,7 @@ import numpy as np
 from models.columns import CUSTOMER
 from models.decode import Decoder
 from models.partitioner import partition_of
+from models.records import Kind
 from models.rows import is_erased
 from streams.batch import Run
 from streams.clock import SystemClock
@@ -42,7 +45,7 @@ from streams.partition import raw_of
 from streams.recovery import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from models.changes import Changes
     from streams.ports import LedgerLike
@@ -70,8 +73,10 @@ class Outcome:
     """What one partition of the log comes to."""
 
     rows: dict[bytes, bytes] = field(default_factory=dict)
-    outputs: dict[bytes, set[Event]] = field(default_factory=lambda: defaultdict(set))
-    """ce_id to its different events: one each."""
+    outputs: dict[bytes, Counter[Event]] = field(default_factory=lambda: defaultdict(Counter))
+    """ce_id to its event: one, and once, unless its customer was erased."""
+    erased: set[bytes] = field(default_factory=set)
+    """Customers whom the log erases."""
     letters: dict[bytes, Event] = field(default_factory=dict)
     """The same for dead letters."""
     sent_on: Counter[Place] = field(default_factory=Counter)
@@ -118,6 +123,8 @@ class Replay:
                 self._collect(self._ledger.sweep(SWEEP))
             if changes.applied < len(run):
                 runs.appendleft(run.part(changes.applied, len(run)))
+        erasures = np.flatnonzero(records.kinds == Kind.ERASE).tolist()
+        self.outcome.erased.update(records.customers[index] for index in erasures)
         for raw in raws:
             self.outcome.log[self.partition, digest(raw.value)] += 1
         self.outcome.events += len(raws)
@@ -132,7 +139,7 @@ class Replay:
         self.outcome.rows.update(changes.rows)
         for output in changes.outputs:
             event = event_of(self._settings.topic(output.topic), output.key, output.value, output.headers)
-            self.outcome.outputs[id_of(output.headers)].add(event)
+            self.outcome.outputs[id_of(output.headers)][event] += 1
 
     def _collect_refused(self, run: Run, changes: Changes) -> None:
         settings = self._settings
@@ -232,25 +239,38 @@ def _compare_rows(wanted: Mapping[bytes, bytes], found: Mapping[bytes, bytes], v
 def _compare_outputs(
     wanted: Outcome, found: Mapping[bytes, Sequence[Event]], verdict: Verdict, *, exactly_once: bool
 ) -> None:
-    should = {
-        **{identity: next(iter(events)) for identity, events in wanted.outputs.items()},
-        **wanted.letters,
-    }
-    for identity, event in should.items():
+    should = {identity: _once(events, wanted.erased) for identity, events in wanted.outputs.items()}
+    should |= {identity: Counter((letter,)) for identity, letter in wanted.letters.items()}
+    for identity, events in should.items():
         copies = Counter(found.get(identity, ()))
-        if not copies[event]:
-            verdict.outputs_missing += 1
-            verdict.note(f"missing {identity.decode()} in {event.topic}, key {event.key!r}")
-        allowed = min(1, copies[event]) if exactly_once else copies[event]
+        for event, times in events.items():
+            missing = max(0, (times if exactly_once else 1) - copies[event])
+            verdict.outputs_missing += missing
+            if missing:
+                verdict.note(f"missing {identity.decode()} in {event.topic}, key {event.key!r}")
+        allowed = sum(
+            min(times, copies[event]) if exactly_once else copies[event] for event, times in events.items()
+        )
         repeated = copies.total() - allowed
         if repeated:
             verdict.outputs_repeated += repeated
             verdict.note(
-                f"{copies.total()} copies, {len(copies)} different, of {identity.decode()} in {event.topic}"
+                f"{copies.total()} copies, {len(copies)} different, of {identity.decode()} in "
+                f"{next(iter(events)).topic}"
             )
     for identity in found.keys() - should.keys():
         verdict.outputs_repeated += len(found[identity])
         verdict.note(f"nothing should have said {identity.decode()} in {found[identity][0].topic}")
+
+
+def _once(events: Counter[Event], erased: Collection[bytes]) -> Counter[Event]:
+    """How often an event may be there: once, and with one content, unless its customer was erased.
+
+    Nothing tells a purchase that comes again after that from a new one: it starts anew, and so does all that
+    it causes, with the ids that it had before.
+    """
+    (first, *_) = events
+    return events if first.key in erased else Counter((first,))
 
 
 def _compare_logs(

@@ -12,14 +12,18 @@ import numpy as np
 import pytest
 
 from models.columns import CUSTOMER
+from models.partitioner import partition_of
 from models.rows import CLOCK_KEY, is_erased
 from streams.recovery import digest
 from streams.settings import Settings
 from tests.proof.oracle import Found, Outcome, Replay, Verdict, Written, compare, event_of, purchases
 from tests.proof.plan import Plan
 from tests.proof.worker import FailingLedger
+from tests.support.logs import basket, erase, tick
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.proof.plan import Event
 
 SETTINGS = Settings(partitions=2, application="proof")
@@ -28,18 +32,24 @@ SETTINGS = Settings(partitions=2, application="proof")
 def records(events: list[Event], partition: int) -> list[Any]:
     """A partition of the log as a consumer has it."""
     mine = [event for event in events if event.partition == partition]
+    return _raws([event.value for event in mine], [event.key for event in mine], partition)
+
+
+def _raws(
+    values: Sequence[bytes | None], keys: Sequence[bytes | None] | None = None, partition: int = 0
+) -> list[Any]:
     return [
         SimpleNamespace(
             topic="purchases",
             partition=partition,
             offset=offset,
-            key=event.key,
-            value=event.value,
+            key=key,
+            value=value,
             headers=(),
             timestamp=0,
             timestamp_type=0,
         )
-        for offset, event in enumerate(mine)
+        for offset, (key, value) in enumerate(zip(keys or [None] * len(values), values, strict=True))
     ]
 
 
@@ -72,7 +82,7 @@ class Case:
         self.found = [Found(dict(outcome.rows)) for outcome in self.wanted]
         for outcome, found in zip(self.wanted, self.found, strict=True):
             for identity, copies in outcome.outputs.items():
-                found.copies[identity] = list(copies)
+                found.copies[identity] = list(copies.elements())
             for identity, letter in outcome.letters.items():
                 found.copies[identity] = [letter]
 
@@ -218,6 +228,44 @@ def test_a_copy_that_differs_is_a_repeat_under_both_guarantees(
         assert (verdict.outputs_missing, verdict.outputs_repeated) == (0, 1)
 
 
+def test_an_erased_customers_purchase_that_comes_again_causes_what_it_did_as_often_as_it_comes() -> None:
+    milk = ("MILK", "m", 1.0, 2.0)
+    here = (str(number) for number in range(100) if not partition_of(b"%d" % number, 2, "murmur2"))
+    who, other = next(here), next(here)
+    mine, others = basket("mine", who, 0.5, milk), basket("other", other, 0.5, milk)
+    again = [tick(-1), mine, others, erase(who, 0.6), mine, others]
+    raws = _raws(again)
+    (outcome, _) = replayed([raws, []])
+    repeated = {identity for identity, events in outcome.outputs.items() if events.total() == 2}
+    assert len(repeated) == 1, "the recommendation to the one who was erased"
+    written = Written(Counter((0, digest(value)) for value in again))
+    for copies, exactly_once, verdict in (
+        (2, True, (0, 0)),
+        (1, True, (1, 0)),
+        (3, True, (0, 1)),
+        (1, False, (0, 0)),
+        (3, False, (0, 0)),
+    ):
+        found = Found(dict(outcome.rows))
+        for identity, events in outcome.outputs.items():
+            found.copies[identity] = list(events) * (copies if identity in repeated else 1)
+        said = compare([outcome], [found], written, exactly_once=exactly_once)
+        assert (said.outputs_missing, said.outputs_repeated) == verdict
+        assert said.lost == said.counted_twice == said.customers_differing == 0
+
+
+def test_an_event_that_comes_twice_out_of_the_replay_itself_is_a_repeat(whole: Case) -> None:
+    outcomes, found = deepcopy(whole.wanted), deepcopy(whole.found)
+    identity, events = next(
+        (identity, events)
+        for identity, events in outcomes[0].outputs.items()
+        if next(iter(events)).key not in outcomes[0].erased
+    )
+    events[next(iter(events))] += 1
+    found[0].copies[identity] *= 2
+    assert compare(outcomes, found, whole.written, exactly_once=True).outputs_repeated == 1
+
+
 def test_events_are_equal_only_if_topic_key_value_and_headers_are() -> None:
     event = ("alerts", b"900", b"{}", [("ce_id", b"1"), ("ce_type", b"a")])
     others: list[tuple[Any, ...]] = [
@@ -283,7 +331,7 @@ def test_a_log_that_ends_early_for_the_workers_has_lost_the_rest(whole: Case) ->
     found = [Found(dict(outcome.rows)) for outcome in short]
     for outcome, each in zip(short, found, strict=True):
         for identity, copies in outcome.outputs.items():
-            each.copies[identity] = list(copies)
+            each.copies[identity] = list(copies.elements())
         each.copies.update({identity: [letter] for identity, letter in outcome.letters.items()})
     verdict = whole.verdict(found, exactly_once=False)
     missing = counted(whole.wanted) - counted(short)
