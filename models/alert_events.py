@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.calendar import boundary_cause, date_text
-from models.events import alert_id, event_id
-from models.habits import TRIP_DECAY
-from models.outputs import ALERT, as_json, encoded_output, quoted, time_text
-from models.ranking import look_up, rank_within
+from models.events import event_ids
+from models.outputs import (
+    ALERT,
+    numbers_as_json,
+    outputs_of,
+    quoted,
+    quoted_id,
+    text_as_json,
+    time_text,
+)
+from models.ranking import rank_within
+from models.usual_products import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,62 +57,82 @@ def emit(
         times: k event times, ms since 1970 UTC.
         chances: k chances of a purchase within 7 days, and of a hit; only for alerts just raised.
     """
-    state = step.state
-    unknown: Sequence[None] = [None] * len(rows)
+    state, count = step.state, len(rows)
+    unknown: Sequence[None] = [None] * count
     soon, hit = chances or (unknown, unknown)
-    grace, source = state.settings.alert_grace_days, state.settings.event_source
-    products = _usual_products(state, rows, cells["category"])
+    grace, boundary_text = state.settings.alert_grace_days, state.calendar.boundary_text
+    customers = [state.ids[row] for row in rows.tolist()]
+    names = state.category_names.names(cells["category"].tolist())
+    raising = [boundary_cause(day) for day in cells["raised_day"].tolist()]
+    raised_ids = event_ids(ALERT.type_, customers, names, raising, "raised")
+    identities = raised_ids if how == "raised" else event_ids(ALERT.type_, customers, names, causes, how)
     intervals = np.maximum(cells["purchases"].astype(np.int64) - 1, 1)
     typical = np.round(np.exp(cells["sum_log"].astype(np.float64) / intervals), 2).tolist()
     quantities = np.round(cells["quantity"].astype(np.float64), 3).tolist()
-    columns = [cells[name].tolist() for name in ("category", "purchases", "last_day", "raised_day")]
-    dates = [cells[name].tolist() for name in ("best_day", "low_day", "high_day")]
-    for at, (row, category, purchases, last, raised, best, low, high) in enumerate(
-        zip(rows.tolist(), *columns, *dates, strict=True)
-    ):
-        customer, name, cause = state.ids[row], state.category_names.name(category), causes[at]
-        raised_id = alert_id(customer, name, boundary_cause(raised))
-        identity = raised_id if how == "raised" else event_id(ALERT.type_, customer, name, cause, how)
-        value = (
-            f'{{"alert_id":"{raised_id}","customer_id":{as_json(customer.decode())},"category":{quoted(name)},'
-            f'"state":"{how}","products":[{",".join(products[at])}],"best_date":"{date_text(best)}",'
+    causes_said = {cause: text_as_json(cause) for cause in set(causes)}
+    values = [
+        (
+            f'{{"alert_id":"{raised_id}","customer_id":{quoted_id(customer)},"category":{quoted(name)},'
+            f'"state":"{how}","products":[{products}],"best_date":"{date_text(best)}",'
             f'"interval_low":"{date_text(low)}","interval_high":"{date_text(high)}",'
-            f'"probability_7_days":{as_json(soon[at])},"hit_probability":{as_json(hit[at])},'
-            f'"valid_until":"{state.calendar.boundary_text(best + grace)}",'
-            f'"evidence":{{"purchases_seen":{purchases},"typical_interval_days":{as_json(typical[at])},'
-            f'"last_purchase":"{date_text(last)}","usual_quantity":{as_json(quantities[at])}}},'
-            f'"cause":{as_json(cause)},"occurred_at":"{time_text(times[at])}",'
+            f'"probability_7_days":{chance},"hit_probability":{hit_chance},'
+            f'"valid_until":"{boundary_text(best + grace)}",'
+            f'"evidence":{{"purchases_seen":{purchases},"typical_interval_days":{interval},'
+            f'"last_purchase":"{date_text(last)}","usual_quantity":{quantity}}},'
+            f'"cause":{causes_said[cause]},"occurred_at":"{time_text(at)}",'
             f'"model_version":"{MODEL_VERSION}"}}'
+        ).encode()
+        for (
+            raised_id,
+            customer,
+            name,
+            products,
+            best,
+            low,
+            high,
+            chance,
+            hit_chance,
+            purchases,
+            interval,
+            last,
+            quantity,
+            cause,
+            at,
+        ) in zip(
+            raised_ids,
+            customers,
+            names,
+            _usual_products(state, rows, cells["category"]),
+            *(cells[name].tolist() for name in ("best_day", "low_day", "high_day")),
+            numbers_as_json(soon),
+            numbers_as_json(hit),
+            cells["purchases"].tolist(),
+            numbers_as_json(typical),
+            cells["last_day"].tolist(),
+            numbers_as_json(quantities),
+            causes,
+            times,
+            strict=True,
         )
-        step.emit(
-            encoded_output(ALERT, customer, identity, value.encode(), occurred_at=times[at], source=source)
-        )
+    ]
+    source = state.settings.event_source
+    step.emit(outputs_of(ALERT, customers, identities, values, times=times, source=source))
 
 
-def _usual_products(state: State, rows: NDArray[np.int64], categories: NDArray[np.uint16]) -> list[list[str]]:
+def _usual_products(state: State, rows: NDArray[np.int64], categories: NDArray[np.uint16]) -> list[str]:
     """What each customer usually buys of a category, most bought first, as JSON."""
-    customers, customer_of = np.unique(rows, return_inverse=True)
-    wanted = customer_of << 16 | categories
-    order = np.argsort(wanted)
-    holders, positions = state.products.positions(customers)
-    held_in = holders << 16 | state.products.records["category"][positions]
-    place, matching = look_up(held_in, wanted[order])
-    owners, held = order[place[matching]], state.products.records[positions[matching]]
-    trips = state.customers["trips"][rows][owners].astype(np.float64)
-    count = held["count"] * TRIP_DECAY ** (trips - held["trip"])
-    place = rank_within(owners, -count, state.product_names.hashes[held["product"]])
+    held = Asked(state, rows, categories).held(state)
+    place = rank_within(held.asked, -held.counts, state.product_names.hashes[held.products])
     shown = np.flatnonzero(place < SHOWN_PRODUCTS)
-    shown = shown[np.lexsort((place[shown], owners[shown]))]
-    habits: list[list[str]] = [[] for _ in range(len(rows))]
-    for owner, product, trips_with, last in zip(
-        owners[shown].tolist(),
-        held["product"][shown].tolist(),
-        np.round(count[shown], 2).tolist(),
-        held["last_day"][shown].tolist(),
-        strict=True,
-    ):
-        name = quoted(state.product_names.name(product))
-        habits[owner].append(
-            f'{{"product_id":{name},"trips":{trips_with!r},"last_bought":"{date_text(last)}"}}'
+    shown = shown[np.lexsort((place[shown], held.asked[shown]))]
+    said = [
+        f'{{"product_id":{quoted(product)},"trips":{trips},"last_bought":"{date_text(last)}"}}'
+        for product, trips, last in zip(
+            state.product_names.names(held.products[shown].tolist()),
+            numbers_as_json(np.round(held.counts[shown], 2).tolist()),
+            held.last_days[shown].tolist(),
+            strict=True,
         )
-    return habits
+    ]
+    ends = np.cumsum(np.bincount(held.asked[shown], minlength=len(rows))).tolist()
+    return [",".join(said[first:end]) for first, end in pairwise([0, *ends])]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models import alert_events
+from models import alert_events, whole
 from models.alert_dates import AlertDates
 from models.calendar import LAST_DAY, boundary_cause
 from models.columns import NEVER
@@ -55,7 +55,7 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
     """
     _, positions = state.cells.positions(rows)
     positions = positions[state.cells.records["last_day"][positions] == day]
-    settings, cells = state.settings, state.cells.records[positions]
+    settings, cells = state.settings, whole.take(state.cells.records, positions)
     statistics = statistics_of(cells)
     posterior = interval_posterior(statistics, state.priors.of(cells["category"]))
     days, chance = _dates(settings.alert_lead_days, settings.alert_grace_days).best(posterior)
@@ -66,7 +66,7 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
     for column, ahead in (("best_day", days), ("low_day", low), ("high_day", high)):
         cells[column] = np.minimum(day + ahead, LAST_DAY - MOST_GRACE_DAYS)
     cells["alert"] = np.where(likely, Cycle.PLANNED, Cycle.UNPLANNED)
-    state.cells.records[positions] = cells
+    whole.put(state.cells.records, positions, cells)
 
 
 def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -88,7 +88,7 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     rows = rows[(due != NEVER) & (due <= boundary)]
     owners, positions, cycles, best = _cycles(state, rows)
     missed = np.flatnonzero((cycles == Cycle.RAISED) & (_missed_from(state, best) <= boundary))
-    cells = state.cells.records[positions[missed]]
+    cells = whole.take(state.cells.records, positions[missed])
     state.cells.records["alert"][positions[missed]] = Cycle.UNPLANNED
     _close(step, rows[owners[missed]], cells, "missed", boundary)
 
@@ -96,7 +96,7 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
 def withdraw(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], boundary: int) -> None:
     """Close as `withdrawn` the raised ones of cells that a full row no longer keeps."""
     raised = cells["alert"] == Cycle.RAISED
-    _close(step, rows[raised], cells[raised], "withdrawn", boundary)
+    _close(step, rows[raised], whole.take(cells, raised), "withdrawn", boundary)
 
 
 def withdraw_all(step: Step, rows: NDArray[np.int64], *, cause: str, occurred_at: int) -> None:
@@ -113,7 +113,7 @@ def withdraw_all(step: Step, rows: NDArray[np.int64], *, cause: str, occurred_at
     raised = np.flatnonzero(cycles == Cycle.RAISED)
     step.counts["alerts_withdrawn"] += len(raised)
     if len(raised):
-        cells, count = state.cells.records[positions[raised]], len(raised)
+        cells, count = whole.take(state.cells.records, positions[raised]), len(raised)
         alert_events.emit(
             step,
             rows[owners[raised]],
@@ -138,7 +138,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     if not len(due):
         return
     owners, positions, best = owners[due], positions[due], best[due]
-    cells = state.cells.records[positions]
+    cells = whole.take(state.cells.records, positions)
     bought = bought_on(state, rows, boundary + 1)
     over = look_up(owners << 16 | cells["category"], bought.owners << 16 | bought.categories)[1] | (
         _missed_from(state, best) <= boundary
@@ -164,7 +164,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
         alert_events.emit(
             step,
             rows[owners[raised]],
-            state.cells.records[positions[raised]],
+            whole.take(state.cells.records, positions[raised]),
             "raised",
             causes=[boundary_cause(boundary)] * count,
             times=[state.calendar.boundary(boundary)] * count,
@@ -190,7 +190,7 @@ def fulfil(
     if not len(raised):
         return
     owners, positions = owners[raised], positions[raised]
-    cells = state.cells.records[positions]
+    cells = whole.take(state.cells.records, positions)
     baskets, lines = lines_of(records, which)
     bought = records.quantities[lines] > 0
     baskets, lines = baskets[bought], lines[bought]
@@ -205,7 +205,8 @@ def fulfil(
     if fulfilling:
         causes = [records.event_ids[record] for record in fulfilling]
         times = [int(records.occurred_at[record]) for record in fulfilling]
-        alert_events.emit(step, rows[owners[hit]], cells[hit], "fulfilled", causes=causes, times=times)
+        fulfilled = whole.take(cells, hit)
+        alert_events.emit(step, rows[owners[hit]], fulfilled, "fulfilled", causes=causes, times=times)
 
 
 def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertState, boundary: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models import alerts, open_days, recommendations, segment_changes
+from models import alerts, open_days, recommendations, segment_changes, whole
 from models.changes import Refusal
 from models.columns import NO_EVENT
 from models.days import catch_up
@@ -85,8 +85,8 @@ def _apply_turn(
     which, rows, occurred = which[new], rows[new], occurred[new]
     if not len(which):
         return new
-    before = state.customers[rows]
-    after = before.copy()
+    before = whole.take(state.customers, rows)
+    after = whole.copy(before)
     purchase = records.kinds[which] == Kind.PURCHASE
     days = state.calendar.days(occurred)
     late = days <= state.clock.begun
@@ -109,7 +109,7 @@ def _apply_turn(
     slot = days[at] & 1
     after["open_day"][at, slot] = days[at]
     after["open_purchase"][at, slot] |= purchase[at]
-    state.customers[rows] = after
+    whole.put(state.customers, rows, after)
     step.counts["late"] += int(late.sum())
     step.counts["applied"] += len(which)
     alerts.fulfil(step, records, which[at], rows[at], days[at])

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from models import alerts, segment_changes
+from models import alerts, segment_changes, whole
 from models.assortment import assortment_of
 from models.columns import NEVER, NO_SEGMENT
 from models.consumption import Statistic
@@ -91,10 +91,10 @@ def _learn(state: State) -> None:
     owners, positions = state.cells.positions(rows)
     days = state.cells.records["last_day"][positions]
     ended = np.flatnonzero((days > state.learnt_until) & (days <= last))
-    cells = state.cells.records[positions[ended]]
+    cells = whole.take(state.cells.records, positions[ended])
     passed = float(last - state.learnt_until) if state.learnt_until else 1.0
     _learn_baskets(state, rows[owners[ended]], cells, passed)
-    cells = cells[cells["purchases"] > 1]
+    cells = whole.take(cells, cells["purchases"] > 1)
     before = statistics_of(cells)
     before[:, Statistic.PURCHASES] -= 1
     before[:, Statistic.LAST_DAY] -= before[:, Statistic.LAST_INTERVAL]

@@ -361,9 +361,20 @@ def event_id(type_: str, customer_id: bytes, category: str, cause: str, state: s
     >>> event_id(REPLENISHMENT_ALERT_TYPE, b"900", "FLUID MILK PRODUCTS", "boundary:2017-03-05", "raised")
     'c44083b53e55598415591a10612be8c1'
     """
-    customer = len(customer_id).to_bytes(4, "big") + customer_id
-    joined = _part(type_) + customer + _part(category) + _part(cause) + _part(state)
-    return hashlib.sha256(joined).hexdigest()[:32]
+    return event_ids(type_, [customer_id], [category], [cause], state)[0]
+
+
+def event_ids(
+    type_: str, customer_ids: Iterable[bytes], categories: Iterable[str], causes: Iterable[str], state: str
+) -> list[str]:
+    """The ids of many output events of one type and state."""
+    first, last, sha256 = _part(type_), _part(state), hashlib.sha256
+    return [
+        sha256(
+            first + len(customer).to_bytes(4, "big") + customer + _part(category) + _part(cause) + last
+        ).hexdigest()[:32]
+        for customer, category, cause in zip(customer_ids, categories, causes, strict=True)
+    ]
 
 
 def alert_id(customer_id: bytes, category: str, cause: str) -> str:

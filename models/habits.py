@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models import whole
 from models.columns import CELL, MOST_CELLS, MOST_PRODUCTS, PRODUCT
 from models.consumption import HALF_LIVES, Statistic, observe
 from models.dictionary import UNTRACKED
@@ -73,7 +74,7 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     held_owners, held = state.cells.gather(rows)
     held_keys = held_owners << 16 | held["category"]
     keys = owners << 16 | bought.categories
-    held = held.copy()
+    held = whole.copy(held)
     held["count"] = np.rint(held["count"] * TRIP_DECAY)
     held["recent"] <<= 1
     by_key = np.argsort(held_keys)
@@ -81,18 +82,18 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     fresh = np.zeros(int((~known).sum()), CELL)
     fresh["category"] = bought.categories[~known]
     all_owners = np.concatenate([held_owners, owners[~known]])
-    cells = np.concatenate([held, fresh])
+    cells = whole.join(held, fresh)
     at = np.empty(len(keys), np.int64)
     at[known] = by_key[place[known]]
     at[~known] = len(held) + np.arange(len(fresh))
-    cells[at] = _observed(cells[at], bought.quantities, day)
+    whole.put(cells, at, _observed(whole.take(cells, at), bought.quantities, day))
     count = cells["decayed"][:, -1] * np.exp2((cells["last_day"] - float(day)) / HALF_LIVES[-1])
     names = state.category_names.hashes[cells["category"]]
     keep = among_first(all_owners, MOST_CELLS, -count, -cells["last_day"].astype(np.int64), names)
-    evicted = Evicted(rows[all_owners[~keep]], cells[~keep])
+    evicted = Evicted(rows[all_owners[~keep]], whole.take(cells, ~keep))
     order = np.flatnonzero(keep)
     order = order[np.argsort(all_owners[order], kind="stable")]
-    all_owners, cells = all_owners[order], cells[order]
+    all_owners, cells = all_owners[order], whole.take(cells, order)
     state.cells.put_all(rows, all_owners, cells)
     return evicted
 
@@ -100,7 +101,7 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
 def _observed(cells: NDArray[Any], quantities: NDArray[np.int64], day: int) -> NDArray[Any]:
     """Cell records after a trip."""
     matrix = observe(statistics_of(cells), float(day), quantities / 1000.0)
-    after = cells.copy()
+    after = whole.copy(cells)
     for name, column in _COLUMNS:
         after[name] = matrix[:, column]
     after["decayed"] = matrix[:, _DECAYED]
@@ -123,11 +124,11 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     added_owners, added = _bought_products(state, rows, owners << 16 | bought.categories, day)
     held_owners, held = state.products.gather(rows)
     owners = np.concatenate([held_owners, added_owners])
-    products = np.concatenate([held, added])
+    products = whole.join(held, added)
     order = np.argsort(
         owners << 32 | products["product"], kind="stable"
     )  # what was held comes before what is new
-    owners, products = owners[order], products[order]
+    owners, products = owners[order], whole.take(products, order)
     trips = state.customers["trips"][rows][owners].astype(np.int64)
     again = np.flatnonzero(
         (owners[1:] == owners[:-1]) & (products["product"][1:] == products["product"][:-1])
@@ -136,11 +137,11 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     products["count"][again + 1] += products["count"][again] * TRIP_DECAY**elapsed
     keep = np.ones(len(products), bool)
     keep[again] = False
-    owners, products, trips = owners[keep], products[keep], trips[keep]
+    owners, products, trips = owners[keep], whole.take(products, keep), trips[keep]
     count = products["count"] * TRIP_DECAY ** (trips - products["trip"])
     names = state.product_names.hashes[products["product"]]
     keep = among_first(owners, MOST_PRODUCTS, -count, -products["last_day"].astype(np.int64), names)
-    owners, products = owners[keep], products[keep]
+    owners, products = owners[keep], whole.take(products, keep)
     state.products.put_all(rows, owners, products)
 
 
@@ -155,9 +156,9 @@ def _bought_products(
         & (lines["product"] != UNTRACKED)
         & look_up(owners << 16 | lines["category"], bought_keys)[1]
     )
-    owners, lines = owners[bought], lines[bought]
+    owners, lines = owners[bought], whole.take(lines, bought)
     once = np.unique(owners << 32 | lines["product"], return_index=True)[1]
-    owners, lines = owners[once], lines[once]
+    owners, lines = owners[once], whole.take(lines, once)
     added = np.zeros(len(lines), PRODUCT)
     added["product"], added["category"] = lines["product"], lines["category"]
     added["count"], added["last_day"] = 1.0, day

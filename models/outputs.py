@@ -25,7 +25,7 @@ from models.events import (
 from models.timestamps import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Sequence
 
 _encode = msgspec.json.Encoder().encode
 
@@ -52,48 +52,60 @@ def time_text(milliseconds: int) -> str:
     return text_of(instant_of(milliseconds))
 
 
-def output_of(
+def outputs_of(
     contract: Contract,
-    customer: bytes,
-    identity: str,
-    value: Mapping[str, object],
+    customers: Iterable[bytes],
+    identities: Iterable[str],
+    values: Iterable[bytes],
     *,
-    occurred_at: int,
+    times: Iterable[int],
     source: str,
-) -> Output:
-    """The record of an event.
+) -> list[Output]:
+    """The records of events.
 
     Args:
-        contract: Its topic and type.
-        customer: Its key.
-        identity: Its `ce_id`.
-        value: Its fields in the contract's order, dates and times as text.
-        occurred_at: Its event time, ms since 1970 UTC.
+        contract: Their topic and type.
+        customers: Their keys.
+        identities: Their `ce_id`s.
+        values: Their fields in the contract's order, as JSON.
+        times: Their event times, ms since 1970 UTC.
         source: The service's `ce_source`.
     """
-    return encoded_output(
-        contract, customer, identity, _encode(value), occurred_at=occurred_at, source=source
-    )
+    topic, shared = contract.topic, cloudevents.shared(contract.type_, source, cloudevents.JSON)
+    return [
+        Output(
+            topic,
+            customer,
+            value,
+            (*shared, ("ce_id", identity.encode()), ("ce_time", time_text(at).encode())),
+            at,
+        )
+        for customer, identity, value, at in zip(customers, identities, values, times, strict=True)
+    ]
 
 
-def encoded_output(
-    contract: Contract, customer: bytes, identity: str, value: bytes, *, occurred_at: int, source: str
-) -> Output:
-    """The same of a value that is JSON already."""
-    headers = (
-        *cloudevents.shared(contract.type_, source, cloudevents.JSON),
-        ("ce_id", identity.encode()),
-        ("ce_time", time_text(occurred_at).encode()),
-    )
-    return Output(contract.topic, customer, value, headers, occurred_at)
+def as_json(value: object) -> bytes:
+    """A value as JSON has it."""
+    return _encode(value)
 
 
-def as_json(value: str | float | None) -> str:
-    """A text or number as JSON has it, for events that are put together from pieces."""
-    return _encode(value).decode()
+def numbers_as_json(values: Sequence[float | None]) -> list[str]:
+    """Each number as JSON has it, for events that are put together from pieces."""
+    return _encode(values)[1:-1].decode().split(",") if values else []
+
+
+def text_as_json(text: str) -> str:
+    """A text as JSON has it, for the same."""
+    return _encode(text).decode()
 
 
 @lru_cache(maxsize=1 << 16)
 def quoted(text: str) -> str:
     """The same of a category or product, which come again and again."""
-    return as_json(text)
+    return text_as_json(text)
+
+
+@lru_cache(maxsize=1 << 16)
+def quoted_id(customer: bytes) -> str:
+    """The same of a customer's id, in a cache of its own: there may be millions."""
+    return text_as_json(customer.decode())

@@ -6,15 +6,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models import whole
 from models.calendar import date_text
 from models.columns import NO_SEGMENT, OPEN_LINE
 from models.consumption import Statistic, observe, purchase_probability
 from models.dictionary import UNTRACKED
-from models.events import event_id
-from models.habits import RECENT_TRIPS, TRIP_DECAY, statistics_of
-from models.outputs import RECOMMENDATION, as_json, encoded_output, quoted, time_text
+from models.events import event_ids
+from models.habits import RECENT_TRIPS, statistics_of
+from models.outputs import (
+    RECOMMENDATION,
+    outputs_of,
+    quoted,
+    quoted_id,
+    text_as_json,
+    time_text,
+)
 from models.ranking import look_up
 from models.segments import SEGMENTS
+from models.usual_products import Asked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,37 +76,38 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
         told = [not state.clock.is_history(at) for at in times[visits.which[said]].tolist()]
         step.counts["suppressed"] += len(said) - sum(told)
         said = said[told]
-    source, boundary_text = state.settings.event_source, state.calendar.boundary_text
+    boundary_text = state.calendar.boundary_text
     which, rows, days = visits.which[said], visits.rows[said], visits.days[said]
     something = found.categories[said] > 0
     owners, places = np.nonzero(something)
     items = _items(state, visits, found, said[owners], places)
     repeats = np.any(~found.new[said] & something, axis=1)
     ends = np.cumsum(something.sum(axis=1)).tolist()
-    first = 0
-    for record, row, day, end, known, segment, at in zip(
-        which.tolist(),
-        rows.tolist(),
+    customers = [state.ids[row] for row in rows.tolist()]
+    causes = [records.event_ids[record] for record in which.tolist()]
+    first, values, occurred_at = 0, list[bytes](), times[which].tolist()
+    for customer, cause, day, end, known, segment, at in zip(
+        customers,
+        causes,
         days.tolist(),
         ends,
         repeats.tolist(),
         state.customers["segment"][rows].tolist(),
-        times[which].tolist(),
+        occurred_at,
         strict=True,
     ):
-        customer, cause = state.ids[row], records.event_ids[record]
         basis = "history" if known else _POPULAR[segment != NO_SEGMENT]
         value = (
-            f'{{"customer_id":{as_json(customer.decode())},"items":[{",".join(items[first:end])}],'
+            f'{{"customer_id":{quoted_id(customer)},"items":[{",".join(items[first:end])}],'
             f'"basis":"{basis}","segment":{_SEGMENTS[segment]},'
-            f'"valid_until":"{boundary_text(day + VALID_DAYS)}","cause":{as_json(cause)},'
+            f'"valid_until":"{boundary_text(day + VALID_DAYS)}","cause":{text_as_json(cause)},'
             f'"occurred_at":"{time_text(at)}","model_version":"{MODEL_VERSION}"}}'
         )
         first = end
-        identity = event_id(RECOMMENDATION.type_, customer, "", cause, "")
-        step.emit(
-            encoded_output(RECOMMENDATION, customer, identity, value.encode(), occurred_at=at, source=source)
-        )
+        values.append(value.encode())
+    identities = event_ids(RECOMMENDATION.type_, customers, [""] * len(customers), causes, "")
+    source = state.settings.event_source
+    step.emit(outputs_of(RECOMMENDATION, customers, identities, values, times=occurred_at, source=source))
 
 
 def _items(state: State, visits: Visits, found: Recommended, owners: Integers, places: Integers) -> list[str]:
@@ -204,7 +214,7 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
     """What is known of habits, as if the open days were closed."""
     rows, trips, known = visits.rows, visits.trips, cells >= 0
     statistics = np.zeros((len(cells), len(Statistic)), np.float32)
-    records = state.cells.records[cells[known]]
+    records = whole.take(state.cells.records, cells[known])
     statistics[known] = statistics_of(records)
     recent = np.zeros(len(cells), np.int64)
     recent[known] = records["recent"]
@@ -242,27 +252,18 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
     """
     if not len(owners):
         return []
-    customers, customer_of = np.unique(owners, return_inverse=True)
-    known = len(state.category_names) + 1
-    item_of = np.full(len(customers) * known, -1, np.int32)
-    item_of[customer_of * known + categories] = np.arange(len(owners))
-    chosen = rows[customers]
-    holders, positions = state.products.positions(chosen)
-    held = state.products.records
-    items = item_of[holders * known + held["category"][positions]]
-    kept = np.flatnonzero(items >= 0)
-    items, positions, holders = items[kept], positions[kept], holders[kept]
-    elapsed = state.customers["trips"][chosen][holders].astype(np.float64) - held["trip"][positions]
-    products, counts = held["product"][positions], held["count"][positions] * TRIP_DECAY**elapsed
+    asked = Asked(state, rows[owners], categories)
+    held = asked.held(state)
+    items, products, counts = held.asked, held.products, held.counts
     for arena in state.open_lines:
-        lines_of, lines = _lines(arena.gather(chosen), item_of, known)
-        items = np.concatenate([items, lines_of])
+        items_of, lines = _lines(arena.gather(asked.customers), asked)
+        items = np.concatenate([items, items_of])
         products = np.concatenate([products, lines["product"]])
         counts = np.concatenate([counts, np.ones(len(lines))])
     if state.catalogue:
         had = ~state.catalogue.lacks(products)
         items, products, counts = items[had], products[had], counts[had]
-    order = np.argsort(items.astype(np.int64) << 32 | products, kind="stable")
+    order = np.argsort(items << 32 | products, kind="stable")
     items, products, counts = items[order], products[order], counts[order]
     first = np.flatnonzero(
         np.r_[True, (items[1:] != items[:-1]) | (products[1:] != products[:-1])][: len(items)]
@@ -277,13 +278,11 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
     return usual.tolist()
 
 
-def _lines(
-    gathered: tuple[Integers, NDArray[Any]], item_of: NDArray[np.int32], known: int
-) -> tuple[NDArray[np.int32], NDArray[Any]]:
+def _lines(gathered: tuple[Integers, NDArray[Any]], asked: Asked) -> tuple[NDArray[np.int32], NDArray[Any]]:
     """Item and line of what was bought of a wanted category on an open day, its product known."""
     owners, lines = gathered
     if not len(lines):
         return np.zeros(0, np.int32), np.zeros(0, OPEN_LINE)
-    items = item_of[owners * known + lines["category"]]
+    items = asked.places(owners, lines["category"])
     kept = (items >= 0) & (lines["quantity"] > 0) & (lines["product"] != UNTRACKED)
-    return items[kept], lines[kept]
+    return items[kept], whole.take(lines, kept)

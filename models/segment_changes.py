@@ -12,8 +12,8 @@ import numpy as np
 
 from models.calendar import boundary_cause
 from models.columns import NO_SEGMENT
-from models.events import event_id
-from models.outputs import SEGMENT_CHANGE, output_of, time_text
+from models.events import event_ids
+from models.outputs import SEGMENT_CHANGE, as_json, outputs_of, time_text
 from models.segments import DAY_MS, SEGMENTS, label
 
 if TYPE_CHECKING:
@@ -137,10 +137,11 @@ def _change(
     state.customers["segment"][rows] = targets
     step.counts["segment_changes"] += len(rows)
     standing, currency = state.standing(rows), state.settings.currency
-    source = state.settings.event_source
-    until = time_text(valid_until)
-    for row, old, new, (recency, frequency, monetary), last, days, money, cause, at in zip(
-        rows.tolist(),
+    customers = [state.ids[row] for row in rows.tolist()]
+    identities = event_ids(SEGMENT_CHANGE.type_, customers, [""] * len(customers), causes, "")
+    until, values = time_text(valid_until), list[bytes]()
+    for customer, old, new, (recency, frequency, monetary), last, days, money, cause, at in zip(
+        customers,
         before,
         targets.tolist(),
         scores.tolist(),
@@ -152,7 +153,6 @@ def _change(
         strict=True,
     ):
         spend = money / 10_000
-        customer = state.ids[row]
         value = {
             "customer_id": customer.decode(),
             "from": None if old == NO_SEGMENT else SEGMENTS[old],
@@ -165,8 +165,9 @@ def _change(
             "occurred_at": time_text(at),
             "model_version": MODEL_VERSION,
         }
-        identity = event_id(SEGMENT_CHANGE.type_, customer, "", cause, "")
-        step.emit(output_of(SEGMENT_CHANGE, customer, identity, value, occurred_at=at, source=source))
+        values.append(as_json(value))
+    source = state.settings.event_source
+    step.emit(outputs_of(SEGMENT_CHANGE, customers, identities, values, times=times, source=source))
 
 
 def reasons(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models import whole
 from models.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
 from models.assortment import assortment_of
 from models.calendar import calendar_of
@@ -56,6 +57,17 @@ class Sweep:
         passed = int(np.count_nonzero(self.rows[: self.at] == row))
         rows = self.rows[self.rows != row]
         return Sweep(np.where(rows == last, row, rows), self.at - passed)
+
+
+class Image(NamedTuple):
+    """What some customers were."""
+
+    rows: NDArray[np.int64]
+    """(k,) the customers."""
+    records: NDArray[Any]
+    """(k,) their fixed columns."""
+    runs: list[tuple[NDArray[np.int64], NDArray[Any]]]
+    """Of each arena, (m,) index into `rows`, ascending, and (m,) records."""
 
 
 class State:
@@ -161,14 +173,15 @@ class State:
         self.ids[to] = self.ids[row]
         self.rows[self.ids[to]] = to
 
-    def bodies(self, rows: NDArray[np.int64]) -> list[bytes]:
-        """Customers as they are: fixed columns and runs, as `restore` takes them back."""
-        records = self.customers[rows]
-        counts = [arena.lengths[rows] for arena in self.arenas]
-        records["version"] = ROW_VERSION
-        records["cells"], records["products"] = counts[0], counts[1]
-        records["open_lines"][:, 0], records["open_lines"][:, 1] = counts[2], counts[3]
-        return self._joined(records, rows)
+    def image(self, rows: NDArray[np.int64]) -> Image:
+        """Customers as they are, for `put_back`."""
+        return Image(rows, whole.take(self.customers, rows), [arena.gather(rows) for arena in self.arenas])
+
+    def put_back(self, image: Image) -> None:
+        """Make customers what they were."""
+        whole.put(self.customers, image.rows, image.records)
+        for arena, runs in zip(self.arenas, image.runs, strict=True):
+            arena.put_all(image.rows, *runs)
 
     def encode(self, rows: NDArray[np.int64]) -> list[bytes]:
         """The changelog rows of customers, recent events in order of time whatever order they came in."""
@@ -176,26 +189,20 @@ class State:
         order = np.lexsort((ring_hash, ring_at), axis=1)
         self.customers["ring_at"][rows] = np.take_along_axis(ring_at, order, axis=1)
         self.customers["ring_hash"][rows] = np.take_along_axis(ring_hash, order, axis=1)
-        bodies = self.bodies(rows)
+        heads = self._heads(rows)
         if self._row_format == SHORT_RING:
-            events = (self.customers["ring_at"][rows] != NO_EVENT).sum(axis=1).tolist()
-            bodies = [shortened(body, filled) for body, filled in zip(bodies, events, strict=True)]
-        return [seal(body) for body in bodies]
+            events = (ring_at != NO_EVENT).sum(axis=1).tolist()
+            heads = [shortened(head, filled) for head, filled in zip(heads, events, strict=True)]
+        runs = [arena.slices(rows) for arena in self.arenas]
+        return [seal(*pieces) for pieces in zip(heads, *runs, strict=True)]
 
     def decode(self, row: int, value: bytes) -> None:
         """Put what a changelog row holds in the place of a customer.
 
         Raises:
-            RowError: Damaged, cut off, or of a later format version.
+            RowError: Damaged, cut off, of a later format version, or with other sections than it says.
         """
-        self.restore(row, plain(unseal(value)))
-
-    def restore(self, row: int, body: bytes) -> None:
-        """Put a body in the place of a customer.
-
-        Raises:
-            RowError: It holds other sections than it says.
-        """
+        body = plain(unseal(value))
         if len(body) < CUSTOMER.itemsize:
             raise RowError(f"a customer's row of {len(body)} bytes is cut off")
         record = np.frombuffer(body, CUSTOMER, 1)
@@ -211,14 +218,15 @@ class State:
             at += size
         self.customers[row] = record[0]
 
-    def _joined(self, records: NDArray[Any], rows: NDArray[np.int64]) -> list[bytes]:
-        """Each customer's record and runs in one piece; runs are slices of memory, not gathered items."""
-        fixed, size = records.tobytes(), CUSTOMER.itemsize
-        pieces = [arena.slices(rows) for arena in self.arenas]
-        return [
-            b"".join((fixed[at * size : (at + 1) * size], *runs))
-            for at, runs in enumerate(zip(*pieces, strict=True))
-        ]
+    def _heads(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """What precedes the runs in each customer's row."""
+        records = whole.take(self.customers, rows)
+        records["version"] = ROW_VERSION
+        records["cells"], records["products"] = self.cells.lengths[rows], self.products.lengths[rows]
+        for slot, arena in enumerate(self.open_lines):
+            records["open_lines"][:, slot] = arena.lengths[rows]
+        size, heads = CUSTOMER.itemsize, memoryview(records.view(np.uint8).data)
+        return [bytes(heads[at : at + size]) for at in range(0, len(heads), size)]
 
     def standing(self, rows: NDArray[np.int64]) -> Standing:
         """Recency, frequency and spend of customers, as if their open days were closed."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.changes import Output, Refusal
-    from models.state import State
+    from models.state import Image, State
 
 
 class Step:
@@ -33,7 +33,8 @@ class Step:
         self.refusals: list[Refusal] = []
         self.strangers: list[int] = []
         self.counts: Counter[str] = Counter()
-        self._images: dict[int, bytes] = {}
+        self._images: list[Image] = []
+        self._touched: set[int] = set()
         self._customers = len(state.ids)
         self._categories = len(state.category_names)
         self._products = len(state.product_names)
@@ -56,7 +57,7 @@ class Step:
         """Rows of the customers touched so far, ascending."""
         new = range(self._customers, len(self.state.ids))
         gone = () if self._erased is None else self._erased[:1]
-        return np.array(sorted({*self._images, *new}.difference(gone)), np.int64)
+        return np.array(sorted(self._touched.union(new).difference(gone)), np.int64)
 
     @property
     def boundary_begun(self) -> bool:
@@ -82,9 +83,10 @@ class Step:
 
     def touch(self, rows: NDArray[np.int64]) -> None:
         """Call before changing customers: keeps each row as it was when first touched."""
-        new = [row for row in rows.tolist() if row < self._customers and row not in self._images]
+        new = [row for row in rows.tolist() if row < self._customers and row not in self._touched]
         if new:
-            self._images.update(zip(new, self.state.bodies(np.array(new, np.int64)), strict=True))
+            self._touched.update(new)
+            self._images.append(self.state.image(np.array(new, np.int64)))
 
     def erase(self, row: int, offset: int) -> None:
         """Forget a customer, touched and brought up to date, whom a record erases.
@@ -102,16 +104,17 @@ class Step:
         if self._due is None:
             self._due = self.state.customers["due"][: self._customers].copy()
 
-    def emit(self, event: Output) -> None:
-        """Add an event, unless it is history; of a customer held out, to where nobody acts on it."""
-        if self.state.clock.is_history(event.timestamp):
-            self.counts["suppressed"] += 1
-            return
-        settings = self.state.settings
-        if settings.holdout_share and held_out(event.key, settings.holdout_share, settings.holdout_salt):
-            self.counts["exposures"] += 1
-            event = event._replace(topic=EXPOSURES)
-        self.outputs.append(event)
+    def emit(self, events: list[Output]) -> None:
+        """Add events, unless they are history; of customers held out, to where nobody acts on them."""
+        is_history, settings = self.state.clock.is_history, self.state.settings
+        news = [event for event in events if not is_history(event.timestamp)]
+        self.counts["suppressed"] += len(events) - len(news)
+        if settings.holdout_share:
+            for at, event in enumerate(news):
+                if held_out(event.key, settings.holdout_share, settings.holdout_salt):
+                    self.counts["exposures"] += 1
+                    news[at] = event._replace(topic=EXPOSURES)
+        self.outputs += news
 
     def undo(self) -> None:
         """Put the ledger back to where it was before this step."""
@@ -123,8 +126,8 @@ class Step:
         state.product_names.truncate(self._products)
         if self._due is not None:
             state.customers["due"][: self._customers] = self._due
-        for row, body in self._images.items():
-            state.restore(row, body)
+        for image in self._images:
+            state.put_back(image)
         state.catalogue = self._catalogue
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
         state.adopted_at = self._adopted_at

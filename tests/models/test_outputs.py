@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from models import outputs
@@ -21,7 +23,7 @@ from models.events import (
     SegmentChange,
     output,
 )
-from models.outputs import ALERT, RECOMMENDATION, SEGMENT_CHANGE, output_of, time_text
+from models.outputs import ALERT, RECOMMENDATION, SEGMENT_CHANGE, numbers_as_json, outputs_of, time_text
 from models.settings import LedgerSettings
 from tests.models.test_ledger import a_log
 from tests.support.logs import basket, live, replay_of, tick
@@ -96,7 +98,9 @@ def test_times_keep_their_milliseconds_and_name_utc() -> None:
 
 @pytest.mark.parametrize("contract", [ALERT, RECOMMENDATION, SEGMENT_CHANGE])
 def test_an_output_carries_what_identifies_it(contract: outputs.Contract) -> None:
-    event = output_of(contract, b"900", "abc", {"a": 1}, occurred_at=1_488_711_600_000, source="/shop")
+    (event,) = outputs_of(
+        contract, [b"900"], ["abc"], [b'{"a":1}'], times=[1_488_711_600_000], source="/shop"
+    )
     headers = dict(event.headers)
     assert (event.topic, event.key, event.value) == (contract.topic, b"900", b'{"a":1}')
     assert event.timestamp == 1_488_711_600_000
@@ -104,6 +108,11 @@ def test_an_output_carries_what_identifies_it(contract: outputs.Contract) -> Non
     assert headers["ce_type"] == contract.type_.encode()
     assert headers["ce_source"] == b"/shop"
     assert headers["ce_time"] == b"2017-03-05T11:00:00Z"
+
+
+@given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False)))
+def test_numbers_as_json_are_the_numbers_one_by_one(values: list[float | None]) -> None:
+    assert [json.loads(text) for text in numbers_as_json(values)] == values
 
 
 def test_history_before_live_is_never_sent_on_the_wall_clock() -> None:

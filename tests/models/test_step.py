@@ -125,6 +125,6 @@ def test_on_the_wall_clock_only_what_is_later_than_live_is_sent() -> None:
         state.clock = replace(state.clock, wall=True, live_at=live_at)
         step = Step(state)
         for at in (99, 100, 101):
-            step.emit(Output("t", b"1", b"{}", (), at))
+            step.emit([Output("t", b"1", b"{}", (), at)])
         assert [event.timestamp for event in step.outputs] == sent
         assert step.counts["suppressed"] == 3 - len(sent)
