@@ -48,6 +48,14 @@ class Ends:
             return None
         return end if end is None or stable is None or stable < 0 else min(end, stable)
 
+    def answered_at(self, partition: Partition) -> int | None:
+        """When the partition's leader last answered a fetch, in the process's time; None before the first."""
+        try:
+            at: int | None = self._consumer.last_poll_timestamp(partition.source)
+        except (AssertionError, IllegalStateError):  # it is being taken away
+            return None
+        return at
+
     def reached(self, partition: Partition) -> bool:
         """Whether everything that can be read is, as of the last look at its position."""
         end, position = self.end(partition), self._positions.get(partition.source)

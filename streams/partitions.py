@@ -190,6 +190,7 @@ class Partitions(mode.Service):
             self.owned.values,
             clock=self._clock,
             lag=ends.lag,
+            answered_at=ends.answered_at,
             held=lambda: self.held,
             unanswered_since=lambda: self._commits.unanswered_since,
             unassigned_since=lambda: self._unassigned_since,

@@ -35,10 +35,14 @@ class Watchdog:
     is one WARNING, and after all of it the worker ends. A worker on hold is not stuck. Once the group has
     answered no commit for so long that the lease is over, the broker is what is waited for, with `patience`.
 
+    A leader that answers no fetch hides that there is anything to do: the group's coordinator may be another
+    broker, which takes every commit. So that is looked at too, with `patience` and a session.
+
     Args:
         owned: the partitions at the moment.
         clock: measures how long.
         lag: records of a partition that are not applied yet.
+        answered_at: when a partition's leader last answered a fetch, in any time; None before the first.
         held: whether an operator put the worker on hold.
         unanswered_since: since when the group has accepted no commit that was asked for, if it is so.
         unassigned_since: since when the worker has waited for an assignment, if it does.
@@ -53,6 +57,7 @@ class Watchdog:
         *,
         clock: Clock,
         lag: Callable[[Partition], int],
+        answered_at: Callable[[Partition], int | None],
         held: Callable[[], bool],
         unanswered_since: Callable[[], float | None],
         unassigned_since: Callable[[], float | None],
@@ -63,6 +68,7 @@ class Watchdog:
         self._owned = owned
         self._clock = clock
         self._lag = lag
+        self._answered_at = answered_at
         self._held = held
         self._unanswered_since = unanswered_since
         self._unassigned_since = unassigned_since
@@ -70,6 +76,7 @@ class Watchdog:
         self._patience = patience
         self._session = session
         self._marks: dict[Partition, tuple[tuple[int, int], float]] = {}
+        self._answers: dict[Partition, tuple[int | None, float]] = {}
         self._warned: set[Partition] = set()
         self._looked_at = self._awake_since = clock.elapsed()
 
@@ -79,7 +86,7 @@ class Watchdog:
         Raises:
             EngineFault: a batch or a partition is stuck.
             DeliveryFailed: commits are not accepted.
-            BrokerUnreachable: the group assigns nothing.
+            BrokerUnreachable: the group assigns nothing, or a leader does not answer.
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
@@ -91,7 +98,7 @@ class Watchdog:
         Raises:
             EngineFault: a batch or a partition is stuck.
             DeliveryFailed: commits are not accepted.
-            BrokerUnreachable: the group assigns nothing.
+            BrokerUnreachable: the group assigns nothing, or a leader does not answer.
         """
         now = self._clock.elapsed()
         if now - self._looked_at > SLEPT_SECONDS:
@@ -102,6 +109,9 @@ class Watchdog:
         waiting = unanswered > self._session / 2
         owned = list(self._owned())
         self._marks = {partition: self._marks[partition] for partition in owned if partition in self._marks}
+        self._answers = {
+            partition: self._answers[partition] for partition in owned if partition in self._answers
+        }
         self._warned.intersection_update(owned)
         for partition in owned:
             if self._waited(partition.under_way_since) > self._stall:
@@ -109,6 +119,7 @@ class Watchdog:
                     f"the agent has not finished a batch of partition {partition.number} for "
                     f"{self._stall:g} s (CARTPULSE_STALL_SECONDS)"
                 )
+            self._look_at_the_leader(partition, now)
             self._look_at(partition, now, waiting=waiting)
 
     def _waited(self, since: float | None) -> float:
@@ -126,6 +137,19 @@ class Watchdog:
             raise BrokerUnreachable(
                 f"the group has assigned nothing for {limit:g} s: is the broker up? (twice "
                 "CARTPULSE_SEND_DEADLINE_SECONDS, and what a rebalance may take)"
+            )
+
+    def _look_at_the_leader(self, partition: Partition, now: float) -> None:
+        answer = self._answered_at(partition)
+        known, since = self._answers.get(partition, (answer, now))
+        if answer != known or not partition.hungry:
+            since = now
+        self._answers[partition] = (answer, since)
+        limit = self._patience + self._session
+        if self._waited(since) > limit:
+            raise BrokerUnreachable(
+                f"the leader of partition {partition.number} has answered no fetch for {limit:g} s: can this "
+                "worker reach every broker? (twice CARTPULSE_SEND_DEADLINE_SECONDS, and a session)"
             )
 
     def _look_at(self, partition: Partition, now: float, *, waiting: bool) -> None:

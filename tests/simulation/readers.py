@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -44,6 +45,7 @@ class Reader:
         self._broker, self._committed, self._assigned_by_hand = broker, committed, assigned
         self._positions: dict[TopicPartition, int | None] = {}
         self._highwaters: dict[TopicPartition, int] = {}
+        self._answers: Counter[TopicPartition] = Counter()
         self._stable_offsets: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._buffers: dict[TopicPartition, tuple[int, Fetched]] = {}
@@ -88,6 +90,10 @@ class Reader:
     def last_stable_offset(self, partition: TopicPartition) -> int | None:
         """As of the last fetch."""
         return self._stable_offsets.get(partition)
+
+    def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
+        """One answer is told from another; when they came, nobody asks."""
+        return self._answers[partition] or None
 
     def highwater(self, partition: TopicPartition) -> int | None:
         """As of the last fetch."""
@@ -208,6 +214,7 @@ class Reader:
         for partition, answer in fetched.items():
             if self._positions[partition] == offsets[partition]:
                 self._highwaters[partition] = answer.highwater
+                self._answers[partition] += 1
                 self._stable_offsets[partition] = answer.stable
                 self._buffers[partition] = (offsets[partition], answer)
 

@@ -31,6 +31,11 @@ class Consumer:
         assert self.assigned
         return self.water
 
+    def last_poll_timestamp(self, _: TopicPartition) -> int:
+        """When the leader answered."""
+        assert self.assigned
+        return 17
+
     def last_stable_offset(self, _: TopicPartition) -> int | None:
         """Where the first open transaction begins."""
         return self.stable
@@ -81,3 +86,11 @@ async def test_before_the_first_fetch_and_when_it_is_taken_away_nothing_is_known
     consumer.assigned = False
     await ends.look(owned)
     assert ends.end(owned) is None
+
+
+def test_the_last_answer_is_the_consumer_s_and_none_for_a_partition_that_is_being_taken_away() -> None:
+    consumer = Consumer(position=4, highwater=10)
+    ends, owned = Ends(consumer, holes=True), partition(expected=4, acknowledged=3)
+    assert ends.answered_at(owned) == 17
+    consumer.assigned = False
+    assert ends.answered_at(owned) is None

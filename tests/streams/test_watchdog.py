@@ -18,12 +18,14 @@ class Yard:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.left, self.held = 5, False
+        self.answers, self.silent = 0, False
         self.unanswered: float | None = None
         self.unassigned: float | None = None
         self.delivery = SimpleNamespace(acknowledged=7, base=100, idle=True)
         self.partition: Any = Owned(
             number=3,
             under_way_since=None,
+            hungry=True,
             drained=True,
             delivery=self.delivery,
             epoch=SimpleNamespace(lease=SimpleNamespace(valid=True)),
@@ -33,6 +35,7 @@ class Yard:
             lambda: self.owned,
             clock=self.clock,
             lag=lambda _: self.left,
+            answered_at=lambda _: self.answers or None,
             held=lambda: self.held,
             unanswered_since=lambda: self.unanswered,
             unassigned_since=lambda: self.unassigned,
@@ -45,6 +48,7 @@ class Yard:
         """Look once in each of them."""
         for _ in range(seconds):
             self.clock.at += 1
+            self.answers += not self.silent
             self.watchdog.look()
 
 
@@ -97,6 +101,31 @@ def test_a_partition_with_nothing_to_do_may_stand_still() -> None:
     yard.pass_seconds(500)
     yard.left = 1
     yard.pass_seconds(30)
+
+
+def test_a_leader_that_answers_no_fetch_ends_the_worker_though_no_lag_is_known() -> None:
+    yard = Yard()
+    yard.left = 0
+    yard.pass_seconds(500)
+    yard.silent = True
+    yard.pass_seconds(70)
+    with pytest.raises(BrokerUnreachable, match="the leader of partition 3 has answered no fetch for 70 s"):
+        yard.pass_seconds(1)
+
+
+def test_a_leader_that_never_answered_is_no_better() -> None:
+    yard = Yard()
+    yard.left, yard.silent = 0, True
+    with pytest.raises(BrokerUnreachable, match="answered no fetch"):
+        yard.pass_seconds(75)
+
+
+def test_a_leader_who_is_not_asked_need_not_answer() -> None:
+    yard = Yard()
+    yard.left, yard.silent, yard.partition.hungry = 0, True, False
+    yard.pass_seconds(500)
+    yard.partition.hungry = True
+    yard.pass_seconds(60)
 
 
 def test_a_worker_on_hold_is_not_stuck() -> None:

@@ -277,6 +277,10 @@ class FakeConsumer:
         """As of the last fetch."""
         return self.logs.end(partition)
 
+    def last_poll_timestamp(self, _: TopicPartition) -> int:
+        """Every fetch is answered."""
+        return time.monotonic_ns()
+
     def partitions_for_topic(self, topic: str) -> set[int] | None:
         """As of the last metadata; those that a test named."""
         return self.topics.get(topic)
