@@ -55,9 +55,7 @@ class Arena:
         lengths = self.lengths[rows]
         owners = np.repeat(np.arange(len(rows)), lengths)
         first = np.cumsum(lengths) - lengths
-        return owners, np.arange(len(owners)) - np.repeat(first, lengths) + np.repeat(
-            self._starts[rows], lengths
-        )
+        return owners, np.arange(len(owners)) + np.repeat(self._starts[rows] - first, lengths)
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Copies of the records of many customers: (m,) index into `rows`, ascending, and (m,) records."""

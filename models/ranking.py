@@ -40,9 +40,22 @@ def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray
     [False, True, True, True]
     """
     keep = np.ones(len(owners), bool)
-    crowded = np.flatnonzero((np.bincount(owners) > most)[owners])
-    if len(crowded):
-        keep[crowded] = rank_within(owners[crowded], *(key[crowded] for key in keys)) < most
+    counts = np.bincount(owners)
+    crowded = np.flatnonzero((counts > most)[owners])
+    if not len(crowded):
+        return keep
+    first, *others = (key[crowded] for key in keys)
+    whose = owners[crowded]
+    order = np.lexsort((first, whose))  # the other keys are for those alone whom this one does not settle
+    crowds = np.flatnonzero(counts > most)
+    ends = np.cumsum(counts[crowds])
+    last = np.zeros(len(counts), first.dtype)
+    last[crowds] = first[order[ends - counts[crowds] + most - 1]]
+    ahead, level = first < last[whose], np.flatnonzero(first == last[whose])
+    room = most - np.bincount(whose[ahead], minlength=len(counts))
+    place = rank_within(whose[level], *(key[level] for key in others))
+    ahead[level] = place < room[whose[level]]
+    keep[crowded] = ahead
     return keep
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import ranking
-from models.ranking import rank_within
+from models.ranking import among_first, rank_within
 
 ITEMS = st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3), st.integers(-2, 2)), max_size=60)
 
@@ -27,6 +27,16 @@ def test_each_item_gets_its_place_among_those_of_its_owner(items: list[tuple[int
         for place, at in enumerate(sorted(mine, key=lambda at: items[at][1:])):
             wanted[at] = place
     assert rank_within(owners, first, second).tolist() == wanted
+
+
+@given(items=ITEMS, most=st.integers(1, 20))
+def test_the_first_so_many_are_those_with_the_least_places(
+    items: list[tuple[int, int, int]], most: int
+) -> None:
+    owners, first, second = np.array(items, np.int64).reshape(-1, 3).T
+    wanted = rank_within(owners, first, second) < most
+    assert among_first(owners, most, first, second).tolist() == wanted.tolist()
+    assert among_first(owners, most, first).tolist() == (rank_within(owners, first) < most).tolist()
 
 
 def test_without_keys_items_keep_their_order() -> None:
