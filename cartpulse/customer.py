@@ -1,8 +1,7 @@
 """`cartpulse customer ID`: everything that is known of one customer, on a page."""
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import typer
@@ -10,21 +9,19 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from cartpulse.customer_page import MOST, Page
 from cartpulse.endings import run
+from cartpulse.looking import Bar, Look, look_for
 from cartpulse.options import Broker, Json, settings_with
-from cartpulse.reading import Progress, places_among, read_now, reader, topics_of
+from cartpulse.reading import places_among, read_now, reader, topics_of
 from cartpulse.terminal import page_console, printable, reading_bar
 from cartpulse.watch_lines import Seen
 from models.description import look
 from models.events import EXPOSURES, RECOMMENDATIONS, SEGMENT_CHANGES
 from models.partitioner import partition_of
 from models.rows import CLOCK_KEY, RowError
-from streams.changelog import Greatest
 from streams.errors import CartpulseError, ChangelogUnreadable
 from streams.settings import Settings
 
 EXAMPLE = "Example: cartpulse customer 900"
-
-Bar = Callable[[str], AbstractContextManager[Progress]]
 
 
 class UnknownCustomerError(CartpulseError):
@@ -75,10 +72,10 @@ async def gather(settings: Settings, customer: bytes, partition: int | None, bar
             f"There is no partition {home}: {settings.changelog_topic} has {len(places)}."
         )
     async with reader(settings) as consumer:
-        rows = await _rows(consumer, places[home], customer, bar)
-        if CLOCK_KEY not in rows:
+        looks = await look_for(consumer, [places[home]], customer, bar)
+        if CLOCK_KEY not in looks[places[home]].rows:
             raise UnknownCustomerError(_no_state(customer, places[home]))
-        known = _known(rows, customer, places[home], len(places))
+        known = _known(looks[places[home]], customer, places[home], len(places))
         if known is None:
             raise UnknownCustomerError(_unknown(settings, customer, places[home], len(places)))
         topics = [SEGMENT_CHANGES, RECOMMENDATIONS, *([EXPOSURES] if known["held_out"] else [])]
@@ -95,28 +92,10 @@ async def gather(settings: Settings, customer: bytes, partition: int | None, bar
     }
 
 
-async def _rows(
-    consumer: AIOKafkaConsumer, place: TopicPartition, customer: bytes, bar: Bar
-) -> dict[bytes, bytes]:
-    """The greatest of the customer's rows and of each of the partition's own; no other is kept."""
-    greatest = Greatest()
-    with bar("Reading the changelog") as progress:
-        async with aclosing(read_now(consumer, [place], progress)) as batches:
-            async for _, records in batches:
-                greatest.take(
-                    record
-                    for record in records
-                    if record.key == customer or (record.key or b"\0")[:1] == b"\0"
-                )
-    return greatest.rows
-
-
-def _known(
-    rows: dict[bytes, bytes], customer: bytes, place: TopicPartition, partitions: int
-) -> dict[str, object] | None:
+def _known(found: Look, customer: bytes, place: TopicPartition, partitions: int) -> dict[str, object] | None:
     where = f"{place.topic}[{place.partition}]"
     try:
-        return look(rows.items(), customer, partitions=partitions)
+        return look(found.rows.items(), customer, found.standings, partitions=partitions)
     except RowError as error:
         raise ChangelogUnreadable(f"{where} holds a row that cannot be read: {error}.") from error
 

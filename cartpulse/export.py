@@ -2,8 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -13,14 +12,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from cartpulse.customer import UnknownCustomerError
 from cartpulse.endings import run
+from cartpulse.looking import Bar, Look, look_for
 from cartpulse.options import Broker, settings_with
-from cartpulse.reading import Progress, places_among, read_now, reader, topics_of
+from cartpulse.reading import places_among, read_now, reader, topics_of
 from cartpulse.terminal import reading_bar
 from models.description import look
 from models.export import Export
 from models.row_formats import plain
 from models.rows import CLOCK_KEY, RowError, header, seal, unseal
-from streams.changelog import Greatest
 from streams.errors import ChangelogUnreadable, EngineFault
 from streams.settings import Settings
 from streams.topics import OUTPUTS
@@ -28,8 +27,6 @@ from streams.topics import OUTPUTS
 EXAMPLE = "Example: cartpulse export 900 > customer-900.json"
 
 FORMAT: Final = "cartpulse-export/1"
-
-Bar = Callable[[str], AbstractContextManager[Progress]]
 
 
 def export(
@@ -106,20 +103,11 @@ async def _state(
 ) -> list[dict[str, Any]]:
     """The customer's state in each partition that knows one: one, unless the partitioner was changed."""
     found = []
-    greatest = {place: Greatest() for place in places}
-    with bar("Reading the changelog") as progress:
-        async with aclosing(read_now(consumer, places, progress)) as batches:
-            async for place, records in batches:
-                greatest[place].take(
-                    record
-                    for record in records
-                    if record.key == customer or (record.key or b"\0")[:1] == b"\0"
-                )
-    for place, known in greatest.items():
+    for place, known in (await look_for(consumer, places, customer, bar)).items():
         if CLOCK_KEY not in known.rows:
             continue
         try:
-            told = _exported(known.rows, customer, len(places))
+            told = _exported(known, customer, len(places))
         except RowError as error:
             raise ChangelogUnreadable(
                 f"{place.topic}[{place.partition}] holds a row that cannot be read: {error}."
@@ -129,8 +117,9 @@ async def _state(
     return found
 
 
-def _exported(rows: dict[bytes, bytes], customer: bytes, partitions: int) -> dict[str, Any] | None:
+def _exported(known: Look, customer: bytes, partitions: int) -> dict[str, Any] | None:
     """A customer's row, and what it says; only once it is seen to give the same row again."""
+    rows = known.rows
     export = Export(rows.items(), partitions=partitions)
     columns = export.of(customer)
     if columns is None:
@@ -142,7 +131,7 @@ def _exported(rows: dict[bytes, bytes], customer: bytes, partitions: int) -> dic
         )
     return {
         "source_offset": header(rows[customer]).offset,
-        "described": look(rows.items(), customer, partitions=partitions),
+        "described": look(rows.items(), customer, known.standings, partitions=partitions),
         "columns": columns,
     }
 

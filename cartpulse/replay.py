@@ -158,6 +158,8 @@ class Replay:
         """The purchase to send for a letter, or why a worker would refuse it."""
         if self._repaired is None and letter.told.size is not None:
             return f"only its first {len(letter.value or b'')} of {letter.told.size} bytes are kept"
+        if self._repaired is None and letter.told.stage == "duplicate":
+            return f"{letter.told.stage}/{letter.told.error}: {letter.told.reason}"
         value = letter.value if self._repaired is None else self._repaired
         records, refusals = self._decoder.decode([Raw(0, value, UNKNOWN_TIME)])
         if refusals:

@@ -14,7 +14,6 @@ from models.outputs import (
     numbers_as_json,
     outputs_of,
     quoted,
-    quoted_id,
     text_as_json,
     time_text,
 )
@@ -72,7 +71,7 @@ def emit(
     causes_said = {cause: text_as_json(cause) for cause in set(causes)}
     values = [
         (
-            f'{{"alert_id":"{raised_id}","customer_id":{quoted_id(customer)},"category":{quoted(name)},'
+            f'{{"alert_id":"{raised_id}","customer_id":{text_as_json(customer.decode())},"category":{quoted(name)},'
             f'"state":"{how}","products":[{products}],"best_date":"{date_text(best)}",'
             f'"interval_low":"{date_text(low)}","interval_high":"{date_text(high)}",'
             f'"probability_7_days":{chance},"hit_probability":{hit_chance},'

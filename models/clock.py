@@ -42,12 +42,15 @@ class Clock:
         """Whether a boundary was begun that is not finished."""
         return self.finished < self.begun
 
-    @property
-    def history(self) -> bool:
-        """Whether outputs at the watermark are counted and not sent."""
-        if self.live_at is None:
-            return self.wall
-        return self.watermark is None or self.watermark <= self.live_at
+    def history(self, lateness: int) -> bool:
+        """Whether all that was applied so far is counted and not sent; `lateness` is the allowed one, ms."""
+        if self.live_at is None or self.watermark is None:
+            return self.wall or self.live_at is not None
+        return self.is_history(self.watermark + lateness)
+
+    def waits_for_live(self, now: int) -> bool:
+        """Whether nobody has said when history ends, or that it ends later than `now` (ms since 1970 UTC)."""
+        return self.wall if self.live_at is None else self.live_at > now
 
     def is_history(self, at: int) -> bool:
         """Whether what happens at an instant (ms) is counted and not sent: up to `live`.

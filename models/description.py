@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.alerts import Cycle
-from models.calendar import boundary_cause, date_text, instant_of
+from models.calendar import MINUTE, boundary_cause, date_text, instant_of
 from models.columns import NEVER, NO_SEGMENT
 from models.consumption import purchase_probability
 from models.events import alert_id
@@ -26,22 +26,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.segments import Thresholds
+    from models.standings import Standings
 
 HORIZONS = (7, 14, 28)
 """Days ahead for which the chance of a purchase is told."""
 
 
 def look(
-    rows: Iterable[tuple[bytes, bytes]], customer: bytes, *, partitions: int = 1
+    rows: Iterable[tuple[bytes, bytes]], customer: bytes, standings: Standings, *, partitions: int = 1
 ) -> dict[str, object] | None:
-    """What a changelog says of one customer, without the rows of the others.
-
-    `describe` of a whole ledger says the same but for `label`, `scores` and `reasons`: these go by the
-    thresholds frozen at the last boundary, because those of this moment rest on all customers.
+    """What a changelog says of one customer, without the rows of the others: as `describe` of a whole ledger.
 
     Args:
         rows: The partition's own rows and the customer's: the greatest of each key, in any order.
         customer: The customer id.
+        standings: All of the partition's customers: what `label`, `scores` and `reasons` go by.
         partitions: Partitions of the log.
 
     Returns:
@@ -54,7 +53,7 @@ def look(
     intake = Intake(state, {})
     intake.take(rows)
     intake.settle_for_a_look()
-    return describe(state, customer, state.thresholds[-1] if state.thresholds else None)
+    return describe(state, customer, standings.thresholds(state))
 
 
 def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str, object] | None:
@@ -108,7 +107,7 @@ def _as_of(state: State) -> dict[str, object]:
         "time_zone": state.settings.time_zone,
         "clock": "wall" if clock.wall else "log",
         "live_at": None if clock.live_at is None else _instant(clock.live_at),
-        "history": clock.history,
+        "history": clock.history(state.settings.lateness_minutes * MINUTE),
     }
 
 

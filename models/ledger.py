@@ -106,7 +106,7 @@ class Ledger:
             finished=boundary(clock.finished) if clock.finished else None,
             concerned=0 if sweep is None else len(sweep.rows),
             left=0 if sweep is None else max(0, len(sweep.rows) - sweep.at),
-            sending=not clock.wall or clock.live_at is not None,
+            sending=not clock.history(state.settings.lateness_minutes * MINUTE),
         )
 
     def advance(self, records: Records) -> Changes:

@@ -101,11 +101,5 @@ def text_as_json(text: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def quoted(text: str) -> str:
-    """The same of a category or product, which come again and again."""
+    """The same of a category or product, which come again and again; a customer may be erased."""
     return text_as_json(text)
-
-
-@lru_cache(maxsize=1 << 16)
-def quoted_id(customer: bytes) -> str:
-    """The same of a customer's id, in a cache of its own: there may be millions."""
-    return text_as_json(customer.decode())

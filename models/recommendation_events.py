@@ -17,7 +17,6 @@ from models.outputs import (
     RECOMMENDATION,
     outputs_of,
     quoted,
-    quoted_id,
     text_as_json,
     time_text,
 )
@@ -98,7 +97,7 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
     ):
         basis = "history" if known else _POPULAR[segment != NO_SEGMENT]
         value = (
-            f'{{"customer_id":{quoted_id(customer)},"items":[{",".join(items[first:end])}],'
+            f'{{"customer_id":{text_as_json(customer.decode())},"items":[{",".join(items[first:end])}],'
             f'"basis":"{basis}","segment":{_SEGMENTS[segment]},'
             f'"valid_until":"{boundary_text(day + VALID_DAYS)}","cause":{text_as_json(cause)},'
             f'"occurred_at":"{time_text(at)}","model_version":"{MODEL_VERSION}"}}'

@@ -26,4 +26,4 @@ class Standing:
     left: int
     """How many of them the sweep has not come to yet."""
     sending: bool
-    """Whether outputs are sent: not while history is loaded, before `live` on the wall clock."""
+    """Whether outputs of what was applied last are sent: not while history is loaded."""

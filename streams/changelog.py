@@ -133,6 +133,15 @@ class Greatest:
         return runs_of(Row(key, self.rows[key]) for key in self.corrected)
 
 
+def row_of(record: Any) -> bytes:
+    """The row that a record of a changelog holds, or that it stands for as a tombstone.
+
+    Raises:
+        RowError: It is a tombstone of another program's.
+    """
+    return _erased_by(record) if record.value is None else bytes(record.value)
+
+
 def _erased_by(tombstone: Any) -> bytes:
     """The row that a tombstone of ours stands for.
 

@@ -84,11 +84,13 @@ class Housekeeping:
 
     def history(self) -> int:
         """Partitions whose log is history so far."""
-        return sum(partition.reading and partition.ledger.clock.history for partition in self._owned())
+        return sum(partition.reading and not partition.ledger.standing.sending for partition in self._owned())
 
     def look_for_history(self) -> None:
-        """Say that nothing is sent, where somebody may wait for it."""
-        if self.history():
+        """Say that nothing is sent, while there is something to do about it, or something to wait for."""
+        now = self._clock.now_ms()
+        waits = any(partition.ledger.clock.waits_for_live(now) for partition in self._owned())
+        if self.history() and (waits or self.lag()):
             log.info(
                 "Loading history, nothing is sent: %d outputs so far, %d purchases still to apply. "
                 "`cartpulse go-live` ends it.",

@@ -147,14 +147,14 @@ def _clock(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
 
 def _clock_notes(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
     clocks = logs.clocks.values()
+    if any(clock.waits_for_live(now) for clock in clocks):
+        yield Finding(
+            "clock",
+            Level.NOTE,
+            "History is being loaded: outputs are counted, and none is sent.",
+            "`cartpulse go-live`, once all of it is in the log.",
+        )
     if settings.clock == "wall":
-        if any(clock.live_at is None for clock in clocks):
-            yield Finding(
-                "clock",
-                Level.NOTE,
-                "History is being loaded: outputs are counted, and none is sent.",
-                "`cartpulse go-live`, once all of it is in the log.",
-            )
         ahead = max((clock.watermark or 0) - now for clock in clocks)
         if ahead > 0:
             yield Finding(

@@ -29,9 +29,8 @@ class ClockRow(Protocol):
     def fingerprint(self) -> int:
         """Hash of the settings that shaped its outputs."""
 
-    @property
-    def history(self) -> bool:
-        """Whether its log is history so far: outputs are counted and not sent."""
+    def waits_for_live(self, now: int) -> bool:
+        """Whether nobody has said when history ends, or that it ends later than `now` (ms since 1970 UTC)."""
 
 
 class LedgerLike(Protocol):

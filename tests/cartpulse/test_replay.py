@@ -33,10 +33,12 @@ FUTURE = told(1, stage="time", error="future")
 KEYLESS = told(2, stage="apply", error="KeyError", partition=1)
 BROKEN = told(3)
 CUT = told(4, error="too-large", size=3_000_000, sha256="e" * 64)
+OLD = told(6, stage="duplicate", error="too-old")
 TICK = told(5, stage="time", error="future")
 LETTERS: Sequence[tuple[DeadLetter, bytes | None, bytes]] = (
     (FUTURE, b"900", GOOD),
     (KEYLESS, None, purchase(2, "901")),
+    (OLD, b"904", purchase(6, "904")),
     (BROKEN, b"902", b'{"event_id": 3}'),
     (CUT, b"903", b"x" * 100),
     (TICK, None, b'{"kind": "tick", "event_id": "tick:1", "occurred_at": "2017-01-01T07:00:00Z"}'),
@@ -90,8 +92,10 @@ def test_each_letter_goes_back_once_or_it_is_said_why_not(settings: Settings) ->
         KEYLESS.identity: "sent",
         BROKEN.identity: "would be refused again",
         CUT.identity: "would be refused again",
+        OLD.identity: "would be refused again",
         TICK.identity: "would be refused again",
     }
+    assert "duplicate/too-old" in outcomes[OLD.identity]["reason"]
     assert "decode/type" in outcomes[BROKEN.identity]["reason"]
     assert "its first 100 of 3000000 bytes" in outcomes[CUT.identity]["reason"]
     sent = {record.value: record for record in held(settings, settings.purchases_topic)}
@@ -155,7 +159,7 @@ def test_after_an_interruption_a_letter_is_sent_again_with_the_same_bytes_and_th
 def test_nothing_is_sent_dry_or_without_a_yes(settings: Settings) -> None:
     assert replay("--dry-run", status=1)[FUTURE.identity]["outcome"] == "would be sent"
     asked = run("replay", status=1, typed="n\n")
-    assert "Send 5 record(s) back to" in asked.output
+    assert "Send 6 record(s) back to" in asked.output
     assert held(settings, settings.purchases_topic) == []
 
 

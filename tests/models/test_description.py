@@ -13,7 +13,8 @@ from models.ledger import Ledger
 from models.rows import RowError
 from models.segments import SEGMENTS
 from models.settings import LedgerSettings
-from tests.support.logs import Replay, basket, drive, records_of, tick
+from models.standings import Standings
+from tests.support.logs import Replay, basket, drive, erase, records_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=2, alert_minimum_probability=0.0)
 
@@ -41,6 +42,15 @@ def a_month() -> list[bytes]:
 def own_and(rows: dict[bytes, bytes], customer: bytes) -> list[tuple[bytes, bytes]]:
     """What of a changelog concerns one customer."""
     return [(key, value) for key, value in rows.items() if key == customer or key.startswith(b"\0")]
+
+
+def standings(replay: Replay) -> Standings:
+    """Where all customers of a changelog stand."""
+    taken = Standings()
+    for key, row in replay.rows.items():
+        if key[:1] != b"\0":
+            taken.take(key, row)
+    return taken
 
 
 def test_a_customer_is_told_in_plain_values() -> None:
@@ -126,18 +136,33 @@ def test_one_customer_can_be_looked_at_without_the_others() -> None:
     ledger, replay = after(a_month())
     customer = "Zoë".encode()
     whole: Any = ledger.describe(customer)
-    alone: Any = look(own_and(replay.rows, customer), customer)
-    by_all = ("label", "scores", "reasons")
-    assert {name: alone[name] for name in alone if name not in by_all} == {
-        name: whole[name] for name in whole if name not in by_all
-    }
-    assert alone["label"] in SEGMENTS  # by the thresholds of the last boundary
+    assert whole["label"] in SEGMENTS
+    assert look(own_and(replay.rows, customer), customer, standings(replay)) == whole
+
+
+def test_where_all_stand_is_known_from_rows_in_any_order_stale_ones_and_tombstones_included() -> None:
+    log = a_month()
+    log.insert(1, basket("once", "2", 0.4, ("Käse", "p1", 1.0, 2.0)))
+    ledger, replay = after([*log, erase("2", 30.6)])
+    stale = after(log[:30])[1].rows
+    customer = "Zoë".encode()
+    taken = standings(replay)
+    for key, row in stale.items():
+        if key[:1] != b"\0":
+            taken.take(key, row)
+    whole = ledger.describe(customer)
+    assert look(own_and(replay.rows, customer), customer, taken) == whole
+    late = Ledger(SETTINGS, row_format=2)
+    late.load(replay.rows.items())
+    short = [(key, value) for key, value in late.rows_of(replay.rows) if key[:1] != b"\0"]
+    assert len(short) > 1
+    assert look(own_and(replay.rows, customer), customer, standings(Replay(rows=dict(short)))) == whole
 
 
 def test_a_look_finds_nobody_where_there_is_nobody() -> None:
     _, replay = after(a_month())
-    assert look(own_and(replay.rows, b"nobody"), b"nobody") is None
-    assert look([], b"nobody") is None
+    assert look(own_and(replay.rows, b"nobody"), b"nobody", standings(replay)) is None
+    assert look([], b"nobody", Standings()) is None
 
 
 def test_a_look_at_a_damaged_row_says_so() -> None:
@@ -146,7 +171,7 @@ def test_a_look_at_a_damaged_row_says_so() -> None:
     rows = dict(own_and(replay.rows, customer))
     rows[customer] = rows[customer][:-9] + b"x" + rows[customer][-8:]
     with pytest.raises(RowError):
-        look(rows.items(), customer)
+        look(rows.items(), customer, standings(replay))
 
 
 def test_who_only_returned_has_no_label_and_no_dates() -> None:

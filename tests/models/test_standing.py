@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import pytest
 
 from models.ledger import Ledger
 from models.settings import LedgerSettings
 from tests.models.test_ledger import a_log
-from tests.support.logs import Replay, drive, records_of
+from tests.support.logs import Replay, basket, drive, live, records_of, tick
 
 if TYPE_CHECKING:
     from models.standing import Standing
@@ -54,6 +56,15 @@ def test_an_unfinished_sweep_says_how_many_are_left() -> None:
     assert ledger.standing.left == concerned - 1
 
 
-def test_history_is_not_sent_and_a_log_clock_has_none() -> None:
-    assert after(3).sending
-    assert not Ledger(LedgerSettings(clock="wall")).standing.sending
+@pytest.mark.parametrize("clock", ["log", "wall"])
+def test_while_history_is_loaded_nothing_is_sent_and_what_comes_after_it_is(
+    clock: Literal["log", "wall"],
+) -> None:
+    settings = LedgerSettings(clock=clock)
+    ledger = Ledger(settings)
+    assert ledger.standing.sending == (clock == "log")
+    milk = ("MILK", "m", 1.0, 2.0)
+    log = [live(11), tick(9), basket("1", "900", 10.5, milk), basket("2", "900", 11.5, milk)]
+    for offset, (record, sending) in enumerate(zip(log, (False, False, False, True), strict=True)):
+        drive(ledger, records_of([record], settings, first_offset=offset), Replay())
+        assert ledger.standing.sending == sending

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.structs import TopicPartition
 
+from models.clock import Clock
 from models.decode import Decoder, Raw
 from models.records import UNKNOWN_TIME, Kind
 from models.settings import LedgerSettings
@@ -49,7 +50,11 @@ class House:
             ticked=None,
             under_way_since=None,
             delivery=SimpleNamespace(acknowledged=0),
-            ledger=SimpleNamespace(tick_due=lambda _: DUE, clock=SimpleNamespace(history=False)),
+            ledger=SimpleNamespace(
+                tick_due=lambda _: DUE,
+                standing=SimpleNamespace(sending=True),
+                clock=Clock(),
+            ),
         )
         self.keeping = Housekeeping(
             lambda: [self.partition],
@@ -171,9 +176,22 @@ def test_while_history_is_loaded_it_says_that_nothing_is_sent(caplog: pytest.Log
     house = House()
     house.keeping.look_for_history()
     assert not caplog.text
-    house.partition.ledger.clock.history = True
+    house.partition.ledger.standing.sending = False
+    house.partition.ledger.clock = Clock(wall=True)
     house.counts.add("suppressed", 7)
     caplog.set_level("INFO")
     house.keeping.look_for_history()
     assert "Loading history, nothing is sent: 7 outputs so far" in caplog.text
     assert house.keeping.report()["history"] == 1
+
+
+def test_once_live_it_says_no_more_though_nothing_later_has_come(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    house.partition.ledger.standing.sending = False
+    house.partition.ledger.clock = Clock(wall=True, live_at=house.clock.now_ms() - 1)
+    caplog.set_level("INFO")
+    house.keeping.look_for_history()
+    assert not caplog.text
+    house.logs.append(SOURCE, None, b"")  # what is left of history
+    house.keeping.look_for_history()
+    assert "Loading history" in caplog.text

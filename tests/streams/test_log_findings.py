@@ -94,6 +94,10 @@ def test_history_that_is_being_loaded_is_told() -> None:
     assert "History is being loaded" in findings(logs(clock), wall)["clock"].said
     live = replace(clock, live_at=NOW)
     assert findings(logs(live), wall)["clock"].level is Level.OK
+    until_live = replace(CLOCK, live_at=NOW + 1, fingerprint=SETTINGS.ledger.fingerprint)
+    assert "History is being loaded" in findings(logs(until_live))["clock"].said
+    gone_live = replace(until_live, live_at=NOW - 1)
+    assert findings(logs(gone_live))["clock"].level is Level.OK
 
 
 def test_a_watermark_ahead_of_the_clock_is_a_warning() -> None:

@@ -1,0 +1,64 @@
+"""Reads changelogs for one customer: that row and the partition's own, and where all others stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cartpulse.reading import Progress, read_now
+from models.rows import RowError
+from models.standings import Standings
+from streams.changelog import Greatest, row_of
+from streams.errors import ChangelogUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+Bar = Callable[[str], AbstractContextManager[Progress]]
+"""Shows a read's progress under a title."""
+
+
+@dataclass(slots=True)
+class Look:
+    """What is kept of one partition's changelog."""
+
+    greatest: Greatest = field(default_factory=Greatest)
+    standings: Standings = field(default_factory=Standings)
+    """Five numbers of every customer."""
+
+    @property
+    def rows(self) -> dict[bytes, bytes]:
+        """The greatest row of the customer, and of each of the partition's own keys."""
+        return self.greatest.rows
+
+
+async def look_for(
+    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], customer: bytes, bar: Bar
+) -> dict[TopicPartition, Look]:
+    """Read changelogs to the ends that they have now.
+
+    Raises:
+        ChangelogUnreadable: A row is none of ours; `NewerRows`: of a later release.
+    """
+    looks = {place: Look() for place in places}
+    with bar("Reading the changelog") as progress:
+        async with aclosing(read_now(consumer, places, progress)) as batches:
+            async for place, records in batches:
+                look = looks[place]
+                for record in records:
+                    own = (record.key or b"\0")[:1] == b"\0"
+                    if own or record.key == customer:
+                        look.greatest.take([record])
+                    if own:
+                        continue
+                    try:
+                        look.standings.take(record.key, row_of(record))
+                    except RowError as error:
+                        raise ChangelogUnreadable(
+                            f"{place.topic}[{place.partition}] holds a row that cannot be read: {error}."
+                        ) from error
+    return looks
