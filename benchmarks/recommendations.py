@@ -11,6 +11,7 @@ hash. Tune on weeks up to 40; later ones are for a final report. A level takes a
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, get_args
 from zlib import crc32
 
@@ -44,6 +45,11 @@ def main() -> None:
     ):
         _row(name, quality)
     print(f"{found.discovered:.1%} of what was recommended was new to the household")
+    worse = [
+        name for name in found.ledger._fields if getattr(found.ledger, name) < getattr(found.decayed, name)
+    ]
+    if worse:
+        sys.exit(f"worse than counts decayed .97 per trip: {', '.join(worse)}")
 
 
 def _row(name: str, quality: Quality) -> None:

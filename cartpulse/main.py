@@ -30,7 +30,7 @@ from streams.release import versions
 app = typer.Typer(
     name="cartpulse",
     cls=Commands,
-    help="Turns a stream of purchases into replenishment alerts and segment changes, at once.",
+    help="Turns purchases into replenishment alerts, recommendations and segment changes, at once.",
     epilog="Example: cartpulse demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

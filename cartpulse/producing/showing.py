@@ -159,6 +159,11 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
         "repeated_lines": grouped.repeated,
         "refused": file.refusals.total,
         "refused_by_reason": dict(file.refusals.counts.most_common()),
+        "refused_examples": [
+            {"sort": sort, "line": row.number, "reason": row.reason, "original": row.text}
+            for sort, examples in file.refusals.examples.items()
+            for row in examples
+        ],
         "rows_before_the_one_above": file.steps_back,
         "times_passed_twice": file.passed_twice,
         "without_category": file.without_category,

@@ -87,7 +87,7 @@ async def write(settings: Settings, kept: Kept) -> None:
         stale = next(row for row in kept.written if row.key == ZOE.encode())
         await producer.send(settings.changelog_topic, stale.value, key=stale.key, partition=HOME)
         for output in kept.outputs:
-            if output.topic in ("segment-changes", "exposures"):
+            if output.topic in ("segment-changes", "recommendations", "exposures"):
                 for _ in range(2):  # delivered twice, as after a crash
                     await producer.send(
                         settings.topic(output.topic),
@@ -120,7 +120,9 @@ def test_a_customer_comes_as_json_with_the_state_and_the_history(
     assert told["segment"] == changes[-1]["to"]
     (habit,) = told["habits"]
     assert (habit["category"], habit["purchases"], habit["bought_on_open_day"]) == ("MILK", 4, True)
-    assert told["recommendations"] is None
+    said = [each for each in kept.values("recommendations") if each["customer_id"] == ZOE]
+    assert len(said) > 1
+    assert told["recommendations"] == said[-1]
 
 
 def test_a_customer_is_a_page_for_people(look: Callable[..., Result]) -> None:

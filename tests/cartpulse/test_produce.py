@@ -81,6 +81,9 @@ def test_a_rehearsal_sends_nothing_and_explains_what_would_be_refused(
     assert result.exit_code == 0, result.output
     assert "make 1 baskets of 2 lines; 1 rows are refused" in result.output
     assert "the month first" in result.output
+    told = json.loads(run(str(file), "--dry-run", "--json", "--broker", "127.0.0.1:1").stdout)
+    (row,) = told["refused_examples"]
+    assert (row["line"], row["sort"]) == (4, "quantity cannot be read")
     with refused.open(newline="") as opened:
         assert list(csv.reader(opened))[1:] == [
             ["4", "quantity: 'many' is no number.", "2,A,x,many,12/14/2010 8:00,2.50,C"]

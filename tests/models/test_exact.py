@@ -243,6 +243,12 @@ def test_reported_segments_are_hardly_ever_worse_than_exact_labels(everybody: Ru
     assert np.mean(segments <= exact.rfm_labels(known)) >= 0.98
 
 
+def test_reported_segments_do_not_flap(everybody: Run) -> None:
+    changes = [change for change in everybody.replay.values("segment-changes") if change["from"] is not None]
+    months = DAYS / (365 / 12)
+    assert 0 < len(changes) / len(everybody.state.ids) / months < 2
+
+
 def test_priors_are_those_learnt_until_the_boundary_before(kept: Run) -> None:
     location, variance = priors_at(END - 1)
     names = lines().names
