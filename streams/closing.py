@@ -23,12 +23,21 @@ async def close(client: Any) -> None:
 
 
 async def bounded(work: Coroutine[Any, Any, None]) -> None:
-    """Do what a close takes, within its time; a broker's refusal is no reason to fail any more."""
+    """Do what a close takes, within its time; a broker's refusal is no reason to fail any more.
+
+    aiokafka cancels its fetches when a consumer stops. One that pauses after a failure does not expect that,
+    and its cancellation comes out of `stop`: whoever waited for that would seem to be cancelled.
+    """
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await work
     except (TimeoutError, KafkaError, OSError) as error:
         log.info("A Kafka client did not close cleanly: %r", error)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        log.info("A Kafka client did not close cleanly: a fetch was pausing")
 
 
 class Closing:

@@ -201,7 +201,7 @@ class Opening:
         except (RowError, LedgerConflict) as error:
             raise _told(error, f"{partition.changelog.topic}[{number}]") from error
         finally:
-            await reader.stop()
+            await close(reader)
         return recovered, start
 
     def _delivery(self, partition: Partition, producer: Any, recovered: Recovered, *, start: int) -> Delivery:

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from streams.changelog import Greatest
+from streams.closing import close
 from streams.errors import CartpulseError, ChangelogUnreadable
 from streams.recovery import POLL_MS, Kept, recover
 
@@ -142,7 +143,7 @@ class Standbys:
                 try:
                     await self._follow(reader)
                 finally:
-                    await reader.stop()
+                    await close(reader)
             except (KafkaError, OSError, CartpulseError) as reason:
                 log.info("Standbys stay where they are, and are read on later: %r", reason)
                 await asyncio.sleep(PAUSE_SECONDS)

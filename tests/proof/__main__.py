@@ -84,9 +84,15 @@ def prove(words: Sequence[str]) -> int:
 
 async def make(runs: Sequence[Run], result: Report, path: Path | None, minutes: float | None) -> None:
     """Make the runs, as many as there is time for."""
-    task = asyncio.current_task()
-    if task is not None:  # so that brokers and workers are put away, as after Ctrl-C
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    task, told_to_end = asyncio.current_task(), asyncio.Event()
+
+    def end() -> None:
+        told_to_end.set()
+        if task is not None:
+            task.cancel()
+
+    # So that brokers and workers are put away, as after Ctrl-C.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     until = float("inf") if minutes is None else time.monotonic() + minutes * 60
     bar = Progress(
         TextColumn("{task.completed:.0f} of {task.total:.0f} runs, {task.fields[failed]} failed"),
@@ -94,20 +100,25 @@ async def make(runs: Sequence[Run], result: Report, path: Path | None, minutes: 
         TimeElapsedColumn(),
         console=console,
     )
-    async with Brokers() as brokers:
-        runner = Runner(brokers, console.print)
-        shown = bar.add_task("", total=len(runs), failed=0)
-        for run in runs:
-            if time.monotonic() + run.scenario.seconds > until:
-                continue
-            console.print(run.name, style="bold")
-            with bar if console.is_terminal else contextlib.nullcontext():
-                finished = await runner.run(run)
-            result.add(finished)
-            bar.update(shown, advance=1, failed=sum(not each.clean for each in result.finished))
-            if path is not None:
-                result.write(path)
-            tell(finished)
+    try:
+        async with Brokers() as brokers:
+            runner = Runner(brokers, console.print)
+            shown = bar.add_task("", total=len(runs), failed=0)
+            for run in runs:
+                if time.monotonic() + run.scenario.seconds > until:
+                    continue
+                console.print(run.name, style="bold")
+                with bar if console.is_terminal else contextlib.nullcontext():
+                    finished = await runner.run(run)
+                result.add(finished)
+                bar.update(shown, advance=1, failed=sum(not each.clean for each in result.finished))
+                if path is not None:
+                    result.write(path)
+                tell(finished)
+    except asyncio.CancelledError as error:
+        if told_to_end.is_set():
+            raise
+        raise RuntimeError("a client of the proof was cancelled, and took all of it along") from error
 
 
 def tell(run: Finished) -> None:

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from models.rows import CLOCK_KEY, header
 from streams.clients import consumer_options
+from streams.closing import close
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -76,7 +77,7 @@ class Watch:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        await self._consumer.stop()
+        await close(self._consumer)
 
     @property
     def applied(self) -> int:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
+import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from streams import closing
 from streams.closing import Closing, bounded
-
-if TYPE_CHECKING:
-    import pytest
 
 
 async def test_a_close_that_hangs_or_is_refused_does_not_hold_an_end_up(
@@ -27,6 +24,24 @@ async def test_a_close_that_hangs_or_is_refused_does_not_hold_an_end_up(
 
     await bounded(refused())
     await bounded(hang())
+
+
+async def test_a_cancelled_fetch_inside_of_a_client_does_not_cancel_who_closes_it() -> None:
+    async def stop() -> None:
+        fetch = asyncio.create_task(asyncio.sleep(60))
+        await asyncio.sleep(0)
+        fetch.cancel()
+        await fetch
+
+    await bounded(stop())
+
+
+async def test_who_closes_a_client_can_be_cancelled() -> None:
+    closing_it = asyncio.create_task(bounded(asyncio.sleep(60)))
+    await asyncio.sleep(0)
+    closing_it.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing_it
 
 
 async def test_an_end_waits_for_what_is_being_closed() -> None:

@@ -26,6 +26,7 @@ from models.rows import CLOCK_KEY, header
 from streams.broker import end_with_parent
 from streams.changelog import Greatest
 from streams.clients import consumer_options, producer_options
+from streams.closing import close
 from streams.partition import raw_of
 from streams.recovery import read_to_end
 from streams.settings import variable
@@ -83,7 +84,7 @@ class Cluster:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._reader.stop()
+        await close(self._reader)
         for worker in self.workers:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGCONT)
