@@ -26,7 +26,11 @@ async def test_a_close_that_hangs_or_is_refused_does_not_hold_an_end_up(
     await bounded(hang())
 
 
-async def test_a_cancelled_fetch_inside_of_a_client_does_not_cancel_who_closes_it() -> None:
+async def test_a_cancelled_fetch_inside_of_a_client_does_not_cancel_who_closes_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+
     async def stop() -> None:
         fetch = asyncio.create_task(asyncio.sleep(60))
         await asyncio.sleep(0)
@@ -34,6 +38,7 @@ async def test_a_cancelled_fetch_inside_of_a_client_does_not_cancel_who_closes_i
         await fetch
 
     await bounded(stop())
+    assert "a fetch was pausing" in caplog.text
 
 
 async def test_who_closes_a_client_can_be_cancelled() -> None:
