@@ -89,7 +89,9 @@ class Housekeeping:
     def look_for_history(self) -> None:
         """Say that nothing is sent, while there is something to do about it, or something to wait for."""
         now = self._clock.now_ms()
-        waits = any(partition.ledger.clock.waits_for_live(now) for partition in self._owned())
+        waits = any(
+            partition.reading and partition.ledger.clock.waits_for_live(now) for partition in self._owned()
+        )
         if self.history() and (waits or self.lag()):
             log.info(
                 "Loading history, nothing is sent: %d outputs so far, %d purchases still to apply. "

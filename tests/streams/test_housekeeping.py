@@ -14,6 +14,7 @@ from models.decode import Decoder, Raw
 from models.records import UNKNOWN_TIME, Kind
 from models.settings import LedgerSettings
 from streams.ends import Ends
+from streams.errors import EngineFault
 from streams.housekeeping import TICK_AGAIN_SECONDS, Housekeeping, tick
 from streams.lease import Epoch, Lease
 from streams.metrics import Counts
@@ -195,3 +196,17 @@ def test_once_live_it_says_no_more_though_nothing_later_has_come(caplog: pytest.
     house.logs.append(SOURCE, None, b"")  # what is left of history
     house.keeping.look_for_history()
     assert "Loading history" in caplog.text
+
+
+def test_a_partition_that_is_not_recovered_yet_is_not_asked_about_history() -> None:
+    class Opening:
+        reading = False
+
+        @property
+        def ledger(self) -> object:
+            raise EngineFault("partition 0 is not recovered yet")
+
+    house = House()
+    house.partition = Opening()
+    assert house.keeping.history() == 0
+    house.keeping.look_for_history()
