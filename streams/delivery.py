@@ -42,9 +42,8 @@ class Send(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of it, without framing."""
-        headers = sum(len(name.encode()) + len(value or b"") for name, value in self.headers)
-        return len(self.key or b"") + len(self.value or b"") + headers
+        """Bytes of key and value."""
+        return len(self.key or b"") + len(self.value or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,20 +151,20 @@ def record_batches(make: Callable[[], Any], sends: Sequence[Send], limit: int = 
     Args:
         make: makes a new `BatchBuilder` of the producer that will send them.
         sends: in order.
-        limit: bytes, without framing; every topic takes batches of twice that and more.
+        limit: bytes, but for the last record's headers; every topic takes batches of twice that and more.
 
     Raises:
         EngineFault: an empty batch did not take a record.
     """
-    builder, size = make(), 0
+    builder, count = make(), 0
     for send in sends:
-        while (size and size + send.size > limit) or not _took(builder, send):
-            if not size:
+        while (count and builder.size() + send.size > limit) or not _took(builder, send):
+            if not count:
                 raise EngineFault(f"a record of {send.size} bytes was not taken by an empty batch")
             builder.close()
             yield builder
-            builder, size = make(), 0
-        size += max(1, send.size)
+            builder, count = make(), 0
+        count += 1
     builder.close()
     yield builder
 

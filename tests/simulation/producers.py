@@ -45,6 +45,10 @@ class Builder:
         self.contents.append(Content(key, value, tuple(headers)))
         return self
 
+    def size(self) -> int:
+        """Bytes so far; none, as the limit is one of records."""
+        return 0
+
     def close(self) -> None:
         """Take no more."""
         self.closed = True

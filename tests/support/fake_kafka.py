@@ -105,6 +105,7 @@ class FakeBuilder:
         self.records: list[tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]] = []
         self.closed = False
         self._left = limit
+        self._bytes = 0
 
     def append(self, *, timestamp: int, key: bytes | None, value: bytes | None, headers: Any = ()) -> object:
         """Take a record; None when the batch is full."""
@@ -114,7 +115,13 @@ class FakeBuilder:
             self.closed = True
             return None
         self.records.append((key, value, tuple(headers)))
+        self._bytes += len(key or b"") + len(value or b"")
+        self._bytes += sum(len(name) + len(said or b"") for name, said in headers)
         return object()
+
+    def size(self) -> int:
+        """Bytes so far, without framing."""
+        return self._bytes
 
     def close(self) -> None:
         """Take no more."""
