@@ -17,7 +17,7 @@ from models.outputs import (
     text_as_json,
     time_text,
 )
-from models.ranking import rank_within
+from models.ranking import first_within
 from models.usual_products import Asked
 
 if TYPE_CHECKING:
@@ -121,9 +121,7 @@ def emit(
 def _usual_products(state: State, rows: NDArray[np.int64], categories: NDArray[np.uint16]) -> list[str]:
     """What each customer usually buys of a category, most bought first, as JSON."""
     held = Asked(state, rows, categories).held(state)
-    place = rank_within(held.asked, -held.counts, state.product_names.hashes[held.products])
-    shown = np.flatnonzero(place < SHOWN_PRODUCTS)
-    shown = shown[np.lexsort((place[shown], held.asked[shown]))]
+    shown = first_within(held.asked, SHOWN_PRODUCTS, -held.counts, state.product_names.hashes[held.products])
     said = [
         f'{{"product_id":{quoted(product)},"trips":{trips},"last_bought":"{date_text(last)}"}}'
         for product, trips, last in zip(

@@ -74,7 +74,6 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     held_owners, held = state.cells.gather(rows)
     held_keys = held_owners << 16 | held["category"]
     keys = owners << 16 | bought.categories
-    held = whole.copy(held)
     held["count"] = np.rint(held["count"] * TRIP_DECAY)
     held["recent"] <<= 1
     by_key = np.argsort(held_keys)

@@ -141,12 +141,13 @@ def _items(state: State, visits: Visits, found: Recommended, owners: Integers, p
 
 def _product_fields(state: State, products: list[int]) -> list[str]:
     """What is said of each product (number), as JSON; 0 is none."""
-    ids, name_of = state.product_names.names(products), state.catalogue.name
-    names = [name_of(product) for product in products]
+    said = [quoted(product) if product else "null" for product in state.product_names.names(products)]
+    if not state.catalogue:
+        return [f'"product_id":{product},"product_name":null' for product in said]
+    names = map(state.catalogue.name, products)
     return [
-        f'"product_id":{quoted(product) if product else "null"},'
-        f'"product_name":{"null" if name is None else quoted(name)}'
-        for product, name in zip(ids, names, strict=True)
+        f'"product_id":{product},"product_name":{"null" if name is None else quoted(name)}'
+        for product, name in zip(said, names, strict=True)
     ]
 
 

@@ -14,7 +14,7 @@ from models.calendar import boundary_cause
 from models.columns import NO_SEGMENT
 from models.events import event_ids
 from models.outputs import SEGMENT_CHANGE, as_json, outputs_of, time_text
-from models.segments import DAY_MS, SEGMENTS, label
+from models.segments import DAY_MS, SEGMENTS, Standing, label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,10 +42,10 @@ def promote(step: Step, records: Records, which: NDArray[np.int64], rows: NDArra
     frozen = state.thresholds[-1] if state.thresholds else None
     if frozen is None or not len(rows):
         return
-    labels, scores = _labels(state, rows, frozen)
+    standing = state.standing(rows)
+    labels, scores = _labels(standing, frozen)
     segments = state.customers["segment"][rows]
-    better = (segments == NO_SEGMENT) | (labels < segments)
-    better &= state.standing(rows).frequency > 0
+    better = ((segments == NO_SEGMENT) | (labels < segments)) & (standing.frequency > 0)
     changed = np.flatnonzero(better)
     if len(changed):
         records_of = which[changed].tolist()
@@ -99,25 +99,26 @@ def _targets(state: State, rows: NDArray[np.int64]) -> tuple[NDArray[np.int8], N
     newest = state.thresholds[-1] if state.thresholds else None
     if newest is None or not len(rows):
         return segments, np.zeros((len(rows), 3), np.int8)
-    labels, scores = _labels(state, rows, newest)
+    standing = state.standing(rows)
+    labels, scores = _labels(standing, newest)
     targets = np.where(segments == NO_SEGMENT, labels, segments)
     known = [frozen for frozen in state.thresholds if frozen is not None]
     if len(known) == state.settings.segment_patience:
         best = labels.copy()
         worse = np.flatnonzero((segments != NO_SEGMENT) & (best > segments))
         for frozen in reversed(known[:-1]):  # each looks only at those whom all later ones find worse
-            best[worse] = np.minimum(best[worse], _labels(state, rows[worse], frozen)[0])
+            if not len(worse):
+                break
+            then = label(*frozen.scores(Standing(*(measure[worse] for measure in standing))))
+            best[worse] = np.minimum(best[worse], then)
             worse = worse[best[worse] > segments[worse]]
         targets[worse] = best[worse]
-    ranked = state.standing(rows).frequency > 0
-    return np.where(ranked, targets, segments), scores
+    return np.where(standing.frequency > 0, targets, segments), scores
 
 
-def _labels(
-    state: State, rows: NDArray[np.int64], frozen: Thresholds
-) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+def _labels(standing: Standing, frozen: Thresholds) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """(k,) labels and (k, 3) scores of customers as they stand, under frozen thresholds."""
-    scores = frozen.scores(state.standing(rows))
+    scores = frozen.scores(standing)
     return label(*scores), np.stack(scores, axis=1)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import ranking
-from models.ranking import among_first, rank_within
+from models.ranking import among_first, first_within, rank_within
 
 ITEMS = st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3), st.integers(-2, 2)), max_size=60)
 
@@ -37,6 +37,16 @@ def test_the_first_so_many_are_those_with_the_least_places(
     wanted = rank_within(owners, first, second) < most
     assert among_first(owners, most, first, second).tolist() == wanted.tolist()
     assert among_first(owners, most, first).tolist() == (rank_within(owners, first) < most).tolist()
+
+
+@given(items=ITEMS, most=st.integers(1, 20))
+def test_the_first_so_many_come_in_order_of_owner_and_rank(
+    items: list[tuple[int, int, int]], most: int
+) -> None:
+    owners, first, second = np.array(items, np.int64).reshape(-1, 3).T
+    place = rank_within(owners, first, second)
+    wanted = sorted((owner, at, item) for item, (owner, at) in enumerate(zip(owners, place, strict=True)))
+    assert first_within(owners, most, first, second).tolist() == [item for _, at, item in wanted if at < most]
 
 
 def test_without_keys_items_keep_their_order() -> None:
