@@ -40,7 +40,7 @@ RUNS_WAITING = 2
 
 TURNS = 12
 """Turns of the event loop between two steps. An acknowledgement takes about ten to become the next send: with
-a step computed at each of them, the rows, of which one batch at a time is under way, would hold up the rest."""
+a step computed at each of them, the rows, of which one batch at a time is under way, would hold up all."""
 
 LOG_APPEND_TIME = 1
 
