@@ -46,6 +46,26 @@ def _ordered(
     return order, at - np.maximum.accumulate(np.where(first, at, 0))
 
 
+def best_within(
+    owners: NDArray[np.int64], scores: NDArray[np.float64], hashes: NDArray[np.uint64]
+) -> NDArray[np.int64]:
+    """The item of the greatest score of each owner, among equals that of the smallest hash.
+
+    Args:
+        owners: (n,) whose each item is, ascending.
+        scores: (n,).
+        hashes: (n,) different for the items of an owner.
+
+    >>> best_within(np.array([3, 3, 7]), np.array([0.5, 0.5, 0.1]), np.array([9, 2, 4], np.uint64)).tolist()
+    [1, 2]
+    """
+    first = np.flatnonzero(np.diff(owners, prepend=-1))
+    sizes = np.diff(first, append=len(owners))
+    level = np.flatnonzero(scores == np.repeat(np.maximum.reduceat(scores, first), sizes))
+    order = level[np.lexsort((hashes[level], owners[level]))]
+    return order[np.flatnonzero(np.diff(owners[order], prepend=-1))]
+
+
 def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray[np.bool_]:
     """Which items are among the first `most` of their owner by `keys` ascending, the first weighing most.
 
@@ -64,17 +84,40 @@ def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray
         return keep
     first, *others = (key[crowded] for key in keys)
     whose = owners[crowded]
-    order = np.lexsort((first, whose))  # the other keys are for those alone whom this one does not settle
-    crowds = np.flatnonzero(counts > most)
-    ends = np.cumsum(counts[crowds])
-    last = np.zeros(len(counts), first.dtype)
-    last[crowds] = first[order[ends - counts[crowds] + most - 1]]
+    last = _nth_within(whose, counts, first, most)  # the other keys are for those whom this one leaves level
     ahead, level = first < last[whose], np.flatnonzero(first == last[whose])
     room = most - np.bincount(whose[ahead], minlength=len(counts))
     place = rank_within(whose[level], *(key[level] for key in others))
     ahead[level] = place < room[whose[level]]
     keep[crowded] = ahead
     return keep
+
+
+def _nth_within(
+    owners: NDArray[Any], counts: NDArray[np.int64], keys: NDArray[Any], nth: int
+) -> NDArray[np.float64]:
+    """The n-th smallest key of each owner with more items than that; 0 for the rest.
+
+    Each owner's keys get a line of a table: its lines are sorted faster than indexes by owner and key.
+
+    Args:
+        owners: (m,) whose each key is, all of them with more than `nth`.
+        counts: (k,) items of each owner.
+        keys: (m,) finite numbers.
+        nth: From 1 on.
+    """
+    crowds = np.flatnonzero(counts > nth)
+    line = np.zeros(len(counts), np.int64)
+    line[crowds] = np.arange(len(crowds))
+    order = np.argsort(owners, kind="stable")
+    sizes = counts[crowds]
+    places = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    table = np.full((len(crowds), int(sizes.max())), np.inf)
+    table[line[owners[order]], places] = keys[order]
+    table.sort(axis=1)
+    found = np.zeros(len(counts))
+    found[crowds] = table[:, nth - 1]
+    return found
 
 
 def look_up(keys: NDArray[np.int64], among: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

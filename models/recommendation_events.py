@@ -20,7 +20,7 @@ from models.outputs import (
     text_as_json,
     time_text,
 )
-from models.ranking import look_up
+from models.ranking import best_within, look_up
 from models.segments import SEGMENTS
 from models.usual_products import Asked
 
@@ -271,8 +271,7 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
     if not len(first):
         return [UNTRACKED] * len(owners)
     items, products, counts = items[first], products[first], np.add.reduceat(counts, first)
-    best = np.lexsort((state.product_names.hashes[products], -counts, items))
-    best = best[np.flatnonzero(np.diff(items[best], prepend=-1))]
+    best = best_within(items, counts, state.product_names.hashes[products])
     usual = np.full(len(owners), UNTRACKED)
     usual[items[best]] = products[best]
     return usual.tolist()

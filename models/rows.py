@@ -61,10 +61,8 @@ def header(value: bytes) -> Header:
 
 def seal(*pieces: bytes | memoryview) -> bytes:
     """A row from its body (which begins with a header), whole or in pieces: its CRC-32 is put behind it."""
-    checksum = 0
-    for piece in pieces:
-        checksum = zlib.crc32(piece, checksum)
-    return b"".join((*pieces, checksum.to_bytes(_CHECKSUM_BYTES, "little")))
+    body = b"".join(pieces)
+    return body + zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little")
 
 
 def unseal(value: bytes) -> bytes:

@@ -41,12 +41,13 @@ class Asked:
     def __init__(self, state: State, rows: Integers, categories: NDArray[np.integer]) -> None:
         self.customers, customer_of = np.unique(rows, return_inverse=True)
         """(k,) the customers, each once, ascending."""
-        named, column_of = np.unique(categories, return_inverse=True)
-        self._width = len(named) + 1
         self._columns = np.zeros(len(state.category_names) + 1, np.int64)
+        self._columns[categories] = 1
+        named = np.flatnonzero(self._columns)
+        self._width = len(named) + 1
         self._columns[named] = np.arange(1, self._width)
         self._places = np.full(len(self.customers) * self._width, -1, np.int32)
-        self._places[customer_of * self._width + column_of + 1] = np.arange(len(rows))
+        self._places[customer_of * self._width + self._columns[categories]] = np.arange(len(rows))
 
     def places(self, owners: Integers, categories: NDArray[Any]) -> NDArray[np.int32]:
         """Which pair each (index into `customers`, category number) is, -1 where nobody asked."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import ranking
-from models.ranking import among_first, first_within, rank_within
+from models.ranking import among_first, best_within, first_within, rank_within
 
 ITEMS = st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3), st.integers(-2, 2)), max_size=60)
 
@@ -47,6 +47,16 @@ def test_the_first_so_many_come_in_order_of_owner_and_rank(
     place = rank_within(owners, first, second)
     wanted = sorted((owner, at, item) for item, (owner, at) in enumerate(zip(owners, place, strict=True)))
     assert first_within(owners, most, first, second).tolist() == [item for _, at, item in wanted if at < most]
+
+
+@given(items=st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3)), min_size=1, max_size=60))
+def test_the_best_has_the_greatest_score_and_among_equals_the_smallest_hash(
+    items: list[tuple[int, int]],
+) -> None:
+    owners, scores = np.array(sorted(items), np.int64).T
+    hashes = np.random.default_rng(len(items)).permutation(len(items)).astype(np.uint64)
+    place = rank_within(owners, -scores, hashes)
+    assert best_within(owners, scores.astype(float), hashes).tolist() == np.flatnonzero(place == 0).tolist()
 
 
 def test_without_keys_items_keep_their_order() -> None:
