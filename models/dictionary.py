@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from bisect import bisect_left
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ class Dictionary:
         self._names: list[str] = [""]
         self._numbers: dict[str, int] = {}
         self._shard_of: list[int] = [0]
-        self._shard_bytes: list[int] = [0]
+        self._shards = [bytearray()]
         self._bytes = 0
         self.hashes = np.zeros(1024, np.uint64)
         """(most names,) 64-bit BLAKE2b of each name: an order of names that no arrival order shapes."""
@@ -53,7 +52,7 @@ class Dictionary:
     @property
     def shards(self) -> int:
         """How many shards hold a name."""
-        return len(self._shard_bytes) if self else 0
+        return len(self._shards) if self else 0
 
     def name(self, number: int) -> str:
         """The name of a number; empty for `UNTRACKED`."""
@@ -88,7 +87,8 @@ class Dictionary:
         if known >= len(self):
             return []
         return [
-            (shard, self._encode(shard)) for shard in range(self._shard_of[known + 1], len(self._shard_bytes))
+            (shard, bytes(self._shards[shard]))
+            for shard in range(self._shard_of[known + 1], len(self._shards))
         ]
 
     def load(self, shards: list[bytes]) -> None:
@@ -116,10 +116,10 @@ class Dictionary:
             shard = self._shard_of.pop()
             size = len(name.encode()) + _LENGTH.size
             self._bytes -= size
-            self._shard_bytes[shard] -= size
+            del self._shards[shard][-size:]
             del self._numbers[name]
-        while len(self._shard_bytes) > 1 and not self._shard_bytes[-1]:
-            self._shard_bytes.pop()
+        while len(self._shards) > 1 and not self._shards[-1]:
+            self._shards.pop()
 
     def _add(self, name: str) -> int:
         if (
@@ -134,11 +134,10 @@ class Dictionary:
         number = len(self._names)
         encoded = name.encode()
         size = len(encoded) + _LENGTH.size
-        if self._shard_bytes[-1] + size > _SHARD_BYTES:
-            self._shard_bytes.append(0)
-        shard = len(self._shard_bytes) - 1
-        self._shard_bytes[shard] += size
-        self._shard_of.append(shard)
+        if len(self._shards[-1]) + size > _SHARD_BYTES:
+            self._shards.append(bytearray())
+        self._shards[-1] += _LENGTH.pack(len(encoded)) + encoded
+        self._shard_of.append(len(self._shards) - 1)
         self._bytes += size
         self._names.append(name)
         self._numbers[name] = number
@@ -148,13 +147,3 @@ class Dictionary:
         self.hashes[number] = int.from_bytes(blake2b(encoded, digest_size=8).digest(), "little")
         if self._classify is not None:
             self.classes[number] = self._classify(name)
-
-    def _encode(self, shard: int) -> bytes:
-        first = bisect_left(self._shard_of, shard, lo=1)
-        encoded = []
-        for number in range(first, len(self._names)):
-            if self._shard_of[number] != shard:
-                break
-            name = self._names[number].encode()
-            encoded.append(_LENGTH.pack(len(name)) + name)
-        return b"".join(encoded)
