@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 RUNS_WAITING = 2
 """Fetched and decoded batches that wait for the agent; with more, memory grows and latency with it."""
 
-TURNS = 12
-"""Turns of the event loop between two steps. An acknowledgement takes about ten to become the next send: with
-a step computed at each of them, the rows, of which one batch at a time is under way, would hold up all."""
-
 LOG_APPEND_TIME = 1
 
 MOST_HEADER_BYTES = 64 * 1024
@@ -207,8 +203,7 @@ class Partition:
                     self._progress()
                 else:
                     break
-                for _ in range(TURNS):
-                    await asyncio.sleep(0)  # heartbeats, acknowledgements and the other partitions
+                await asyncio.sleep(0)  # heartbeats, acknowledgements and the other partitions
 
     def _may_step(self) -> bool:
         return (

@@ -158,22 +158,6 @@ async def test_a_sweep_goes_on_when_no_records_come() -> None:
         await until(lambda: made.ledger.clock.finished == 1)
 
 
-async def test_the_rows_of_one_slice_of_a_sweep_are_sent_before_the_next_is_computed() -> None:
-    lengths: list[int] = []
-
-    class Noted(CountingLedger):
-        def sweep(self, limit: int) -> Changes:
-            lengths.append(len(made.written(CHANGELOG)))
-            return super().sweep(limit)
-
-    ledger = Noted(day=7)
-    ledger.advance(run_of("abcdefgh").records)
-    async with owned(ledger) as made:
-        await until(lambda: not ledger.sweeping)
-    assert len(lengths) >= 3
-    assert lengths == sorted(set(lengths))
-
-
 async def test_a_ledger_that_takes_nothing_and_has_nothing_to_sweep_ends_the_worker() -> None:
     class Stubborn(CountingLedger):
         def advance(self, records: Records) -> Changes:
