@@ -101,6 +101,11 @@ class Delivery(ABC):
         return len(self._steps) < AHEAD
 
     @property
+    def turns(self) -> int:
+        """Turns of the event loop to leave between two steps, so that what is under way gets on."""
+        return 1
+
+    @property
     def idle(self) -> bool:
         """Whether everything computed is acknowledged."""
         return not self._steps

@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from streams.changelog import fill
-from streams.delivery import Delivery, Send, Step, record_batches
+from streams.delivery import AHEAD, Delivery, Send, Step, record_batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
     from models.changes import Row
     from streams.outbox import Outbox
+
+TURNS = 12
+"""Turns of the event loop between two steps when the rows are behind. An acknowledgement takes about ten to
+become the next send: with a step computed at each of them, the rows, of which one batch at a time is under
+way, would hold up all. When they are not behind, turns would only delay the next step."""
 
 
 class InOrder(Delivery):
@@ -39,6 +44,11 @@ class InOrder(Delivery):
         self._sent = sent
         self._kept = kept
         self._ahead: deque[asyncio.Task[None] | None] = deque()
+
+    @property
+    def turns(self) -> int:
+        """More than one when the steps that wait leave room for one more at most."""
+        return TURNS if len(self._steps) >= AHEAD - 1 else 1
 
     def put(self, step: Step) -> None:
         """Take the next step; its sends start at once, and its rows follow when it is their turn."""

@@ -203,7 +203,8 @@ class Partition:
                     self._progress()
                 else:
                     break
-                await asyncio.sleep(0)  # heartbeats, acknowledgements and the other partitions
+                for _ in range(self.delivery.turns if self.delivery is not None else 1):
+                    await asyncio.sleep(0)  # heartbeats, acknowledgements and the other partitions
 
     def _may_step(self) -> bool:
         return (

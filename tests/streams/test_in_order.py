@@ -121,6 +121,15 @@ async def test_no_more_than_four_steps_are_computed_ahead(delivered: Delivered) 
     assert delivered.delivery.room
 
 
+async def test_more_turns_are_left_between_two_steps_while_the_rows_are_behind(delivered: Delivered) -> None:
+    for end in range(1, AHEAD):
+        assert delivered.delivery.turns == 1
+        delivered.delivery.put(step(end, outputs=0))
+    assert delivered.delivery.turns > 1
+    await delivered.acknowledge(delivered.rows)
+    assert delivered.delivery.turns == 1
+
+
 async def test_rows_and_clock_row_are_one_record_batch(delivered: Delivered) -> None:
     delivered.delivery.put(step(1, outputs=0))
     await until(lambda: delivered.rows.sent)

@@ -13,6 +13,7 @@ from models.changes import Changes, Row
 from models.decode import Decoder
 from models.partitioner import partition_of
 from models.rows import CLOCK_KEY, header
+from streams.delivery import AHEAD
 from streams.errors import EngineFault
 from streams.in_order import InOrder
 from streams.isolation import Isolation
@@ -156,6 +157,22 @@ async def test_a_sweep_goes_on_when_no_records_come() -> None:
     async with owned(CountingLedger(day=4)) as made:
         made.partition.offer(consumed(["a", "b", "c", "d", "e"]))
         await until(lambda: made.ledger.clock.finished == 1)
+
+
+async def test_rows_get_on_between_two_steps_once_they_are_behind() -> None:
+    behind: list[int] = []
+
+    class Noted(CountingLedger):
+        def sweep(self, limit: int) -> Changes:
+            behind.append(made.delivery.computed - made.delivery.delivered)
+            return super().sweep(limit)
+
+    ledger = Noted(day=11)
+    ledger.advance(run_of("abcdefghijkl").records)
+    async with owned(ledger) as made:
+        await until(lambda: not ledger.sweeping)
+    assert len(behind) > AHEAD
+    assert max(behind) < AHEAD - 1
 
 
 async def test_a_ledger_that_takes_nothing_and_has_nothing_to_sweep_ends_the_worker() -> None:
