@@ -33,6 +33,9 @@ def demo(
     partitions: Annotated[
         int, typer.Option(help="Partitions; one suits up to 50,000 customers.", min=1, max=64)
     ] = 1,
+    workers: Annotated[
+        int, typer.Option(help="Workers that share the partitions; no more than there are.", min=1, max=64)
+    ] = 1,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file as JSON.", dir_okay=False)
     ] = None,
@@ -48,18 +51,25 @@ def demo(
 ) -> None:
     """Replay real purchases through a local broker and a worker, and show what comes out.
 
-    Starts a broker and a worker of its own, replays a year of 2,469 households, measures the latency in a
+    Starts a broker and workers of its own, replays a year of 2,469 households, measures the latency in a
     pass of its own, and ends all that it started. Nothing needs to be set up, nothing is left behind; with
     --broker the topics are.
     """
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {json_file.absolute().parent}", param_hint="--json")
+    if workers > partitions:
+        raise typer.BadParameter(
+            f"{workers} workers cannot share {partitions} partitions: one would have nothing to do; "
+            f"add --partitions {workers}",
+            param_hint="--workers",
+        )
     play = Play(
         Console(),
         began=STARTED,
         days=days,
         speed=speed,
         partitions=partitions,
+        workers=workers,
         latency_seconds=latency_seconds,
         broker=broker,
         level=level,

@@ -48,7 +48,7 @@ class Replayed:
     seconds: float
     """From the first send until the state accounted for the last record."""
     baskets_per_second: float
-    """From the first look that saw the worker at work until the end: its start does not count."""
+    """From the first look that saw a worker at work until the end: the start does not count."""
     ended_at: int
     """Event time of the last record, ms since 1970 UTC."""
 
@@ -72,6 +72,7 @@ class Play:
         days: The first days of the year; None for all.
         speed: Days a second; None for full speed.
         partitions: Of every topic.
+        workers: How many share the partitions.
         latency_seconds: Length of the latency pass; 0 leaves it out.
         level: What stands in `category`.
         broker: A running broker, `host:port`; None starts a local one.
@@ -82,6 +83,7 @@ class Play:
     days: int | None
     speed: float | None
     partitions: int
+    workers: int
     latency_seconds: float
     broker: str | None = None
     level: Level = "category"
@@ -92,10 +94,11 @@ class Play:
         Raises:
             CartpulseError: Something could not be started, or ended too soon.
         """
-        started = "a worker" if self.broker else "a local broker and a worker"
+        workers = "a worker" if self.workers == 1 else f"{self.workers} workers"
+        started = workers if self.broker else f"a local broker and {workers}"
         self.console.print(f"Starting {started}, reading a year of purchases ...")
         loading = asyncio.ensure_future(asyncio.to_thread(CompleteJourney, level=self.level, days=self.days))
-        async with Stage(partitions=self.partitions, broker=self.broker) as stage:
+        async with Stage(partitions=self.partitions, workers=self.workers, broker=self.broker) as stage:
             source = await loading
             try:
                 return await stage.guard(self._play(stage.settings, source))
@@ -227,6 +230,7 @@ class Play:
             total_seconds=time.monotonic() - self.began,
             days=truth.last_day - truth.first_day + 1,
             partitions=self.partitions,
+            workers=self.workers,
         )
         return report, stories(received, verdicts, days)
 

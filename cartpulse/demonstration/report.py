@@ -27,7 +27,7 @@ class Report:
     baskets: int
     """In the data, for the days asked for."""
     applied: int
-    """By the worker's own state, read back from its changelog."""
+    """By the workers' own state, read back from its changelog."""
     dead_letters: int
     left_out: dict[str, int]
     """By the source's rules."""
@@ -57,7 +57,7 @@ class Report:
     seconds: float
     """From the first send until the state accounted for the last record."""
     baskets_per_second: float
-    """What the worker applied in a second, once it was at work."""
+    """What the workers applied in a second, once one was at work."""
     latency_ms_p50: float | None
     latency_ms_p99: float | None
     latency_purchases: int
@@ -67,6 +67,7 @@ class Report:
     total_seconds: float
     days: int
     partitions: int
+    workers: int
 
     def as_json(self) -> dict[str, Any]:
         """The report as JSON-able values, seconds and milliseconds rounded to what can be measured."""

@@ -1,4 +1,4 @@
-"""What the demonstration starts: a broker, the topics and a worker, all of which end with it."""
+"""What the demonstration starts: a broker, the topics and workers, all of which end with it."""
 
 from __future__ import annotations
 
@@ -35,25 +35,80 @@ _LAST_WORDS: Final = 2_000
 
 
 class WorkerEndedError(CartpulseError):
-    """The demonstration's worker ended before its work was done."""
+    """A worker of the demonstration's ended before its work was done."""
 
 
 class NotEmptyError(CartpulseError):
     """The topics hold another's purchases."""
 
 
-class Stage:
-    """A local broker and one worker as processes of their own.
+class Worker:
+    """A worker as a process of its own, and what it says.
 
-    async with Stage(partitions=1) as stage:
+    Args:
+        process: The worker.
+        log: Where its output goes.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, log: IO[bytes]) -> None:
+        self._process = process
+        self._log = log
+
+    @classmethod
+    async def start(cls, environment: dict[str, str]) -> Self:
+        """Start one with these variables and no others."""
+        log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "cartpulse",
+                "worker",
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in a terminal reaches us, and we end the worker
+            )
+        except BaseException:
+            log.close()
+            raise
+        return cls(process, log)
+
+    async def ended_too_soon(self) -> WorkerEndedError:
+        """Wait for its end; the error that tells of it, with its last words."""
+        status = await self._process.wait()
+        self._log.seek(0)
+        words = self._log.read()[-_LAST_WORDS:].decode(errors="replace").strip() or "it said nothing."
+        return WorkerEndedError(f"the worker ended with status {status}: {words}")
+
+    async def end(self) -> None:
+        """Let it drain and end; kill it if it does not."""
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        self._log.close()
+
+
+class Stage:
+    """A local broker and workers as processes of their own.
+
+    async with Stage(partitions=2, workers=2) as stage:
         await stage.guard(something(stage.settings))
 
     Args:
         partitions: Of every topic.
+        workers: How many share the partitions.
         broker: A broker that runs already, to be used instead of one of our own; the topics stay on it.
     """
 
-    def __init__(self, *, partitions: int, broker: str | None = None) -> None:
+    def __init__(self, *, partitions: int, workers: int = 1, broker: str | None = None) -> None:
+        self._number = workers
         self._given = broker
         self._broker = LocalBroker()
         self._overrides: dict[str, Any] = {
@@ -63,8 +118,7 @@ class Stage:
             "web_port": 0,
             "log_format": "console",
         }
-        self._worker: asyncio.subprocess.Process | None = None
-        self._log: IO[bytes] | None = None
+        self._workers: list[Worker] = []
         self.settings: Settings
 
     async def __aenter__(self) -> Self:
@@ -72,19 +126,9 @@ class Stage:
             self.settings = await self._open()
             await create_topics(self.settings)
             await _refuse_purchases(self.settings)
-            self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
-            self._worker = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "cartpulse",
-                "worker",
-                env=self._environment()
-                | {variable(name): str(value) for name, value in self._overrides.items()},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in a terminal reaches us, and we end the worker
-            )
+            overrides = {variable(name): str(value) for name, value in self._overrides.items()}
+            for _ in range(self._number):
+                self._workers.append(await Worker.start(self._environment() | overrides))
         except BaseException:
             await self._end()
             raise
@@ -111,45 +155,27 @@ class Stage:
         return {name: value for name, value in os.environ.items() if not (own and name.startswith("KAFKA_"))}
 
     async def guard(self, work: Coroutine[object, object, T]) -> T:
-        """The result of the work, unless the worker ends before it.
+        """The result of the work, unless a worker ends before it.
 
         Raises:
-            WorkerEndedError: It did.
+            WorkerEndedError: One did.
         """
-        if self._worker is None:
-            raise RuntimeError("the stage is not set")
         working = asyncio.ensure_future(work)
-        ending = asyncio.ensure_future(self._worker.wait())
+        endings = [asyncio.ensure_future(worker.ended_too_soon()) for worker in self._workers]
         try:
-            await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                raise WorkerEndedError(
-                    f"the worker ended with status {ending.result()}: {self._last_words()}"
-                )
+            await asyncio.wait({working, *endings}, return_when=asyncio.FIRST_COMPLETED)
+            for ending in endings:
+                if ending.done() and not working.done():
+                    raise ending.result()
             return working.result()
         finally:
-            for task in (working, ending):
+            for task in (working, *endings):
                 task.cancel()
-            await asyncio.gather(working, ending, return_exceptions=True)
+            await asyncio.gather(working, *endings, return_exceptions=True)
 
     async def _end(self) -> None:
-        if self._worker is not None and self._worker.returncode is None:
-            self._worker.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(DRAIN_SECONDS):
-                    await self._worker.wait()
-            except TimeoutError:
-                self._worker.kill()
-                await self._worker.wait()
+        await asyncio.gather(*(worker.end() for worker in self._workers))
         await self._broker.stop()
-        if self._log is not None:
-            self._log.close()
-
-    def _last_words(self) -> str:
-        if self._log is None:
-            return ""
-        self._log.seek(0)
-        return self._log.read()[-_LAST_WORDS:].decode(errors="replace").strip() or "it said nothing."
 
 
 async def _refuse_purchases(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from streams.sources.complete_journey import CompleteJourney
 pytestmark = pytest.mark.end_to_end
 
 DEMO = [sys.executable, "-m", "cartpulse", "demo"]
+SHARED = ["--partitions", "2", "--workers", "2"]
 DEADLINE_SECONDS = 60.0
 
 
@@ -41,7 +42,7 @@ def alive(pid: int) -> bool:
 def test_every_basket_is_accounted_for(tmp_path: Path) -> None:
     file = tmp_path / "demo.json"
     done = subprocess.run(
-        [*DEMO, "--days", "7", "--partitions", "2", "--latency-seconds", "1", "--json", str(file)],
+        [*DEMO, *SHARED, "--days", "7", "--latency-seconds", "1", "--json", str(file)],
         capture_output=True,
         text=True,
         timeout=3 * DEADLINE_SECONDS,
@@ -62,6 +63,15 @@ def test_every_basket_is_accounted_for(tmp_path: Path) -> None:
     assert report["latency_unanswered"] == 0
     assert 0 < report["latency_ms_p50"] <= report["latency_ms_p99"]
     assert f"{accounting.baskets:,} real baskets" in done.stdout
+    assert "a local broker and 2 workers" in done.stdout
+
+
+def test_a_worker_that_would_have_nothing_to_do_is_refused() -> None:
+    done = subprocess.run(
+        [*DEMO, "--workers", "2"], capture_output=True, text=True, timeout=DEADLINE_SECONDS, check=False
+    )
+    assert done.returncode == 2
+    assert "add --partitions 2" in done.stderr
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are told by /proc")
@@ -83,3 +93,31 @@ def test_an_interrupted_demonstration_ends_all_that_it_started(sent: signal.Sign
     assert process.returncode == status
     assert "Traceback" not in errors
     assert not {pid for pid in started if alive(pid)}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are told by /proc")
+def test_a_worker_that_ends_too_soon_ends_the_demonstration() -> None:
+    process = subprocess.Popen(
+        [*DEMO, *SHARED, "--speed", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len(workers := [pid for pid in children(process.pid) if is_worker(pid)]) < 2:
+            assert time.monotonic() < deadline
+            os.sched_yield()
+        started = children(process.pid)
+        os.kill(workers[1], signal.SIGKILL)
+        _, errors = process.communicate(timeout=DEADLINE_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 1
+    assert "the worker ended with status -9" in errors
+    assert not {pid for pid in started if alive(pid)}
+
+
+def is_worker(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"cartpulse\0worker\0")
+    except OSError:
+        return False

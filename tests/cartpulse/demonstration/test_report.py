@@ -44,6 +44,7 @@ REPORT = Report(
     total_seconds=90.0,
     days=365,
     partitions=1,
+    workers=1,
 )
 ASKED_FOR = {
     "baskets",
