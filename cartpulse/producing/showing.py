@@ -13,6 +13,7 @@ from models.calendar import HOUR, instant_of
 from models.timestamps import text_of
 from streams.sources.basket import Basket
 from streams.sources.columns import FIELDS
+from streams.sources.dates import is_instant
 from streams.sources.lines import date_cell
 from streams.sources.texts import WESTERN
 
@@ -97,12 +98,18 @@ def readings(found: Survey) -> list[str]:
 
 
 def _show_date(console: Console, found: Survey, value: object) -> None:
+    written = value.strip() if isinstance(value, str) else value
     try:
-        at = found.date_reader().read(value.strip() if isinstance(value, str) else value)
+        read = text_of(instant_of(found.date_reader().read(written)))
     except ValueError:
         return
+    zone = f"{found.zone.key}'s"
     console.print(
-        escape(f"Times without an offset are {found.zone.key}'s: {value} is {text_of(instant_of(at))}."),
+        escape(
+            f"Times with an offset count as written: {written} is {read}. Others are {zone}."
+            if is_instant(written)
+            else f"Times without an offset are {zone}: {written} is {read}."
+        ),
         highlight=False,
     )
 

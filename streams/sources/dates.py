@@ -98,6 +98,22 @@ def sort_of(text: str) -> Sort | None:
     return CLEAR if a == b else Sort(mark, None)
 
 
+def is_instant(value: object) -> bool:
+    """Whether a moment says by itself where it lies in time: with an offset, or as a number since 1970.
+
+    >>> is_instant("2010-06-01T07:26:00Z"), is_instant("1275377160"), is_instant("2010-06-01 07:26")
+    (True, True, False)
+    """
+    if isinstance(value, datetime):
+        return value.tzinfo is not None
+    if not isinstance(value, str):
+        return isinstance(value, int | float)
+    if _SINCE_1970.fullmatch(value):
+        return True
+    patterns = (_YEAR_LAST, _YEAR_FIRST, _COMPACT, _NAMED)
+    return any(found["offset"] for pattern in patterns if (found := pattern.fullmatch(value)))
+
+
 class DateReader:
     """Reads the dates of one file.
 
@@ -160,8 +176,8 @@ class DateReader:
         aware = moment.replace(tzinfo=self._zone)
         if aware.astimezone(UTC).astimezone(self._zone).replace(tzinfo=None) != moment:
             raise Unreadable(
-                f"{moment:%Y-%m-%d %H:%M} does not exist in {self._zone.key}, whose clock skips it: is it "
-                "another time zone's?"
+                f"{moment:%Y-%m-%d %H:%M} does not exist in {self._zone.key}, whose clock skips it; it may "
+                "be another time zone's"
             )
         return aware
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from streams.sources.dates import Unreadable
+from streams.sources.numerals import other_currency
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -140,8 +141,8 @@ class LineReader:
 
     def _price(self, cells: Sequence[Any], quantity: float, discount: float) -> float:
         if "unit_price" in self._columns:
-            return self._numbers.number(_cell(cells, self._columns["unit_price"]))
-        total = self._numbers.number(_cell(cells, self._columns["total"]))
+            return self._money(_cell(cells, self._columns["unit_price"]))
+        total = self._money(_cell(cells, self._columns["total"]))
         if quantity == 0:
             raise Unreadable("the quantity is 0, so the total has no price")
         return (total + discount) / quantity
@@ -152,13 +153,23 @@ class LineReader:
         value = None if place is None else _cell(cells, place)
         if value is None or value == "":
             return 0.0
-        size = abs(self._numbers.number(value))
+        size = abs(self._money(value))
         return -size if quantity < 0 else size
+
+    def _money(self, value: Any) -> float:
+        amount = self._numbers.number(value)
+        if isinstance(value, str) and (other := other_currency(value, self._currency)):
+            raise Unreadable(f"{value!r} is in {other}, not in {self._service_currency}")
+        return amount
 
     def _check_currency(self, cells: Sequence[Any]) -> None:
         written = self._text(cells, "currency")
         if written and written.upper() != self._currency:
-            raise Unreadable(f"{written!r} is not {self._currency}, the one currency of this service")
+            raise Unreadable(f"{written!r} is not {self._service_currency}")
+
+    @property
+    def _service_currency(self) -> str:
+        return f"{self._currency}, the one currency of this service (CARTPULSE_CURRENCY)"
 
     def _needed(self, cells: Sequence[Any], field: str) -> str:
         text = self._text(cells, field)

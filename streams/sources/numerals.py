@@ -12,13 +12,21 @@ from streams.sources.dates import Unreadable
 from streams.sources.evidence import DecimalMark
 
 _SHAPE: Final = re.compile(
-    r"(?P<open>\()?(?P<sign>[-+\u2212])? *(?:[$€£¥]|[A-Z]{3})? *(?P<sign2>[-+\u2212])?"
-    r"(?P<body>\d[\d.,'\u2019 \u00a0\u202f]*|[.,]\d+) *(?:[$€£¥]|[A-Z]{3})?(?P<tail>-)?(?P<close>\))?"
+    r"(?P<open>\()?(?P<sign>[-+\u2212])? *(?P<before>[$€£¥]|[A-Z]{3})? *(?P<sign2>[-+\u2212])?"
+    r"(?P<body>\d[\d.,'\u2019 \u00a0\u202f]*|[.,]\d+) *(?P<after>[$€£¥]|[A-Z]{3})?(?P<tail>-)?(?P<close>\))?"
 )
 _SCIENTIFIC: Final = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d{1,3}")
 _BLANKS: Final = re.compile(r"(?<=\d)['\u2019 \u00a0\u202f](?=\d{3}(?!\d))")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3})+")
 _PLAIN: Final = re.compile(r"\d+")
+_SIGNS: Final = {
+    "€": "EUR",
+    "£": "EGP FKP GBP GIP LBP SDG SHP SSP SYP",
+    "¥": "CNY JPY",
+    "$": "ARS AUD BBD BMD BND BRL BSD BZD CAD CLP COP CUP DOP FJD GYD HKD JMD KYD LRD MXN NAD NIO NZD SBD "
+    "SGD SRD TTD TWD USD UYU XCD",
+}
+"""The currencies that a sign may stand for; by the symbols of the Unicode CLDR."""
 
 
 @lru_cache(maxsize=1 << 16)
@@ -49,6 +57,20 @@ def mark_of(text: str) -> tuple[bool, DecimalMark | None]:
 def is_number(text: str) -> bool:
     """Whether a text has the shape of a number, however its marks are meant."""
     return _SHAPE.fullmatch(text) is not None or _SCIENTIFIC.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1 << 16)
+def other_currency(text: str, currency: str) -> str:
+    """The sign or code in an amount that can only stand for another currency than `currency`; else empty.
+
+    >>> other_currency("2.55 EUR", "GBP"), other_currency("£2.55", "GBP"), other_currency("2.55", "GBP")
+    ('EUR', '', '')
+    """
+    found = _SHAPE.fullmatch(text)
+    for written in (found["before"], found["after"]) if found else ():
+        if written and written != currency and currency not in _SIGNS.get(written, ""):
+            return str(written)
+    return ""
 
 
 class NumberReader:

@@ -271,7 +271,10 @@ def _delimiter(sample: list[TextLine]) -> str:
         if first > 1 and (counts[first], first) > most:
             best, most = candidate, (counts[first], first)
     if not best:
-        raise FileError("Nothing parts the first line into columns: name what does with --delimiter")
+        raise FileError(
+            "Nothing parts the first line into columns: name what does with --delimiter, or take away the "
+            "lines above the columns' names"
+        )
     return best
 
 

@@ -90,6 +90,25 @@ def test_a_rehearsal_sends_nothing_and_explains_what_would_be_refused(
         ]
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("2010-12-13 08:00", "Times without an offset are UTC's: 2010-12-13 08:00 is 2010-12-13T08:00:00Z."),
+        (
+            "2010-12-13T08:00+02:00",
+            "count as written: 2010-12-13T08:00+02:00 is 2010-12-13T06:00:00Z. Others are UTC's.",
+        ),
+    ],
+)
+def test_a_rehearsal_shows_how_a_time_is_meant(
+    file: Path, monkeypatch: pytest.MonkeyPatch, written: str, said: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    file.write_text(ROWS.replace("12/13/2010 8:00", written))
+    shown = run(str(file), "--dry-run", "--time-zone", "UTC", "--broker", "127.0.0.1:1").output
+    assert said in shown
+
+
 def test_a_file_is_sent_once_and_the_position_says_so(file: Path, settings: Settings) -> None:
     first = json.loads(run(str(file), "--json").stdout)
     assert (first["sent"], first["refused"], first["columns"]["customer_id"]) == (1, 1, "CustomerID")

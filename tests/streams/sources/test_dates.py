@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from streams.sources.dates import DateReader, Unreadable
+from streams.sources.dates import DateReader, Unreadable, is_instant
 from streams.sources.evidence import DayOrder
 
 LONDON = ZoneInfo("Europe/London")
@@ -97,6 +97,24 @@ def test_what_cannot_be_told_is_refused_with_the_reason(written: object, reason:
 def test_a_date_that_contradicts_what_a_person_said_is_refused() -> None:
     with pytest.raises(Unreadable, match="no month 25"):
         reader(DayOrder.MONTH_FIRST, told=True).read("25/12/2010")
+
+
+@pytest.mark.parametrize(
+    ("value", "instant"),
+    [
+        ("2010-12-01T08:26:00+01:00", True),
+        ("1/12/2010 8:26 GMT", True),
+        ("1275377160", True),
+        (1275377160, True),
+        (datetime(2010, 12, 1, tzinfo=UTC), True),
+        ("2010-12-01 08:26", False),
+        ("1 Dec 2010", False),
+        (datetime(2010, 12, 1), False),  # noqa: DTZ001 - local by intent
+        (None, False),
+    ],
+)
+def test_what_names_its_instant_is_told_from_a_local_time(value: object, *, instant: bool) -> None:
+    assert is_instant(value) is instant
 
 
 def test_an_hour_that_the_clock_passes_twice_is_known() -> None:

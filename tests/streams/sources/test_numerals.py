@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streams.sources.dates import Unreadable
 from streams.sources.evidence import DecimalMark
-from streams.sources.numerals import NumberReader
+from streams.sources.numerals import NumberReader, other_currency
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,24 @@ def test_what_is_no_number_is_refused_with_the_reason(written: object, reason: s
 def test_a_mark_that_contradicts_what_a_person_said_is_refused() -> None:
     with pytest.raises(Unreadable, match="no decimal point"):
         NumberReader(DecimalMark.POINT, told=True).read("2,5")
+
+
+@pytest.mark.parametrize(
+    ("written", "currency", "other"),
+    [
+        ("€2.55", "USD", "€"),
+        ("2,55 EUR", "USD", "EUR"),
+        ("-£ 2.55", "EUR", "£"),
+        ("($2.55)", "JPY", "$"),
+        ("$2.55", "CAD", ""),
+        ("¥255", "CNY", ""),
+        ("2.55 EUR", "EUR", ""),
+        ("2.55", "EUR", ""),
+        ("many €", "USD", ""),
+    ],
+)
+def test_a_sign_that_cannot_be_the_currency_is_known(written: str, currency: str, other: str) -> None:
+    assert other_currency(written, currency) == other
 
 
 @given(st.decimals(-999_999, 999_999, places=2))

@@ -96,6 +96,16 @@ def test_a_hostile_file_loses_no_good_row_and_explains_each_bad_one(tmp_path: Pa
     assert texts == {number: data.decode(errors="backslashreplace") for number, data in hostile.texts.items()}
 
 
+@pytest.mark.parametrize("column", ["UnitPrice", "Total"])
+def test_an_amount_in_another_currency_is_refused_and_a_unit_is_none(tmp_path: Path, column: str) -> None:
+    rows = "1,A,x,1 PCS,2010-12-01,$2.50,C\n2,A,x,1,2010-12-01,€2.50,C\n3,A,x,1,2010-12-01,2.50 GBP,C\n"
+    found = outcome(tmp_path, HEAD.replace("UnitPrice", column) + rows)
+    assert [basket["event_id"].split("-")[0] for basket in found.baskets] == ["1"]
+    assert found.reasons.keys() == {3, 4}
+    assert "'€2.50' is in €, not in USD" in found.reasons[3]
+    assert "'2.50 GBP' is in GBP, not in USD" in found.reasons[4]
+
+
 PIECES = [
     b'"',
     b",",
