@@ -12,10 +12,12 @@ from rich.table import Table
 
 from cartpulse.endings import FAILED, run
 from cartpulse.options import Broker, Json, settings_with
+from cartpulse.producing.showing import letters
 from cartpulse.producing.telling import (
     Corrections,
     Delimiter,
     EncodingName,
+    FallbackEncoding,
     corrections_of,
     delimiter_of,
     encoding_of,
@@ -42,6 +44,7 @@ def catalogue(
     ] = False,
     corrections: Corrections = None,
     encoding: EncodingName = None,
+    fallback_encoding: FallbackEncoding = None,
     delimiter: Delimiter = None,
     broker: Broker = None,
     as_json: Json = False,
@@ -57,6 +60,7 @@ def catalogue(
     told = Told(
         columns=corrections_of(corrections),
         encoding=encoding_of(encoding, "--encoding"),
+        fallback_encoding=encoding_of(fallback_encoding, "--fallback-encoding"),
         delimiter=delimiter_of(delimiter),
     )
     console = Console(stderr=as_json)
@@ -106,6 +110,8 @@ def _show(console: Console, listed: Listed) -> None:
         f"{listed.form}, {listed.rows:,} rows: {columns}.",
         f"{len(listed.listings):,} products ({statuses or 'none'}); {len(listed.refused):,} rows refused.",
     ]
+    if listed.encoding.samples:
+        said += letters(listed.encoding)
     if listed.repeated:
         said.append(f"{listed.repeated:,} rows name a product again; the last one counts.")
     if "status" not in listed.columns:

@@ -15,6 +15,7 @@ from cartpulse.producing.telling import (
     Corrections,
     Delimiter,
     EncodingName,
+    FallbackEncoding,
     corrections_of,
     delimiter_of,
     encoding_of,
@@ -56,9 +57,7 @@ def produce(
         typer.Option(help="How 1.250 is meant; not needed where the file's other numbers tell."),
     ] = None,
     encoding: EncodingName = None,
-    fallback_encoding: Annotated[
-        str | None, typer.Option(help="Of lines that are not in the file's encoding; else they are refused.")
-    ] = None,
+    fallback_encoding: FallbackEncoding = None,
     delimiter: Delimiter = None,
     no_header: Annotated[
         bool, typer.Option("--no-header", help="The first line is a row; columns are called 1, 2, ...")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streams.sources.feed import Feed
     from streams.sources.purchase_file import PurchaseFile
     from streams.sources.survey import Survey
+    from streams.sources.texts import Encoding
 
 FIRST_BASKETS = 3
 LONG_GAP_DAYS = 30
@@ -66,15 +67,7 @@ def readings(found: Survey) -> list[str]:
     """How the file is read, a sentence each."""
     said = [f"{found.form}, {found.rows:,} rows."] if found.form != "events" else ["Events of the contract."]
     if found.form != "Parquet":
-        said.append(f"The letters are {found.encoding.name}: {found.encoding.basis}.")
-        if found.encoding.samples:
-            shown = ", ".join(repr(sample) for sample in found.encoding.samples)
-            said.append(
-                f"  Is {shown} right? If not, name the right one with --encoding."
-                if found.encoding.name == WESTERN
-                else f"  Those lines are in another encoding; in {WESTERN} they would be {shown}. "
-                "--fallback-encoding names it; without it they are refused."
-            )
+        said += letters(found.encoding)
     delimiter = getattr(found.table, "delimiter", None)
     if delimiter is not None:
         said.append(f"Columns are parted by {'a tab' if delimiter == chr(9) else repr(delimiter)}.")
@@ -94,6 +87,20 @@ def readings(found: Survey) -> list[str]:
             else f"{sum(found.numbers.counts.values()):,} can be read in no other way"
         )
         said.append(f"Numbers have a decimal {found.decimal.value}: {why}.")
+    return said
+
+
+def letters(encoding: Encoding) -> list[str]:
+    """In which encoding a file is, and where that was guessed, what it makes of the letters."""
+    said = [f"The letters are {encoding.name}: {encoding.basis}."]
+    if encoding.samples:
+        shown = ", ".join(repr(sample) for sample in encoding.samples)
+        said.append(
+            f"  Is {shown} right? If not, name the right one with --encoding."
+            if encoding.name == WESTERN
+            else f"  Those lines are in another encoding; in {WESTERN} they would be {shown}. "
+            "--fallback-encoding names it; without it they are refused."
+        )
     return said
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import Annotated
 
 import typer
@@ -14,6 +13,12 @@ Corrections = Annotated[
     ),
 ]
 EncodingName = Annotated[str | None, typer.Option("--encoding", help="Of the letters, such as windows-1252.")]
+FallbackEncoding = Annotated[
+    str | None,
+    typer.Option(
+        "--fallback-encoding", help="Of lines that are not in the file's encoding; else they are refused."
+    ),
+]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="What parts columns; \\t is a tab.")]
 
 
@@ -47,7 +52,7 @@ def delimiter_of(written: str | None) -> str | None:
 
 
 def encoding_of(name: str | None, option: str) -> str | None:
-    """An encoding that Python knows, or None to find out.
+    """An encoding of letters that Python knows, or None to find out.
 
     Raises:
         BadParameter: It knows none of this name.
@@ -55,7 +60,7 @@ def encoding_of(name: str | None, option: str) -> str | None:
     if name is None:
         return None
     try:
-        codecs.lookup(name)
-    except LookupError as error:
+        b"a".decode(name, "backslashreplace")
+    except (LookupError, UnicodeError) as error:  # the latter of those that are for names of hosts alone
         raise typer.BadParameter(f"{name!r} is no encoding that is known", param_hint=option) from error
     return name

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from streams.sources.tables import Row
+    from streams.sources.texts import Encoding
 
 CATALOGUE_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "product_id": FIELDS["product_id"],
@@ -53,6 +54,8 @@ class Listed(NamedTuple):
 
     form: str
     """`CSV`, `JSON lines` or `Parquet`."""
+    encoding: Encoding
+    """How its bytes are its letters."""
     columns: dict[str, str]
     """Field to column name."""
     listings: dict[str, Listing]
@@ -75,7 +78,7 @@ def read_catalogue(path: Path, told: Told, progress: Progress | None = None) -> 
         FileError: It is none that can be read, or is empty.
         ColumnsError: No column is the product, or a correction names what is not there.
     """
-    table, _ = open_table(path, told)
+    table, encoding = open_table(path, told)
     columns = recognised(table.columns, told.columns, CATALOGUE_FIELDS)
     if "product_id" not in columns:
         raise missing_columns(table.columns, ["product_id"])
@@ -93,7 +96,7 @@ def read_catalogue(path: Path, told: Told, progress: Progress | None = None) -> 
         repeated += listing.product_id in listings
         listings[listing.product_id] = listing
     names = {field: table.columns[place] for field, place in columns.items()}
-    return Listed(table.form, names, listings, refused, rows, repeated)
+    return Listed(table.form, encoding, names, listings, refused, rows, repeated)
 
 
 def updates(listings: Collection[Listing], moment: datetime) -> Iterator[Feed]:

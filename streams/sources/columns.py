@@ -116,7 +116,16 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "category": (
         *("category", "productcategory", "productcategoryname", "categoryname", "commoditydesc", "commodity"),
-        *("subcategory", "department", "productgroup", "group", "producttype", "categoryid", "warengruppe"),
+        *(
+            "subcategory",
+            "department",
+            "dept",
+            "productgroup",
+            "group",
+            "producttype",
+            "categoryid",
+            "warengruppe",
+        ),
     ),
     "quantity": (
         "quantity",

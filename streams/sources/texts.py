@@ -71,7 +71,8 @@ def examine(path: Path, *, told: str | None = None, fallback: str | None = None)
     digest = sha256()
     letters = _Letters()
     with path.open("rb") as file:
-        wide = told or _wide(file.read(4096))
+        start = file.read(4096)
+        wide = _ordered(told, start) if told else _wide(start)
         file.seek(0)
         while block := file.read(_BLOCK) + file.readline(LONGEST_LINE):
             digest.update(block)
@@ -212,6 +213,14 @@ def _wide(start: bytes) -> str | None:
     if len(start) >= 8 and start.count(0) * 5 > len(start) * 2:
         return "utf-16-le" if start[1::2].count(0) > start[::2].count(0) else "utf-16-be"
     return None
+
+
+def _ordered(told: str, start: bytes) -> str:
+    """An encoding that was told, with the order of its bytes where neither its name nor a mark says it."""
+    name = codecs.lookup(told).name
+    if name not in ("utf-16", "utf-32") or any(start.startswith(mark) for mark, its in _MARKS if its == name):
+        return told
+    return f"{name}-{'be' if _wide(start) == 'utf-16-be' else 'le'}"
 
 
 def _around(line: bytes, at: int | None = None) -> str:

@@ -118,6 +118,12 @@ def test_a_catalogue_goes_to_every_partition_and_a_rehearsal_nowhere(
     update = read(value)
     assert isinstance(update, CatalogueUpdate)
     assert [(one.product_id, one.category, one.name) for one in update.products] == [("7", "7", "Whole milk")]
+    file.write_bytes("sku,name\n7,Müsli\n".encode("windows-1252"))
+    assert "Is '7,Müsli' right?" in run("catalogue", str(file), "--dry-run").stdout
+    file.write_bytes("sku,name\n7,Müsli\n".encode() + "8,Käse\n".encode("windows-1252"))
+    assert "--fallback-encoding" in run("catalogue", str(file), "--dry-run").stdout
+    named = run("catalogue", str(file), "--fallback-encoding", "windows-1252", "--json").stdout
+    assert (json.loads(named)["products"], json.loads(named)["refused"]) == (2, [])
     file.write_text("sku,status\n,\n", encoding="utf-8")
     ended = CliRunner().invoke(app, ["catalogue", str(file)])
     assert (ended.exit_code, "Nothing was sent." in ended.output) == (1, True)

@@ -109,6 +109,17 @@ def test_a_rehearsal_shows_how_a_time_is_meant(
     assert said in shown
 
 
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "idna", "punycode", "undefined", "no-such"])
+@pytest.mark.parametrize("option", ["--encoding", "--fallback-encoding"])
+def test_what_is_no_encoding_of_letters_is_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch, option: str, encoding: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    result = run(str(file), "--dry-run", option, encoding, "--broker", "127.0.0.1:1")
+    assert result.exit_code == 2
+    assert f"'{encoding}' is no encoding that is known" in result.stderr
+
+
 def test_a_file_is_sent_once_and_the_position_says_so(file: Path, settings: Settings) -> None:
     first = json.loads(run(str(file), "--json").stdout)
     assert (first["sent"], first["refused"], first["columns"]["customer_id"]) == (1, 1, "CustomerID")

@@ -150,6 +150,18 @@ def test_an_encoding_is_found_out(tmp_path: Path, encoding: str) -> None:
     assert not found.refused
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_the_order_of_bytes_is_found_where_only_their_number_is_told(tmp_path: Path, encoding: str) -> None:
+    content = HEAD + "1,A,CAFÉ,1,2010-12-01 08:00,2,C\n"
+    found = outcome(tmp_path, content.encode(encoding), Told(encoding=encoding[:6]))
+    assert [basket["items"][0]["name"] for basket in found.baskets] == ["CAFÉ"]
+
+
+def test_a_file_that_is_not_in_the_encoding_told_is_refused(tmp_path: Path) -> None:
+    with pytest.raises((FileError, ColumnsError), match=r"--delimiter|No column"):
+        outcome(tmp_path, HEAD + "1,A,x,1,2010-12-01 08:00,2,C\n", Told(encoding="utf-16"))
+
+
 def test_days_and_months_are_told_apart_by_the_whole_file_and_not_by_the_row(tmp_path: Path) -> None:
     rows = "".join(f"{day},A,x,1,{day:02}/06/2010 08:00,2,C\n" for day in range(1, 14))
     found = outcome(tmp_path, HEAD + rows)
