@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from models.calendar import HOUR, instant_of
+from models.purchases import ContractError, Purchase, read
 from models.timestamps import text_of
-from streams.sources.basket import Basket
 from streams.sources.columns import FIELDS
 from streams.sources.dates import is_instant
 from streams.sources.lines import date_cell
@@ -121,15 +121,29 @@ def _show_date(console: Console, found: Survey, value: object) -> None:
     )
 
 
-def first_of(records: Sequence[Feed]) -> list[dict[str, Any]]:
-    """The first baskets, as the topic would hold them."""
-    return [msgspec.json.decode(record.value) for record in islice(records, FIRST_BASKETS)]
+def first_of(records: Sequence[Feed]) -> list[Any]:
+    """The first baskets, as the topic would hold them; a text where one is no JSON."""
+    return [_content(record.value) for record in islice(records, FIRST_BASKETS)]
+
+
+def _content(value: bytes) -> Any:
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return value.decode(errors="backslashreplace")
 
 
 def show_baskets(console: Console, records: Sequence[Feed]) -> None:
     """The first baskets, line by line."""
     for record in islice(records, FIRST_BASKETS):
-        basket = msgspec.json.decode(record.value, type=Basket)
+        try:
+            basket = read(record.value)
+        except ContractError as error:
+            text = record.value.decode(errors="backslashreplace")
+            console.print(escape(f"Breaks the contract: {error}: {text[:_TEXT_SHOWN]}"), highlight=False)
+            continue
+        if not isinstance(basket, Purchase):
+            continue
         spend = sum(line.quantity * line.unit_price - line.discount for line in basket.items)
         table = Table(
             "product_id",

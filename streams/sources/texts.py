@@ -152,11 +152,12 @@ def _decoded(number: int, line: bytes, encoding: Encoding) -> TextLine:
                 return TextLine(number, line.decode(encoding.fallback), "")
             except UnicodeDecodeError:
                 pass
-        shown = _around(line, error.start)
-        reason = (
-            f"byte {error.start + 1} is not in {encoding.name}; read as {WESTERN} it would be {shown!r}: "
-            f"--fallback-encoding {WESTERN} takes such lines"
-        )
+        reason = f"byte {error.start + 1} is not in {encoding.name}"
+        if encoding.name != WESTERN:
+            reason += (
+                f"; read as {WESTERN} it would be {_around(line, error.start)!r}: "
+                f"--fallback-encoding {WESTERN} takes such lines"
+            )
         return TextLine(number, line.decode(encoding.name, "backslashreplace"), reason)
 
 

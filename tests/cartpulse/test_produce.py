@@ -120,6 +120,31 @@ def test_what_is_no_encoding_of_letters_is_refused(
     assert f"'{encoding}' is no encoding that is known" in result.stderr
 
 
+def test_a_rehearsal_shows_events_that_leave_out_what_may_be_missing(tmp_path: Path) -> None:
+    event = {
+        "event_id": "e1",
+        "customer_id": "C",
+        "occurred_at": "2024-03-05T10:00:00Z",
+        "currency": "USD",
+        "kind": "purchase",
+        "items": [{"product_id": "P", "category": "MILK", "quantity": 2, "unit_price": 1.5}],
+    }
+    events = tmp_path / "events.jsonl"
+    events.write_text(json.dumps(event) + "\n")
+    result = run(str(events), "--dry-run", "--broker", "127.0.0.1:1")
+    assert result.exit_code == 0, result.output
+    assert "purchase of customer C at 2024-03-05T10:00:00Z, 3.00 USD" in " ".join(result.stdout.split())
+
+
+def test_a_rehearsal_of_hostile_purchases_shows_what_breaks_the_contract() -> None:
+    parameters = "customers=5,days=3,hostile=1"
+    result = run("--synthetic", parameters, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "Breaks the contract:" in result.stdout
+    told = json.loads(run("--synthetic", parameters, "--dry-run", "--json").stdout)
+    assert any(not isinstance(basket, dict) for basket in told["first_baskets"])
+
+
 def test_a_file_is_sent_once_and_the_position_says_so(file: Path, settings: Settings) -> None:
     first = json.loads(run(str(file), "--json").stdout)
     assert (first["sent"], first["refused"], first["columns"]["customer_id"]) == (1, 1, "CustomerID")

@@ -385,6 +385,7 @@ def test_events_of_the_contract_are_sent_byte_for_byte_and_sorted(tmp_path: Path
         (b"\x1f\x8bxxxx", "unpack"),
         (b"[{}]", "one object a line"),
         (b"abc\ndef\n", "--delimiter"),
+        (b"a,\x81\xff\n", r"byte 3 is not in windows-1252$"),
     ],
 )
 def test_what_is_no_table_is_refused_in_one_sentence(tmp_path: Path, content: bytes, said: str) -> None:
