@@ -1,6 +1,7 @@
 """How every command ends: a failure in one clear line, Ctrl-C in silence, neither in a traceback."""
 
 import asyncio
+import errno
 import signal
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -19,6 +20,8 @@ INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells expect it: 128 + SIGINT."""
 TERMINATED: Final = 143
 """Exit status after SIGTERM: 128 + SIGTERM."""
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What a write may meet; such errors name no file."""
 
 
 class Commands(TyperGroup):
@@ -33,6 +36,12 @@ class Commands(TyperGroup):
             raise typer.Exit(status_of(error)) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
+        except OSError as error:
+            if error.filename is None and error.errno not in _NO_ROOM:
+                raise
+            where = "" if error.filename is None else f"{error.filename}: "
+            typer.echo(f"cartpulse: {where}{error.strerror}", err=True)
+            raise typer.Exit(FAILED) from None
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -110,6 +110,8 @@ def open_table(path: Path, told: Told) -> tuple[Table, Encoding]:
     Raises:
         FileError: It is none that can be read, or is empty.
     """
+    if path.exists() and not (path.is_file() or path.is_char_device()):
+        raise FileError(f"{path} is no file that can be read again: save what comes from it in one first")
     try:
         with path.open("rb") as file:
             start = file.read(4096)
@@ -130,6 +132,10 @@ def open_table(path: Path, told: Told) -> tuple[Table, Encoding]:
 def _opened(path: Path, told: Told, zone: ZoneInfo) -> Survey:
     table, encoding = open_table(path, told)
     if isinstance(table, JsonLines) and set(table.columns) >= EVENT_FIELDS:
+        if told.columns:
+            raise FileError(
+                f"{path} holds events of the contract, which are sent as they are: no --map changes them"
+            )
         return Survey("events", table, encoding, {}, zone)
     columns = choose(table.columns, told.columns)
     if isinstance(table, Delimited):

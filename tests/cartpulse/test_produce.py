@@ -145,6 +145,18 @@ def test_a_rehearsal_of_hostile_purchases_shows_what_breaks_the_contract() -> No
     assert any(not isinstance(basket, dict) for basket in told["first_baskets"])
 
 
+def test_a_folder_that_is_missing_is_named_in_one_line(file: Path) -> None:
+    refused = file.parent / "missing" / "refused.csv"
+    result = run(str(file), "--dry-run", "--refused", str(refused), "--broker", "127.0.0.1:1")
+    assert (result.exit_code, result.stderr) == (1, f"cartpulse: {refused}: No such file or directory\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_ends_in_one_line(file: Path) -> None:
+    result = run(str(file), "--dry-run", "--refused", "/dev/full", "--broker", "127.0.0.1:1")
+    assert (result.exit_code, result.stderr) == (1, "cartpulse: No space left on device\n")
+
+
 def test_a_file_is_sent_once_and_the_position_says_so(file: Path, settings: Settings) -> None:
     first = json.loads(run(str(file), "--json").stdout)
     assert (first["sent"], first["refused"], first["columns"]["customer_id"]) == (1, 1, "CustomerID")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections import Counter
 from datetime import UTC
@@ -362,6 +363,18 @@ def test_json_lines_of_rows_give_the_same_baskets_as_csv(tmp_path: Path) -> None
     found = outcome(tmp_path, lines)
     assert found.baskets == csv.baskets
     assert list(found.reasons) == [2, 3]
+
+
+def test_events_of_the_contract_are_not_corrected(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="sent as they are"):
+        outcome(tmp_path, purchase(1, "a", "2017-01-01T11:00:00Z"), Told(columns={"customer_id": "name"}))
+
+
+def test_what_can_be_read_only_once_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(FileError, match="read again"):
+        Outcome(pipe, Told(), "UTC")
 
 
 def test_events_of_the_contract_are_sent_byte_for_byte_and_sorted(tmp_path: Path) -> None:
