@@ -33,7 +33,7 @@ def erase(
     is known before it goes.
     """
     settings = settings_with(kafka_broker=broker)
-    if not is_identifier(customer_id):
+    if not _is_key(customer_id):
         raise SettingsError("A customer id has 1 to 256 bytes of UTF-8 and does not begin with byte 0.")
     name = printable(customer_id)
     if not yes:
@@ -52,6 +52,13 @@ def erase(
         else f"Written to {settings.partitions} partition(s) of {settings.purchases_topic}. Customer "
         f"{name!r} is erased when the workers come to it; docs/privacy.md says what topics keep till when."
     )
+
+
+def _is_key(customer_id: str) -> bool:
+    try:
+        return is_identifier(customer_id)
+    except UnicodeEncodeError:  # bytes on the command line that are no UTF-8
+        return False
 
 
 def erasure(customer_id: str, moment: datetime) -> Feed:

@@ -10,6 +10,7 @@ import typer
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
 from cartpulse.signals import write_signals
+from models.timestamps import EARLIEST_MS, LATEST_MS
 from streams.errors import SettingsError
 from streams.settings import Settings
 from streams.sources.feed import Feed
@@ -68,6 +69,8 @@ def _moment(at: str | None, settings: Settings) -> datetime:
         raise SettingsError(
             f"--at {at} is no time with an offset: write one such as 2017-10-01T00:00:00-04:00"
         )
+    if not EARLIEST_MS <= moment.timestamp() * 1000 <= LATEST_MS:
+        raise SettingsError(f"--at {at} does not lie in the years 2000 to 2100 (UTC), as all events do")
     return moment.astimezone(UTC)
 
 

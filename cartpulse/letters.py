@@ -129,7 +129,10 @@ def instant(text: str, now: datetime) -> datetime:
     """
     age = _AGE.fullmatch(text)
     if age is not None:
-        return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        try:
+            return now - timedelta(**{_UNITS[age[2]]: int(age[1])})
+        except OverflowError:
+            raise ValueError(f"{text!r} lies before all time") from None
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

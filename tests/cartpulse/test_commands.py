@@ -95,8 +95,9 @@ def test_an_erasure_goes_to_every_partition_once_it_is_confirmed(settings: Setti
     read_back = read(erasure)
     assert isinstance(read_back, Erasure)
     assert read_back.customer_id == told["customer_id"] == "Zoë"
-    refused = CliRunner().invoke(app, ["erase", "x" * 300, "--yes"])
-    assert (refused.exit_code, "1 to 256 bytes" in refused.output) == (1, True)
+    for no_key in ("x" * 300, "", "\udcff"):  # the last is what a byte that is no UTF-8 comes as
+        refused = CliRunner().invoke(app, ["erase", no_key, "--yes"])
+        assert (refused.exit_code, "1 to 256 bytes" in refused.output) == (1, True)
 
 
 def test_a_catalogue_goes_to_every_partition_and_a_rehearsal_nowhere(

@@ -85,6 +85,11 @@ def test_since_is_a_time_or_an_age(text: str, at: datetime) -> None:
     assert instant(text, WRITTEN) == at
 
 
+def test_since_is_not_before_all_time() -> None:
+    with pytest.raises(ValueError, match="before all time"):
+        instant("999999d", WRITTEN)
+
+
 @pytest.mark.parametrize("text", ["yesterday", "h", "12 h", ""])
 def test_since_is_nothing_else(text: str) -> None:
     with pytest.raises(ValueError, match="neither a time"):
