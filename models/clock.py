@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from models.rows import RowError, header, own_payload, own_row
 
 _FORMAT = struct.Struct("<QqiqQ?II")
 _NONE = -(1 << 62)
+
+UNTIL_LIVE_MS = int(datetime(2100, 12, 31, tzinfo=UTC).timestamp()) * 1_000
+"""Event time, ms, of the `live` record by which a service loads history first: the last day that an event may
+carry, so that all is history until another `live` record names an earlier moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class Clock:
     fingerprint: int = 0
     """Hash of the settings that shape outputs."""
     wall: bool = False
-    """Whether the wall clock closes days once live, or the log's records alone do."""
+    """True where the wall clock closes days once live, False where the log's records alone do. Fixed by the
+    first record that tells the time, and kept from then on, whatever the settings say."""
     partitions: int = 1
     """Partitions of the log: which customers belong to this one depends on it."""
     rows: int = 0

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from models import boundaries, checkpoint, storage
 from models.baskets import apply
-from models.calendar import HOUR, MINUTE
+from models.calendar import MINUTE
 from models.catalogue import update as update_catalogue
-from models.changes import Changes, Refusal
+from models.changes import Changes
 from models.days import catch_up
 from models.description import describe
 from models.erasure import erase
+from models.event_time import in_time, moved
 from models.partitioner import partition_of
-from models.records import UNKNOWN_TIME, Kind, Records
+from models.records import Kind, Records
 from models.standing import Standing
 from models.state import State
 from models.step import Step
@@ -33,16 +34,10 @@ MOST_BASKETS = 100
 """Baskets of one customer in one step: they are applied one by one, and other partitions wait meanwhile."""
 MOST_ROW_BYTES = 6 * 1024 * 1024
 """Keys and values of one step's rows: with their framing they fit one record batch of the changelog."""
-FURTHEST_FUTURE = 48 * HOUR
-"""On the log clock a purchase later than this beyond the watermark is refused: one wrong date must not close
-everybody's days."""
-FURTHEST_AHEAD = 10 * MINUTE
-"""On the wall clock a purchase may be this much later than its append time."""
 
 
-_REFUSED, _TICK, _LIVE = int(Kind.REFUSED), int(Kind.TICK), int(Kind.LIVE)
+_REFUSED, _LIVE = int(Kind.REFUSED), int(Kind.LIVE)
 _PURCHASES = (int(Kind.PURCHASE), int(Kind.RETURN))
-_SIGNALS = (_TICK, _LIVE)
 """Plain numbers: an enumeration's attribute costs more than all else that is done once per record."""
 _ALONE = {int(Kind.ERASE): erase, int(Kind.CATALOGUE): update_catalogue}
 """What has a step of its own."""
@@ -175,7 +170,7 @@ class Ledger:
 
         Raises:
             RowError: A row is damaged, of a later format version, or does not fit the others.
-            LedgerConflict: The rows belong to another partition count or another kind of clock.
+            LedgerConflict: The rows belong to another partition count.
         """
         self.take(rows)
         self.settle()
@@ -200,7 +195,7 @@ class Ledger:
 
         Raises:
             RowError: A row is damaged, or does not fit the others.
-            LedgerConflict: The rows belong to another partition count or another kind of clock.
+            LedgerConflict: The rows belong to another partition count.
         """
         if self._intake is not None:
             self._intake.settle()
@@ -232,12 +227,15 @@ class Ledger:
 
         Returns:
             Boundary and lateness of the next open day, ms, once that has passed; None on the log clock,
-            before the service is live, and while the day is not over.
+            before the service is live, and while the day is not over. Where nothing has told the time
+            yet, the next open day is the last one that was over when the service went live.
         """
         clock, state = self._state.clock, self._state
-        if not clock.wall or clock.live_at is None:
+        if not clock.wall or clock.live_at is None or clock.live_at > now:
             return None
-        due = state.calendar.boundary(clock.begun + 1) + state.settings.lateness_minutes * MINUTE
+        lateness = state.settings.lateness_minutes * MINUTE
+        day = clock.begun + 1 if clock.begun else state.calendar.closed(clock.live_at - lateness)
+        due = state.calendar.boundary(day) + lateness
         return due if now >= due else None
 
     def describe(self, customer: bytes) -> dict[str, object] | None:
@@ -297,19 +295,19 @@ class Ledger:
             if purchase and self._belongs_elsewhere(customer):
                 step.strangers.append(int(records.offsets[index]))
                 continue
-            if not self._in_time(step, records, index, at, None if kind in _SIGNALS else watermark):
+            if not in_time(step, records, index, kind, watermark):
                 continue
-            moved = self._moved(watermark, at - lateness, kind)
-            if moved is not None and moved >= closes:
+            moves_to = moved(step, records, index, kind, watermark, at - lateness)
+            if moves_to is not None and moves_to >= closes:
                 if state.clock.sweeping:
                     stop = index
                     break
                 apply(step, records, gathered)
                 gathered.clear()
-                boundaries.begin(step, state.calendar.closed(moved), self._wanted)
+                boundaries.begin(step, state.calendar.closed(moves_to), self._wanted)
                 lateness = state.settings.lateness_minutes * MINUTE
                 closes = state.calendar.boundary(state.clock.begun + 1)
-            watermark = moved
+            watermark = moves_to
             if kind == _LIVE:
                 apply(step, records, gathered)
                 gathered.clear()
@@ -321,37 +319,10 @@ class Ledger:
         state.clock = replace(state.clock, watermark=watermark)
         return stop
 
-    def _moved(self, watermark: int | None, to: int, kind: int) -> int | None:
-        """The watermark after a record; on the log clock a `live` record says what is news, no more."""
-        if kind == _LIVE and not self._state.clock.wall:
-            return watermark
-        return to if watermark is None else max(watermark, to)
-
     def _go_live(self, at: int) -> None:
         """History ends at an instant (ms), or where an earlier record says that it does."""
         clock = self._state.clock
         self._state.clock = replace(clock, live_at=at if clock.live_at is None else min(clock.live_at, at))
-
-    def _in_time(self, step: Step, records: Records, index: int, at: int, watermark: int | None) -> bool:
-        """Whether a record's time can be; else the step names it.
-
-        On the log clock ticks alone may move time as far as they like: that is what they are for, and why
-        signals come without a watermark. On the wall clock a tick from the future is a wrong clock too.
-        """
-        if self._state.clock.wall:
-            appended = int(records.appended_at[index])
-            if appended == UNKNOWN_TIME or at <= appended + FURTHEST_AHEAD:
-                return True
-            reason = "the event is more than ten minutes later than the broker's time when it arrived"
-        else:
-            if watermark is None or at <= watermark + FURTHEST_FUTURE:
-                return True
-            reason = (
-                "the event lies more than 48 hours beyond all before it; sources that skip days write ticks"
-            )
-        offset = int(records.offsets[index])
-        step.refusals.append(Refusal(offset, "time", "future", "occurred_at", reason))
-        return False
 
     def _belongs_elsewhere(self, customer: bytes) -> bool:
         """Whether a customer never seen here is another partition's.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from models.purchases import Listing
 
 UNKNOWN_TIME = -1
-"""`appended_at` of a record whose broker timestamp is not the broker's own (`CreateTime`)."""
+"""`appended_at` of a record whose timestamp is none: -1, or outside of the years 2000 to 2100."""
 
 
 class Kind(IntEnum):
@@ -46,7 +46,8 @@ class Records:
     digests: NDArray[np.uint64]
     """(n,) 64-bit BLAKE2b of the raw value: recognises the record at an offset after a restart."""
     appended_at: NDArray[np.int64]
-    """(n,) broker append time, ms since 1970 UTC, or `UNKNOWN_TIME`."""
+    """(n,) record timestamps, ms since 1970 UTC, or `UNKNOWN_TIME`: the broker's append time, or where the
+    topic keeps it the producer's."""
     kinds: NDArray[np.uint8]
     """(n,) `Kind`."""
     occurred_at: NDArray[np.int64]

@@ -89,7 +89,10 @@ class LedgerSettings(BaseModel):
         60, ge=0, le=720, description="How far the watermark stays behind the latest event, in minutes."
     )
     clock: Literal["log", "wall"] = Field(
-        "log", description="What moves time: the log's records alone, or the wall clock too once live."
+        "wall",
+        description="What moves time in a new service: the wall clock too, from go-live on, or the log's "
+        "records alone. A service that has run keeps its clock, and a log that begins with a tick is on the "
+        "log clock.",
     )
     currency: str = Field(
         "USD", pattern=r"^[A-Z]{3}$", description="The one ISO 4217 currency of the service."
@@ -209,6 +212,6 @@ class LedgerSettings(BaseModel):
 
     @cached_property
     def fingerprint(self) -> int:
-        """64-bit hash of every setting, as kept in the clock row."""
-        shape = {name: getattr(self, name) for name in sorted(LedgerSettings.model_fields)}
+        """64-bit hash of every setting but the clock, for the clock row, which holds the clock itself."""
+        shape = {name: getattr(self, name) for name in sorted(LedgerSettings.model_fields) if name != "clock"}
         return int.from_bytes(hashlib.blake2b(repr(shape).encode(), digest_size=8).digest(), "little")

@@ -47,7 +47,7 @@ _RANKED = b"\1"
 
 
 class LedgerConflict(ValueError):  # noqa: N818 - two settings conflict; nothing went wrong at run time
-    """Rows that were written for another partition count or another kind of clock."""
+    """Rows that were written for another partition count."""
 
 
 def changes_of(step: Step, applied: int) -> Changes:
@@ -166,7 +166,7 @@ class Intake:
 
         Raises:
             RowError: A row is damaged, ahead of the clock row, or missing.
-            LedgerConflict: The rows belong to another partition count or another kind of clock.
+            LedgerConflict: The rows belong to another partition count.
         """
         state, own = self._state, self._own
         if CLOCK_KEY not in own:
@@ -213,13 +213,6 @@ def _check(mine: Clock, stored: Clock) -> None:
             f"these rows were written for {stored.partitions} partitions and the topic has "
             f"{mine.partitions}: customers would be looked for in the wrong one. Go back to the old count, "
             "or reset and replay the log"
-        )
-    if stored.wall != mine.wall:
-        kinds = {True: "wall", False: "log"}
-        raise LedgerConflict(
-            f"these rows were written on the {kinds[stored.wall]} clock and the settings say "
-            f"{kinds[mine.wall]}: the clock of a service is fixed when its topics are made. Set it back, or "
-            "reset and replay the log"
         )
 
 

@@ -16,6 +16,7 @@ from aiokafka.structs import TopicPartition
 from models.decode import Raw
 from models.partitioner import partition_of
 from models.records import UNKNOWN_TIME
+from models.timestamps import EARLIEST_MS, LATEST_MS
 from streams.batch import Batch, Run
 from streams.dead_letters import dead_letter
 from streams.delivery import Send, Step
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 RUNS_WAITING = 2
 """Fetched and decoded batches that wait for the agent; with more, memory grows and latency with it."""
-
-LOG_APPEND_TIME = 1
 
 MOST_HEADER_BYTES = 64 * 1024
 """Bytes of headers that a stranger keeps on its way: producers may compress megabytes into a record."""
@@ -359,6 +358,6 @@ def _carried(headers: Sequence[tuple[str, bytes | None]]) -> Sequence[tuple[str,
 
 
 def raw_of(record: Any) -> Raw:
-    """What a decoder needs of a consumer record; a producer's own time does not tell when it was appended."""
-    appended_at = record.timestamp if record.timestamp_type == LOG_APPEND_TIME else UNKNOWN_TIME
-    return Raw(record.offset, record.value, appended_at)
+    """Take from a consumer record what a decoder needs; a timestamp that can be none is `UNKNOWN_TIME`."""
+    stamped = EARLIEST_MS <= record.timestamp <= LATEST_MS
+    return Raw(record.offset, record.value, record.timestamp if stamped else UNKNOWN_TIME)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from models import alerts
 from models.changes import Changes
-from models.ledger import FURTHEST_AHEAD, MOST_BASKETS, Ledger
+from models.clock import Clock
+from models.ledger import MOST_BASKETS, Ledger
 from models.partitioner import partition_of
 from models.priors import Priors
 from models.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
@@ -30,6 +31,7 @@ from tests.support.logs import (
     records_of,
     replay_of,
     tick,
+    until_live,
 )
 
 if TYPE_CHECKING:
@@ -316,10 +318,30 @@ def test_rows_of_another_partition_count_are_refused() -> None:
         Ledger(SETTINGS, partitions=4).load(replay.rows.items())
 
 
-def test_rows_of_another_kind_of_clock_are_refused() -> None:
-    replay = replay_of(a_log(1), SETTINGS)
-    with pytest.raises(LedgerConflict, match="clock"):
-        Ledger(SETTINGS.model_copy(update={"clock": "wall"})).load(replay.rows.items())
+@pytest.mark.parametrize("clock", ["log", "wall"])
+def test_a_state_keeps_its_clock_whatever_the_settings_say(clock: str) -> None:
+    settings = SETTINGS.model_copy(update={"clock": clock})
+    log = [until_live(), *a_log(1)]
+    replay = replay_of(log, settings)
+    other = Ledger(SETTINGS.model_copy(update={"clock": "log" if clock == "wall" else "wall"}))
+    other.load(replay.rows.items())
+    drive(other, records_of([tick(60)], settings, first_offset=len(log)), replay, finish=True)
+    assert Clock.decode(replay.rows[CLOCK_KEY]).wall == other.clock.wall == (clock == "wall")
+    assert other.clock.fingerprint == settings.fingerprint
+
+
+def test_a_log_that_begins_with_a_tick_is_on_the_log_clock_whatever_the_settings_say() -> None:
+    wall = SETTINGS.model_copy(update={"clock": "wall"})
+    log = a_log(3, days=30)
+    replay, asked = replay_of(log, wall), replay_of(log, SETTINGS.model_copy(update={"clock": "log"}))
+    assert not Clock.decode(replay.rows[CLOCK_KEY]).wall
+    assert replay.outputs == asked.outputs != []
+
+
+@pytest.mark.parametrize("first", [live(1.0), until_live(), basket("a", "1", 0.5, ("MILK", "p", 1.0, 1.0))])
+def test_a_tick_behind_what_tells_the_time_leaves_the_wall_clock(first: bytes) -> None:
+    replay = replay_of([first, tick(1)], SETTINGS.model_copy(update={"clock": "wall"}))
+    assert Clock.decode(replay.rows[CLOCK_KEY]).wall
 
 
 def test_other_settings_are_adopted_at_the_next_boundary_and_not_before() -> None:
@@ -387,17 +409,6 @@ def test_rows_of_a_step_fit_one_record_batch_however_many_new_names_they_bring(
     assert_equal(whole, replay)
 
 
-def test_an_event_far_beyond_the_log_is_refused_and_does_not_move_time() -> None:
-    log = [
-        tick(-1),
-        basket("a", "1", 0.5, ("MILK", "p", 1.0, 1.0)),
-        basket("b", "1", 9.5, ("MILK", "p", 1.0, 1.0)),
-    ]
-    replay = replay_of(log, SETTINGS)
-    assert [(refusal.offset, refusal.error) for refusal in replay.refusals] == [(2, "future")]
-    assert replay.counts["applied"] == 1
-
-
 def test_an_event_older_than_a_full_ring_is_refused_and_not_guessed() -> None:
     log = [tick(-1), *(basket(f"e{n}", "1", 0.5 + n / 1000, ("MILK", "p", 1.0, 1.0)) for n in range(40))]
     replay = replay_of([*log, log[1], log[-1]], SETTINGS)
@@ -436,33 +447,67 @@ def test_on_the_wall_clock_history_is_counted_and_not_sent() -> None:
     history, future = a_log(7, days=20), a_log(8, days=30)[1:]
     log = [*history, live(20.5), *future]
     replay = Replay()
-    drive(Ledger(wall), records_of(log, wall), replay, finish=True)
+    drive(Ledger(wall), records_of([until_live(), *log], wall), replay, finish=True)
     assert replay.counts["suppressed"]
     assert replay.outputs
     assert all(str(event["occurred_at"]) > "2017-01-21T12" for event in replay.values("replenishment-alerts"))
 
 
-def test_on_the_wall_clock_an_event_later_than_its_arrival_is_refused() -> None:
-    wall = SETTINGS.model_copy(update={"clock": "wall"})
-    arrival = records_of([tick(0)], wall).occurred_at[0]
-    late = records_of(
-        [tick(0), basket("a", "1", 2.0, ("MILK", "p", 1.0, 1.0))], wall, appended_at=int(arrival)
-    )
-    replay = Replay()
-    drive(Ledger(wall), late, replay)
-    assert late.occurred_at[1] > arrival + FURTHEST_AHEAD
-    assert [refusal.error for refusal in replay.refusals] == ["future"]
+@pytest.mark.parametrize("clock", ["log", "wall"])
+def test_an_event_more_than_ten_minutes_later_than_its_timestamp_is_refused(clock: str) -> None:
+    settings = SETTINGS.model_copy(update={"clock": clock})
+    milk = ("MILK", "p", 1.0, 1.0)
+    log = [live(0.5), basket("a", "1", 1 + 10 / 1440, milk), basket("b", "2", 1 + 10.1 / 1440, milk)]
+    stamped = int(records_of([live(1.0)], settings).occurred_at[0])
+    ledger, replay = Ledger(settings), Replay()
+    drive(ledger, records_of(log, settings, appended_at=stamped), replay)
+    assert [(refusal.offset, refusal.stage, refusal.error) for refusal in replay.refusals] == [
+        (2, "time", "future")
+    ]
+    assert replay.counts["applied"] == 1
+    assert replay.counts["timeless"] == 0
 
 
-@pytest.mark.parametrize("wrong", [tick(10_000), live(10_000)])
-def test_on_the_wall_clock_a_tick_later_than_its_arrival_does_not_move_time(wrong: bytes) -> None:
+@pytest.mark.parametrize("clock", ["log", "wall"])
+def test_a_record_without_a_timestamp_is_taken_as_it_is_and_counted(clock: str) -> None:
+    settings = SETTINGS.model_copy(update={"clock": clock})
+    replay = replay_of([live(0.5), basket("a", "1", 10_000, ("MILK", "p", 1.0, 1.0))], settings)
+    assert (replay.refusals, replay.counts["applied"], replay.counts["timeless"]) == ([], 1, 1)
+
+
+@pytest.mark.parametrize("clock", ["log", "wall"])
+def test_a_gap_of_weeks_is_a_gap(clock: str) -> None:
+    settings = SETTINGS.model_copy(update={"clock": clock})
+    days = [0.5, 7.5, 8.5, 9.5, 14.5, 21.5, 400.5]
+    log = [basket(f"e{day}", "A", day, ("OAT", "S1", 1.0, 2.5)) for day in days]
+    replay = replay_of(log, settings, appended_at=int(records_of([live(401.0)], settings).occurred_at[0]))
+    assert (replay.refusals, replay.counts["applied"]) == ([], len(days))
+
+
+def test_on_the_wall_clock_a_tick_later_than_its_timestamp_does_not_move_time() -> None:
     wall = SETTINGS.model_copy(update={"clock": "wall"})
-    arrival = records_of([tick(0)], wall).occurred_at[0]
+    arrival = int(records_of([live(1.4)], wall).occurred_at[0])
     ledger, replay = Ledger(wall), Replay()
-    drive(ledger, records_of([tick(0), wrong], wall, appended_at=int(arrival)), replay)
+    drive(ledger, records_of([live(1.4), tick(10_000)], wall, appended_at=arrival), replay)
     assert [(refusal.offset, refusal.error) for refusal in replay.refusals] == [(1, "future")]
-    assert ledger.clock.begun == Ledger(wall)._state.calendar.closed(int(arrival) - 3_600_000)
-    assert ledger.clock.live_at is None
+    assert ledger.clock.begun == ledger._state.calendar.closed(arrival - 3_600_000)
+
+
+@pytest.mark.parametrize("announced", [until_live(), live(10_000)])
+def test_on_the_wall_clock_a_live_record_that_speaks_of_later_says_what_is_history_and_moves_no_time(
+    announced: bytes,
+) -> None:
+    wall = SETTINGS.model_copy(update={"clock": "wall"})
+    arrival = int(records_of([live(1.4)], wall).occurred_at[0])
+    ledger, replay = Ledger(wall), Replay()
+    drive(ledger, records_of([announced], wall, appended_at=arrival), replay)
+    at = int(records_of([announced], wall).occurred_at[0])
+    assert (ledger.clock.live_at, ledger.clock.watermark) == (at, None)
+    assert ledger.tick_due(arrival) is None
+    assert ledger.tick_due(at - 1) is None
+    due = ledger.tick_due(at)  # once that moment has come, the day before it is the first to close
+    assert due is not None
+    assert at - 86_400_000 < due <= at
 
 
 def test_on_the_log_clock_a_live_record_moves_no_time() -> None:
@@ -479,7 +524,7 @@ def test_history_then_live_sends_exactly_what_a_whole_run_has_after_that_moment(
     settings = SETTINGS.model_copy(update={"clock": clock})
     log = a_log(7, days=60)
     half = next(at for at, value in enumerate(log) if value == tick(39)) + 1
-    opened = [live(10_000.0), *log[:half]] if clock == "log" else log[:half]
+    opened = [until_live(), *log[:half]]
     moment = live(40.0 + 7 / 24)
     parted = replay_of([*opened, moment, *log[half:]], settings)
     whole = replay_of([live(0.0), *log], settings)
@@ -492,7 +537,7 @@ def test_history_then_live_sends_exactly_what_a_whole_run_has_after_that_moment(
 def test_a_tick_is_due_once_the_day_and_the_lateness_are_over() -> None:
     wall = SETTINGS.model_copy(update={"clock": "wall"})
     ledger, replay = Ledger(wall), Replay()
-    records = records_of([tick(0), live(1.4), tick(1)], wall)
+    records = records_of([until_live(), live(1.4), tick(1)], wall)
     drive(ledger, records.slice(0, 1), replay, finish=True)
     over = int(records.occurred_at[2])
     assert ledger.tick_due(over) is None

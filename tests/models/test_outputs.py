@@ -26,7 +26,7 @@ from models.events import (
 from models.outputs import ALERT, RECOMMENDATION, SEGMENT_CHANGE, numbers_as_json, outputs_of, time_text
 from models.settings import LedgerSettings
 from tests.models.test_ledger import a_log
-from tests.support.logs import basket, live, replay_of, tick
+from tests.support.logs import basket, live, replay_of, tick, until_live
 
 if TYPE_CHECKING:
     from models.changes import Output
@@ -117,6 +117,6 @@ def test_numbers_as_json_are_the_numbers_one_by_one(values: list[float | None]) 
 
 def test_history_before_live_is_never_sent_on_the_wall_clock() -> None:
     wall = SETTINGS.model_copy(update={"clock": "wall"})
-    replay = replay_of([*a_log(7, days=20), live(30.0)], wall)
+    replay = replay_of([until_live(), *a_log(7, days=20), live(30.0)], wall)
     assert replay.outputs == []
     assert replay.counts["suppressed"] > 0

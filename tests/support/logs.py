@@ -61,8 +61,15 @@ def tick(day: int) -> bytes:
 
 
 def live(day: float) -> bytes:
-    """The record that makes a service on the wall clock live."""
+    """The record that ends history at an instant."""
     return msgspec.json.encode({"kind": "live", "event_id": "live", "occurred_at": moment(day)})
+
+
+def until_live() -> bytes:
+    """The record by which a service loads history first, on either clock."""
+    return msgspec.json.encode(
+        {"kind": "live", "event_id": "live:never", "occurred_at": "2100-12-31T00:00:00Z"}
+    )
 
 
 def erase(customer_id: str, day: float) -> bytes:
@@ -166,9 +173,12 @@ def drive(
         replay.take(ledger.sweep(sweep_limit))
 
 
-def replay_of(values: Sequence[bytes], settings: LedgerSettings) -> Replay:
+def replay_of(
+    values: Sequence[bytes], settings: LedgerSettings, *, appended_at: int = UNKNOWN_TIME
+) -> Replay:
     """The pure replay of a whole log in one run, its last sweep finished."""
     replay = Replay()
     if values:
-        drive(Ledger(settings), records_of(values, settings), replay, finish=True)
+        records = records_of(values, settings, appended_at=appended_at)
+        drive(Ledger(settings), records, replay, finish=True)
     return replay
