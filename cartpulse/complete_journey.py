@@ -11,6 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
 from streams.clients import idempotence, producer_options, unreachable
+from streams.errors import SettingsError
+from streams.log_clock import choose_clock, log_clock
 from streams.settings import Settings
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.replay import Progress as Sent
@@ -45,6 +47,13 @@ def replay(
 
 async def _replay(settings: Settings, *, days: int | None, speed: float | None) -> Sent:
     await create_topics(settings)
+    if choose_clock(settings, await log_clock(settings)) == "wall":
+        raise SettingsError(
+            f"{settings.purchases_topic} follows the wall clock, on which purchases of 2017 are history, and "
+            "nothing would come out. Replay them into topics of their own: set "
+            "CARTPULSE_TOPIC_PREFIX=replay. for this command and its workers, or CARTPULSE_CLOCK=log before "
+            "a worker opens new topics."
+        )
     source = CompleteJourney(days=days)
     columns = (BarColumn(bar_width=20), TextColumn("{task.completed:,.0f} purchases"), TimeElapsedColumn())
     producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))

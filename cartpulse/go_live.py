@@ -10,14 +10,17 @@ import typer
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
 from cartpulse.signals import write_signals
+from models.clock import UNTIL_LIVE_MS
 from models.timestamps import EARLIEST_MS, LATEST_MS
 from streams.errors import SettingsError
+from streams.log_clock import choose_clock, log_clock
 from streams.settings import Settings
 from streams.sources.feed import Feed
+from streams.topics import TopicsReport, create_topics
 
-EXAMPLE = "Example: CARTPULSE_CLOCK=wall cartpulse go-live --broker kafka-1:9092"
+EXAMPLE = "Example: cartpulse go-live --broker kafka-1:9092"
 
-NEVER = datetime(2100, 12, 31, tzinfo=UTC)
+NEVER = datetime.fromtimestamp(UNTIL_LIVE_MS / 1000, UTC)
 """The last day that an event may carry: until an earlier moment is named, all is history."""
 
 At = Annotated[
@@ -55,10 +58,10 @@ def go_live(*, broker: Broker = None, at: At = None, as_json: Json = False) -> N
 
 def _moment(at: str | None, settings: Settings) -> datetime:
     if at is None:
-        if settings.clock == "log":
+        if choose_clock(settings, run(log_clock(settings)), fresh=settings.clock) == "log":
             raise SettingsError(
                 "On the log clock only its records tell the time: say with --at up to which event time all "
-                "is history. A service that follows the wall clock has CARTPULSE_CLOCK=wall."
+                "is history."
             )
         return datetime.now(UTC)
     try:
@@ -74,7 +77,7 @@ def _moment(at: str | None, settings: Settings) -> datetime:
     return moment.astimezone(UTC)
 
 
-def live(moment: datetime) -> Feed:
+def live_record(moment: datetime) -> Feed:
     """The record that ends history at a moment."""
     written = moment.astimezone(UTC).replace(microsecond=0)
     value = msgspec.json.encode(
@@ -90,4 +93,25 @@ async def write_live(settings: Settings, moment: datetime) -> None:
         NotAcknowledgedError: The broker refused it.
         BrokerUnreachable: No broker answers.
     """
-    await write_signals(settings, [live(moment)])
+    await write_signals(settings, [live_record(moment)])
+
+
+async def make_topics(
+    settings: Settings, *, live: bool, until_live: bool = False, producer_time: bool = False
+) -> TopicsReport:
+    """Make the topics that are missing; a `purchases` that was made begins with a `live` record.
+
+    Args:
+        settings: Service settings.
+        live: Write the record of this moment: the service is live from its beginning.
+        until_live: Write the record by which all is history at first.
+        producer_time: Make `purchases` keep the time of producers.
+
+    Raises:
+        TopicMismatch: A topic exists and differs.
+        BrokerUnreachable: No broker answers.
+    """
+    report = await create_topics(settings, producer_time=producer_time)
+    if settings.purchases_topic in report.made and (live or until_live):
+        await write_live(settings, NEVER if until_live else datetime.now(UTC))
+    return report

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from cartpulse.endings import run
-from cartpulse.go_live import NEVER, write_live
+from cartpulse.go_live import make_topics
 from cartpulse.options import Broker, Json, settings_with
 from streams.errors import SettingsError
-from streams.topics import create_topics, topic_specs
+from streams.topics import topic_specs
 
 EXAMPLE = "Example: CARTPULSE_PARTITIONS=4 cartpulse topics --broker kafka-1:9092"
 
@@ -18,28 +18,41 @@ UntilLive = Annotated[
     bool,
     typer.Option(
         "--until-live",
-        help="On the log clock: what is loaded first is history, and nothing is sent before "
-        "`cartpulse go-live`.",
+        help="What is loaded first is history: nothing is sent before `cartpulse go-live`.",
+    ),
+]
+ProducerTime = Annotated[
+    bool,
+    typer.Option(
+        "--producer-time",
+        help="New `purchases` keep their producers' time in place of the broker's: for mirrors, and for "
+        "sources that invent purchases of the future.",
     ),
 ]
 
 
-def topics(*, broker: Broker = None, until_live: UntilLive = False, as_json: Json = False) -> None:
+def topics(
+    *,
+    broker: Broker = None,
+    until_live: UntilLive = False,
+    producer_time: ProducerTime = False,
+    as_json: Json = False,
+) -> None:
     """Make the topics that are missing and check those that exist.
 
-    A worker does the same when it starts. A topic that exists and differs is an error that says what to do.
+    A service on the wall clock is live from the moment at which its topics are made, unless history is loaded
+    first. A worker makes topics, too, when it starts. A topic that exists and differs is an error that says
+    what to do.
     """
     settings = settings_with(kafka_broker=broker)
-    if until_live and settings.clock == "wall":
-        raise SettingsError("On the wall clock nothing is sent before `cartpulse go-live` anyway.")
-    report = run(create_topics(settings))
-    if until_live:
-        if settings.purchases_topic not in report.made:
-            raise SettingsError(
-                f"{settings.purchases_topic} was there already, and what its log holds is news: --until-live "
-                "is for new topics. Name them with CARTPULSE_TOPIC_PREFIX."
-            )
-        run(write_live(settings, NEVER))
+    live = settings.clock == "wall"
+    report = run(make_topics(settings, live=live, until_live=until_live, producer_time=producer_time))
+    if (until_live or producer_time) and settings.purchases_topic not in report.made:
+        option = "--until-live" if until_live else "--producer-time"
+        raise SettingsError(
+            f"{settings.purchases_topic} was there already: {option} is for new topics. Name them with "
+            "CARTPULSE_TOPIC_PREFIX."
+        )
     rows = [
         {
             "topic": spec.name,

@@ -48,6 +48,16 @@ class Clock:
         """Whether a boundary was begun that is not finished."""
         return self.finished < self.begun
 
+    @property
+    def unopened(self) -> bool:
+        """True on the wall clock where neither a purchase nor a `live` record has come yet."""
+        return self.wall and self.live_at is None and self.watermark is None
+
+    @property
+    def silent(self) -> bool:
+        """True on the wall clock where purchases have come and no `live` record, so that nothing is sent."""
+        return self.wall and self.live_at is None and self.watermark is not None
+
     def history(self, lateness: int) -> bool:
         """Whether all that was applied so far is counted and not sent; `lateness` is the allowed one, ms."""
         if self.live_at is None or self.watermark is None:

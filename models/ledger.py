@@ -297,7 +297,7 @@ class Ledger:
                 continue
             if not in_time(step, records, index, kind, watermark):
                 continue
-            moves_to = moved(step, records, index, kind, watermark, at - lateness)
+            moves_to = moved(step, records, index, kind, watermark=watermark, to=at - lateness)
             if moves_to is not None and moves_to >= closes:
                 if state.clock.sweeping:
                     stop = index

@@ -209,17 +209,18 @@ class Diagnosis:
                 )
             )
         found += [Finding("topics", Level.NOTE, note) for note in topics.notes]
-        if self._settings.clock == "wall" and not able.append_time:
+        fits = f"All topics are there and fit, with {_count(self._settings.partitions, 'partition')} each."
+        found = found or [Finding("topics", Level.OK, fits)]
+        if not able.append_time:
             found.append(
                 Finding(
                     "topics",
-                    Level.WARNING,
-                    "This broker stamps no record with its own time: events from the future cannot be told.",
-                    "Use Apache Kafka where that matters.",
+                    Level.NOTE,
+                    "This broker stamps no record with its own time: whether an event is from the future "
+                    "goes by its producer's clock.",
                 )
             )
-        fits = f"All topics are there and fit, with {_count(self._settings.partitions, 'partition')} each."
-        return found or [Finding("topics", Level.OK, fits)]
+        return found
 
     async def _rights(self, topics: TopicsState) -> list[Finding]:
         """Whether this login may do what a worker has to."""

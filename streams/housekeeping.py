@@ -1,4 +1,4 @@
-"""What a worker does once a second beside its work: ticks of the wall clock, and counters."""
+"""Work that a worker does once a second: `live` records and ticks of the wall clock, and counters."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 30.0
+
+WARN_SECONDS = 60.0
+"""Between two warnings of a service that never went live: it must not be overheard, nor fill a log."""
 
 TICK_AGAIN_SECONDS = 600.0
 """After which a tick that was written and is due all the same is written again: of a worker whose clock is
@@ -59,6 +62,7 @@ class Housekeeping:
         self._counts = counts
         self._ends = ends
         self._reported = clock.elapsed()
+        self._warned = float("-inf")
         self._ticked_at: dict[int, float] = {}
 
     async def run(self) -> None:
@@ -71,7 +75,9 @@ class Housekeeping:
             await asyncio.sleep(1.0)
             for partition in list(self._owned()):
                 await self._ends.look(partition)
+                await self.go_live(partition)
                 await self.tick(partition)
+            self.look_for_live()
             if self._clock.elapsed() - self._reported >= REPORT_SECONDS:
                 self._reported = self._clock.elapsed()
                 log.info("Counted so far: %s", json.dumps(self.report()))
@@ -100,6 +106,22 @@ class Housekeeping:
                 self.lag(),
             )
 
+    def look_for_live(self) -> None:
+        """Warn once a minute of partitions on the wall clock that hold purchases and never went live."""
+        silent = [
+            partition.number
+            for partition in self._owned()
+            if partition.reading and partition.ledger.clock.silent
+        ]
+        now = self._clock.elapsed()
+        if silent and now - self._warned >= WARN_SECONDS:
+            self._warned = now
+            log.warning(
+                "Partition %s holds purchases and no `live` record: all of them count as history, and "
+                "nothing is sent. `cartpulse go-live` ends history now, or at a moment with --at",
+                ", ".join(map(str, silent)),
+            )
+
     def look_for_strangers(self) -> None:
         """Name the setting when more than one purchase in a hundred came to the wrong partition."""
         strangers = self._counts["strangers"]
@@ -119,6 +141,22 @@ class Housekeeping:
         """The same of one partition."""
         return self._ends.lag(partition)
 
+    async def go_live(self, partition: Partition) -> None:
+        """Write the `live` record of this moment to an empty partition on the wall clock, once.
+
+        An own service is live from its beginning; `cartpulse topics` writes the record where it makes the
+        topics.
+        """
+        if not partition.reading or not self._ends.reached(partition) or not partition.drained:
+            return
+        if not partition.ledger.clock.unopened or partition.opened:
+            return
+        if await self._write(partition, live(self._clock.now_ms())):
+            partition.opened = True
+            log.info(
+                "Partition %d is live: it was empty, and the wall clock closes its days", partition.number
+            )
+
     async def tick(self, partition: Partition) -> None:
         """Write the tick that is due to a partition that is read to its end, once."""
         if not partition.reading or not self._ends.reached(partition) or not partition.drained:
@@ -130,16 +168,32 @@ class Housekeeping:
         now = self._clock.elapsed()
         if due == partition.ticked and now - self._ticked_at.get(partition.number, now) < TICK_AGAIN_SECONDS:
             return
-        builder = self._sent.builder()
-        builder.append(timestamp=self._clock.now_ms(), key=None, value=tick(due, self._settings), headers=[])
-        builder.close()
-        try:
-            await self._sent.send(builder, partition.source, partition.epoch)
-        except Revoked:
+        if not await self._write(partition, tick(due, self._settings)):
             return
         partition.ticked = due
         self._ticked_at[partition.number] = now
         self._counts.add("ticks_written")
+
+    async def _write(self, partition: Partition, value: bytes) -> bool:
+        """Append a record of the service's own; False where the partition is not ours any more.
+
+        Raises:
+            DeliveryFailed: It was refused, or not acknowledged in time.
+        """
+        builder = self._sent.builder()
+        builder.append(timestamp=self._clock.now_ms(), key=None, value=value, headers=[])
+        builder.close()
+        try:
+            await self._sent.send(builder, partition.source, partition.epoch)
+        except Revoked:
+            return False
+        return True
+
+
+def live(occurred_at: int) -> bytes:
+    """Encode the record that ends history at an instant (ms since 1970 UTC), to the second below."""
+    at = datetime.fromtimestamp(occurred_at // 1000, UTC).isoformat().replace("+00:00", "Z")
+    return json.dumps({"kind": "live", "event_id": f"live:{at}", "occurred_at": at}).encode()
 
 
 def tick(occurred_at: int, settings: LedgerSettings) -> bytes:

@@ -1,4 +1,4 @@
-"""The last records of a log, without a group and without leaving a trace.
+"""The first and the last records of a log, without a group and without leaving a trace.
 
 Those of transactions that are open or were aborted are among them: nothing may be built on such a look.
 """
@@ -47,24 +47,45 @@ async def log_ends(settings: Settings, topic: str, records: int) -> dict[int, Lo
         BrokerUnreachable: no broker answers, or not in time.
         KafkaError: the login may not read it, for one.
     """
+    return await _look(settings, topic, records, from_start=False)
+
+
+async def log_starts(settings: Settings, topic: str, records: int) -> dict[int, LogEnd]:
+    """Read the first records of all partitions of a topic that is there.
+
+    Args:
+        settings: Service settings.
+        topic: Its name on the broker.
+        records: Records of each partition; a few more may come.
+
+    Raises:
+        BrokerUnreachable: No broker answers, or not in time.
+        KafkaError: The login may not read it, for one.
+    """
+    return await _look(settings, topic, records, from_start=True)
+
+
+async def _look(settings: Settings, topic: str, records: int, *, from_start: bool) -> dict[int, LogEnd]:
     consumer = AIOKafkaConsumer(**consumer_options(settings, committed=False))
     try:
         async with asyncio.timeout(READ_SECONDS):
             await consumer.start()
-            return await _read(consumer, topic, records, settings.partitions)
+            places = [TopicPartition(topic, number) for number in range(settings.partitions)]
+            return await _read(consumer, places, records, from_start=from_start)
     except (TimeoutError, OSError) as reason:
         raise unreachable(settings, reason) from reason
     finally:
         await consumer.stop()
 
 
-async def _read(consumer: AIOKafkaConsumer, topic: str, records: int, partitions: int) -> dict[int, LogEnd]:
-    places = [TopicPartition(topic, number) for number in range(partitions)]
+async def _read(
+    consumer: AIOKafkaConsumer, places: list[TopicPartition], records: int, *, from_start: bool
+) -> dict[int, LogEnd]:
     consumer.assign(places)
     starts = await consumer.beginning_offsets(places)
     ends = await consumer.end_offsets(places)
     for place in places:
-        consumer.seek(place, max(starts[place], ends[place] - records))
+        consumer.seek(place, starts[place] if from_start else max(starts[place], ends[place] - records))
     read: dict[TopicPartition, list[Any]] = {place: [] for place in places}
     while True:
         for place, fetched in (await consumer.getmany(*places, timeout_ms=100)).items():
@@ -72,6 +93,9 @@ async def _read(consumer: AIOKafkaConsumer, topic: str, records: int, partitions
         # The embedded broker names the last batch's base for its end; a fetch alone knows the true one.
         highest = {place: consumer.highwater(place) for place in places}
         positions = {place: await consumer.position(place) for place in places}
-        if all(high is not None and positions[place] >= high for place, high in highest.items()):
+        if all(
+            high is not None and (positions[place] >= high or (from_start and len(read[place]) >= records))
+            for place, high in highest.items()
+        ):
             break
     return {place.partition: LogEnd(starts[place], highest[place], read[place]) for place in places}

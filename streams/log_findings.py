@@ -6,27 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from models.calendar import HOUR, instant_of
-from models.clock import Clock
 from models.decode import Decoder
 from models.partitioner import partition_of
-from models.records import Kind
-from models.rows import CLOCK_KEY, RowError
+from models.records import UNKNOWN_TIME, Kind
 from models.timestamps import text_of
 from streams.findings import Finding, Level
+from streams.log_clock import TAIL, last_clock
 from streams.log_ends import log_ends
 from streams.partition import raw_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from models.clock import Clock
     from streams.log_ends import LogEnd
     from streams.settings import Settings
 
 SAMPLE: Final = 500
 """Purchases of each partition that are looked at."""
-
-TAIL: Final = 50
-"""Rows of each changelog that are looked at: the last record batch ends with the clock row."""
 
 MOST_STRANGERS: Final = 0.01
 """Share of purchases in a wrong partition from which on the setting, and not a few old events, is wrong."""
@@ -50,18 +47,8 @@ async def read_logs(settings: Settings) -> Logs:
     """
     purchases = await log_ends(settings, settings.purchases_topic, SAMPLE)
     rows = await log_ends(settings, settings.changelog_topic, TAIL)
-    clocks = {number: clock for number, end in rows.items() if (clock := _last_clock(end)) is not None}
+    clocks = {number: clock for number, end in rows.items() if (clock := last_clock(end.records)) is not None}
     return Logs(purchases, clocks)
-
-
-def _last_clock(end: LogEnd) -> Clock | None:
-    for record in reversed(end.records):
-        if record.key == CLOCK_KEY and record.value is not None:
-            try:
-                return Clock.decode(record.value)
-            except RowError:  # of a later release, which says so at its start
-                return None
-    return None
 
 
 def log_findings(settings: Settings, logs: Logs, *, now: int) -> Iterator[Finding]:
@@ -74,6 +61,7 @@ def log_findings(settings: Settings, logs: Logs, *, now: int) -> Iterator[Findin
     """
     yield _lag(settings, logs)
     yield from _jumps(settings, logs)
+    yield from _timestamps(settings, logs)
     yield from _clock(settings, logs, now)
     yield _partitioner(settings, logs)
 
@@ -121,6 +109,8 @@ def _jumps(settings: Settings, logs: Logs) -> Iterator[Finding]:
 def _clock(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
     if not logs.clocks:
         yield Finding("clock", Level.OK, f"The {settings.clock} clock; nothing is applied yet.")
+        if settings.clock == "wall":
+            yield from _without_live(sorted(_never_live(settings, logs)))
         return
     clocks = logs.clocks.values()
     if any(clock.partitions != settings.partitions for clock in clocks):
@@ -130,14 +120,11 @@ def _clock(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
             f"The state was made for {max(clock.partitions for clock in clocks)} partitions.",
             "Set CARTPULSE_PARTITIONS to that.",
         )
-    if any(clock.wall != (settings.clock == "wall") for clock in clocks):
-        other = "log" if settings.clock == "wall" else "wall"
-        yield Finding(
-            "clock", Level.FAULT, f"The state was made on the {other} clock.", f"Set CARTPULSE_CLOCK={other}."
-        )
-        return
+    kind = "wall" if any(clock.wall for clock in clocks) else "log"
     watermarks = [clock.watermark for clock in clocks if clock.watermark is not None]
-    said = f"The {settings.clock} clock"
+    said = f"The {kind} clock"
+    if kind != settings.clock and "clock" in settings.model_fields_set:
+        said += f", which this service keeps (CARTPULSE_CLOCK={settings.clock} is for new ones)"
     if watermarks:
         least, most = (text_of(instant_of(pick(watermarks))) for pick in (min, max))
         said += f"; the watermark is at {least}" + ("" if least == most else f" to {most}")
@@ -147,14 +134,16 @@ def _clock(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
 
 def _clock_notes(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
     clocks = logs.clocks.values()
-    if any(clock.waits_for_live(now) for clock in clocks):
+    silent = [number for number, clock in logs.clocks.items() if clock.silent]
+    yield from _without_live(silent)
+    if not silent and any(clock.waits_for_live(now) for clock in clocks):
         yield Finding(
             "clock",
             Level.NOTE,
             "History is being loaded: outputs are counted, and none is sent.",
             "`cartpulse go-live`, once all of it is in the log.",
         )
-    if settings.clock == "wall":
+    if any(clock.wall for clock in clocks):
         ahead = max((clock.watermark or 0) - now for clock in clocks)
         if ahead > 0:
             yield Finding(
@@ -175,6 +164,44 @@ def _clock_notes(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
             Level.NOTE,
             f"Partition {_listed(others)} works with other settings of what shapes outputs.",
             "Those of the workers are adopted at the next day boundary; see that all workers have the same.",
+        )
+
+
+def _never_live(settings: Settings, logs: Logs) -> Iterator[int]:
+    """Yield partitions that hold purchases and neither a `live` record nor a tick, of logs seen whole."""
+    decode = Decoder(settings.ledger).decode
+    for number, end in logs.purchases.items():
+        records, _ = decode([raw_of(record) for record in end.records])
+        kinds = set(records.kinds.tolist())
+        whole = len(end.records) >= end.end - end.start
+        if whole and kinds & {Kind.PURCHASE, Kind.RETURN} and not kinds & {Kind.LIVE, Kind.TICK}:
+            yield number
+
+
+def _without_live(partitions: list[int]) -> Iterator[Finding]:
+    if partitions:
+        yield Finding(
+            "live",
+            Level.WARNING,
+            f"Partition {_listed(partitions)} holds purchases and no `live` record: all of them count as "
+            "history, and nothing will be sent, whatever comes.",
+            "`cartpulse go-live` ends history now, or at a moment with --at.",
+        )
+
+
+def _timestamps(settings: Settings, logs: Logs) -> Iterator[Finding]:
+    """Name records whose timestamp is none, for which events from the future cannot be told."""
+    raws = [raw_of(record) for end in logs.purchases.values() for record in end.records]
+    without = sum(raw.appended_at == UNKNOWN_TIME for raw in raws)
+    if without:
+        yield Finding(
+            "timestamps",
+            Level.WARNING,
+            f"{without:,} of the last {len(raws):,} records of {settings.purchases_topic} carry a timestamp "
+            "of -1 or outside of the years 2000 to 2100: of those, events from the future cannot be told.",
+            "See that producers send milliseconds since 1970, or none; or let the broker stamp them: "
+            f"kafka-configs.sh --alter --entity-type topics --entity-name {settings.purchases_topic} "
+            "--add-config message.timestamp.type=LogAppendTime.",
         )
 
 

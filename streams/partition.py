@@ -83,6 +83,8 @@ class Partition:
         self.reading = False
         self.held = False
         self.ticked: int | None = None
+        self.opened = False
+        """True once a `live` record was written to it, because it was empty."""
         self._settings = settings
         self._event_source = settings.event_source
         self._decoder = decoder

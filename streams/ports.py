@@ -29,6 +29,14 @@ class ClockRow(Protocol):
     def fingerprint(self) -> int:
         """Hash of the settings that shaped its outputs."""
 
+    @property
+    def unopened(self) -> bool:
+        """True where the owner of an empty partition should write the `live` record of this moment."""
+
+    @property
+    def silent(self) -> bool:
+        """True where records were applied, and nothing will be sent until somebody ends history."""
+
     def waits_for_live(self, now: int) -> bool:
         """Whether nobody has said when history ends, or that it ends later than `now` (ms since 1970 UTC)."""
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 
-from streams.clients import MEBIBYTE, REACH_SECONDS, abilities, connection, unreachable
+from streams.clients import MEBIBYTE, REACH_SECONDS, connection, unreachable
 from streams.errors import NotAllowed, TopicMismatch, TopicsNotMade
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ OUTPUTS: Final = ("replenishment-alerts", "recommendations", "segment-changes", 
 """Contract names of the output topics; `exposures` has all outputs of the customers held out."""
 
 CHECKED: Final = ("cleanup.policy", "max.message.bytes", TIMESTAMPS)
-"""Settings of an existing topic that must fit; others, such as retention, are the operator's to change."""
+"""Settings of an existing topic that must fit; others, such as retention, are the operator's to change. So is
+whose time the records of `purchases` carry: that of a mirror is the origin's, and a source that invents
+purchases of the future says with the producer's that they are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class TopicSpec:
     name: str
     partitions: int
     config: Mapping[str, str]
+    checked: Sequence[str] = CHECKED
+    """Settings that must fit where the topic exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
         "cleanup.policy": "delete",
         "retention.ms": FOR_EVER if kept is None else str(kept * DAY_MS),
         "max.message.bytes": str(PURCHASES_BYTES),
-        TIMESTAMPS: "LogAppendTime" if settings.clock == "wall" else "CreateTime",
+        TIMESTAMPS: "LogAppendTime",
         # Since version 4 a broker refuses by default what lies an hour ahead of it; here the ledger decides,
         # and says so in a dead letter.
         "message.timestamp.after.max.ms": str(2**63 - 1),
@@ -123,11 +127,24 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
         settings.commands_topic: commands,
     }
     safety = {"min.insync.replicas": "2"} if settings.replication_factor >= SAFE_COPIES else {}
-    return tuple(TopicSpec(name, settings.partitions, config | safety) for name, config in named.items())
+    return tuple(
+        TopicSpec(
+            name,
+            settings.partitions,
+            config | safety,
+            [key for key in CHECKED if key != TIMESTAMPS] if name == settings.purchases_topic else CHECKED,
+        )
+        for name, config in named.items()
+    )
 
 
-async def create_topics(settings: Settings) -> TopicsReport:
+async def create_topics(settings: Settings, *, producer_time: bool = False) -> TopicsReport:
     """Make the topics that are missing, and check those that exist.
+
+    Args:
+        settings: Service settings.
+        producer_time: Make `purchases` keep the time of producers in place of the broker's, for a source that
+            invents purchases of the future.
 
     Raises:
         TopicMismatch: a topic exists and differs; none was made then.
@@ -136,6 +153,9 @@ async def create_topics(settings: Settings) -> TopicsReport:
         BrokerUnreachable: no broker answers.
     """
     specs = topic_specs(settings)
+    if producer_time:
+        purchases, *others = specs
+        specs = (replace(purchases, config={**purchases.config, TIMESTAMPS: "CreateTime"}), *others)
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
         async with asyncio.timeout(REACH_SECONDS):
@@ -148,12 +168,25 @@ async def create_topics(settings: Settings) -> TopicsReport:
         raise unreachable(settings, reason) from reason
     finally:
         await admin.close()
-    if settings.clock == "wall" and not (await abilities(settings)).append_time:
-        notes.append(
-            "This broker does not stamp records with its own time (the embedded one does not): events from "
-            "the future cannot be told, and that rule is off."
-        )
     return TopicsReport(tuple(made), tuple(spec.name for spec in found), tuple(notes))
+
+
+async def keeps_producer_time(settings: Settings) -> bool:
+    """Tell whether records of `purchases`, which is there, keep their producers' timestamps.
+
+    Raises:
+        BrokerUnreachable: No broker answers.
+    """
+    admin = AIOKafkaAdminClient(**connection(settings))
+    try:
+        async with asyncio.timeout(REACH_SECONDS):
+            await admin.start()
+            configs = await _configs(admin, topic_specs(settings)[:1])
+    except (KafkaError, OSError, TimeoutError) as reason:
+        raise unreachable(settings, reason) from reason
+    finally:
+        await admin.close()
+    return configs.get(settings.purchases_topic, {}).get(TIMESTAMPS) == "CreateTime"
 
 
 async def require_purchases(settings: Settings) -> None:
@@ -313,7 +346,7 @@ async def _differences(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -
     notes: list[str] = []
     for spec in specs:
         faults += _partition_faults(spec, counts[spec.name])
-        for key, wanted in ((key, spec.config[key]) for key in CHECKED if key in spec.config):
+        for key, wanted in ((key, spec.config[key]) for key in spec.checked if key in spec.config):
             if (actual := configs.get(spec.name, {}).get(key)) is None:
                 notes.append(f"{spec.name}: the broker does not report {key}; it should be {wanted}.")
             elif not _fits(key, actual, wanted):
@@ -341,10 +374,9 @@ def _partition_faults(spec: TopicSpec, actual: int) -> Iterator[str]:
 
 
 def _config_fault(name: str, key: str, actual: str, wanted: str) -> str:
-    clock = "; or, if it was made for the other clock, correct CARTPULSE_CLOCK" if key == TIMESTAMPS else ""
     return (
         f"{name}: {key} is {actual} and must be {wanted}. Set it with: kafka-configs.sh --alter "
-        f"--entity-type topics --entity-name {name} --add-config '{key}={wanted}'{clock}."
+        f"--entity-type topics --entity-name {name} --add-config '{key}={wanted}'."
     )
 
 

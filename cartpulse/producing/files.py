@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import typer
 from rich.markup import escape
 
+from cartpulse.endings import run
+from cartpulse.outlook import outlook
+from cartpulse.producing.clocks import Sent, ready, with_clock
 from cartpulse.producing.sending import said, send_with_bar
 from cartpulse.producing.showing import (
     first_of,
@@ -23,9 +26,9 @@ from cartpulse.producing.showing import (
 from models.calendar import HOUR
 from streams.clock import SystemClock
 from streams.errors import CartpulseError
+from streams.log_clock import log_clock
 from streams.sources.position import SUFFIX, Destination, Position, alone
 from streams.sources.purchase_file import PurchaseFile
-from streams.sources.ticks import with_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +107,9 @@ class FileJob:
                 return True
             if not self.as_json:
                 show_reading(self.console, source.survey)
-            records = with_ticks(source, settings.ledger) if settings.clock == "log" else iter(source)
+            found = run(ready(settings))
+            sent = Sent()
+            records = sent.noted(with_clock(source, settings, found))
             result = send_with_bar(
                 self.console, settings, position, records, total=source.accepted, passed=lambda: source.passed
             )
@@ -113,6 +118,8 @@ class FileJob:
             else:
                 show_account(self.console, source)
                 self.console.print(said(result, settings), highlight=False)
+                for sentence in outlook(settings, run(log_clock(settings)), sent.times):
+                    self.console.print(escape(sentence), highlight=False)
             return source.grouped.baskets > 0
 
     @contextmanager
@@ -161,7 +168,7 @@ class FileJob:
         shaping = (
             *(sorted(told.columns.items()), told.dates, told.decimal, told.encoding, told.fallback_encoding),
             *(told.delimiter, told.header, self.zone.key, self.drop_repeated, settings.currency),
-            *(settings.clock, settings.time_zone, settings.boundary_hour, settings.lateness_minutes),
+            *(settings.time_zone, settings.boundary_hour, settings.lateness_minutes),
         )
         return Destination(
             source.survey.encoding.digest,

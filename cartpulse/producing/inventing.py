@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cartpulse.endings import run
+from cartpulse.producing.clocks import ready, with_clock
 from cartpulse.producing.sending import said, send_with_bar
 from cartpulse.producing.showing import FIRST_BASKETS, first_of, show_baskets
+from streams.clock import SystemClock
+from streams.errors import SettingsError
 from streams.sources.position import SUFFIX, Destination, Position
 from streams.sources.synthetic import Synthetic
-from streams.sources.ticks import with_ticks
+from streams.topics import keeps_producer_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +49,7 @@ def send_invented(
     as_json: bool,
 ) -> None:
     """Send all of a process; with a folder for its position, from where an earlier sending ended."""
-    shaping = (settings.currency, settings.clock, settings.time_zone, settings.boundary_hour)
+    shaping = (settings.currency, settings.time_zone, settings.boundary_hour)
     destination = Destination(
         str(process),
         repr((*shaping, settings.lateness_minutes)),
@@ -58,9 +62,17 @@ def send_invented(
         typer.echo("All of it was sent before; --restart sends it again, and counts nothing twice.", err=True)
         return
     source = Synthetic(process, settings.ledger)
-    records = with_ticks(source, settings.ledger) if settings.clock == "log" else iter(source)
+    ahead = process.end_ms > SystemClock().now_ms()
+    clock = run(ready(settings, producer_time=ahead))
+    if ahead and not run(keeps_producer_time(settings)):
+        raise SettingsError(
+            f"{process} reaches into the future, and {settings.purchases_topic} carries the broker's time: "
+            "workers would refuse what lies ahead of it. Make topics of its own with `cartpulse topics "
+            "--producer-time`."
+        )
+    records = with_clock(source, settings, clock)
     result = send_with_bar(
-        console, settings, position, records, total=process.days, passed=lambda: source.day + 1
+        console, settings, position, records, total=process.days, passed=lambda: source.day + 1, stamped=ahead
     )
     made = _invented(source.counts)
     if as_json:

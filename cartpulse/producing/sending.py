@@ -46,6 +46,7 @@ class Sender:
         position: Where it stands; kept while it goes on.
         report: Called with the records done so far, those before the position included.
         portion: Records between two notes of the position.
+        stamped: Give records their event time as timestamp, as inventors of the future do.
     """
 
     def __init__(
@@ -55,9 +56,10 @@ class Sender:
         *,
         report: Callable[[int], None] = lambda _: None,
         portion: int = PORTION,
+        stamped: bool = False,
     ) -> None:
         self._settings, self._position = settings, position
-        self._report, self._portion = report, portion
+        self._report, self._portion, self._stamped = report, portion, stamped
         self._places = [
             TopicPartition(settings.purchases_topic, number) for number in range(settings.partitions)
         ]
@@ -80,7 +82,9 @@ class Sender:
             await producer.start()
             await consumer.start()
             consumer.assign(self._places)
-            return await self._send(iter(records), Replay(producer, settings), consumer)
+            return await self._send(
+                iter(records), Replay(producer, settings, stamped=self._stamped), consumer
+            )
         except (KafkaError, OSError) as error:
             raise unreachable(settings, error) from error
         finally:
@@ -147,13 +151,16 @@ def send_with_bar(
     *,
     total: int,
     passed: Callable[[], int],
+    stamped: bool = False,
 ) -> dict[str, Any]:
     """Send with a bar that says how many of `total` have `passed`; what was sent, as numbers."""
     columns = (TextColumn("Sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     before = position.standing.sent
     with Bar(*columns, console=console) as shown:
         bar = shown.add_task("", total=total)
-        sender = Sender(settings, position, report=lambda _: shown.update(bar, completed=passed()))
+        sender = Sender(
+            settings, position, report=lambda _: shown.update(bar, completed=passed()), stamped=stamped
+        )
         done = run(sender.send(records))
     return {"sent": done.purchases, "ticks": done.ticks, "found": sender.found, "sent_before": before}
 

@@ -60,6 +60,7 @@ class Replay:
         settings: For the topic, the number of partitions, the partitioner and the deadline of a send.
         days_per_second: Event days to send in one second; None sends as fast as the broker takes them.
         progress: Called after every acknowledgement.
+        stamped: Give records their event time as timestamp; the time of sending otherwise.
         clock: Seconds on a monotonic clock.
     """
 
@@ -70,6 +71,7 @@ class Replay:
         *,
         days_per_second: float | None = None,
         progress: Callable[[Progress], None] | None = None,
+        stamped: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if days_per_second is not None and days_per_second <= 0:
@@ -79,6 +81,7 @@ class Replay:
         self._topic = settings.purchases_topic
         self._pace = days_per_second
         self._report = progress
+        self._stamped = stamped
         self._clock = clock
         self._place = partition_for(settings)
         self._open: dict[int, BatchBuilder] = {}
@@ -109,19 +112,20 @@ class Replay:
         return self._done
 
     async def _append(self, record: Feed) -> None:
+        stamp = record.occurred_at if self._stamped else None
         targets = range(self._settings.partitions) if record.key is None else (self._place(record.key),)
         for partition in targets:
             batch = self._open.get(partition)
             if (
                 batch is None
                 or batch.size() + len(record.value) > BATCH_BYTES
-                or batch.append(timestamp=None, key=record.key, value=record.value) is None
+                or batch.append(timestamp=stamp, key=record.key, value=record.value) is None
             ):
                 if batch is not None:
                     await self._hand_over(partition)
                 batch = self._open[partition] = self._producer.create_batch()
                 self._counts[partition] = [0, 0]
-                batch.append(timestamp=None, key=record.key, value=record.value)
+                batch.append(timestamp=stamp, key=record.key, value=record.value)
             self._counts[partition][record.key is None] += 1
 
     async def _flush(self) -> None:

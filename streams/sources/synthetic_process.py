@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Self
 
 from streams.errors import CartpulseError
@@ -46,6 +46,12 @@ class Process:
     """Of events: carry a key that is not their customer's, and so lie in any partition."""
     hostile: float = 0.0
     """Records that break the contract, one for so many events."""
+
+    @property
+    def end_ms(self) -> int:
+        """Bound on the event times, ms since 1970 UTC; returns come three days behind the last."""
+        end = datetime.combine(self.start + timedelta(days=self.days + 4), time(), UTC)
+        return int(end.timestamp()) * 1_000
 
     def __post_init__(self) -> None:
         for name, least, most in (

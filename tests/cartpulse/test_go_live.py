@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from cartpulse.go_live import live
+from cartpulse.go_live import live_record
 from cartpulse.main import app
 
 
 def test_the_live_record_is_for_every_partition_and_carries_its_moment_in_utc() -> None:
-    record = live(datetime(2026, 3, 1, 12, 0, 0, 500_000, tzinfo=timezone(timedelta(hours=2))))
+    record = live_record(datetime(2026, 3, 1, 12, 0, 0, 500_000, tzinfo=timezone(timedelta(hours=2))))
     assert record.key is None
     assert msgspec.json.decode(record.value) == {
         "kind": "live",

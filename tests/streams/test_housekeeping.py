@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import date
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 from aiokafka.structs import TopicPartition
 
 from models.clock import Clock
@@ -15,15 +16,12 @@ from models.records import UNKNOWN_TIME, Kind
 from models.settings import LedgerSettings
 from streams.ends import Ends
 from streams.errors import EngineFault
-from streams.housekeeping import TICK_AGAIN_SECONDS, Housekeeping, tick
+from streams.housekeeping import TICK_AGAIN_SECONDS, WARN_SECONDS, Housekeeping, tick
 from streams.lease import Epoch, Lease
 from streams.metrics import Counts
 from streams.outbox import Outbox
 from streams.sources import ticks
 from tests.support.fake_kafka import FakeClock, FakeConsumer, FakeLogs, FakeProducer
-
-if TYPE_CHECKING:
-    import pytest
 
 SOURCE = TopicPartition("purchases", 0)
 SETTINGS = LedgerSettings(time_zone="America/New_York", lateness_minutes=90)
@@ -49,6 +47,7 @@ class House:
             drained=True,
             expected=0,
             ticked=None,
+            opened=False,
             under_way_since=None,
             delivery=SimpleNamespace(acknowledged=0),
             ledger=SimpleNamespace(
@@ -104,6 +103,56 @@ async def test_a_tick_that_the_ledger_refused_is_written_again_when_its_time_may
     house.clock.at += 1
     await house.keeping.tick(house.partition)
     assert house.ticks() == 2
+
+
+async def test_an_empty_partition_on_the_wall_clock_goes_live_once() -> None:
+    house = House()
+    house.partition.ledger.clock = Clock(wall=True)
+    house.clock.at = 1_500_000_000.25
+    house.partition.epoch.lease.renew(house.clock.elapsed())
+    await house.keeping.go_live(house.partition)
+    house.partition.expected = 1
+    await house.keeping.go_live(house.partition)
+    (record,) = house.logs.records[SOURCE]
+    records, refusals = Decoder(SETTINGS).decode([Raw(0, record.value, UNKNOWN_TIME)])
+    assert not refusals
+    assert records.kinds.tolist() == [Kind.LIVE]
+    assert records.occurred_at.tolist() == [1_500_000_000_000]
+
+
+@pytest.mark.parametrize(
+    "clock",
+    [
+        Clock(),
+        Clock(wall=True, live_at=1),
+        Clock(wall=True, watermark=1),
+    ],
+    ids=["on the log clock", "live already", "with purchases"],
+)
+async def test_other_partitions_get_no_live_record(clock: Clock) -> None:
+    house = House()
+    house.partition.ledger.clock = clock
+    await house.keeping.go_live(house.partition)
+    assert house.ticks() == 0
+
+
+async def test_a_partition_that_is_not_read_to_its_end_gets_no_live_record() -> None:
+    house = House()
+    house.partition.ledger.clock = Clock(wall=True)
+    house.logs.append(SOURCE, b"c", b"a purchase made before any worker ran")
+    await house.keeping.go_live(house.partition)
+    assert house.ticks() == 1
+
+
+def test_purchases_without_a_live_record_are_a_warning_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    house.partition.ledger.clock = Clock(wall=True, watermark=1)
+    for _ in range(3):
+        house.keeping.look_for_live()
+    assert caplog.text.count("Partition 0 holds purchases and no `live` record") == 1
+    house.clock.at += WARN_SECONDS
+    house.keeping.look_for_live()
+    assert caplog.text.count("holds purchases and no `live` record") == 2
 
 
 async def test_a_log_that_ends_with_a_marker_gets_its_tick() -> None:

@@ -35,6 +35,7 @@ def logs(
     start: int = 0,
     end: int = 100,
     placed_by: Literal["murmur2", "crc32", "chance"] = "murmur2",
+    stamped: int = NOW,
 ) -> Logs:
     """Four partitions of a hundred purchases each."""
     records: dict[int, list[Record]] = {number: [] for number in range(4)}
@@ -42,7 +43,7 @@ def logs(
         customer = str(number)
         home = number % 4 if placed_by == "chance" else partition_of(customer.encode(), 4, placed_by)
         value = purchase(number, customer)
-        records[home].append(Record("purchases", home, number, customer.encode(), value))
+        records[home].append(Record("purchases", home, number, customer.encode(), value, timestamp=stamped))
     ends = {number: LogEnd(start, end, held) for number, held in records.items()}
     return Logs(ends, {} if clock is None else dict.fromkeys(ends, clock))
 
@@ -78,8 +79,14 @@ def test_purchases_that_retention_removed_are_a_fault_with_its_way_on() -> None:
     assert "--accept-gap" in source.remedy
 
 
-def test_a_state_made_on_the_other_clock_or_for_other_partitions_is_a_fault() -> None:
-    assert findings(logs(replace(CLOCK, wall=True)))["clock"].remedy == "Set CARTPULSE_CLOCK=wall."
+def test_a_service_keeps_its_clock_and_a_setting_to_the_contrary_is_told() -> None:
+    log = Settings(partitions=4, clock="log")
+    found = findings(logs(replace(CLOCK, wall=True, live_at=1)), log)["clock"]
+    assert found.level is Level.OK
+    assert "The wall clock, which this service keeps (CARTPULSE_CLOCK=log is for" in found.said
+
+
+def test_a_state_made_for_other_partitions_is_a_fault() -> None:
     made = [
         finding
         for finding in log_findings(SETTINGS, logs(replace(CLOCK, partitions=8)), now=NOW)
@@ -88,13 +95,29 @@ def test_a_state_made_on_the_other_clock_or_for_other_partitions_is_a_fault() ->
     assert [finding.said for finding in made] == ["The state was made for 8 partitions."]
 
 
+def test_purchases_without_a_live_record_are_a_warning_on_the_wall_clock_alone() -> None:
+    silent = findings(logs(replace(CLOCK, wall=True)))["live"]
+    assert (silent.level, "go-live" in silent.remedy) == (Level.WARNING, True)
+    assert "live" not in findings(logs(replace(CLOCK, wall=True, live_at=1)))
+    assert "live" not in findings(logs())
+    unread = findings(logs(None))  # no worker has run yet, and the short logs are seen whole
+    assert "holds purchases and no `live` record" in unread["live"].said
+    assert "live" not in findings(logs(None), Settings(partitions=4, clock="log"))
+
+
+def test_timestamps_that_are_none_are_named_once() -> None:
+    every = log_findings(SETTINGS, logs(stamped=-1), now=NOW)
+    (found,) = [finding for finding in every if finding.subject == "timestamps"]
+    assert found.level is Level.WARNING
+    assert "400 of the last 400 records" in found.said
+
+
 def test_history_that_is_being_loaded_is_told() -> None:
-    wall = Settings(partitions=4, clock="wall")
-    clock = replace(CLOCK, wall=True, fingerprint=wall.ledger.fingerprint)
-    assert "History is being loaded" in findings(logs(clock), wall)["clock"].said
-    live = replace(clock, live_at=NOW)
-    assert findings(logs(live), wall)["clock"].level is Level.OK
-    until_live = replace(CLOCK, live_at=NOW + 1, fingerprint=SETTINGS.ledger.fingerprint)
+    loading = replace(CLOCK, wall=True, live_at=NOW + 1)
+    assert "History is being loaded" in findings(logs(loading))["clock"].said
+    live = replace(loading, live_at=NOW)
+    assert findings(logs(live))["clock"].level is Level.OK
+    until_live = replace(CLOCK, live_at=NOW + 1)
     assert "History is being loaded" in findings(logs(until_live))["clock"].said
     gone_live = replace(until_live, live_at=NOW - 1)
     assert findings(logs(gone_live))["clock"].level is Level.OK

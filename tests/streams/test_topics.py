@@ -81,13 +81,10 @@ def test_a_dead_letter_may_be_twice_as_large_as_a_purchase() -> None:
     assert sizes["dead-letters"] == 2 * sizes["purchases"]
 
 
-def test_purchases_carry_the_brokers_time_under_the_wall_clock_alone() -> None:
-    kinds = {
-        clock: next(spec for spec in topic_specs(Settings(clock=clock)) if spec.name == "purchases")
-        for clock in ("log", "wall")
-    }
-    assert kinds["log"].config["message.timestamp.type"] == "CreateTime"
-    assert kinds["wall"].config["message.timestamp.type"] == "LogAppendTime"
+def test_purchases_carry_the_brokers_time_under_both_clocks() -> None:
+    for clock in ("log", "wall"):
+        purchases = topic_specs(Settings(clock=clock))[0]
+        assert purchases.config["message.timestamp.type"] == "LogAppendTime"
 
 
 def test_a_write_must_be_in_two_of_three_copies_and_in_the_only_one_of_fewer() -> None:
@@ -152,13 +149,17 @@ async def test_each_difference_is_named_with_the_command_that_settles_it(
     assert "max.message.bytes is 1048588 and must be 8388608" in size
 
 
-async def test_topics_of_the_other_clock_are_refused(
+async def test_purchases_that_keep_their_producers_time_are_taken_as_they_are(
     broker: Broker, fresh_settings: Callable[..., Settings]
 ) -> None:
-    settings = fresh_settings(broker, clock="log")
-    await create_topics(settings)
-    with pytest.raises(TopicMismatch, match=r"must be LogAppendTime.*correct CARTPULSE_CLOCK"):
-        await create_topics(settings.model_copy(update={"clock": "wall"}))
+    settings = fresh_settings(broker)
+    await create_topics(settings, producer_time=True)
+    async with administration(settings) as admin:
+        asked = [ConfigResource(ConfigResourceType.TOPIC, settings.purchases_topic)]
+        (response,) = await admin.describe_configs(asked)
+    stamped = {entry[0]: entry[1] for topic in response.resources for entry in topic[4]}
+    assert stamped["message.timestamp.type"] == "CreateTime"
+    assert settings.purchases_topic in (await create_topics(settings)).found
 
 
 async def test_a_larger_message_size_is_no_difference(
@@ -186,13 +187,6 @@ async def test_what_the_embedded_broker_does_not_report_is_a_note(
         f"{settings.purchases_topic}: the broker does not report cleanup.policy; it should be delete."
         in notes
     )
-
-
-async def test_the_wall_clock_on_the_embedded_broker_is_a_note(
-    tansu: LocalBroker, fresh_settings: Callable[..., Settings]
-) -> None:
-    report = await create_topics(fresh_settings(tansu, clock="wall"))
-    assert any("that rule is off" in note for note in report.notes)
 
 
 @pytest.mark.kafka

@@ -37,6 +37,8 @@ class CountingClock:
     begun: int = 0
     finished: int = 0
     fingerprint: int = 0
+    unopened: bool = False
+    silent: bool = False
 
     def waits_for_live(self, _: int) -> bool:
         """It has no history."""

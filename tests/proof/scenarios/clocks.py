@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 
-from cartpulse.go_live import live
+from cartpulse.go_live import live_record
 from streams.clients import producer_options
 from streams.housekeeping import tick
 from streams.recovery import digest
@@ -41,7 +41,7 @@ def not_of_the_load(stage: Stage, value: bytes) -> None:
 
 async def go_live(stage: Stage) -> None:
     """As `cartpulse go-live` does."""
-    record = live(datetime.now(UTC))
+    record = live_record(datetime.now(UTC))
     not_of_the_load(stage, record.value)
     async with AIOKafkaProducer(**producer_options(stage.settings, idempotent=True)) as producer:
         for partition in range(stage.settings.partitions):

@@ -1,0 +1,54 @@
+"""The clock on which purchases are loaded, and the topics that they are loaded into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cartpulse.go_live import make_topics
+from streams.log_clock import choose_clock, log_clock
+from streams.sources.ticks import with_ticks
+from streams.topics import require_purchases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Literal
+
+    from streams.settings import Settings
+    from streams.sources.feed import Feed
+
+
+async def ready(settings: Settings, *, producer_time: bool = False) -> Literal["log", "wall"]:
+    """Make the topics where they are missing, and choose the clock of what is loaded.
+
+    Args:
+        settings: Service settings.
+        producer_time: Make a new `purchases` keep the time of producers.
+
+    Returns:
+        The clock of the log; of one that is fresh, the log clock, unless the wall clock was set by hand.
+    """
+    clock = choose_clock(settings, await log_clock(settings))
+    if clock == "wall" or producer_time:
+        await make_topics(settings, live=clock == "wall", producer_time=producer_time)
+    else:
+        await require_purchases(settings)
+    return clock
+
+
+def with_clock(source: Iterable[Feed], settings: Settings, clock: Literal["log", "wall"]) -> Iterator[Feed]:
+    """Yield records, on the log clock with the ticks between them."""
+    return with_ticks(source, settings.ledger) if clock == "log" else iter(source)
+
+
+class Sent:
+    """Event times of the purchases that were handed over, in ms since 1970 UTC."""
+
+    def __init__(self) -> None:
+        self.times: list[int] = []
+
+    def noted(self, records: Iterable[Feed]) -> Iterator[Feed]:
+        """Yield records, and note those with a customer."""
+        for record in records:
+            if record.key is not None:
+                self.times.append(record.occurred_at)
+            yield record
