@@ -61,6 +61,7 @@ async def run(
             "topic_prefix": f"{own}.",
             "session_timeout_ms": 6_000,
             "web_port": 0,
+            "clock": "log",
             "delivery_guarantee": guarantee,
         }
     )

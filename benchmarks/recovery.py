@@ -62,7 +62,7 @@ AFTER_SECONDS = 0.3
 def settings_of(broker: ApacheKafka, **given: Any) -> Settings:
     """A service of its own."""
     own = uuid.uuid4().hex[:12]
-    named = {"application": f"bench-{own}", "topic_prefix": f"{own}.", "web_port": 0}
+    named = {"application": f"bench-{own}", "topic_prefix": f"{own}.", "web_port": 0, "clock": "log"}
     return Settings.model_validate({"kafka_broker": broker.address, **named, **given})
 
 

@@ -6,11 +6,13 @@ from typing import Annotated, Final
 import typer
 
 from cartpulse.endings import run
+from cartpulse.options import settings_with
 from streams.apache_kafka import ApacheKafka
 from streams.broker import LOCAL_SESSION_MS, LocalBroker, free_port
-from streams.errors import LocalBrokerError
+from streams.errors import CartpulseError, LocalBrokerError, TopicMismatch
 from streams.kafka_artifacts import artifacts, fetched, java
 from streams.kafka_node import Node, port_of_a_node
+from streams.topics import create_topics, remake_empty
 
 EXAMPLE = "Example: cartpulse broker --kafka --data ~/kafka-data"
 
@@ -42,8 +44,9 @@ def broker(
 ) -> None:
     """Run the local broker until Ctrl-C. It keeps all it holds in memory: when it ends, that is gone.
 
-    The first line it writes names its address, for KAFKA_BROKER.
-    With --kafka it is Apache Kafka, as one node without Docker.
+    It makes the topics of the service before it says that it is ready: the embedded broker would make a topic
+    that a client names with partitions of its own choice. The first line it writes names its address, for
+    KAFKA_BROKER. With --kafka it is Apache Kafka, as one node without Docker.
     """
     if data is not None and not kafka:
         raise typer.BadParameter("the embedded broker keeps nothing; add --kafka", param_hint="--data")
@@ -70,7 +73,24 @@ async def _serve_kafka(port: int, data: Path | None) -> None:
 
 async def _serve(local: LocalBroker | ApacheKafka, session_ms: int, ready: str) -> None:
     async with local:
+        await _make_topics(local.address)
         typer.echo(f"KAFKA_BROKER={local.address} CARTPULSE_SESSION_TIMEOUT_MS={session_ms}")
         typer.echo(ready, err=True)
         status = await local.wait()
     raise LocalBrokerError(f"The local broker ended by itself with status {status}.")
+
+
+async def _make_topics(address: str) -> None:
+    """Make the topics of the service, on the broker that was just started.
+
+    A client that waits for the broker may name a topic in the moment before: the embedded broker then makes
+    it with four partitions. Such a topic is made anew, unless it holds something.
+    """
+    settings = settings_with(kafka_broker=address)
+    try:
+        await create_topics(settings)
+    except TopicMismatch as mismatch:
+        if not await remake_empty(settings):
+            typer.echo(f"The topics that are there do not fit this service. {mismatch}", err=True)
+    except CartpulseError as reason:
+        typer.echo(f"The topics of the service are not made yet: {reason}", err=True)

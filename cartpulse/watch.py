@@ -5,14 +5,18 @@ from typing import Annotated, Final
 
 import typer
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.text import Text
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
+from cartpulse.outlook import outlook
 from cartpulse.reading import NoSuchTopicError, follow, reader, topics_of
 from cartpulse.watch_lines import Seen, Wanted, line
 from models.segments import SEGMENTS
+from streams.errors import CartpulseError
+from streams.log_clock import log_clock
 from streams.settings import Settings
 from streams.topics import OUTPUTS
 
@@ -68,12 +72,15 @@ async def _watch(
     as_json: bool,
 ) -> None:
     places = await _places(settings, names)
+    expected = await _outlook(settings)
     console = Console(highlight=False, markup=False, emoji=False)
     shown = 0
 
     def started() -> None:
         topics = ", ".join(sorted({place.topic for place in places}))
         typer.echo(f"Watching {topics} at {settings.kafka_broker}. Ctrl-C ends it.", err=True)
+        for sentence in expected:
+            typer.echo(sentence, err=True)
 
     async with (
         reader(settings) as consumer,
@@ -85,6 +92,15 @@ async def _watch(
                 shown += 1
                 if shown == limit:
                     return
+
+
+async def _outlook(settings: Settings) -> list[str]:
+    """Say what a service waits for, where this login may see it."""
+    try:
+        found = await log_clock(settings)
+    except (KafkaError, CartpulseError):
+        return []
+    return outlook(settings, found, found.occurred_at)
 
 
 async def _places(settings: Settings, names: list[str]) -> list[TopicPartition]:

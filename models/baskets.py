@@ -11,7 +11,7 @@ from models.changes import Refusal
 from models.columns import NO_EVENT
 from models.days import catch_up
 from models.ranking import rank_within
-from models.records import Kind
+from models.records import UNKNOWN_TIME, Kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +62,7 @@ def apply(step: Step, records: Records, indexes: list[int]) -> None:
     catch_up(step, touched)
     before = state.standing(touched)
     which = np.array(indexes, np.int64)
+    step.counts["timeless"] += int((records.appended_at[which] == UNKNOWN_TIME).sum())
     lines = open_days.consumed_lines(state, records, which)
     turn = rank_within(rows)
     turns = int(turn.max()) + 1

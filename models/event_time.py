@@ -52,7 +52,6 @@ def in_time(step: Step, records: Records, index: int, kind: int, watermark: int 
     if kind == _LIVE or (kind == _TICK and not step.state.clock.wall):
         return True
     if int(records.appended_at[index]) == UNKNOWN_TIME:
-        step.counts["timeless"] += kind != _TICK
         return True
     if not _ahead(records, index):
         return True

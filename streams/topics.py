@@ -12,11 +12,13 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
+from aiokafka.structs import TopicPartition
 
-from streams.clients import MEBIBYTE, REACH_SECONDS, connection, unreachable
+from streams.clients import MEBIBYTE, REACH_SECONDS, connection, consumer_options, unreachable
 from streams.errors import NotAllowed, TopicMismatch, TopicsNotMade
 
 if TYPE_CHECKING:
@@ -169,6 +171,41 @@ async def create_topics(settings: Settings, *, producer_time: bool = False) -> T
     finally:
         await admin.close()
     return TopicsReport(tuple(made), tuple(spec.name for spec in found), tuple(notes))
+
+
+async def remake_empty(settings: Settings) -> bool:
+    """Delete empty topics of the service that differ from what is needed, and make them as needed.
+
+    Returns:
+        False where one that differs holds records; nothing was changed then.
+
+    Raises:
+        BrokerUnreachable: No broker answers.
+    """
+    specs = topic_specs(settings)
+    admin = AIOKafkaAdminClient(**connection(settings))
+    reader = AIOKafkaConsumer(**consumer_options(settings))
+    try:
+        await admin.start()
+        await reader.start()
+        present = set(await admin.list_topics())
+        found = [spec for spec in specs if spec.name in present]
+        differ = [spec.name for spec in found if (await _differences(admin, [spec]))[0]]
+        places = [
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in await admin.describe_topics(differ)
+            for partition in topic["partitions"]
+        ]
+        if any((await reader.end_offsets(places)).values()):
+            return False
+        await admin.delete_topics(differ)
+    except (KafkaError, OSError) as reason:
+        raise unreachable(settings, reason) from reason
+    finally:
+        await reader.stop()
+        await admin.close()
+    await create_topics(settings)
+    return True
 
 
 async def keeps_producer_time(settings: Settings) -> bool:

@@ -79,6 +79,7 @@ def fresh_settings() -> Callable[..., Settings]:
             "topic_prefix": f"{own}.",
             "session_timeout_ms": 2_000,
             "web_port": 0,
+            "clock": "log",  # most logs of tests are of the past; what is about the wall clock says so
         }
         return Settings.model_validate(defaults | overrides)
 

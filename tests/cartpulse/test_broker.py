@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.broker import free_port
 from streams.clients import consumer_options, producer_options
 from streams.settings import Settings
+from streams.topics import remake_empty, topic_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from streams.apache_kafka import ApacheKafka
+    from streams.broker import LocalBroker
 
 
 def command(*arguments: str) -> list[str]:
@@ -60,6 +63,46 @@ def test_the_embedded_broker_names_its_address_and_ends_with_a_signal(
     with running("--port", "0") as (_, process):
         ended(process, sent)
     assert process.returncode == status
+
+
+async def partitions_of(address: str) -> dict[str, int]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        described = await admin.describe_topics(await admin.list_topics())
+    finally:
+        await admin.close()
+    return {topic["topic"]: len(topic["partitions"]) for topic in described}
+
+
+@pytest.mark.end_to_end
+def test_the_embedded_broker_has_the_topics_of_the_service_when_it_says_that_it_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CARTPULSE_PARTITIONS", "3")
+    monkeypatch.setenv("CARTPULSE_TOPIC_PREFIX", "shop.")
+    with running("--port", "0") as (address, process):
+        made = asyncio.run(partitions_of(address))
+        ended(process, signal.SIGINT)
+    settings = Settings(topic_prefix="shop.", partitions=3)
+    assert {spec.name: made.get(spec.name) for spec in topic_specs(settings)} == dict.fromkeys(
+        [spec.name for spec in topic_specs(settings)], 3
+    )
+
+
+async def test_a_topic_that_a_client_made_first_is_made_anew_unless_it_holds_something(
+    tansu: LocalBroker, fresh_settings: Callable[..., Settings]
+) -> None:
+    named, used = fresh_settings(tansu), fresh_settings(tansu)
+    for settings in (named, used):
+        async with AIOKafkaProducer(bootstrap_servers=settings.kafka_broker) as producer:
+            await producer.partitions_for(settings.purchases_topic)  # naming it makes it, with four
+            if settings is used:
+                await producer.send_and_wait(settings.purchases_topic, b"a purchase")
+    assert await remake_empty(named)
+    assert (await partitions_of(named.kafka_broker))[named.purchases_topic] == 1
+    assert not await remake_empty(used)
+    assert (await partitions_of(used.kafka_broker))[used.purchases_topic] == 4
 
 
 async def write(address: str) -> None:

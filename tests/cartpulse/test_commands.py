@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,11 +15,13 @@ from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
 from cartpulse.reading import read_all
+from models.clock import UNTIL_LIVE_MS
 from models.purchases import CatalogueUpdate, Erasure, read
 from streams.clients import consumer_options, producer_options
 from streams.environment import load_settings
+from streams.log_clock import log_clock
 from streams.settings import Settings, variable
-from streams.topics import create_topics, topic_specs
+from streams.topics import create_topics, keeps_producer_time, topic_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +55,12 @@ def held(settings: Settings, topic: str) -> list[Any]:
     return asyncio.run(read())
 
 
+def written(settings: Settings) -> list[Any]:
+    """What `purchases` holds besides the `live` records with which it begins."""
+    records = held(settings, settings.purchases_topic)
+    return [record for record in records if json.loads(record.value)["kind"] != "live"]
+
+
 def write(
     settings: Settings, topic: str, *values: bytes, headers: list[tuple[str, bytes]] | None = None
 ) -> None:
@@ -74,6 +83,36 @@ def test_topics_are_made_and_then_found(settings: Settings) -> None:
         assert {row["partitions"] for row in report["topics"]} == {2}
 
 
+def test_a_service_on_the_wall_clock_is_live_from_the_moment_its_topics_are_made(settings: Settings) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    run("topics")
+    run("topics")
+    records = held(settings, settings.purchases_topic)
+    assert sorted(record.partition for record in records) == [0, 1]
+    (live,) = {record.value for record in records}
+    signal = read(live)
+    assert signal.kind == "live"
+    assert before.timestamp() * 1_000 <= signal.occurred_ms <= datetime.now(UTC).timestamp() * 1_000
+
+
+def test_history_may_be_loaded_first_on_the_wall_clock(settings: Settings) -> None:
+    run("topics", "--until-live")
+    (never,) = {record.value for record in held(settings, settings.purchases_topic)}
+    assert read(never).occurred_ms == UNTIL_LIVE_MS
+    run("go-live")
+    found = asyncio.run(log_clock(settings))
+    assert found.wall
+    assert found.live_at is not None
+    assert found.live_at < UNTIL_LIVE_MS
+
+
+def test_topics_that_keep_their_producers_time_are_made_so_or_not_at_all(settings: Settings) -> None:
+    run("topics", "--producer-time")
+    assert asyncio.run(keeps_producer_time(settings))
+    again = CliRunner().invoke(app, ["topics", "--producer-time"])
+    assert (again.exit_code, "--producer-time is for new topics" in again.output) == (1, True)
+
+
 def test_go_live_writes_one_record_to_every_partition(settings: Settings) -> None:
     told = json.loads(run("go-live", "--json").stdout)
     assert told["partitions"] == 2
@@ -87,9 +126,9 @@ def test_an_erasure_goes_to_every_partition_once_it_is_confirmed(settings: Setti
         ended = CliRunner().invoke(app, ["erase", "Zoë"], input=typed)
         assert (ended.exit_code, "Erase customer 'Zoë' at" in ended.output) == (1, True)
     run("topics")
-    assert held(settings, settings.purchases_topic) == []
+    assert written(settings) == []
     told = json.loads(run("erase", "Zoë", "--yes", "--json").stdout)
-    records = held(settings, settings.purchases_topic)
+    records = written(settings)
     assert sorted(record.partition for record in records) == [0, 1]
     (erasure,) = {record.value for record in records}
     read_back = read(erasure)
@@ -109,11 +148,11 @@ def test_a_catalogue_goes_to_every_partition_and_a_rehearsal_nowhere(
     rehearsed = run("catalogue", str(file), "--dry-run").stdout
     assert "'perhaps' is neither" in rehearsed
     assert "this was a rehearsal" in rehearsed
-    assert held(settings, settings.purchases_topic) == []
+    assert written(settings) == []
     told = json.loads(run("catalogue", str(file), "--json").stdout)
     assert (told["products"], told["available"], told["sent"]) == (1, 1, True)
     assert [row["line"] for row in told["refused"]] == [3]
-    records = held(settings, settings.purchases_topic)
+    records = written(settings)
     assert sorted(record.partition for record in records) == [0, 1]
     (value,) = {record.value for record in records}
     update = read(value)
@@ -131,7 +170,7 @@ def test_a_catalogue_goes_to_every_partition_and_a_rehearsal_nowhere(
 
 
 def test_an_export_tells_where_a_customer_is_named_even_in_what_was_refused(settings: Settings) -> None:
-    run("topics")
+    run("topics", "--until-live")
     nothing = CliRunner().invoke(app, ["export", "Zoë"])
     assert (nothing.exit_code, "Nothing is known of customer 'Zoë'" in nothing.output) == (1, True)
     run("erase", "Zoë", "--yes")

@@ -150,12 +150,6 @@ def test_the_settings_check_fails_until_the_page_is_written(
     assert page.read_text().endswith("after\n")
 
 
-def test_go_live_is_refused_on_the_log_clock() -> None:
-    result = run("go-live")
-    assert result.exit_code == 1
-    assert "CARTPULSE_CLOCK=wall" in result.stderr
-
-
 def test_reset_asks_and_does_nothing_without_a_yes() -> None:
     result = run("reset", "--broker", NOWHERE, typed="n\n")
     assert result.exit_code == 1

@@ -192,6 +192,7 @@ def service(run: Run, address: str, chance: random.Random) -> Settings:
         "sweep_limit": 100,
         "web_port": 0,
         "log_format": "console",
+        "clock": "log",
         "delivery_guarantee": run.guarantee,
         "replication_factor": 3 if run.scenario.broker == "cluster" else 1,
     }

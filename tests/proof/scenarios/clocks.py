@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 
-from cartpulse.go_live import live_record
+from cartpulse.go_live import NEVER, live_record
 from streams.clients import producer_options
 from streams.housekeeping import tick
 from streams.recovery import digest
@@ -39,9 +39,9 @@ def not_of_the_load(stage: Stage, value: bytes) -> None:
     stage.load.in_doubt |= {(partition, digest(value)) for partition in range(stage.settings.partitions)}
 
 
-async def go_live(stage: Stage) -> None:
-    """As `cartpulse go-live` does."""
-    record = live_record(datetime.now(UTC))
+async def go_live(stage: Stage, at: datetime | None = None) -> None:
+    """As `cartpulse go-live` does; as `cartpulse topics --until-live` where `at` is never."""
+    record = live_record(at or datetime.now(UTC))
     not_of_the_load(stage, record.value)
     async with AIOKafkaProducer(**producer_options(stage.settings, idempotent=True)) as producer:
         for partition in range(stage.settings.partitions):
@@ -53,6 +53,7 @@ async def go_live(stage: Stage) -> None:
 async def ahead(stage: Stage, chance: random.Random) -> None:
     """Its ticks are refused as events from the future, and no day closes early; then it is killed."""
     next_tick_soon(stage)
+    await go_live(stage, NEVER)
     worker = stage.start(CLOCK_OFFSET_SECONDS=str(HOUR))
     stage.load.start()
     await stage.until_applied(chance.randrange(500, stage.load.events // 3))
@@ -73,6 +74,7 @@ async def ahead(stage: Stage, chance: random.Random) -> None:
 async def behind(stage: Stage, chance: random.Random) -> None:
     """Beside one whose clock is right; which of them owns a partition changes nothing."""
     next_tick_soon(stage)
+    await go_live(stage, NEVER)
     worker = stage.start(CLOCK_OFFSET_SECONDS=str(-HOUR))
     stage.start()
     stage.load.start()
