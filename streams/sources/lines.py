@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from streams.sources.currencies import stands_for
 from streams.sources.dates import Unreadable
 from streams.sources.numerals import other_currency
 
@@ -101,7 +102,7 @@ class LineReader:
             field = "occurred_at"
             occurred_at = self._instant(cells)
             field = "quantity"
-            quantity = self._numbers.number(_cell(cells, self._columns[field]))
+            quantity = self._numbers.quantity(_cell(cells, self._columns[field]))
             field = "discount"
             discount = self._discount(cells, quantity)
             field = "unit_price" if "unit_price" in self._columns else "total"
@@ -164,7 +165,7 @@ class LineReader:
 
     def _check_currency(self, cells: Sequence[Any]) -> None:
         written = self._text(cells, "currency")
-        if written and written.upper() != self._currency:
+        if written and written.upper() != self._currency and not stands_for(written, self._currency):
             raise Unreadable(f"{written!r} is not {self._service_currency}")
 
     @property
