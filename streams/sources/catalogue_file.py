@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from models.purchases import Listing, Status, contract_error
 from models.timestamps import text_of
 from streams.sources.columns import FIELDS, missing_columns, recognised
-from streams.sources.dates import Unreadable
+from streams.sources.evidence import Unreadable
 from streams.sources.feed import Feed
 from streams.sources.lines import Refused, text_of_cell
 from streams.sources.numerals import is_number

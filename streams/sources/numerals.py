@@ -15,8 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from streams.sources.currencies import is_currency, stands_for
-from streams.sources.dates import Unreadable
-from streams.sources.evidence import DecimalMark
+from streams.sources.evidence import DecimalMark, Unreadable
 
 _SIMPLE: Final = re.compile(r"-?[0-9]+(?:[.,](?:[0-9]{1,2}|[0-9]{4,}))?")
 """What most numbers are: nothing in them can be meant in two ways."""

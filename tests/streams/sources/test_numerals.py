@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.sources.dates import Unreadable
-from streams.sources.evidence import DecimalMark
+from streams.sources.evidence import DecimalMark, Unreadable
 from streams.sources.numerals import NumberReader, other_currency
 
 
