@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -20,11 +20,12 @@ from streams.sources.evidence import Seen, Unreadable
 
 _WRITTEN: Final = re.compile(
     r"[Tt]?(?P<hour>\d{1,2})(?: ?[:h] ?(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?"
-    r" *(?P<half>[AaPp]\.?[Mm]\.?)?(?P<word> ?Uhr| ?h)?"
+    r" *(?P<half>[AaPp]\.? ?[Mm]\.?)?(?P<word> ?Uhr| ?h)?"
     r" *(?P<offset>[Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?"
 )
 _DOTTED: Final = re.compile(
-    r"(?P<hour>\d{1,2})\.(?P<minute>\d{2})(?:\.(?P<second>\d{2}))?(?P<word> ?Uhr| ?h)?"
+    r"(?P<hour>\d{1,2})\.(?P<minute>\d{2})(?:\.(?P<second>\d{2}))?"
+    r"(?: *(?P<half>[AaPp]\.? ?[Mm]\.?)|(?P<word> ?Uhr| ?h))?"
 )
 _FRACTION: Final = re.compile(r"0?[.,](?P<digits>\d+)")
 _DAY_BEFORE: Final = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<clock>\d{1,2}:.*)")
@@ -33,6 +34,9 @@ _NO_DAYS: Final = frozenset({"1899-12-30", "1899-12-31", "1900-01-00", "1900-01-
 _LONGEST: Final = 40
 """Letters of a time of day; a longer text is none, and is not looked through."""
 _DAY_US: Final = 86_400_000_000
+
+Day = tuple[int, int, int]
+"""Year, month and day as they are written, perhaps none of the calendar."""
 
 
 class ClockDigits(StrEnum):
@@ -82,7 +86,7 @@ class ClockReading:
     dotted: bool = False
     """Whether some values are an hour, a point and minutes, such as 8.15."""
 
-    def read(self, value: object, day: date | None = None) -> Clock:
+    def read(self, value: object, day: Day | None = None) -> Clock:
         """Read a time of day; raises `Unreadable` with the field `time`.
 
         Args:
@@ -106,7 +110,7 @@ class ClockReading:
 PLAIN: Final = ClockReading()
 
 
-def clock_of(value: object, reading: ClockReading = PLAIN, day: date | None = None) -> Clock:
+def clock_of(value: object, reading: ClockReading = PLAIN, day: Day | None = None) -> Clock:
     """Read a time of day as a column's reading says; raises `Unreadable`."""
     if isinstance(value, datetime):
         return _of_moment(value, day)
@@ -118,7 +122,7 @@ def clock_of(value: object, reading: ClockReading = PLAIN, day: date | None = No
     if text is None or len(text) > _LONGEST:
         raise Unreadable(f"{value!r} is no time of day")
     if (found := _DAY_BEFORE.fullmatch(text)) and (
-        found["day"] in _NO_DAYS or (day is not None and found["day"] == day.isoformat())
+        found["day"] in _NO_DAYS or (day is not None and found["day"] == "{:04}-{:02}-{:02}".format(*day))
     ):
         text = found["clock"]
     return _of_text(text, reading)
@@ -130,8 +134,10 @@ def _of_text(text: str, reading: ClockReading) -> Clock:
         return _of_digits(digits, reading)
     if _FRACTION.fullmatch(text) and not _may_be_minutes(text, reading):
         return _of_fraction(Decimal(text.replace(",", ".")))
-    if (found := _DOTTED.fullmatch(text)) and not (reading.decimal_hours and not found["second"]):
-        return Clock(int(found["hour"]), int(found["minute"]), int(found["second"] or 0), 0)
+    if (found := _DOTTED.fullmatch(text)) and (
+        not reading.decimal_hours or found["second"] or found["half"] or found["word"]
+    ):
+        return Clock(_hour(text, found), int(found["minute"]), int(found["second"] or 0), 0)
     if found := _WRITTEN.fullmatch(text):
         return _of_written(text, found)
     if re.fullmatch(r"\d{1,2}[.,]\d+", text):
@@ -170,6 +176,7 @@ class ClockEvidence:
         elif found := _DOTTED.fullmatch(text):
             self.decimal_hours |= int(found["minute"]) > 59
             self.dotted |= int(found["hour"]) > 0
+            self.written |= bool(found["second"] or found["half"] or found["word"])
         elif re.fullmatch(r"[1-9]\d?[.,]\d+", text):
             self.decimal_hours = True
         elif not _FRACTION.fullmatch(text):
@@ -275,24 +282,30 @@ def _of_fraction(part: Decimal) -> Clock:
     return Clock(24, 0, 0, 0) if moment.day == 2 else Clock.of(moment.time())
 
 
-def _of_moment(value: datetime, day: date | None) -> Clock:
-    if value.date().isoformat() not in _NO_DAYS and value.date() != day:
+def _of_moment(value: datetime, day: Day | None) -> Clock:
+    if value.date().isoformat() not in _NO_DAYS and (value.year, value.month, value.day) != day:
         raise Unreadable(f"{value.isoformat(' ')!r} is of another day than the date")
     return Clock.of(value.timetz())
 
 
 def _of_written(text: str, found: re.Match[str]) -> Clock:
-    hour, half = int(found["hour"]), found["half"]
-    if found["minute"] is None and not half and not found["word"]:
+    if found["minute"] is None and not found["half"] and not found["word"]:
         raise Unreadable(f"{text!r} is no time of day")
-    if half:
-        if not 1 <= hour <= 12:
-            raise Unreadable(f"{text!r} has no hour {hour} before or after noon")
-        hour = hour % 12 + (12 if half.lower().startswith("p") else 0)
+    hour = _hour(text, found)
     fraction = (found["fraction"] or "").ljust(6, "0")[:6]
     return Clock(
         hour, int(found["minute"] or 0), int(found["second"] or 0), int(fraction), _offset(found["offset"])
     )
+
+
+def _hour(text: str, found: re.Match[str]) -> int:
+    """Find the hour, counted from midnight where the text says before or after noon."""
+    hour, half = int(found["hour"]), found["half"]
+    if not half:
+        return hour
+    if not 1 <= hour <= 12:
+        raise Unreadable(f"{text!r} has no hour {hour} before or after noon")
+    return hour % 12 + (12 if half.lower().startswith("p") else 0)
 
 
 def _offset(written: str | None) -> tzinfo | None:

@@ -187,7 +187,7 @@ class DateReader:
                     "leaves the other out"
                 )
             parts = self._parts(text)
-        clock = self._clocks.read(value.clock, date(parts.year, parts.month, parts.day))
+        clock = self._clocks.read(value.clock, (parts.year, parts.month, parts.day))
         if parts.clock is not None and any(parts.clock[:4]) and not parts.clock.agrees(clock):
             raise Unreadable(
                 f"{value.clock!r} is another time of day than that of the date {day!r}: --map time= "

@@ -39,6 +39,9 @@ _FORM: Final = re.compile(
 _DAMAGED: Final = frozenset({"exponent", "date", "truth"})
 _DIGITS_KEPT: Final = 15
 """Digits of a number that a spreadsheet keeps; the others become 0."""
+_DIGITS_SHOWN: Final = 6
+_LONG: Final = 12
+"""Numbers of so many digits are shown with an exponent and six digits; written out again, they end in 0."""
 _INEXACT: Final = 2**53
 """From here on not every whole number is a floating-point number."""
 _MOST_HELD: Final = 1_000
@@ -93,14 +96,14 @@ class IdReader:
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return ""
         if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
+            return self._text(str(value))
         if isinstance(value, float) and abs(value) >= _INEXACT:
             raise Unreadable(
                 f"{value!r} is a number with decimals, which beyond 2^53 is no longer exact: write ids as "
                 "text or as whole numbers"
             )
         if isinstance(value, float | Decimal):
-            return str(int(value)) if value == value // 1 else str(value)
+            return self._text(str(int(value))) if value == value // 1 else str(value)
         if isinstance(value, bool | list | dict):
             raise Unreadable(f"{value!r} is no id")
         return str(value)
@@ -114,11 +117,11 @@ class IdReader:
             return "" if text.lower() in NOTHING else text
         damaged = form in _DAMAGED or (self._reading.rounded and _is_rounded(text))
         if damaged and self._reading.damaged is not DamagedIds.TAKE:
-            raise Unreadable(f"{text!r} is no id any more: a spreadsheet has changed it; see --damaged-ids")
+            raise Unreadable(f"{text!r} is no id any more: a spreadsheet has changed it")
         if form != "whole" or self._reading.floats is FloatIds.KEEP:
             return text
         if self._reading.floats is None:
-            raise Unreadable(f"{text!r} may be the same as {_without_decimals(text)!r}; say --float-ids")
+            raise Unreadable(f"{text!r} may be the same as {_without_decimals(text)!r}: write both alike")
         return _without_decimals(text)
 
 
@@ -137,7 +140,7 @@ class IdEvidence:
     """Ids by their form."""
     first: dict[str, Seen] = field(default_factory=dict)
     long: dict[str, int] = field(default_factory=dict)
-    """Ids of more digits than a spreadsheet keeps, to the line where each is first."""
+    """Ids of many digits, to the line where each is first."""
     led: Counter[int] = field(default_factory=Counter)
     """Ids that begin with 0, by their length."""
     shortest: Seen | None = None
@@ -146,9 +149,9 @@ class IdEvidence:
     def note(self, value: Any, number: int) -> None:
         """Take an id into account."""
         if not isinstance(value, str):
-            if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
-                self._count("digits", str(value), number)
-            return
+            if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+                return
+            value = str(int(value))
         text = value.strip()
         form = form_of(text)
         if form is None:
@@ -160,7 +163,7 @@ class IdEvidence:
             self.led[len(text)] += 1
         elif self.shortest is None or len(text) < len(self.shortest.text):
             self.shortest = Seen(text, number)
-        if len(text) > _DIGITS_KEPT and len(self.long) < _MOST_HELD:
+        if len(text) >= _LONG and len(self.long) < _MOST_HELD:
             self.long.setdefault(text, number)
 
     def _count(self, form: str, text: str, number: int) -> None:
@@ -170,9 +173,9 @@ class IdEvidence:
 
     @property
     def rounded(self) -> bool:
-        """Whether nine in ten long ids end in zeros where a spreadsheet writes them, and not by chance."""
-        zeros = [len(text) - _DIGITS_KEPT for text in self.long if _is_rounded(text)]
-        return sum(zeros) > 1 and len(zeros) * 10 >= len(self.long) * 9
+        """Whether nine in ten ids that a spreadsheet would round are round, and not by chance."""
+        longer = [text for text in self.long if len(text) > _DIGITS_KEPT]
+        return _mostly_rounded(longer) or _mostly_rounded([*self.long])
 
     def reading(self, damaged: DamagedIds | None, floats: FloatIds | None) -> IdReading:
         """Decide how the column is read."""
@@ -229,10 +232,7 @@ class IdEvidence:
         ]
         if self.rounded:
             text, number = next(each for each in self.long.items() if _is_rounded(each[0]))
-            said.append(
-                f"ids of more than {_DIGITS_KEPT} digits end in 0 as if rounded, first {text!r} in line "
-                f"{number}"
-            )
+            said.append(f"long ids end in 0 as if rounded, first {text!r} in line {number}")
         return " and ".join(said) and f"a spreadsheet has changed ids: {' and '.join(said)}"
 
 
@@ -241,8 +241,19 @@ def readers(readings: Mapping[str, IdReading]) -> dict[str, IdReader]:
     return {name: IdReader(readings.get(name, IdReading())) for name in ID_FIELDS}
 
 
+def _mostly_rounded(ids: list[str]) -> bool:
+    zeros = [_zeros(text) for text in ids if _is_rounded(text)]
+    return sum(zeros) > 1 and len(zeros) * 10 >= len(ids) * 9
+
+
 def _is_rounded(text: str) -> bool:
-    return len(text) > _DIGITS_KEPT and text.isdecimal() and not text[_DIGITS_KEPT:].strip("0")
+    if len(text) < _LONG or not text.isdecimal():
+        return False
+    return _zeros(text) >= len(text) - (_DIGITS_KEPT if len(text) > _DIGITS_KEPT else _DIGITS_SHOWN)
+
+
+def _zeros(text: str) -> int:
+    return len(text) - len(text.rstrip("0"))
 
 
 def _without_decimals(text: str) -> str:

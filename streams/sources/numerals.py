@@ -28,7 +28,7 @@ _AFFIX: Final = (
 """A currency's sign or code, or a unit: letters, a point behind one of them, and symbols."""
 _SHAPE: Final = re.compile(
     r"(?P<open>\()?(?P<sign>[-+\u2212\u2013])?\s*(?P<before>" + _AFFIX + r")?\s*(?P<open2>\()?"
-    r"(?P<sign2>[-+\u2212\u2013])?\s*(?P<body>[0-9][0-9.,'\u2019\s]*|[.,][0-9]+)(?:(?<=[.,])[-\u2013\u2014]{1,2})?"
+    r"(?P<sign2>[-+\u2212\u2013])?\s*(?P<body>[0-9][0-9.,'\u2019\s]*|[.,][0-9]+)(?:(?<=[.,])[-\u2013\u2014]{1,2}|/-)?"
     r"\s*(?P<close>\))?(?P<tail>[-\u2212])?\s*(?P<after>" + _AFFIX + r")?(?P<tail2>[-\u2212])?(?P<close2>\))?"
 )
 _SCIENTIFIC: Final = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d{1,3}")

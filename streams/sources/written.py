@@ -13,13 +13,13 @@ from streams.sources.evidence import Unreadable
 
 _OFFSET: Final = (
     r"(?P<offset>[Zz]|(?i:utc?|gmt)|(?i:utc|gmt)?[+\-\u2212]\d{1,2}(?::?\d{2}(?::?\d{2})?)?)"
-    r"(?: *\([^()]{1,60}\))?"
+    r"(?: *\([^()]{1,60}\)|(?<=\d) [A-Z]{2,5})?"
 )
 _ZONE: Final = r"(?:\[(?P<zone>[A-Za-z][\w/+\-]*)\]|(?P<region>[A-Z][A-Za-z]+/[A-Z][\w/+\-]*))"
 _TIME: Final = (
     r"(?:(?:(?P<iso>[Tt])| - |:|,? *(?:at |um )?)(?P<hour>\d{1,2})"
     r"(?:[:.h](?P<minute>\d{2})(?:[:.](?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?"
-    r"(?: *(?P<half>[AaPp]\.?[Mm]\.?)| ?(?P<word>Uhr|h))?)?"
+    r"(?: *(?P<half>[AaPp]\.? ?[Mm]\.?)| ?(?P<word>Uhr|h))?)?"
     r" *(?:" + _OFFSET + r")? *" + _ZONE + "?"
 )
 _BEHIND: Final = r"(?:(?=[Tt ,:])" + _TIME + r"|(?P<bare>[Zz]|[+-]\d{2}:\d{2}))?"
@@ -54,6 +54,8 @@ _WEEKDAY: Final = re.compile(
 _LETTERS: Final = re.compile(r".*\d *(?P<zone>[A-Z]{2,5})")
 _WHOLE: Final = re.compile(r"(\d{5,19})\.0+")
 """Number of a program that keeps decimals, such as `20240201.0`."""
+_BLANKS: Final = str.maketrans("\u00a0\u2009\u202f", "   ", "\u200e\u200f")
+"""Blanks that do not break, as before AM and PM, and marks that only direct the writing."""
 _LONGEST: Final = 120
 """Letters of a date; a longer text is none, and is not looked through."""
 _MONTHS: Final = (
@@ -66,6 +68,8 @@ def matched(text: str) -> re.Match[str] | None:
     """Find which pattern of written dates a text has, a weekday in front left out; None if it has none."""
     if len(text) > _LONGEST:
         return None
+    if not text.isascii():
+        text = text.translate(_BLANKS)
     if not text[:1].isdigit() and (weekday := _WEEKDAY.match(text)):
         text = text[weekday.end() :]
     elif whole := _WHOLE.fullmatch(text):

@@ -45,6 +45,7 @@ from streams.sources.numerals import NumberReader, other_currency
         ("Fr. 1'234.50", 1234.5),
         ("Fr.12.50", 12.5),
         ("CHF 12.-", 12),
+        ("Rs. 250/-", 250),
         ("12,- K\u010d", 12),
         ("10,50- kr.", -10.5),
         ("10,50 kr-", -10.5),
