@@ -145,6 +145,14 @@ def _of_text(text: str, reading: ClockReading) -> Clock:
     raise Unreadable(f"{text!r} is no time of day")
 
 
+def has_offset(value: object) -> bool:
+    """Check whether a time of day says in which zone it is."""
+    try:
+        return clock_of(value).offset is not None
+    except Unreadable:
+        return False
+
+
 @dataclass(slots=True)
 class ClockEvidence:
     """What the times of a column say of each other; one `note` a value, then `decide`."""
@@ -179,7 +187,7 @@ class ClockEvidence:
             self.written |= bool(found["second"] or found["half"] or found["word"])
         elif re.fullmatch(r"[1-9]\d?[.,]\d+", text):
             self.decimal_hours = True
-        elif not _FRACTION.fullmatch(text):
+        elif _DAY_BEFORE.fullmatch(text) or ((clock := _WRITTEN.fullmatch(text)) and clock["minute"]):
             self.written = True
 
     def _note_digits(self, digits: str, number: int) -> None:

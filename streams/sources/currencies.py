@@ -64,13 +64,14 @@ def stands_for(sign: str, currency: str) -> bool:
     (True, True, True, False)
     """
     plain = _plain(sign)
-    return sign == currency or plain in _known(currency) or plain in _signs(currency)
+    return plain.upper() == currency or plain in _known(currency) or plain in _signs(currency)
 
 
 @lru_cache(maxsize=1 << 10)
 def is_currency(sign: str) -> bool:
     """Check whether a text is the sign or the code of any currency."""
-    return sign in _codes() or _plain(sign) in _usual() or _plain(sign) in _every()
+    plain = _plain(sign)
+    return plain.upper() in _codes() or plain in _usual() or plain in _every()
 
 
 @cache

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from models.timestamps import EARLIEST_MS, LATEST_MS
-from streams.sources.clocks import Clock, ClockReading, clock_of
+from streams.sources.clocks import Clock, ClockReading, has_offset
 from streams.sources.counted import Unit, digits_of
 from streams.sources.evidence import DayOrder, Unreadable
 from streams.sources.written import NAMED, YEAR_LAST, clock_and_zone, count_of, day_of, matched, no_date
@@ -90,7 +90,7 @@ def is_instant(value: object) -> bool:
     (True, True, False)
     """
     if isinstance(value, Dated):
-        return is_instant(value.day) or clock_of(value.clock).offset is not None
+        return is_instant(value.day) or has_offset(value.clock)
     if isinstance(value, datetime):
         return value.tzinfo is not None
     text = value if isinstance(value, str) else digits_of(value)

@@ -22,17 +22,17 @@ _SIMPLE: Final = re.compile(r"-?[0-9]+(?:[.,](?:[0-9]{1,2}|[0-9]{4,}))?")
 _LONGEST: Final = 64
 """Letters of a number; a longer text is none, and is not looked through."""
 _AFFIX: Final = (
-    r"(?:F[\u00a0\u202f ]CFA"
-    r"|(?:[^\W\d_]\.?|/\.?|[^\w\s.,'\u2019()+\-\u2212\u2013%\u066a#*=<>@&!?:;\"/]){1,8})"
+    r"(?:F[\u00a0\u202f ]CFA|[A-Z]{1,3} \$"
+    r"|(?:[^\W\d_]\.?|/\.?|[^\w\s.,'\u2019\u00b4()+\-\u2212\u2013%\u066a#*=<>@&!?:;\"/]){1,8})"
 )
 """A currency's sign or code, or a unit: letters, a point behind one of them, and symbols."""
 _SHAPE: Final = re.compile(
     r"(?P<open>\()?(?P<sign>[-+\u2212\u2013])?\s*(?P<before>" + _AFFIX + r")?\s*(?P<open2>\()?"
-    r"(?P<sign2>[-+\u2212\u2013])?\s*(?P<body>[0-9][0-9.,'\u2019\s]*|[.,][0-9]+)(?:(?<=[.,])[-\u2013\u2014]{1,2}|/-)?"
+    r"(?P<sign2>[-+\u2212\u2013])?\s*(?P<body>[0-9][0-9.,'\u2019\u00b4\s]*|[.,][0-9]+)(?:(?<=[.,])[-\u2013\u2014]{1,2}|/-)?"
     r"\s*(?P<close>\))?(?P<tail>[-\u2212])?\s*(?P<after>" + _AFFIX + r")?(?P<tail2>[-\u2212])?(?P<close2>\))?"
 )
-_SCIENTIFIC: Final = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d{1,3}")
-_BLANKS: Final = re.compile(r"(?<=\d)['\u2019\s](?=\d{3}(?!\d))")
+_SCIENTIFIC: Final = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)[eE][-+]?\d{1,3}")
+_BLANKS: Final = re.compile(r"(?<=\d)['\u2019\u00b4\s](?=\d{3}(?!\d))")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}")
 _PLAIN: Final = re.compile(r"\d+")
 _PIECES: Final = frozenset(
@@ -97,6 +97,17 @@ def is_number(text: str) -> bool:
 
 
 @lru_cache(maxsize=1 << 16)
+def signs_of(text: str) -> tuple[str, ...]:
+    """Find the currencies' signs and codes in an amount, as they are written.
+
+    >>> signs_of("Rs. 250"), signs_of("2.50"), signs_of("2 pcs")
+    (('Rs.',), (), ())
+    """
+    found = None if _SIMPLE.fullmatch(text) else _shape(text)
+    return tuple(sign for sign in _affixes(found) if is_currency(sign)) if found else ()
+
+
+@lru_cache(maxsize=1 << 16)
 def other_currency(text: str, currency: str) -> str:
     """The sign or code in an amount that can only stand for another currency than `currency`; else empty.
 
@@ -151,7 +162,7 @@ class NumberReader:
         if _SIMPLE.fullmatch(text) and not (self._contrary and self._contrary in text):
             return self._finite(text.replace(",", "."), text)
         if _SCIENTIFIC.fullmatch(text):
-            return self._finite(text, text)
+            return self._finite(text.replace(",", "."), text)
         found = _shape(text)
         opened = [found["open"], found["open2"]] if found else []
         if found is None or len([*filter(None, opened)]) != sum(map(bool, (found["close"], found["close2"]))):

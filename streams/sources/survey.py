@@ -16,7 +16,7 @@ from streams.sources.dates import Dated, DateReader, sort_of
 from streams.sources.evidence import DayOrder, DecimalMark, Evidence, R, Unreadable
 from streams.sources.identifiers import ID_FIELDS, DamagedIds, FloatIds, IdEvidence, IdReading
 from streams.sources.lines import date_cell
-from streams.sources.numerals import NumberReader, is_number, mark_of
+from streams.sources.numerals import NumberReader, is_number, mark_of, signs_of
 from streams.sources.tables import Delimited, FileError, JsonLines, Parquet, Table
 from streams.sources.texts import Encoding, examine
 
@@ -34,6 +34,7 @@ REPORT_EVERY: Final = 20_000
 EVENT_FIELDS: Final = frozenset({"event_id", "customer_id", "occurred_at", "items"})
 """Names by which JSON lines are known as events of the input contract."""
 
+_SIGNS_SHOWN: Final = 5
 _NUMBERS: Final = ("quantity", "unit_price", "total", "discount")
 
 
@@ -80,6 +81,8 @@ class Survey:
     clocks: ClockEvidence = field(default_factory=ClockEvidence)
     """Of times in a column of their own."""
     clock_reading: ClockReading = field(default_factory=ClockReading)
+    signs: dict[str, int] = field(default_factory=dict)
+    """How many amounts have each sign or code of a currency."""
     ids: dict[str, IdEvidence] = field(default_factory=dict)
     """By field, columns of ids."""
     id_readings: dict[str, IdReading] = field(default_factory=dict)
@@ -134,7 +137,7 @@ def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = N
                 evidence.note(row.cells[place], row.number)
             for name in _NUMBERS:
                 if name in found.columns:
-                    _note_number(found, row.cells[found.columns[name]], row.number)
+                    _note_number(found, name, row.cells[found.columns[name]], row.number)
         if progress is not None and found.rows % REPORT_EVERY == 0:
             progress(found.rows)
     _decide(found)
@@ -209,13 +212,16 @@ def _note_date(found: Survey, value: object, number: int) -> None:
         found.dates.setdefault(sort.mark, Evidence()).note(sort.order, text, number)
 
 
-def _note_number(found: Survey, value: object, number: int) -> None:
+def _note_number(found: Survey, name: str, value: object, number: int) -> None:
     if not isinstance(value, str):
         return
     text = value.strip()
     matters, mark = mark_of(text)
     if matters:
         found.numbers.note(mark, text, number)
+    if name != "quantity":
+        for sign in signs_of(text):
+            found.signs[sign] = found.signs.get(sign, 0) + 1
 
 
 def _decide(found: Survey) -> None:
@@ -241,7 +247,7 @@ def _decide(found: Survey) -> None:
 
 
 def _remarks(found: Survey) -> list[str]:
-    """Say how dates that are numbers are read, and times that are digits alone."""
+    """Say how dates that are numbers are read, times of digits alone, and signs of currencies."""
     said = []
     reader = found.date_reader()
     for unit, seen in found.units.first.items():
@@ -257,7 +263,11 @@ def _remarks(found: Survey) -> list[str]:
             else "30 December 1899, as spreadsheets keep them (not the 1904 system)"
         )
         said.append(f"{found.units.counts[unit]:,} dates count {unit} since {since}: {seen.text} is {read}.")
-    return said + found.clocks.remarks(found.clock_reading)
+    said += found.clocks.remarks(found.clock_reading)
+    if found.signs:
+        signs = ", ".join(f"{sign!r} ({count:,})" for sign, count in list(found.signs.items())[:_SIGNS_SHOWN])
+        said.append(f"Amounts are written with {signs}; another currency than the service's is refused.")
+    return said
 
 
 def _settle(told: R | None, evidence: Evidence[R]) -> R | None:

@@ -18,7 +18,7 @@ _OFFSET: Final = (
 _ZONE: Final = r"(?:\[(?P<zone>[A-Za-z][\w/+\-]*)\]|(?P<region>[A-Z][A-Za-z]+/[A-Z][\w/+\-]*))"
 _TIME: Final = (
     r"(?:(?:(?P<iso>[Tt])| - |:|,? *(?:at |um )?)(?P<hour>\d{1,2})"
-    r"(?:[:.h](?P<minute>\d{2})(?:[:.](?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?"
+    r"(?:[:.h](?P<minute>\d{2})(?:[:.](?P<second>\d{2})(?:[.,:](?P<fraction>\d+))?)?)?"
     r"(?: *(?P<half>[AaPp]\.? ?[Mm]\.?)| ?(?P<word>Uhr|h))?)?"
     r" *(?:" + _OFFSET + r")? *" + _ZONE + "?"
 )
@@ -36,15 +36,18 @@ YEAR_LAST: Final = re.compile(
     r"(?P<a>\d{1,2})(?P<mark>[-/.]) ?(?P<b>\d{1,2})(?P=mark) ?(?P<year>\d{4}|\d{2})" + _BEHIND
 )
 NAMED: Final = re.compile(
-    r"(?:[A-Za-z]{3,9}\.?,? +)??(?:(?P<day>\d{1,2})(?:st|nd|rd|th)?[-/. ]+(?P<name>[A-Za-z]{3,9})\.?|"
-    r"(?P<name2>[A-Za-z]{3,9})\.? +(?P<day2>\d{1,2})(?:st|nd|rd|th)?),?[-/. ]*(?P<year>\d{4}|(?<=-)\d{2})"
+    r"(?:[A-Za-z]{3,9}\.?,? +)??(?:(?P<day>\d{1,2})(?:st|nd|rd|th)?[-/. ]*(?P<name>[A-Za-z]{3,9})\.?|"
+    r"(?P<name2>[A-Za-z]{3,9})\.?[- ]+(?P<day2>\d{1,2})(?:st|nd|rd|th)?),?[-/. ]*(?P<year>\d{4}|(?<=-)\d{2})"
     + _BEHIND
+)
+_NAMED_BEHIND: Final = re.compile(
+    r"(?P<year>\d{4})(?P<mark>[-/. ])(?P<name>[A-Za-z]{3,9})(?P=mark)(?P<day>\d{1,2})" + _BEHIND
 )
 _C_STYLE: Final = re.compile(
     r"(?:[A-Za-z]{3} +)?(?P<name>[A-Za-z]{3}) +(?P<day>\d{1,2}) +(?P<hour>\d{1,2}):(?P<minute>\d{2})"
     r":(?P<second>\d{2}) +(?:" + _OFFSET + r" +)?(?P<year>\d{4})"
 )
-_PATTERNS: Final = (_YEAR_FIRST, YEAR_LAST, _COMPACT, NAMED, _C_STYLE)
+_PATTERNS: Final = (_YEAR_FIRST, YEAR_LAST, _COMPACT, NAMED, _NAMED_BEHIND, _C_STYLE)
 _WEEKDAY: Final = re.compile(
     r"(?i:mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|"
     r"sun(?:day)?|mo(?:ntag)?|di(?:enstag)?|mi(?:ttwoch)?|do(?:nnerstag)?|fr(?:eitag)?|sa(?:mstag)?|"

@@ -202,6 +202,7 @@ def test_ids_that_a_spreadsheet_destroyed_are_not_sent_until_a_person_decides(fi
     [
         ("1,C,12/13/2010,8\n2,C,12/13/2010,815\n", "--times=zeros-lost", "zeros-lost: 8 is 00:08:00"),
         ("1,C,45323.75,\n2,C,12/13/2010,\n", "--serial-dates=read", "days since 30 December 1899"),
+        ("1,C,12/13/2010,8\n2,C,12/13/2010,815\n", "--times=hours-first", "hours-first: 8 is 08:00:00"),
         ("1,C.0,12/13/2010,\n1,7.0,12/13/2010,\n2,7,12/13/2010,\n", "--float-ids=join", "7.0 is 7."),
     ],
 )

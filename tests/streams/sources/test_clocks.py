@@ -113,7 +113,7 @@ def test_a_zero_that_was_kept_or_a_colon_tells_that_hours_come_first(other: str)
 
 
 def test_what_no_other_value_tells_is_asked_in_one_question() -> None:
-    found = evidence("815", "8", "1631")
+    found = evidence("815", "8", "1631", "unknown", "?")
     reading, question = found.decide()
     assert "1 values such as '8' in line 3 may be 08:00, or 00:08 if leading zeros are lost" in question
     assert "--times hours-first" in question

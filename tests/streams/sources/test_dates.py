@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.sources.counted import Unit
 from streams.sources.dates import Dated, DateReader, is_instant, sort_of
@@ -85,6 +88,10 @@ def text(found: DateReader, written: object) -> str:
         ("2010-12-01 08:26:00.123456 +0100 CET", "2010-12-01T07:26:00.123000"),
         ("12/31/2010, 10:00:00\u202fPM", "2010-12-31T22:00:00"),
         ("31/12/2010 10:00 p. m.", "2010-12-31T22:00:00"),
+        ("01DEC2010:08:26:11", "2010-12-01T08:26:11"),
+        ("2010-Dec-01 08:26", "2010-12-01T08:26:00"),
+        ("Dec-01-2010", "2010-12-01T12:00:00"),
+        ("31/12/2010 10:00:00:500", "2010-12-31T10:00:00.500000"),
         ("31/Dec/2010:10:00:00 +0100", "2010-12-31T09:00:00"),
         ("Thu, 01 Feb 2024 10:00:00 +0100", "2024-02-01T09:00:00"),
         ("1 Feb 2024 10:00:00 UT", "2024-02-01T10:00:00"),
@@ -209,6 +216,7 @@ def test_a_date_that_contradicts_what_a_person_said_is_refused() -> None:
         (45323.75, False),
         (Dated("2024-02-01", "08:15Z"), True),
         (Dated("2024-02-01", "08:15"), False),
+        (Dated("2024-02-01", "45"), False),
     ],
 )
 def test_what_names_its_instant_is_told_from_a_local_time(value: object, *, instant: bool) -> None:
@@ -246,3 +254,33 @@ def test_what_a_number_counts_is_known(written: str, unit: Unit | None) -> None:
 @pytest.mark.parametrize("written", ["8", "12.50", "A-1", "1-2-3-4", "010224", "Mon"])
 def test_what_is_no_date_is_known(written: str) -> None:
     assert sort_of(written) is None
+
+
+PIECES = [
+    *("2024", "02", "1", "31", "60", "24", "99", "45323", "1706698800", "20240201", "0.34375", "8", "815"),
+    *("-", "/", ".", ":", " ", ",", "+", "T", "Z", "E+12", "\u2212", "\u202f", "(", ")", "[", "]", "'"),
+    *(
+        "Feb",
+        "Thu",
+        "Uhr",
+        "AM",
+        "UTC",
+        "CET",
+        "Europe/Paris",
+        "at ",
+        "/Date(",
+        "\u0664",
+        "\u00b2",
+        "\U0001f600",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9).map("".join), st.sampled_from([None, *DayOrder][:3]))
+def test_any_text_is_read_or_refused(written: str, order: DayOrder | None) -> None:
+    found = reader(order, told=order is not None)
+    for value in (written, Dated(written, "8:15"), Dated("2024-02-01", written)):
+        with suppress(Unreadable):
+            found.read(value)
+        assert is_instant(value) in (True, False)
+    sort_of(written)

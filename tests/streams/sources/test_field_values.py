@@ -66,6 +66,8 @@ def test_amounts_with_the_sign_of_the_service_are_read(currency: str, prices: li
     path = FIELD / f"amounts_{currency.lower()}.csv"
     found = Sent(path, currency=currency)
     assert (found.prices, found.refused, found.survey.undecided) == (prices, {}, ())
+    (remark,) = found.survey.remarks
+    assert remark.startswith("Amounts are written with '")
     foreign = Sent(path, currency="EUR")
     assert foreign.baskets == []
     assert all(
