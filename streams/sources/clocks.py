@@ -28,8 +28,16 @@ _DOTTED: Final = re.compile(
     r"(?: *(?P<half>[AaPp]\.? ?[Mm]\.?)|(?P<word> ?Uhr| ?h))?"
 )
 _FRACTION: Final = re.compile(r"0?[.,](?P<digits>\d+)")
-_DAY_BEFORE: Final = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})[T ](?P<clock>\d{1,2}:.*)")
-_NO_DAYS: Final = frozenset({"1899-12-30", "1899-12-31", "1900-01-00", "1900-01-01", "1970-01-01"})
+_DAY_BEFORE: Final = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{4})[T ](?P<clock>\d{1,2}:.*)"
+)
+_NO_DAYS: Final = frozenset(
+    {
+        *("1899-12-30", "12/30/1899", "30/12/1899", "30.12.1899", "1899-12-31", "12/31/1899", "31/12/1899"),
+        *("31.12.1899", "1900-01-00", "1/0/1900", "01/00/1900", "00/01/1900", "00.01.1900", "1900-01-01"),
+        *("1/1/1900", "01/01/1900", "01.01.1900", "1970-01-01", "1/1/1970", "01/01/1970", "01.01.1970"),
+    }
+)
 """Days that programs write before a time that has none."""
 _LONGEST: Final = 40
 """Letters of a time of day; a longer text is none, and is not looked through."""

@@ -29,6 +29,8 @@ _DOTNET: Final = re.compile(r"\\?/?(?:new )?Date\((?P<count>\d{12,13})(?:[+-]\d{
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_0: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - a local time by its nature
 _DAY_MS: Final = 86_400_000
+_SERIALS: Final = (36_526, 73_415)
+"""Serial dates of 1 January 2000 and 31 December 2100; other numbers of five digits are none."""
 
 
 class Unit(StrEnum):
@@ -100,7 +102,10 @@ def counted(text: str) -> Counted | None:
     """
     found = _DIGITS.fullmatch(text)
     if found is not None:
-        return Counted(_UNITS[len(found["whole"])], Decimal(text.replace(",", ".")))
+        unit = _UNITS[len(found["whole"])]
+        if unit is Unit.DAYS and not _SERIALS[0] <= int(found["whole"]) <= _SERIALS[1]:
+            return None
+        return Counted(unit, Decimal(text.replace(",", ".")))
     if dotnet := _DOTNET.fullmatch(text):
         return Counted(Unit.MILLISECONDS, Decimal(dotnet["count"]))
     shortened = _SCIENTIFIC.fullmatch(text)

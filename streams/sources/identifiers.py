@@ -26,15 +26,19 @@ ID_FIELDS: Final = ("customer_id", "basket_id", "product_id", "store_id")
 NOTHING: Final = frozenset({"", "null", "nan", "none", "n/a", "#n/a", "na", "\\n"})
 """What programs write, in any case, where they have no value."""
 
-_MONTH: Final = r"(?:jan|feb|mar|m\u00e4r|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez)\.?"
+_MONTH: Final = (
+    r"(?:jan|feb|mar|m\u00e4r|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez|janv|f\u00e9vr|avr|juin|"
+    r"juil|ao\u00fbt|d\u00e9c|ene|abr|ago|dic|giu|lug|ott|fev|mrt)\.?"
+)
+"""Months as spreadsheets shorten them in several languages, without words of shops such as `set`."""
 _FORM: Final = re.compile(
     r"(?P<digits>[0-9]+)"
     r"|(?P<whole>[0-9]+[.,]0+)"
     r"|(?P<decimal>[0-9]+\.[0-9]+)"
     r"|(?P<exponent>[-+]?[0-9](?:[.,][0-9]+)?[eE][-+][0-9]{1,3}|[-+]?[0-9][.,][0-9]+[eE][0-9]{1,3})"
-    rf"|(?P<date>(?i:[0-9]{{1,2}}(?:-|\. ){_MONTH}(?:[- ][0-9]{{2,4}})?|{_MONTH}[- ][0-9]{{2}}))"
+    rf"|(?P<date>(?i:[0-9]{{1,2}}(?:[-/]|\. ?){_MONTH}(?:[- ][0-9]{{2,4}})?|{_MONTH}[- ][0-9]{{2}}))"
     r"|(?P<truth>(?i:true|false|wahr|falsch|vrai|faux|verdadero|falso))"
-    r"|(?P<error>\#(?:REF!|N/A|VALUE!|NUM!|NAME\?|DIV/0!|NULL!|SPILL!|CALC!|BEZUG!|WERT!|ZAHL!|NV|\#+))"
+    r"|(?P<error>\#(?:N/A|NV|\#+|[^\s\d]\S{1,11}[!?]))"
 )
 _DAMAGED: Final = frozenset({"exponent", "date", "truth"})
 _DIGITS_KEPT: Final = 15

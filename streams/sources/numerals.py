@@ -93,7 +93,7 @@ def is_number(text: str) -> bool:
     if _SIMPLE.fullmatch(text) or _SCIENTIFIC.fullmatch(text):
         return True
     found = _shape(text)
-    return found is not None and all(is_currency(sign) or _is_piece(sign) for sign in _affixes(found))
+    return found is not None and all(_is_piece(sign) or is_currency(sign) for sign in _affixes(found))
 
 
 @lru_cache(maxsize=1 << 16)

@@ -49,7 +49,19 @@ def test_serial_dates_are_local_days_of_a_spreadsheet(text: str, local: str, *, 
 
 
 @pytest.mark.parametrize(
-    "text", ["20240201", "202402010815", "20240201081500", "202402", "8", "1.7067E+12", "-1706698800", ""]
+    "text",
+    [
+        "20240201",
+        "202402010815",
+        "20240201081500",
+        "202402",
+        "8",
+        "12345",
+        "99999",
+        "1.7067E+12",
+        "-1706698800",
+        "",
+    ],
 )
 def test_other_digits_count_nothing(text: str) -> None:
     assert counted(text) is None

@@ -50,6 +50,8 @@ def questions(*values: object) -> list[str]:
         (float("nan"), ""),
         ("2024-01-02", "2024-01-02"),
         ("Jan", "Jan"),
+        ("#1001", "#1001"),
+        ("12-set", "12-set"),
     ],
 )
 def test_a_sound_id_is_read(value: object, read: str) -> None:
@@ -62,7 +64,7 @@ def test_a_sound_id_is_read(value: object, read: str) -> None:
         ("#REF!", "a spreadsheet's error"),
         ("#N/A", "a spreadsheet's error"),
         ("#VALUE!", "a spreadsheet's error"),
-        ("#NUM!", "a spreadsheet's error"),
+        *((text, "a spreadsheet's error") for text in ("#NUM!", "#DIV/0!", "#NAME?", "#WERT!", "#¡REF!")),
         ("########", "a spreadsheet's error"),
         (9007199254740992.0, "no longer exact"),
         (float("inf"), "no longer exact"),
@@ -89,7 +91,9 @@ def test_an_exponent_in_an_id_is_damage(text: str) -> None:
     assert "Format the column as text" in question
 
 
-@pytest.mark.parametrize("text", ["02-Jan", "2-Mar", "Jan-02", "Mar-24", "02. Jan", "1-Sep-2024", "02-mai"])
+@pytest.mark.parametrize(
+    "text", ["02-Jan", "2-Mar", "Jan-02", "Mar-24", "02. Jan", "1-Sep-2024", "02-mai", "2-févr."]
+)
 def test_an_id_that_became_a_date_is_damage(text: str) -> None:
     assert "have become dates" in questions("C-1", text)[0]
 
