@@ -276,7 +276,7 @@ def _shown(pairs: str) -> str:
 
 
 def _of_digits(digits: str, reading: ClockReading) -> Clock:
-    if reading.digits is None and int(digits):
+    if reading.digits is None and int(digits) and len(digits) <= reading.width - 2:
         raise Unreadable(f"{digits!r} can be read with and without leading zeros; say --times")
     pairs = digits.zfill(reading.width) if reading.digits is ClockDigits.ZEROS_LOST else _by_length(digits)
     if not _is_time(pairs):

@@ -122,6 +122,7 @@ def test_what_no_other_value_tells_is_asked_in_one_question() -> None:
     assert "--times hours-first" in question
     with pytest.raises(Unreadable, match="--times"):
         reading.read("8")
+    assert reading.read("815").shown == "08:15:00"
     assert read("815", "8", told=ClockDigits.HOURS_FIRST)[1] == "08:00:00"
     assert read("815", "8", told=ClockDigits.ZEROS_LOST)[1] == "00:08:00"
 
