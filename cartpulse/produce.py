@@ -20,7 +20,10 @@ from cartpulse.producing.telling import (
     delimiter_of,
     encoding_of,
 )
+from streams.sources.clocks import ClockDigits
+from streams.sources.counted import SerialDates
 from streams.sources.evidence import DayOrder, DecimalMark
+from streams.sources.identifiers import DamagedIds, FloatIds
 from streams.sources.survey import Told
 from streams.sources.synthetic_process import Process
 
@@ -55,6 +58,21 @@ def produce(
     decimal: Annotated[
         DecimalMark | None,
         typer.Option(help="How 1.250 is meant; not needed where the file's other numbers tell."),
+    ] = None,
+    times: Annotated[
+        ClockDigits | None,
+        typer.Option(help="How 8 is meant in a column of times; not needed where other times tell."),
+    ] = None,
+    serial_dates: Annotated[
+        SerialDates | None,
+        typer.Option(help="What to do with a spreadsheet's serial dates beside dates that are written out."),
+    ] = None,
+    damaged_ids: Annotated[
+        DamagedIds | None,
+        typer.Option(help="What to do with rows whose ids a spreadsheet has destroyed, such as 4.00126E+12."),
+    ] = None,
+    float_ids: Annotated[
+        FloatIds | None, typer.Option(help="Whether 13085.0 is the same id as 13085 where both occur.")
     ] = None,
     encoding: EncodingName = None,
     fallback_encoding: FallbackEncoding = None,
@@ -107,6 +125,10 @@ def produce(
         fallback_encoding=encoding_of(fallback_encoding, "--fallback-encoding"),
         delimiter=delimiter_of(delimiter),
         header=not no_header,
+        times=times,
+        serial_dates=serial_dates,
+        damaged_ids=damaged_ids,
+        float_ids=float_ids,
     )
     job = FileJob(
         console=console,

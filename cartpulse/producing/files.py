@@ -7,7 +7,7 @@ import hashlib
 import json
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 from rich.markup import escape
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
 FUTURE_MS = 24 * HOUR
 """How far a purchase may lie ahead of this machine's clock: a day, for clocks and time zones that are off."""
+
+
+_FORMULA_STARTS: Final = tuple("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
+"""What a cell begins with that a spreadsheet computes, in letters of either width, and the apostrophe."""
 
 
 class UndecidedError(CartpulseError):
@@ -167,6 +171,7 @@ class FileJob:
         settings, told = self.settings, self.told
         shaping = (
             *(sorted(told.columns.items()), told.dates, told.decimal, told.encoding, told.fallback_encoding),
+            *(told.times, told.serial_dates, told.damaged_ids, told.float_ids),
             *(told.delimiter, told.header, self.zone.key, self.drop_repeated, settings.currency),
             *(settings.time_zone, settings.boundary_hour, settings.lateness_minutes),
         )
@@ -179,13 +184,26 @@ class FileJob:
         )
 
 
+def defused(cell: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula.
+
+    One that begins with an apostrophe gets another, so that the first apostrophe of a cell is never its own:
+    without it the cell is what it was.
+
+    >>> defused("=1+1"), defused("'tis"), defused("1,A,x")
+    ("'=1+1", "''tis", '1,A,x')
+    """
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+
+
 @contextmanager
 def _kept(path: Path) -> Iterator[Callable[[Refused], None]]:
+    """Write refused rows as CSV that a person may open in a spreadsheet."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("line", "reason", "original"))
 
         def keep(row: Refused) -> None:
-            writer.writerow((row.number, row.reason, row.text))
+            writer.writerow((row.number, defused(row.reason), defused(row.text)))
 
         yield keep

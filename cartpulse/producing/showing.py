@@ -87,7 +87,7 @@ def readings(found: Survey) -> list[str]:
             else f"{sum(found.numbers.counts.values()):,} can be read in no other way"
         )
         said.append(f"Numbers have a decimal {found.decimal.value}: {why}.")
-    return said
+    return [*said, *found.remarks]
 
 
 def letters(encoding: Encoding) -> list[str]:
@@ -180,6 +180,7 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
         "time_zone": found.zone.key,
         "currency": settings.currency,
         "undecided": list(found.undecided),
+        "remarks": list(found.remarks),
         "rows": found.rows,
         "baskets": grouped.baskets,
         "returns": grouped.returns,

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from models.purchases import Listing, Status, contract_error
 from models.timestamps import text_of
 from streams.sources.columns import FIELDS, missing_columns, recognised
-from streams.sources.dates import Unreadable
+from streams.sources.evidence import Unreadable
 from streams.sources.feed import Feed
+from streams.sources.identifiers import IdEvidence, IdReader
 from streams.sources.lines import Refused, text_of_cell
 from streams.sources.numerals import is_number
 from streams.sources.survey import REPORT_EVERY, Progress, Told, open_table
@@ -82,6 +83,11 @@ def read_catalogue(path: Path, told: Told, progress: Progress | None = None) -> 
     columns = recognised(table.columns, told.columns, CATALOGUE_FIELDS)
     if "product_id" not in columns:
         raise missing_columns(table.columns, ["product_id"])
+    evidence = IdEvidence()
+    for row in table:
+        if not row.fault:
+            evidence.note(row.cells[columns["product_id"]], row.number)
+    ids = IdReader(evidence.reading(None, None))
     listings: dict[str, Listing] = {}
     refused: list[Refused] = []
     rows = repeated = 0
@@ -89,7 +95,7 @@ def read_catalogue(path: Path, told: Told, progress: Progress | None = None) -> 
         rows += 1
         if progress is not None and rows % REPORT_EVERY == 0:
             progress(rows)
-        listing = _read(row, columns)
+        listing = _read(row, columns, ids)
         if isinstance(listing, Refused):
             refused.append(listing)
             continue
@@ -123,12 +129,14 @@ def updates(listings: Collection[Listing], moment: datetime) -> Iterator[Feed]:
             products, size = [], 0
 
 
-def _read(row: Row, columns: dict[str, int]) -> Listing | Refused:
+def _read(row: Row, columns: dict[str, int], ids: IdReader) -> Listing | Refused:
     if row.fault:
         return Refused(row.number, "cannot be read", row.fault[:1].upper() + row.fault[1:] + ".", row.text)
     cells = {field: row.cells[place] for field, place in columns.items()}
+    field = "product_id"
     try:
-        product = text_of_cell(cells["product_id"])
+        product = ids.read(cells["product_id"])
+        field = "status"
         return Listing(
             product_id=product,
             category=text_of_cell(cells.get("category")) or product,
@@ -136,7 +144,7 @@ def _read(row: Row, columns: dict[str, int]) -> Listing | Refused:
             status=_status(cells["status"]) if "status" in cells else "available",
         )
     except Unreadable as error:
-        return Refused(row.number, "status", f"status: {error}.", row.text)
+        return Refused(row.number, field, f"{field}: {error}.", row.text)
     except ValidationError as error:
         fault = contract_error(error)
         return Refused(row.number, fault.field, fault.reason, row.text)

@@ -1,63 +1,35 @@
 """Dates and times as people and programs write them, to milliseconds since 1970 UTC.
 
 Read are: ISO dates (`2010-12-01 08:26`, `2010/12/01`, `20101201`, `20101201082600`); digits with the year
-at the end (`1/12/2010 8:26 AM`, `01.12.2010`), where the file or a person must say whether the day or the
-month comes first; English months by name (`1 Dec 2010`, `Dec 1, 2010`); seconds (10 digits) and
-milliseconds (13 digits) since 1970. An offset (`Z`, `+01:00`) counts where it is written; other times are
-local times of the zone given. A date without a time of day is noon. Years of two digits are read only if a
-person has said the order.
+at the end (`1/12/2010 8:26 AM`, `01.12.2010 8:26 Uhr`), where the file or a person must say whether the day
+or the month comes first; English months by name (`1 Dec 2010`, `Dec 1, 2010`), also as RFC 2822, C and
+JavaScript write them; numbers since 1970 and serial dates of spreadsheets (`counted`). A weekday in front
+says nothing more. An offset (`Z`, `+01`, `UTC+2`, `[Europe/Paris]`) counts where it is written; other times
+are local times of the zone given. A date without a time of day is noon, 24:00 is the end of the day, and a
+leap second is the second after it. Years of two digits are read only if a person has said the order.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from models.timestamps import EARLIEST_MS, LATEST_MS
-from streams.sources.evidence import DayOrder
+from streams.sources.clocks import Clock, ClockReading, has_offset
+from streams.sources.counted import Unit, digits_of
+from streams.sources.evidence import DayOrder, Unreadable
+from streams.sources.written import NAMED, YEAR_LAST, clock_and_zone, count_of, day_of, matched, no_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from zoneinfo import ZoneInfo
 
-_TIME: Final = (
-    r"(?:(?:[Tt]|,? *)(?P<hour>\d{1,2})[:.h](?P<minute>\d{2})"
-    r"(?:[:.](?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)? *(?P<half>[AaPp]\.?[Mm]\.?)?)?"
-    r" *(?P<offset>[Zz]|UTC|GMT|[+-]\d{2}:?\d{2})?"
-)
-_YEAR_FIRST: Final = re.compile(
-    r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})(?:(?=[Tt ,])" + _TIME + ")?"
-)
-_COMPACT: Final = re.compile(
-    r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?:[Tt ]?(?P<hour>\d{2}):?(?P<minute>\d{2})"
-    r"(?::?(?P<second>\d{2}))?(?P<offset>[Zz]|[+-]\d{2}:?\d{2})?)?"
-)
-_YEAR_LAST: Final = re.compile(
-    r"(?P<a>\d{1,2})(?P<mark>[-/.])(?P<b>\d{1,2})(?P=mark)(?P<year>\d{4}|\d{2})(?:(?=[Tt ,])" + _TIME + ")?"
-)
-_NAMED: Final = re.compile(
-    r"(?:[A-Za-z]{3,9}\.?,? +)??(?:(?P<day>\d{1,2})(?:st|nd|rd|th)?[-/. ]+(?P<name>[A-Za-z]{3,9})\.?|"
-    r"(?P<name2>[A-Za-z]{3,9})\.? +(?P<day2>\d{1,2})(?:st|nd|rd|th)?),?[-/. ]*(?P<year>\d{4})(?:(?=[Tt ,])"
-    + _TIME
-    + ")?"
-)
-_SHORT_YEAR: Final = re.compile(r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{2}(?!\d)")
-_SINCE_1970: Final = re.compile(r"\d{10}|\d{13}")
-_MONTHS: Final = (
-    *("january", "february", "march", "april", "may", "june"),
-    *("july", "august", "september", "october", "november", "december"),
-)
 _NOON: Final = 12
 _YEARS: Final = (1999, 2101)
 """Local years in which a moment of the years 2000 to 2100 (UTC) may lie."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(milliseconds=1)
-
-
-class Unreadable(ValueError):  # noqa: N818 - it reads as what it says of a text
-    """A text that is no date, or not one that can be told; the message is the reason, for a person."""
 
 
 class Sort(NamedTuple):
@@ -67,15 +39,26 @@ class Sort(NamedTuple):
     """The mark between the digits where the year comes last; empty where nothing is unclear."""
     order: DayOrder | None
     """The one way in which its digits can be read; None where there are two."""
+    unit: Unit | None = None
+    """What it counts, if it is a number."""
+
+
+class Dated(NamedTuple):
+    """A date, and the time of day that stands in a column of its own."""
+
+    day: object
+    clock: object
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.clock}"
 
 
 class _Parts(NamedTuple):
     year: int
     month: int
     day: int
-    clock: tuple[int, int, int, int] | None
-    """Hour, minute, second, microsecond."""
-    offset: timezone | None
+    clock: Clock | None
+    offset: tzinfo | None
 
 
 CLEAR: Final = Sort("", None)
@@ -84,13 +67,15 @@ CLEAR: Final = Sort("", None)
 @lru_cache(maxsize=1 << 16)
 def sort_of(text: str) -> Sort | None:
     """What a text is as a date: clear by itself, of one order or of two; None if it is no date at all."""
-    found = _YEAR_LAST.fullmatch(text)
+    found = matched(text)
     if found is None:
-        readable = any(pattern.fullmatch(text) for pattern in (_YEAR_FIRST, _COMPACT, _NAMED, _SINCE_1970))
-        return CLEAR if readable else None
-    a, b, mark = int(found["a"]), int(found["b"]), found["mark"]
+        count = count_of(text)
+        return Sort("", None, count.unit) if count else None
     if len(found["year"]) == 2:
-        return Sort(mark, None)
+        return Sort("-" if found.re is NAMED else found["mark"], None)
+    if found.re is not YEAR_LAST:
+        return CLEAR
+    a, b, mark = int(found["a"]), int(found["b"]), found["mark"]
     if a > 12:
         return Sort(mark, DayOrder.DAY_FIRST) if b <= 12 else None
     if b > 12:
@@ -104,14 +89,18 @@ def is_instant(value: object) -> bool:
     >>> is_instant("2010-06-01T07:26:00Z"), is_instant("1275377160"), is_instant("2010-06-01 07:26")
     (True, True, False)
     """
+    if isinstance(value, Dated):
+        return is_instant(value.day) or has_offset(value.clock)
     if isinstance(value, datetime):
         return value.tzinfo is not None
-    if not isinstance(value, str):
-        return isinstance(value, int | float)
-    if _SINCE_1970.fullmatch(value):
-        return True
-    patterns = (_YEAR_LAST, _YEAR_FIRST, _COMPACT, _NAMED)
-    return any(found["offset"] for pattern in patterns if (found := pattern.fullmatch(value)))
+    text = value if isinstance(value, str) else digits_of(value)
+    if text is None:
+        return False
+    found = matched(text)
+    if found is None:
+        count = count_of(text)
+        return count is not None and count.unit is not Unit.DAYS
+    return any(found.groupdict().get(name) for name in ("offset", "bare", "zone", "region"))
 
 
 class DateReader:
@@ -123,6 +112,8 @@ class DateReader:
         told: Whether a person said so; a file's own evidence is not enough for years of two digits.
         latest: What lies behind it is refused, ms since 1970: nothing is bought in the future, and one wrong
             year would move a log's time past all that is yet to come.
+        serials: Whether a spreadsheet's serial dates are read; else they are refused.
+        clocks: How times of day in a column of their own are meant.
 
     >>> from zoneinfo import ZoneInfo
     >>> reader = DateReader(ZoneInfo("Europe/London"), {"/": DayOrder.MONTH_FIRST}, told=False)
@@ -131,13 +122,23 @@ class DateReader:
     """
 
     def __init__(
-        self, zone: ZoneInfo, orders: Mapping[str, DayOrder | None], *, told: bool, latest: int = LATEST_MS
+        self,
+        zone: ZoneInfo,
+        orders: Mapping[str, DayOrder | None],
+        *,
+        told: bool,
+        latest: int = LATEST_MS,
+        serials: bool = True,
+        clocks: ClockReading | None = None,
     ) -> None:
         self._latest = latest
         self._zone = zone
         self._orders = dict(orders)
         self._told = told
+        self._serials = serials
+        self._clocks = clocks or ClockReading()
         self._text = lru_cache(maxsize=1 << 16)(self._read)
+        self._pair = lru_cache(maxsize=1 << 16)(self._dated)
 
     def read(self, value: object) -> int:
         """Milliseconds since 1970 UTC of a date, a date and time, or a text; raises `Unreadable`."""
@@ -147,36 +148,82 @@ class DateReader:
         """The same, and whether it is a local time that the clock passes twice, read as the first."""
         if isinstance(value, str):
             return self._text(value)
+        if isinstance(value, Dated):
+            return self._pair(value)
         if isinstance(value, datetime):
             return self._bounded(value if value.tzinfo else self._local(value)), False
         if isinstance(value, date):
             return self._bounded(self._local(datetime.combine(value, time(_NOON)))), False
-        if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
-            return self._text(str(int(value)))
-        raise Unreadable("is empty" if value is None else f"{value!r} is no date")
+        digits = digits_of(value)
+        if digits is None:
+            raise Unreadable("is empty" if value is None else f"{value!r} is no date")
+        return self._text(digits)
 
     def _read(self, text: str) -> tuple[int, bool]:
-        if _SINCE_1970.fullmatch(text):
-            return self._bounded(_EPOCH + int(text) * (_TICK if len(text) == 13 else _TICK * 1000)), False
-        parts = self._parts(text)
+        found = matched(text)
+        count = None if found else count_of(text)
+        if count is not None and count.unit is not Unit.DAYS:
+            try:
+                return self._bounded(count.instant), False
+            except OverflowError as error:
+                raise Unreadable(f"{text!r} lies in no year that is read") from error
+        return self._resolved(text, self._parts(text))
+
+    def _dated(self, value: Dated) -> tuple[int, bool]:
+        """Put a time of day behind its date; a date that has one already must agree, or be midnight."""
+        day = value.day
+        if isinstance(day, datetime):
+            parts = _Parts(day.year, day.month, day.day, Clock.of(day.time()), day.tzinfo)
+        elif isinstance(day, date):
+            parts = _Parts(day.year, day.month, day.day, None, None)
+        else:
+            text = day if isinstance(day, str) else digits_of(day)
+            if text is None:
+                raise Unreadable("is empty" if day is None else f"{day!r} is no date")
+            count = None if matched(text) else count_of(text)
+            if count is not None and count.unit is not Unit.DAYS:
+                raise Unreadable(
+                    f"{text!r} counts {count.unit} since 1970 and has its time of day: --map time= "
+                    "leaves the other out"
+                )
+            parts = self._parts(text)
+        clock = self._clocks.read(value.clock, (parts.year, parts.month, parts.day))
+        if parts.clock is not None and any(parts.clock[:4]) and not parts.clock.agrees(clock):
+            raise Unreadable(
+                f"{value.clock!r} is another time of day than that of the date {day!r}: --map time= "
+                "leaves the column out",
+                field="time",
+            )
+        clock = max(clock, parts.clock, key=lambda one: one[:4]) if parts.clock else clock
+        return self._resolved(str(value), parts._replace(clock=clock, offset=clock.offset or parts.offset))
+
+    def _resolved(self, text: str, parts: _Parts) -> tuple[int, bool]:
+        hour, minute, second, micro = parts.clock[:4] if parts.clock else (_NOON, 0, 0, 0)
+        later = timedelta()
+        if second == 60:
+            second, later = 59, timedelta(seconds=1)
+        if (hour, minute, second, micro) == (24, 0, 0, 0):
+            hour, later = 0, timedelta(days=1)
         try:
             day = date(parts.year, parts.month, parts.day)
-            clock = time(*parts.clock) if parts.clock else time(_NOON)
+            moment = datetime.combine(day, time(hour, minute, second, micro)) + later
         except ValueError as error:
             raise Unreadable(f"{text!r} is no day and time of the calendar: {error}") from error
-        moment = datetime.combine(day, clock)
-        if parts.offset is not None:
+        except OverflowError as error:
+            raise Unreadable(f"{text!r} lies in no year that is read") from error
+        if parts.offset is not None and not isinstance(parts.offset, ZoneInfo):
             return self._bounded(moment.replace(tzinfo=parts.offset)), False
-        aware = self._local(moment)
+        aware = self._local(moment, parts.offset)
         return self._bounded(aware), aware.utcoffset() != aware.replace(fold=1).utcoffset()
 
-    def _local(self, moment: datetime) -> datetime:
+    def _local(self, moment: datetime, zone: ZoneInfo | None = None) -> datetime:
+        zone = zone or self._zone
         if not _YEARS[0] <= moment.year <= _YEARS[1]:  # those at either end of time cannot be moved
             raise Unreadable(f"{moment.isoformat()} does not lie in the years 2000 to 2100")
-        aware = moment.replace(tzinfo=self._zone)
-        if aware.astimezone(UTC).astimezone(self._zone).replace(tzinfo=None) != moment:
+        aware = moment.replace(tzinfo=zone)
+        if aware.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment:
             raise Unreadable(
-                f"{moment:%Y-%m-%d %H:%M} does not exist in {self._zone.key}, whose clock skips it; it may "
+                f"{moment:%Y-%m-%d %H:%M} does not exist in {zone.key}, whose clock skips it; it may "
                 "be another time zone's"
             )
         return aware
@@ -193,62 +240,45 @@ class DateReader:
         return at
 
     def _parts(self, text: str) -> _Parts:
-        if found := _YEAR_LAST.fullmatch(text):
-            a, b, written = int(found["a"]), int(found["b"]), found["year"]
-            day, month = self._ordered(text, a, b)
-            return _Parts(int(written) + (2000 if len(written) == 2 else 0), month, day, *_clock(text, found))
-        if found := (_YEAR_FIRST.fullmatch(text) or _COMPACT.fullmatch(text)):
-            year, month, day = int(found["year"]), int(found["month"]), int(found["day"])
-            return _Parts(year, month, day, *_clock(text, found))
-        if found := _NAMED.fullmatch(text):
-            month = _month(text, found["name"] or found["name2"])
-            return _Parts(int(found["year"]), month, int(found["day"] or found["day2"]), *_clock(text, found))
-        raise Unreadable(f"{text!r} is no date that can be read" if text else "is empty")
+        found = matched(text)
+        if found is None:
+            return self._serial(text)
+        year = int(found["year"])
+        if found.re is YEAR_LAST:
+            day, month = self._ordered(text, int(found["a"]), int(found["b"]), short=len(found["year"]) == 2)
+            return _Parts(
+                year + (2000 if len(found["year"]) == 2 else 0), month, day, *clock_and_zone(text, found)
+            )
+        year, month, day = day_of(text, found)
+        if len(found["year"]) == 2:
+            if not self._told:
+                raise Unreadable(
+                    f"{text!r} has a year of two digits, which is read only where --dates is given"
+                )
+            year += 2000
+        return _Parts(year, month, day, *clock_and_zone(text, found))
 
-    def _ordered(self, text: str, a: int, b: int) -> tuple[int, int]:
+    def _serial(self, text: str) -> _Parts:
+        count = count_of(text)
+        if count is None:
+            raise Unreadable(no_date(text))
+        if not self._serials:
+            raise Unreadable(f"{text!r} is a spreadsheet's serial date, which --serial-dates refuses")
+        moment = count.local
+        clock = None if count.is_date else Clock.of(moment.time())
+        return _Parts(moment.year, moment.month, moment.day, clock, None)
+
+    def _ordered(self, text: str, a: int, b: int, *, short: bool) -> tuple[int, int]:
         sort = sort_of(text)
         if sort is None:
             raise Unreadable(f"{text!r} is no day of the calendar: neither number is a month")
         order = self._orders.get(sort.mark)
         if sort is CLEAR:
             return a, b
-        if not self._told and _SHORT_YEAR.search(text):
+        if not self._told and short:
             raise Unreadable(f"{text!r} has a year of two digits, which is read only where --dates is given")
         if order is None and sort.order is None:
             raise Unreadable(f"{text!r} can be read with the day first and with the month first; say --dates")
         if self._told and order is not None and sort.order not in (None, order):
             raise Unreadable(f"{text!r} has no month {b if order is DayOrder.DAY_FIRST else a}")
         return (a, b) if (sort.order or order) is DayOrder.DAY_FIRST else (b, a)
-
-
-def _clock(text: str, found: re.Match[str]) -> tuple[tuple[int, int, int, int] | None, timezone | None]:
-    parts = found.groupdict()
-    written = parts.get("offset")
-    zone = None
-    if written:
-        zone = UTC if written.isalpha() else _offset(text, written)
-    if parts.get("hour") is None:
-        return None, zone
-    hour = int(parts["hour"])
-    half = (parts.get("half") or "").replace(".", "").lower()
-    if half:
-        if not 1 <= hour <= 12:
-            raise Unreadable(f"{text!r} has no hour {hour} before or after noon")
-        hour = hour % 12 + (12 if half == "pm" else 0)
-    fraction = (parts.get("fraction") or "").ljust(6, "0")[:6]
-    return (hour, int(parts["minute"]), int(parts.get("second") or 0), int(fraction or 0)), zone
-
-
-def _offset(text: str, written: str) -> timezone:
-    digits = written[1:].replace(":", "")
-    length = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    if length >= timedelta(hours=24):
-        raise Unreadable(f"{text!r} has no offset of a time zone")
-    return timezone(-length if written[0] == "-" else length)
-
-
-def _month(text: str, name: str) -> int:
-    found = [number for number, month in enumerate(_MONTHS, 1) if month.startswith(name.lower())]
-    if len(found) != 1 and name.lower() != "sept":
-        raise Unreadable(f"{text!r} has no month {name!r}, in English")
-    return found[0] if found else 9

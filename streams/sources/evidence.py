@@ -12,6 +12,15 @@ from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 
+class Unreadable(ValueError):  # noqa: N818 - it reads as what it says of a text
+    """A text that is no date, number or id, or not one that can be told; the message is the reason."""
+
+    def __init__(self, reason: str, *, field: str = "") -> None:
+        super().__init__(reason)
+        self.field = field
+        """The field at fault where it is another than the one being read; else empty."""
+
+
 class DayOrder(StrEnum):
     """How a date in digits is to be read that ends in its year; `--dates`."""
 

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from streams.sources.dates import Unreadable
+from streams.sources.currencies import stands_for
+from streams.sources.dates import Dated
+from streams.sources.evidence import Unreadable
+from streams.sources.identifiers import NOTHING, IdReading, readers
 from streams.sources.numerals import other_currency
 
 if TYPE_CHECKING:
@@ -16,8 +19,6 @@ if TYPE_CHECKING:
     from streams.sources.numerals import NumberReader
     from streams.sources.tables import Row
 
-NOTHING: Final = frozenset({"", "null", "nan", "none", "n/a", "#n/a", "na", "\\n"})
-"""What programs write, in any case, where they have no value."""
 _LONGEST_NOTHING: Final = max(map(len, NOTHING))
 
 
@@ -70,11 +71,18 @@ class LineReader:
         dates: Reads its dates.
         numbers: Reads its numbers.
         currency: The one currency of the service.
+        ids: How its ids are read, by field.
     """
 
     def __init__(
-        self, columns: Mapping[str, int], dates: DateReader, numbers: NumberReader, currency: str
+        self,
+        columns: Mapping[str, int],
+        dates: DateReader,
+        numbers: NumberReader,
+        currency: str,
+        ids: Mapping[str, IdReading],
     ) -> None:
+        self._ids = {name: reader.read for name, reader in readers(ids).items()}
         self._columns = dict(columns)
         self._dates, self._numbers, self._currency = dates, numbers, currency
         self.passed_twice = 0
@@ -98,10 +106,14 @@ class LineReader:
             customer = self._needed(cells, field)
             field = "product_id"
             product = self._needed(cells, field)
+            field = "basket_id"
+            basket = self._id(cells, field)
+            field = "store_id"
+            store = self._id(cells, field)
             field = "occurred_at"
             occurred_at = self._instant(cells)
             field = "quantity"
-            quantity = self._numbers.number(_cell(cells, self._columns[field]))
+            quantity = self._numbers.quantity(_cell(cells, self._columns[field]))
             field = "discount"
             discount = self._discount(cells, quantity)
             field = "unit_price" if "unit_price" in self._columns else "total"
@@ -109,7 +121,7 @@ class LineReader:
             field = "currency"
             self._check_currency(cells)
         except Unreadable as error:
-            said = str(error)
+            said, field = str(error), error.field or field
             sort = f"{field} {'is empty' if said == 'is empty' else 'cannot be read'}"
             reason = f"{field} {said}." if said == "is empty" else f"{field}: {said}."
             return Refused(row.number, sort, reason, row.text)
@@ -120,8 +132,8 @@ class LineReader:
         return Line(
             occurred_at,
             customer,
-            self._text(cells, "basket_id"),
-            self._text(cells, "store_id"),
+            basket,
+            store,
             row.number,
             product,
             category,
@@ -164,7 +176,7 @@ class LineReader:
 
     def _check_currency(self, cells: Sequence[Any]) -> None:
         written = self._text(cells, "currency")
-        if written and written.upper() != self._currency:
+        if written and written.upper() != self._currency and not stands_for(written, self._currency):
             raise Unreadable(f"{written!r} is not {self._service_currency}")
 
     @property
@@ -172,10 +184,14 @@ class LineReader:
         return f"{self._currency}, the one currency of this service (CARTPULSE_CURRENCY)"
 
     def _needed(self, cells: Sequence[Any], field: str) -> str:
-        text = self._text(cells, field)
+        text = self._id(cells, field)
         if not text:
             raise Unreadable("is empty")
         return text
+
+    def _id(self, cells: Sequence[Any], field: str) -> str:
+        place = self._columns.get(field)
+        return "" if place is None else self._ids[field](cells[place])
 
     def _text(self, cells: Sequence[Any], field: str) -> str:
         place = self._columns.get(field)
@@ -193,12 +209,14 @@ def text_of_cell(value: Any) -> str:
 
 
 def date_cell(cells: Sequence[Any], columns: Mapping[str, int]) -> Any:
-    """The moment of a row as the file has it; a time of day in a column of its own is put behind the date."""
+    """The moment of a row as the file has it, with the time of day that stands in a column of its own."""
     value = _cell(cells, columns["occurred_at"])
     if "time" not in columns:
         return value
     clock = _cell(cells, columns["time"])
-    return value if clock is None or clock == "" else f"{value} {clock}"
+    # NaN, which alone differs from itself, is a time that is missing; so is what programs write for nothing.
+    missing = clock is None or clock != clock or (isinstance(clock, str) and clock.lower() in NOTHING)  # noqa: PLR0124
+    return value if missing else Dated(value, clock)
 
 
 def _cell(cells: Sequence[Any], place: int) -> Any:

@@ -203,7 +203,11 @@ class PurchaseFile:
     def _lines(self) -> Iterator[Line]:
         found = self.survey
         reader = LineReader(
-            found.columns, found.date_reader(self._latest), found.number_reader(), self._settings.currency
+            found.columns,
+            found.date_reader(self._latest),
+            found.number_reader(),
+            self._settings.currency,
+            found.id_readings,
         )
         for row in found.table:
             line = reader.read(row)

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from models.timestamps import LATEST_MS
+from models.calendar import instant_of
+from models.timestamps import LATEST_MS, text_of
+from streams.sources.clocks import ClockDigits, ClockEvidence, ClockReading
 from streams.sources.columns import choose
-from streams.sources.dates import CLEAR, DateReader, sort_of
-from streams.sources.evidence import DayOrder, DecimalMark, Evidence, R
+from streams.sources.counted import SerialDates, Unit, UnitEvidence, digits_of
+from streams.sources.dates import Dated, DateReader, sort_of
+from streams.sources.evidence import DayOrder, DecimalMark, Evidence, R, Unreadable
+from streams.sources.identifiers import ID_FIELDS, DamagedIds, FloatIds, IdEvidence, IdReading
 from streams.sources.lines import date_cell
-from streams.sources.numerals import NumberReader, is_number, mark_of
+from streams.sources.numerals import NumberReader, is_number, mark_of, signs_of
 from streams.sources.tables import Delimited, FileError, JsonLines, Parquet, Table
 from streams.sources.texts import Encoding, examine
 
@@ -30,6 +34,7 @@ REPORT_EVERY: Final = 20_000
 EVENT_FIELDS: Final = frozenset({"event_id", "customer_id", "occurred_at", "items"})
 """Names by which JSON lines are known as events of the input contract."""
 
+_SIGNS_SHOWN: Final = 5
 _NUMBERS: Final = ("quantity", "unit_price", "total", "discount")
 
 
@@ -46,6 +51,10 @@ class Told:
     """In which lines are read that are not in the file's encoding."""
     delimiter: str | None = None
     header: bool = True
+    times: ClockDigits | None = None
+    serial_dates: SerialDates | None = None
+    damaged_ids: DamagedIds | None = None
+    float_ids: FloatIds | None = None
 
 
 @dataclass(slots=True)
@@ -67,13 +76,39 @@ class Survey:
     """How such dates are read, by mark."""
     decimal: DecimalMark | None = None
     """How numbers are read; None where nothing depends on it, or nobody has said."""
+    units: UnitEvidence = field(default_factory=UnitEvidence)
+    """What dates count that are numbers."""
+    clocks: ClockEvidence = field(default_factory=ClockEvidence)
+    """Of times in a column of their own."""
+    clock_reading: ClockReading = field(default_factory=ClockReading)
+    signs: dict[str, int] = field(default_factory=dict)
+    """How many amounts have each sign or code of a currency."""
+    ids: dict[str, IdEvidence] = field(default_factory=dict)
+    """By field, columns of ids."""
+    id_readings: dict[str, IdReading] = field(default_factory=dict)
+    """How they are read, by field."""
+    remarks: tuple[str, ...] = ()
+    """What is special about dates and ids and how it is read, one sentence each."""
     undecided: tuple[str, ...] = ()
     """What a person has to say before the file can be sent, one sentence each."""
     told: Told = field(default_factory=Told)
 
     def date_reader(self, latest: int = LATEST_MS) -> DateReader:
         """Reads the file's dates; those behind `latest` (ms) are refused."""
-        return DateReader(self.zone, self.orders, told=_settled(self.told.dates), latest=latest)
+        return DateReader(
+            self.zone,
+            self.orders,
+            told=_settled(self.told.dates),
+            latest=latest,
+            serials=self._serials,
+            clocks=self.clock_reading,
+        )
+
+    @property
+    def _serials(self) -> bool:
+        """Whether serial dates are read: if a person said so, or if there are no other dates."""
+        told = self.told.serial_dates
+        return not self.units.mixed if told is None else told is SerialDates.READ
 
     def number_reader(self) -> NumberReader:
         """Reads the file's numbers."""
@@ -91,13 +126,18 @@ def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = N
     found.told = told
     if found.form == "events":
         return found
+    found.clocks.told = told.times
+    found.ids = {name: IdEvidence() for name in ID_FIELDS if name in found.columns}
+    ids = [(found.columns[name], evidence) for name, evidence in found.ids.items()]
     for row in found.table:
         found.rows += 1
         if not row.fault:
             _note_date(found, date_cell(row.cells, found.columns), row.number)
+            for place, evidence in ids:
+                evidence.note(row.cells[place], row.number)
             for name in _NUMBERS:
                 if name in found.columns:
-                    _note_number(found, row.cells[found.columns[name]], row.number)
+                    _note_number(found, name, row.cells[found.columns[name]], row.number)
         if progress is not None and found.rows % REPORT_EVERY == 0:
             progress(found.rows)
     _decide(found)
@@ -146,7 +186,8 @@ def _opened(path: Path, told: Told, zone: ZoneInfo) -> Survey:
 def _is_row(cells: Sequence[str], columns: Mapping[str, int]) -> bool:
     """Whether there is a date where dates are, and a number where quantities are."""
     date = date_cell(cells, columns)
-    return sort_of(date.strip()) is not None and is_number(cells[columns["quantity"]].strip())
+    day = date.day if isinstance(date, Dated) else date
+    return sort_of(str(day).strip()) is not None and is_number(cells[columns["quantity"]].strip())
 
 
 def _refuse_others(path: Path, start: bytes) -> None:
@@ -159,20 +200,28 @@ def _refuse_others(path: Path, start: bytes) -> None:
 
 
 def _note_date(found: Survey, value: object, number: int) -> None:
-    if not isinstance(value, str):
+    if isinstance(value, Dated):
+        found.clocks.note(value.clock, number)
+        value = value.day
+    text = value if isinstance(value, str) else digits_of(value)
+    sort = None if text is None else sort_of(text)
+    if text is None or sort is None:
         return
-    sort = sort_of(value)
-    if sort is not None and sort is not CLEAR:
-        found.dates.setdefault(sort.mark, Evidence()).note(sort.order, value, number)
+    found.units.note(sort.unit, text, number)
+    if sort.mark:
+        found.dates.setdefault(sort.mark, Evidence()).note(sort.order, text, number)
 
 
-def _note_number(found: Survey, value: object, number: int) -> None:
+def _note_number(found: Survey, name: str, value: object, number: int) -> None:
     if not isinstance(value, str):
         return
     text = value.strip()
     matters, mark = mark_of(text)
     if matters:
         found.numbers.note(mark, text, number)
+    if name != "quantity":
+        for sign in signs_of(text):
+            found.signs[sign] = found.signs.get(sign, 0) + 1
 
 
 def _decide(found: Survey) -> None:
@@ -184,7 +233,41 @@ def _decide(found: Survey) -> None:
     found.decimal = _settle(told.decimal, found.numbers)
     if told.decimal is None and found.numbers.undecided:
         undecided.append(f"Numbers: {found.numbers.sentence('--decimal')}")
-    found.undecided = tuple(undecided)
+    if question := found.units.question(told.serial_dates):
+        undecided.append(question)
+    found.clock_reading, question = found.clocks.decide()
+    undecided += [question] if question else []
+    remarks = _remarks(found)
+    for name, ids in found.ids.items():
+        column = found.table.columns[found.columns[name]]
+        found.id_readings[name] = reading = ids.reading(told.damaged_ids, told.float_ids)
+        undecided += ids.questions(column, reading)
+        remarks += ids.remarks(column, reading)
+    found.undecided, found.remarks = tuple(undecided), tuple(remarks)
+
+
+def _remarks(found: Survey) -> list[str]:
+    """Say how dates that are numbers are read, times of digits alone, and signs of currencies."""
+    said = []
+    reader = found.date_reader()
+    for unit, seen in found.units.first.items():
+        if unit is None:
+            continue
+        try:
+            read = text_of(instant_of(reader.read(seen.text)))
+        except Unreadable:
+            continue
+        since = (
+            "1970"
+            if unit is not Unit.DAYS
+            else "30 December 1899, as spreadsheets keep them (not the 1904 system)"
+        )
+        said.append(f"{found.units.counts[unit]:,} dates count {unit} since {since}: {seen.text} is {read}.")
+    said += found.clocks.remarks(found.clock_reading)
+    if found.signs:
+        signs = ", ".join(f"{sign!r} ({count:,})" for sign, count in list(found.signs.items())[:_SIGNS_SHOWN])
+        said.append(f"Amounts are written with {signs}; another currency than the service's is refused.")
+    return said
 
 
 def _settle(told: R | None, evidence: Evidence[R]) -> R | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
+FIELD = Path(__file__).parents[1] / "samples" / "field"
 ROWS = (
     "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
     "1,A,x,1,12/13/2010 8:00,2.50,C\n"
@@ -167,6 +168,55 @@ def test_a_file_is_sent_once_and_the_position_says_so(file: Path, settings: Sett
     assert [record["kind"] for record in records] == ["tick", "purchase", "tick"]
     assert records[1]["currency"] == "GBP"
     assert json.loads(run(str(file), "--restart", "--json").stdout)["sent"] == 1
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "'", "\uff1d"])
+def test_refused_rows_are_no_formulas_of_a_spreadsheet_and_stay_recoverable(file: Path, start: str) -> None:
+    original = f"{start}HYPERLINK(0),A,x,many,12/14/2010 8:00,2.50,C"
+    file.write_text(f"{ROWS}{original}\n1,A,x,many,12/14/2010 8:00,2.50,C\n")
+    refused = file.with_name("refused.csv")
+    result = run(str(file), "--dry-run", "--refused", str(refused), "--broker", "127.0.0.1:1")
+    assert result.exit_code == 0, result.output
+    with refused.open(newline="") as opened:
+        texts = [row[2] for row in csv.reader(opened)]
+    assert not any(text.startswith(("=", "+", "-", "@", "\t", "\uff1d")) for text in texts)
+    assert original in [text.removeprefix("'") for text in texts]
+    assert "1,A,x,many,12/14/2010 8:00,2.50,C" in texts
+
+
+def test_ids_that_a_spreadsheet_destroyed_are_not_sent_until_a_person_decides(file: Path) -> None:
+    path = file.with_name("spreadsheet_ids.csv")
+    path.write_text((FIELD / "spreadsheet_ids.csv").read_text())
+    rehearsed = json.loads(run(str(path), "--dry-run", "--json", "--broker", "127.0.0.1:1").stdout)
+    assert len(rehearsed["undecided"]) == 2
+    sent = run(str(path), "--broker", "127.0.0.1:1")
+    assert sent.exit_code == 1
+    for part in ("Nothing was sent", "'customer_id'", "'4.00126E+12' in line 2", "--damaged-ids take"):
+        assert part in sent.stderr
+    taken = run(str(path), "--dry-run", "--json", "--damaged-ids", "take", "--broker", "127.0.0.1:1")
+    assert json.loads(taken.stdout)["undecided"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "option", "said"),
+    [
+        ("1,C,12/13/2010,8\n2,C,12/13/2010,815\n", "--times=zeros-lost", "zeros-lost: 8 is 00:08:00"),
+        ("1,C,45323.75,\n2,C,12/13/2010,\n", "--serial-dates=read", "days since 30 December 1899"),
+        ("1,C,12/13/2010,8\n2,C,12/13/2010,815\n", "--times=hours-first", "hours-first: 8 is 08:00:00"),
+        ("1,C.0,12/13/2010,\n1,7.0,12/13/2010,\n2,7,12/13/2010,\n", "--float-ids=join", "7.0 is 7."),
+    ],
+)
+def test_one_option_answers_what_a_file_does_not_tell(
+    file: Path, monkeypatch: pytest.MonkeyPatch, content: str, option: str, said: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    rows = content.replace("\n", ",S,1,1\n")
+    file.write_text(f"order_id,customer_id,date,time,sku,quantity,price\n{rows}")
+    asked = json.loads(run(str(file), "--dry-run", "--json", "--broker", "127.0.0.1:1").stdout)["undecided"]
+    assert [option.partition("=")[0] in question for question in asked] == [True]
+    answered = run(str(file), "--dry-run", option, "--broker", "127.0.0.1:1")
+    assert "Not clear yet" not in answered.output
+    assert said in answered.output
 
 
 def test_a_file_that_can_be_read_in_two_ways_is_not_sent(file: Path) -> None:

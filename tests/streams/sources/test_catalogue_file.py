@@ -96,6 +96,15 @@ def test_a_row_that_cannot_be_taken_is_explained_and_costs_no_other(tmp_path: Pa
     assert found.refused[1].text == rows[2]
 
 
+def test_products_have_the_ids_that_purchases_of_the_same_spreadsheet_have(tmp_path: Path) -> None:
+    found = listed(tmp_path, "sku,name\n13085.0,Oat\n4.00126E+12,Rye\n#REF!,Tea\n")
+    assert list(found.listings) == ["13085"]
+    assert [row.reason.partition(" is ")[0] for row in found.refused] == [
+        "product_id: '4.00126E+12'",
+        "product_id: '#REF!'",
+    ]
+
+
 def test_the_last_row_of_a_product_counts(tmp_path: Path) -> None:
     found = listed(tmp_path, "sku,status\n1,yes\n2,yes\n1,withdrawn\n")
     assert {one.product_id: one.status for one in found.listings.values()} == {
