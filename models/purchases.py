@@ -35,6 +35,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, from_json
 
 from models.timestamps import milliseconds
+from models.wrappings import mark_of, wrapping_of
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -399,7 +400,8 @@ def _json(value: bytes) -> Any:
         return from_json(value, allow_inf_nan=False)
     except ValueError as error:
         code = ErrorCode.NESTING if "recursion" in str(error) else ErrorCode.JSON
-        raise ContractError(code, "", f"The value is not acceptable JSON: {error}.") from error
+        sentence = f"The value is not acceptable JSON: {error}. {mark_of(value)}"
+        raise ContractError(code, "", sentence.strip()) from error
 
 
 def read(value: bytes) -> Record:
@@ -414,4 +416,6 @@ def read(value: bytes) -> Record:
     try:
         return model.model_validate(content)
     except ValidationError as fault:
-        raise contract_error(fault) from fault
+        error = contract_error(fault)
+        sentence = f"{error.reason} {wrapping_of(content)}"
+        raise ContractError(error.error, error.field, sentence.strip()) from fault

@@ -13,7 +13,7 @@ LATEST_MS: Final = 4_133_980_799_999
 """2100-12-31T23:59:59.999Z, ms since 1970: nothing later is accepted."""
 
 _RFC_3339: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
     r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,7 +23,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 def milliseconds(text: str) -> int:
     """Milliseconds since 1970 UTC of an RFC 3339 date-time with an offset, 2000 to 2100 in UTC.
 
-    Digits beyond milliseconds are cut off. A leap second (`:60`) is refused, as by most clocks.
+    Digits beyond milliseconds are cut off. A leap second (`:60`) is the second after it, as in Unix time.
 
     Raises:
         ValueError: the text is no such date-time; the message says what is wrong.
@@ -35,8 +35,10 @@ def milliseconds(text: str) -> int:
     """
     if _RFC_3339.fullmatch(text) is None:
         raise ValueError("must be an RFC 3339 date-time with an offset, such as 2017-01-01T11:53:26Z")
+    leap = text[17:19] == "60"
+    written = f"{text[:17]}59{text[19:]}" if leap else text
     try:
-        at = (datetime.fromisoformat(text.upper()) - _EPOCH) // _MILLISECOND
+        at = (datetime.fromisoformat(written.upper()) - _EPOCH) // _MILLISECOND + 1_000 * leap
     except ValueError as error:
         raise ValueError(f"must be a day of the calendar: {error}") from error
     if not EARLIEST_MS <= at <= LATEST_MS:
