@@ -36,6 +36,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+FORGOTTEN = (
+    "{changelog} is empty, and this worker has written to it. If the broker keeps all in memory, as the "
+    "embedded one does, and was restarted, it has forgotten everything: start the worker again, and send the "
+    "purchases again. If the topic was deleted or made anew, bring it back; or `cartpulse reset` makes the "
+    "state anew from the log."
+)
+"""For a worker that outlived what it rested on. A new worker cannot tell such a broker from a fresh one."""
+
+
 class Opened(NamedTuple):
     """What a partition goes on with."""
 
@@ -143,6 +152,7 @@ class Opening:
 
         Raises:
             SourceJumped: the source and the state do not fit together.
+            ChangelogLost: the changelog is empty, and the worker knows that it was not.
             ChangelogUnreadable: the changelog holds what is no row.
             BrokerUnreachable: the broker was away for too long.
         """
@@ -190,6 +200,8 @@ class Opening:
                 stored=lambda: self._checkpoints.load(number, lambda: self._ledgers(number, partitions)),
                 holes=self._holes,
             )
+            if kept is not None and kept.witness is not None and not (recovered.read or recovered.origin):
+                raise ChangelogLost(FORGOTTEN.format(changelog=f"{partition.changelog.topic}[{number}]"))
             start = await check_source(
                 reader,
                 partition.source,

@@ -219,6 +219,22 @@ async def test_a_changelog_that_was_made_anew_under_a_worker_ends_it_for_good() 
         assert service.logs.committed[SOURCES[0]] == 5
 
 
+async def test_a_broker_that_forgot_everything_ends_a_worker_that_outlived_it_and_says_what_to_do() -> None:
+    async with running(fill(FakeLogs(), 5)) as service:
+        await service.assigned(*SOURCES)
+        await until(lambda: service.logs.committed.get(SOURCES[0]) == 5)
+        service.logs.records.clear()
+        service.logs.committed.clear()
+        await service.assigned(*SOURCES)
+        await until(lambda: service.reason)
+        assert isinstance(service.reason, ChangelogLost)
+        assert "it has forgotten everything: start the worker again, and send the purchases again" in str(
+            service.reason
+        )
+        assert service.status == Status.REFUSED
+        assert not service.logs.records[CHANGELOGS[0]]
+
+
 async def test_more_partitions_than_the_state_was_made_for_end_the_worker_for_good() -> None:
     async with running(fill(FakeLogs(), 5)) as service:
         await service.assigned(*SOURCES)
