@@ -74,10 +74,15 @@ class FileJob:
     state_dir: Path | None
     as_json: bool
 
-    def rehearse(self) -> None:
-        """Show what would be sent, and what would be refused."""
+    def rehearse(self) -> bool:
+        """Show what would be sent, and what would be refused.
+
+        Returns:
+            Whether anything in the file could be sent as it is.
+        """
         with self._opened() as source:
             self._rehearsed(source)
+            return source.grouped.baskets > 0 and not source.survey.undecided
 
     def send(self, *, restart: bool) -> bool:
         """Send what the position has not seen yet.
@@ -103,7 +108,7 @@ class FileJob:
                 )
                 return True
             if not self.as_json:
-                show_reading(self.console, source.survey)
+                show_reading(self.console, source)
             records = with_ticks(source, settings.ledger) if settings.clock == "log" else iter(source)
             result = send_with_bar(
                 self.console, settings, position, records, total=source.accepted, passed=lambda: source.passed
@@ -148,7 +153,7 @@ class FileJob:
             report = summary(source, self.settings) | {"first_baskets": first_of(first)}
             typer.echo(json.dumps(report, indent=2))
             return
-        show_reading(self.console, source.survey)
+        show_reading(self.console, source)
         show_baskets(self.console, first)
         show_account(self.console, source, rows=True)
         for sentence in source.survey.undecided:
@@ -161,6 +166,8 @@ class FileJob:
         shaping = (
             *(sorted(told.columns.items()), told.dates, told.decimal, told.encoding, told.fallback_encoding),
             *(told.delimiter, told.header, self.zone.key, self.drop_repeated, settings.currency),
+            *(sorted(told.constants.items()), sorted(told.rules.only.items())),
+            sorted(told.rules.without.items()),
             *(settings.clock, settings.time_zone, settings.boundary_hour, settings.lateness_minutes),
         )
         return Destination(

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from models.timestamps import LATEST_MS
 from streams.sources.columns import choose
+from streams.sources.constants import NUMBERS, WithConstants, check_date, constants_of
 from streams.sources.dates import CLEAR, DateReader, sort_of
 from streams.sources.evidence import DayOrder, DecimalMark, Evidence, R
 from streams.sources.lines import date_cell
+from streams.sources.meaning import Seen, decide, misleading
 from streams.sources.numerals import NumberReader, is_number, mark_of
+from streams.sources.statuses import Judge, Rules, ValueCounts
 from streams.sources.tables import Delimited, FileError, JsonLines, Parquet, Table
 from streams.sources.texts import Encoding, examine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -29,8 +33,6 @@ REPORT_EVERY: Final = 20_000
 
 EVENT_FIELDS: Final = frozenset({"event_id", "customer_id", "occurred_at", "items"})
 """Names by which JSON lines are known as events of the input contract."""
-
-_NUMBERS: Final = ("quantity", "unit_price", "total", "discount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,10 @@ class Told:
     """In which lines are read that are not in the file's encoding."""
     delimiter: str | None = None
     header: bool = True
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Field to the value that it has in all rows."""
+    rules: Rules = field(default_factory=Rules)
+    """Which rows are sales."""
 
 
 @dataclass(slots=True)
@@ -70,10 +76,34 @@ class Survey:
     undecided: tuple[str, ...] = ()
     """What a person has to say before the file can be sent, one sentence each."""
     told: Told = field(default_factory=Told)
+    constants: dict[str, object] = field(default_factory=dict)
+    """Field to the value that it has in all rows."""
+    remarks: list[str] = field(default_factory=list)
+    """What was found out about the columns' meaning, one sentence each."""
+    values: ValueCounts = field(default_factory=lambda: ValueCounts(()))
+    """Values of the columns that hold few."""
+    order_total: int | None = None
+    """Place of the order's amount; None where there is none."""
 
     def date_reader(self, latest: int = LATEST_MS) -> DateReader:
         """Reads the file's dates; those behind `latest` (ms) are refused."""
         return DateReader(self.zone, self.orders, told=_settled(self.told.dates), latest=latest)
+
+    def judge(self) -> Judge:
+        """Judge which rows are sales.
+
+        Raises:
+            ColumnsError: A rule names no column.
+        """
+        names = self.table.columns[: len(self.table.columns) - len(self.constants)]
+        return Judge(
+            names,
+            set(self.columns.values()),
+            self.told.rules,
+            self.values,
+            order_total=self.order_total,
+            numbers=self.number_reader(),
+        )
 
     def number_reader(self) -> NumberReader:
         """Reads the file's numbers."""
@@ -87,21 +117,40 @@ def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = N
         FileError: It is none that can be read, or is empty.
         ColumnsError: Its columns do not say all that is needed.
     """
-    found = _opened(path, told, zone)
-    found.told = told
-    if found.form == "events":
-        return found
+    avoided = set[int]()
+    while True:
+        found = _opened(path, told, zone, avoided)
+        found.told = told
+        if found.form == "events":
+            return found
+        seen = _look_through(found, progress)
+        more = misleading(found.table.columns, found.columns, told.columns, seen) - avoided
+        if not more:
+            break
+        avoided |= more
+    _decide(found)
+    decide(found, seen)
+    found.judge()
+    return found
+
+
+def _look_through(found: Survey, progress: Progress | None) -> Seen:
+    """Gather evidence from every row."""
+    width = len(found.table.columns) - len(found.constants)
+    seen = Seen.of(found.table.columns[:width], found.columns)
+    found.values = seen.values
+    numbers = [found.columns[name] for name in NUMBERS if name in found.columns]
     for row in found.table:
         found.rows += 1
         if not row.fault:
             _note_date(found, date_cell(row.cells, found.columns), row.number)
-            for name in _NUMBERS:
-                if name in found.columns:
-                    _note_number(found, row.cells[found.columns[name]], row.number)
+            for place in numbers:
+                _note_number(found, row.cells[place], row.number)
+            seen.note(row.cells)
         if progress is not None and found.rows % REPORT_EVERY == 0:
             progress(found.rows)
-    _decide(found)
-    return found
+    seen.orders.finish()
+    return seen
 
 
 def open_table(path: Path, told: Told) -> tuple[Table, Encoding]:
@@ -129,24 +178,32 @@ def open_table(path: Path, told: Told) -> tuple[Table, Encoding]:
     return Delimited(path, encoding, delimiter=told.delimiter, header=told.header), encoding
 
 
-def _opened(path: Path, told: Told, zone: ZoneInfo) -> Survey:
+def _opened(path: Path, told: Told, zone: ZoneInfo, avoided: AbstractSet[int]) -> Survey:
     table, encoding = open_table(path, told)
     if isinstance(table, JsonLines) and set(table.columns) >= EVENT_FIELDS:
-        if told.columns:
+        if told.columns or told.constants or told.rules:
             raise FileError(
-                f"{path} holds events of the contract, which are sent as they are: no --map changes them"
+                f"{path} holds events of the contract, which are sent as they are: no --map, "
+                "--set, --only or --without changes them"
             )
         return Survey("events", table, encoding, {}, zone)
-    columns = choose(table.columns, told.columns)
+    constants, named = constants_of(table.columns, told.columns, told.constants)
+    if "occurred_at" in constants:
+        check_date(constants["occurred_at"], DateReader(zone, {}, told=False))
+    columns = choose(table.columns, named, constant=constants, avoided=avoided)
+    whole = WithConstants(table, constants)
+    columns |= whole.places
     if isinstance(table, Delimited):
-        table.plausible = lambda cells: _is_row(cells, columns)
-    return Survey(table.form, table, encoding, columns, zone)
+        table.plausible = lambda cells: _is_row(whole.extended(cells), columns)
+    return Survey(table.form, whole, encoding, columns, zone, constants=constants)
 
 
-def _is_row(cells: Sequence[str], columns: Mapping[str, int]) -> bool:
+def _is_row(cells: Sequence[Any], columns: Mapping[str, int]) -> bool:
     """Whether there is a date where dates are, and a number where quantities are."""
     date = date_cell(cells, columns)
-    return sort_of(date.strip()) is not None and is_number(cells[columns["quantity"]].strip())
+    place = columns.get("quantity", len(cells))
+    quantity = str(cells[place]) if place < len(cells) else "1"  # one piece a row has no column
+    return sort_of(date.strip()) is not None and is_number(quantity.strip())
 
 
 def _refuse_others(path: Path, start: bytes) -> None:
