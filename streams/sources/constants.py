@@ -78,6 +78,7 @@ def constants_of(
             raise ColumnsError(f"--map {field}={named[field]} and --set {field}={value} exclude each other")
         if not text_of_cell(value):
             raise ColumnsError(f"--set {field}= names no value; --map {field}= leaves a field out")
+        named.pop(field, None)
         values[field] = _number(field, value) if field in NUMBERS else value.strip()
     return values, named
 

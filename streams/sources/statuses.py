@@ -88,12 +88,20 @@ class Rules:
         Raises:
             ColumnsError: A rule names no column.
         """
-        only = {place_of(names, column): values for column, values in self.only.items()}
-        without = {place_of(names, column): values for column, values in self.without.items()}
+        only, without = _by_place(names, self.only), _by_place(names, self.without)
         return {
             place: _Told(names[place], only.get(place), without.get(place, ()))
             for place in sorted(only.keys() | without.keys())
         }
+
+
+def _by_place(names: Sequence[str], rules: Mapping[str, Sequence[str]]) -> dict[int, tuple[str, ...]]:
+    """Find the columns, which may be written in several ways, by their places."""
+    found: dict[int, tuple[str, ...]] = {}
+    for column, values in rules.items():
+        place = place_of(names, column)
+        found[place] = (*found.get(place, ()), *values)
+    return found
 
 
 class ValueCounts:

@@ -39,7 +39,7 @@ class Outcome:
         with PurchaseFile(path, settings, told, ZoneInfo("UTC")) as file:
             file.examine()
             file.prepare()
-            self.sent = [(feed.key.decode(), feed.occurred_at) for feed in file]
+            self.sent = [((feed.key or b"").decode(), feed.occurred_at) for feed in file]
             self.lines = file.grouped.lines
             self.left_out = dict(file.left_out)
             self.passed, self.accepted, self.refused = file.passed, file.accepted, file.refusals.total
@@ -134,7 +134,7 @@ def test_a_status_of_a_line_counts_for_that_line_alone(tmp_path: Path) -> None:
     ],
 )
 def test_common_columns_and_values_are_understood(
-    tmp_path: Path, column: str, value: str, sold: bool
+    tmp_path: Path, column: str, value: str, *, sold: bool
 ) -> None:
     found = outcome(tmp_path, column, [value])
     assert bool(found.sent) == sold
