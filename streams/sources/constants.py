@@ -38,6 +38,11 @@ class WithConstants:
 
     def __iter__(self) -> Iterator[Row]:
         """Every row; one that cannot be read has no cells."""
+        if not self._values:
+            return iter(self._table)
+        return self._extended()
+
+    def _extended(self) -> Iterator[Row]:
         for row in self._table:
             yield row if row.fault else row._replace(cells=self.extended(row.cells))
 

@@ -302,8 +302,9 @@ def _sold(group: Iterator[Line], grouped: Grouped, content: _Content) -> Iterato
     numbered = False
     waiting: list[Line] = []
     for line in group:
-        content.add(line)
         numbered = bool(line.basket_id)
+        if not numbered:
+            content.add(line)
         if line.silent is not None and len(waiting) <= MOST_LINES:
             waiting.append(line)
         elif reason := line.left_out or line.silent:

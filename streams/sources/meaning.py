@@ -43,15 +43,12 @@ class Seen:
             columns: Which column, by its place, is which field; constants lie behind the columns.
         """
         amounts = [field for field in _AMOUNTS if columns.get(field, len(names)) < len(names)]
-        counting = counters(names, columns)
-        counting += [
-            columns[field]
-            for field in ("quantity", "product_id")
-            if columns.get(field, len(names)) < len(names) and columns[field] not in counting
-        ]
+        counting = {*counters(names, columns), *({columns["product_id"]} & set(counters(names, {})))}
+        if columns.get("quantity", len(names)) < len(names):
+            counting.add(columns["quantity"])
         used = set(columns.values())
         return cls(
-            Orders(columns, amounts, counting, rivals(names, "customer_id")),
+            Orders(columns, amounts, sorted(counting), rivals(names, "customer_id")),
             ValueCounts([place for place in range(len(names)) if place not in used]),
         )
 

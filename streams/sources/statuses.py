@@ -112,20 +112,34 @@ class ValueCounts:
     """
 
     def __init__(self, places: Collection[int]) -> None:
-        self.counts: dict[int, Counter[str]] = {place: Counter() for place in places}
-        """Column, by its place, to its values; columns with more than `MOST_VALUES` are dropped."""
+        self._counts: dict[int, dict[Any, int]] = {place: {} for place in places}
 
     def note(self, cells: Sequence[Any]) -> None:
-        """Count the cells of one row."""
+        """Count the cells of one row; a column of many or long values is dropped."""
         dropped = []
-        for place, counts in self.counts.items():
-            text = text_of_cell(cells[place])
-            if text:
-                counts[text] += 1
-                if len(counts) > MOST_VALUES or len(text) > LONGEST_VALUE:
-                    dropped.append(place)
+        for place, counts in self._counts.items():
+            value = cells[place]
+            if value.__class__ is not str:
+                value = text_of_cell(value)
+            if value in counts:
+                counts[value] += 1
+                continue
+            counts[value] = 1
+            if len(counts) > MOST_VALUES or len(value) > LONGEST_VALUE:
+                dropped.append(place)
         for place in dropped:
-            del self.counts[place]
+            del self._counts[place]
+
+    @property
+    def counts(self) -> dict[int, Counter[str]]:
+        """Column, by its place, to its values and their rows; without empty ones."""
+        found: dict[int, Counter[str]] = {}
+        for place, counts in self._counts.items():
+            found[place] = Counter()
+            for value, count in counts.items():
+                if text := text_of_cell(value):
+                    found[place][text] += count
+        return found
 
     def resembles_status(self, place: int) -> bool:
         """True if half of a column's values, by rows, are words for a status."""
