@@ -33,8 +33,8 @@ def left_out_sentences(file: PurchaseFile) -> Iterator[str]:
         return
     if judge.kept:
         yield f"Kept, although the status is not known: {_rows(judge.kept)}."
-    if judge.partly_refunded:
-        yield f"{judge.partly_refunded:,} rows are of orders refunded in part, and count in full."
+    if file.grouped.partly_refunded:
+        yield f"{file.grouped.partly_refunded:,} rows are of orders refunded in part, and count in full."
     for label in judge.unmet:
         yield f"No row has {label}."
     counts = file.survey.values.counts
@@ -115,7 +115,7 @@ def figures(file: PurchaseFile) -> dict[str, Any]:
         "left_out": file.left_out.total(),
         "left_out_by_status": dict(file.left_out.most_common()),
         "kept_with_unknown_status": dict(judge.kept.most_common()) if judge else {},
-        "partly_refunded": judge.partly_refunded if judge else 0,
+        "partly_refunded": grouped.partly_refunded,
         "values_not_found": judge.unmet if judge else [],
         "unused_status_columns": [file.survey.table.columns[place] for place in judge.unused]
         if judge

@@ -183,7 +183,12 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
     return {
         "form": found.form,
         "encoding": found.encoding.name,
-        "columns": {field: found.table.columns[place] for field, place in found.columns.items()},
+        "columns": {
+            field: found.table.columns[place]
+            for field, place in found.columns.items()
+            if field not in found.constants
+        },
+        "constants": found.constants,
         "time_zone": found.zone.key,
         "currency": settings.currency,
         "undecided": list(found.undecided),
@@ -222,7 +227,7 @@ def _show_refused_rows(console: Console, file: PurchaseFile) -> None:
 
 def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) -> None:
     """What became of every row; refused ones are counted by sort, or shown as `rows`."""
-    grouped, refusals = file.grouped, file.refusals
+    found, grouped, refusals = file.survey, file.grouped, file.refusals
     of_lines = f" of {grouped.lines:,} lines" if grouped.lines else ""
     console.print(
         f"{file.survey.rows:,} rows make {grouped.baskets:,} baskets{of_lines}"
@@ -251,7 +256,7 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
     for count, sentence in (
         (file.steps_back, "rows lie before the row above them in time; all are sorted."),
         (
-            grouped.repeated,
+            0 if "quantity" in found.constants else grouped.repeated,  # pieces that repeat are meant so
             "lines repeat another of their basket in everything; --drop-repeated leaves them out.",
         ),
         (

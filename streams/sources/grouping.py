@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from models.settings import LedgerSettings
     from streams.sources.lines import Line
 
+WHOLE: Final = "the whole amount refunded"
+"""Reason to leave an order out, beside the statuses."""
 _HASH_DIGITS: Final = 16
 _LONE_HASH_DIGITS: Final = 32
 _ROUNDING: Final = 0.005
@@ -71,6 +73,8 @@ class Grouped:
     """Time of the last basket, ms since 1970 UTC."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Lines that are no sale, by the status that says so, such as `status=cancelled`."""
+    partly_refunded: int = 0
+    """Lines of orders that are refunded in part, or nobody can tell how far; they count in full."""
     agreeing: int = 0
     """Orders whose amount in the file is the sum of their lines."""
     differing: int = 0
@@ -272,9 +276,8 @@ def _draft(
         if len(lines) > MOST_LINES:
             _overfull(lines, group, refuse)
             return None
-    if not lines:
+    if not lines or _is_refunded(lines, grouped):
         return None
-    _compare(lines, grouped)
     first_line = lines[0]
     return _Draft(
         Basket(
@@ -321,15 +324,26 @@ def _sold(group: Iterator[Line], grouped: Grouped, content: _Content) -> Iterato
             yield line
 
 
-def _compare(lines: list[Line], grouped: Grouped) -> None:
-    """Hold the order's amount, where the file has one, against the sum of its lines."""
+def _is_refunded(lines: list[Line], grouped: Grouped) -> bool:
+    """Hold what was paid back against the order, and the order's amount against the sum of its lines.
+
+    Returns:
+        Whether the customer got all of it back, so that it is no sale.
+    """
     written = next((line.order_total for line in lines if line.order_total is not None), None)
-    if written is None:
-        return
     total = sum(line.quantity * line.unit_price - line.discount for line in lines)
-    agrees = abs(total - written) <= _ROUNDING * (1 + len(lines))
-    grouped.agreeing += agrees
-    grouped.differing += not agrees
+    rounding = _ROUNDING * (1 + len(lines))
+    refunded = max((line.refunded for line in lines if line.refunded is not None), default=None)
+    whole = total if written is None else min(total, written)
+    if refunded and whole > 0 and refunded >= whole - rounding:
+        grouped.left_out[WHOLE] += len(lines)
+        return True
+    grouped.partly_refunded += len(lines) if refunded is not None else 0
+    if written is not None:
+        agrees = abs(total - written) <= rounding
+        grouped.agreeing += agrees
+        grouped.differing += not agrees
+    return False
 
 
 def _overfull(lines: list[Line], rest: Iterator[Line], refuse: Callable[[Refused], None]) -> None:

@@ -50,6 +50,8 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     order does not say either; empty for a sale."""
     order_total: float | None = None
     """Amount of the whole order, to be held against the sum of its lines; None where the file has none."""
+    refunded: float | None = None
+    """Not None where the order's customer got something back: how much, or 0 where that is not known."""
 
     @property
     def basket(self) -> tuple[int, str, str, str]:
@@ -110,11 +112,11 @@ class LineReader:
         """
         if row.fault or self._judge is None:
             return self._read(row)
-        left_out, silent = self._judge.judge(row.cells)
+        left_out, silent, refunded = self._judge.judge(row.cells)
         line = self._read(row)
         if isinstance(line, Refused):
             return LeftOut(left_out) if left_out else line
-        line.left_out, line.silent = left_out, silent
+        line.left_out, line.silent, line.refunded = left_out, silent, refunded
         return line
 
     def _read(self, row: Row) -> Line | Refused:

@@ -90,9 +90,6 @@ def decide(found: Survey, seen: Seen) -> None:
     _decide_customer(found, seen)
     _decide_amounts(found, seen)
     _decide_quantity(found, seen)
-    found.order_total = found.columns.get("order_total")
-    if found.order_total is None and not seen.orders.several:
-        found.order_total = found.columns.get("total")
 
 
 def _decide_customer(found: Survey, seen: Seen) -> None:

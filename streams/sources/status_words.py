@@ -77,6 +77,15 @@ MOMENTS: Final = frozenset(
 )
 """Columns of a moment that only an order has which is no sale."""
 
+UNCERTAIN_FLAGS: Final = frozenset(
+    _words(
+        """
+        paid completed complete valid confirmed success successful bezahlt paye payee pagado pago pagato
+        """
+    )
+)
+"""Columns that may be one of yes and no, where no is no sale, or an amount: their values decide."""
+
 REASONS: Final = frozenset(
     _words(
         """

@@ -35,6 +35,7 @@ from streams.sources.status_words import (
     STATUSES,
     SUBJECTS,
     UNCERTAIN,
+    UNCERTAIN_FLAGS,
     YES,
 )
 
@@ -50,8 +51,6 @@ MOST_SHOWN: Final = 100
 LONGEST_VALUE: Final = 60
 """Letters of a value that may be a status."""
 OTHERS: Final = "(other values)"
-_ROUNDING: Final = 0.005
-"""Currency units by which an amount may be rounded."""
 _EPOCH: Final = re.compile(r"\d{9,19}(\.\d+)?")
 _PARTS: Final = re.compile(r" - |[:/(),;>|]")
 _SEPARATORS: Final = re.compile(r"[\W_]+")
@@ -62,8 +61,10 @@ class Verdict(NamedTuple):
 
     left_out: str
     """Status that says that it is no sale, such as `status=cancelled`; empty for a sale."""
-    silent: str | None
+    silent: str | None = None
     """Not None where the status is empty, so that the order decides: what counts where it does not either."""
+    refunded: float | None = None
+    """Not None where the customer got something back: how much, or 0 where the status says: a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,11 @@ class ValueCounts:
                 if text := text_of_cell(value):
                     found[place][text] += count
         return found
+
+    def are_yes_or_no(self, place: int) -> bool:
+        """True if all values of a column are words for yes or no."""
+        counts = self.counts.get(place)
+        return bool(counts) and all(_is_yes(text) or _is_nothing(text) for text in counts or ())
 
     def resembles_status(self, place: int) -> bool:
         """True if half of a column's values, by rows, are words for a status."""
@@ -223,7 +229,7 @@ class _Mark:
             return Said(_label(self._name, text))
         moment = isinstance(cell, date) or sort_of(text) is not None or _EPOCH.fullmatch(text)
         if self._reasons or moment:
-            return Said(f"{self._name} is set")
+            return Said(f"{self._name} set")
         return _NOTHING if meaning(text) else Said(unknown=_label(self._name, text))
 
 
@@ -250,7 +256,6 @@ class Judge:
         used: Places of the columns that hold fields.
         rules: What a person said of some columns.
         values: Values of the file's columns, for names such as `state` that may mean something else.
-        order_total: Place of the order's amount, against which a refunded amount is held; None without.
         numbers: Reads the file's numbers.
 
     Raises:
@@ -263,11 +268,9 @@ class Judge:
         used: Collection[int],
         rules: Rules,
         values: ValueCounts,
-        *,
-        order_total: int | None,
         numbers: NumberReader,
     ) -> None:
-        self._names, self._numbers, self._order_total = columns, numbers, order_total
+        self._names, self._numbers = columns, numbers
         self._told = rules.columns(columns)
         self._judges: list[tuple[int, Callable[[Any], Said]]] = list(self._told.items())
         self._amounts: list[int] = []
@@ -279,7 +282,7 @@ class Judge:
                 self._judges.append((place, _Words(name)))
             elif kind in FLAGS | MOMENTS | REASONS:
                 self._judges.append((place, _Mark(name)))
-            elif kind in NO_FLAGS:
+            elif kind in NO_FLAGS or (kind in UNCERTAIN_FLAGS and values.are_yes_or_no(place)):
                 self._judges.append((place, _NoMark(name)))
             elif kind in AMOUNTS:
                 self._amounts.append(place)
@@ -293,8 +296,6 @@ class Judge:
         """Places of the columns that nothing uses although their values look like a status."""
         self.kept: Counter[str] = Counter()
         """Rows that are kept although a status is not known, by it, such as `status=on hold`."""
-        self.partly_refunded = 0
-        """Rows of orders that are refunded in part, or nobody can tell how far; they count in full."""
 
     def judge(self, cells: Sequence[Any]) -> Verdict:
         """Decide whether a row is a sale."""
@@ -303,21 +304,18 @@ class Judge:
         for place, column in self._judges:
             said = column(cells[place])
             if said.left_out:
-                return Verdict(said.left_out, None)
+                return Verdict(said.left_out)
             if said.unknown:
                 unknown.append(said.unknown)
             spoken |= said.spoken
             partly |= said.partly
             silent = silent or (said.silent if said.silent is not None else silent)
-        for place in self._amounts:
-            amount = self._amount(cells[place])
-            if amount and self._is_whole(amount, cells):
-                return Verdict(f"{self._names[place]} is the whole amount", None)
-            partly |= amount > 0
-        self.partly_refunded += partly
         for label in unknown:
             self.kept[label if label in self.kept or len(self.kept) < MOST_SHOWN else OTHERS] += 1
-        return Verdict("", None if spoken and not silent else silent)
+        refunded = 0.0 if partly else max((self._amount(cells[place]) for place in self._amounts), default=0)
+        return Verdict(
+            "", None if spoken and not silent else silent, refunded if partly or refunded else None
+        )
 
     def _is_status(self, place: int, values: ValueCounts) -> bool:
         """Whether a column that nothing uses looks like a status; those of deliveries only if one failed."""
@@ -334,11 +332,6 @@ class Judge:
             for place, column in self._told.items()
             for value in column.unmet.values()
         ]
-
-    def _is_whole(self, refunded: float, cells: Sequence[Any]) -> bool:
-        """Whether as much was refunded as the order came to, as far as the file says what that is."""
-        whole = 0.0 if self._order_total is None else self._amount(cells[self._order_total])
-        return whole > 0 and refunded >= whole - _ROUNDING
 
     def _amount(self, cell: Any) -> float:
         try:

@@ -82,8 +82,6 @@ class Survey:
     """What was found out about the columns' meaning, one sentence each."""
     values: ValueCounts = field(default_factory=lambda: ValueCounts(()))
     """Values of the columns that hold few."""
-    order_total: int | None = None
-    """Place of the order's amount; None where there is none."""
 
     def date_reader(self, latest: int = LATEST_MS) -> DateReader:
         """Reads the file's dates; those behind `latest` (ms) are refused."""
@@ -101,8 +99,7 @@ class Survey:
             set(self.columns.values()),
             self.told.rules,
             self.values,
-            order_total=self.order_total,
-            numbers=self.number_reader(),
+            self.number_reader(),
         )
 
     def number_reader(self) -> NumberReader:

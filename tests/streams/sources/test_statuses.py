@@ -45,6 +45,7 @@ class Outcome:
             self.passed, self.accepted, self.refused = file.passed, file.accepted, file.refusals.total
             assert file.judge is not None
             self.judge = file.judge
+            self.partly_refunded = file.grouped.partly_refunded
             self.unused = [file.survey.table.columns[place] for place in file.judge.unused]
 
 
@@ -155,11 +156,25 @@ def test_a_column_called_state_is_a_status_only_if_its_values_are(tmp_path: Path
 
 
 def test_a_refund_is_held_against_the_orders_amount(tmp_path: Path) -> None:
-    found = outcome(tmp_path, "order_total,Refunded Amount", ["9.00,9.00", "9.00,2.00", "9.00,0.00", "9.00,"])
-    assert found.left_out == {"Refunded Amount is the whole amount": 1}
-    assert found.judge.partly_refunded == 1
-    unknown = outcome(tmp_path, "Refunded Amount", ["9.00", ""])
-    assert (len(unknown.sent), unknown.judge.partly_refunded) == (2, 1)
+    rows = ["9.00,9.00", "1.00,1.00", "9.00,2.00", "9.00,0.00", "9.00,"]
+    found = outcome(tmp_path, "order_total,Refunded Amount", rows)
+    assert found.left_out == {"the whole amount refunded": 2}
+    assert (len(found.sent), found.partly_refunded, found.passed) == (3, 1, 5)
+
+
+def test_a_refund_on_one_line_of_an_order_is_the_orders(tmp_path: Path) -> None:
+    found = outcome(tmp_path, "refunded_amount", ["5.00", "", "2.50", ""], orders=["1", "1", "2", "2"])
+    assert (found.left_out, found.lines, found.partly_refunded) == ({"the whole amount refunded": 2}, 2, 2)
+
+
+def test_a_status_of_a_part_goes_before_the_amount(tmp_path: Path) -> None:
+    found = outcome(tmp_path, "status,refunded_amount", ["partially_refunded,2.50"])
+    assert (len(found.sent), found.partly_refunded) == (1, 1)
+
+
+def test_a_column_called_paid_is_a_yes_or_no_only_if_its_values_are(tmp_path: Path) -> None:
+    assert outcome(tmp_path, "paid", ["TRUE", "FALSE"]).left_out == {"paid=FALSE": 1}
+    assert len(outcome(tmp_path, "paid", ["2.50", "0"]).sent) == 2
 
 
 def test_what_a_person_says_of_a_column_replaces_what_is_known_of_it(tmp_path: Path) -> None:
