@@ -36,6 +36,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "userid",
         ),
         *("user", "shopperid", "accountid", "buyerid", "customeremail", "email", "kundennummer", "kunde"),
+        *("kundennr", "kundenid"),
     ),
     "occurred_at": (
         *(
@@ -59,7 +60,16 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "salesdate",
             "receiptdate",
         ),
-        *("createdat", "day", "datum"),
+        *(
+            "createdat",
+            "day",
+            "datum",
+            "bestelldatum",
+            "auftragsdatum",
+            "rechnungsdatum",
+            "kaufdatum",
+            "belegdatum",
+        ),
     ),
     "time": (
         "time",
@@ -93,7 +103,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "ticketid",
             "ticket",
         ),
-        *("eventid", "billno", "bonnr", "belegnummer", "rechnungsnummer"),
+        *("eventid", "billno", "bonnr", "belegnummer", "rechnungsnummer", "bestellnummer", "auftragsnummer"),
     ),
     "product_id": (
         *(
@@ -107,7 +117,19 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "articleno",
             "article",
         ),
-        *("upc", "ean", "gtin", "barcode", "variantid", "itemno", "plu", "artikelnummer", "product", "item"),
+        *(
+            "upc",
+            "ean",
+            "gtin",
+            "barcode",
+            "variantid",
+            "itemno",
+            "plu",
+            "artikelnummer",
+            "artikelnr",
+            "product",
+            "item",
+        ),
     ),
     "name": (
         "name",
@@ -145,8 +167,8 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "unit_price": ("unitprice", "price", "itemprice", "sellingprice", "priceperunit", "einzelpreis", "preis"),
     "total": (
         *(
-            "total",
             "linetotal",
+            "total",
             "salesvalue",
             "sales",
             "amount",
@@ -155,10 +177,10 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "netsales",
             "revenue",
         ),
-        *("spend", "value", "gesamtpreis", "betrag"),
+        *("spend", "value", "gesamtpreis", "gesamtbetrag", "betrag"),
     ),
     "order_total": ("ordertotal", "grandtotal", "invoicetotal", "baskettotal", "ordervalue", "orderamount"),
-    "discount": ("discount", "discountamount", "retaildisc", "linediscount", "rabatt"),
+    "discount": ("linediscount", "discount", "discountamount", "retaildisc", "rabatt"),
     "store_id": (
         "storeid",
         "store",

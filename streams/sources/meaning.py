@@ -16,9 +16,10 @@ from streams.sources.orders import Orders
 from streams.sources.statuses import ValueCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from streams.sources.counting import Distinct
+    from streams.sources.orders import Amount
     from streams.sources.survey import Survey
 
 _AMOUNTS: Final = ("unit_price", "total", "discount")
@@ -59,8 +60,12 @@ class Seen:
 
 
 def misleading(
-    names: Sequence[str], columns: Mapping[str, int], told: Mapping[str, str], seen: Seen
-) -> set[int]:
+    names: Sequence[str],
+    columns: Mapping[str, int],
+    told: Mapping[str, str],
+    seen: Seen,
+    avoided: Collection[int],
+) -> dict[int, str]:
     """Find columns that must not be guessed for what their names say; empty where all guesses may stay.
 
     Args:
@@ -68,17 +73,32 @@ def misleading(
         columns: Which column, by its place, is which field.
         told: Field to column name, as a person said.
         seen: Evidence of all rows.
+        avoided: Columns that are no guess any more.
+
+    Returns:
+        Place of the column to a sentence that says why; empty where another remark will.
     """
-    orders, found = seen.orders, set[int]()
+    orders, found = seen.orders, dict[int, str]()
     if "customer_id" not in told:
         better = orders.better_customer(columns["customer_id"])
         if better is not None:
-            found |= set(orders.candidates) - {better}
+            found |= {place: "" for place in orders.candidates if place != better}
     for field in ("quantity", "product_id"):
         place = columns.get(field, len(names))
-        if field not in told and place in orders.counter and orders.counter[place].sure:
-            found |= {place} & set(counters(names, {}))
-    return found
+        counter = orders.counter.get(place)
+        if field not in told and counter and counter.sure and place in counters(names, {}):
+            found[place] = (
+                f"Column {names[place]!r} counts the lines of every order of several lines "
+                f"({counter.counted:,} of them), and is no {field}."
+            )
+    for field in ("total", "discount"):
+        if field in told or field not in orders.amount or not _is_of_orders(field, orders, columns):
+            continue
+        # Another column may be the line's; the last one is judged in `decide`.
+        if any(place not in {*avoided, *columns.values()} for place in rivals(names, field)):
+            place = columns[field]
+            found[place] = f"Column {names[place]!r} {_why(orders.amount[field])}: it is the order's."
+    return {place: why for place, why in found.items() if place not in avoided}
 
 
 def decide(found: Survey, seen: Seen) -> None:
@@ -114,11 +134,7 @@ def _decide_amounts(found: Survey, seen: Seen) -> None:
         if not _is_of_orders(field, orders, columns):
             continue
         name = names[columns[field]]
-        why = (
-            f"is equal on all lines of every order of several lines ({amount.equal:,} of them)"
-            if amount.equal
-            else f"stands on the first line alone of all orders that have it ({amount.first_alone:,})"
-        )
+        why = _why(amount)
         if found.told.columns.get(field):
             found.remarks.append(f"Column {name!r} {why}, but counts as the line's {field}, as told.")
             continue
@@ -147,6 +163,12 @@ def _is_of_orders(field: str, orders: Orders, columns: Mapping[str, int]) -> boo
         return orders.prices_vary and amount.equal >= _CERTAIN
     harmless = field == "total" and "unit_price" in columns
     return amount.equal > 0 or amount.first_alone >= (1 if harmless else _CERTAIN)
+
+
+def _why(amount: Amount) -> str:
+    if amount.equal:
+        return f"is equal on all lines of every order of several lines ({amount.equal:,} of them)"
+    return f"stands on the first line alone of all orders that have it ({amount.first_alone:,})"
 
 
 def _decide_quantity(found: Survey, seen: Seen) -> None:

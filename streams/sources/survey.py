@@ -114,17 +114,18 @@ def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = N
         FileError: It is none that can be read, or is empty.
         ColumnsError: Its columns do not say all that is needed.
     """
-    avoided = set[int]()
+    avoided: dict[int, str] = {}
     while True:
-        found = _opened(path, told, zone, avoided)
+        found = _opened(path, told, zone, avoided.keys())
         found.told = told
         if found.form == "events":
             return found
         seen = _look_through(found, progress)
-        more = misleading(found.table.columns, found.columns, told.columns, seen) - avoided
+        more = misleading(found.table.columns, found.columns, told.columns, seen, avoided)
         if not more:
             break
         avoided |= more
+    found.remarks = [why for why in avoided.values() if why]
     _decide(found)
     decide(found, seen)
     found.judge()

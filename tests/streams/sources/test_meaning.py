@@ -122,6 +122,14 @@ def test_without_a_price_of_the_line_the_orders_amount_is_no_price(tmp_path: Pat
     assert "as told" in told.survey.remarks[0]
 
 
+def test_an_amount_of_the_order_gives_way_to_one_of_the_line(tmp_path: Path) -> None:
+    rows = ["1,A,2024-02-01,S1,1,5,2", "1,A,2024-02-01,S2,1,5,3", "2,B,2024-02-02,S1,1,2,2"]
+    found = outcome(tmp_path, "order,customer,date,sku,qty,total,sales value", rows)
+    assert found.columns["total"] == "sales value"
+    assert [item["unit_price"] for item in found.items] == [2.0, 3.0, 2.0]
+    assert "'total' is equal on all lines" in found.survey.remarks[0]
+
+
 def test_a_price_that_is_the_orders_is_none(tmp_path: Path) -> None:
     rows = [f"{order},A,2024-02-{order:02},S{line},1,{order}.00" for order in range(1, 5) for line in (1, 2)]
     with pytest.raises(ColumnsError, match="'price' is equal on all lines"):
@@ -159,6 +167,7 @@ def test_a_counter_of_an_orders_lines_is_no_quantity(tmp_path: Path, column: str
     ]
     found = outcome(tmp_path, COUNTED.replace("count", column), rows)
     assert [item["quantity"] for item in found.items] == [1.0] * 6
+    assert "Each row is one piece" in found.survey.remarks[-1]
     assert found.columns["product_id"] == "sku"
 
 
