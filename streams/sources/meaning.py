@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from streams.sources.columns import ColumnsError, counters, missing_columns, rivals
 from streams.sources.constants import WithConstants
 from streams.sources.orders import Orders
-from streams.sources.statuses import ValueCounts
+from streams.sources.statuses import ValueCounts, marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -48,10 +48,20 @@ class Seen:
         if columns.get("quantity", len(names)) < len(names):
             counting.add(columns["quantity"])
         used = set(columns.values())
+        marks = {f"mark {place}": place for place in marks_of(names, used)}
         return cls(
-            Orders(columns, amounts, sorted(counting), rivals(names, "customer_id")),
+            Orders({**columns, **marks}, [*amounts, *marks], sorted(counting), rivals(names, "customer_id")),
             ValueCounts([place for place in range(len(names)) if place not in used]),
         )
+
+    @property
+    def first_alone(self) -> set[int]:
+        """Places of the marks of no sale that stand on the first line of an order alone, for all of it."""
+        return {
+            int(name.removeprefix("mark "))
+            for name, amount in self.orders.amount.items()
+            if name.startswith("mark ") and amount.first_alone and not amount.unequal
+        }
 
     def note(self, cells: Sequence[Any]) -> None:
         """Take one more row."""
@@ -110,6 +120,7 @@ def decide(found: Survey, seen: Seen) -> None:
     _decide_customer(found, seen)
     _decide_amounts(found, seen)
     _decide_quantity(found, seen)
+    found.first_alone = seen.first_alone
 
 
 def _decide_customer(found: Survey, seen: Seen) -> None:
@@ -131,7 +142,7 @@ def _decide_amounts(found: Survey, seen: Seen) -> None:
     """Take amounts from the lines that are the order's."""
     orders, names, columns = seen.orders, found.table.columns, found.columns
     for field, amount in orders.amount.items():
-        if not _is_of_orders(field, orders, columns):
+        if field not in _AMOUNTS or not _is_of_orders(field, orders, columns):
             continue
         name = names[columns[field]]
         why = _why(amount)

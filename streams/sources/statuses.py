@@ -9,34 +9,25 @@ a person judges with `--only` or `--without` is judged by that alone.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from streams.sources.columns import place_of, plain
 from streams.sources.dates import Unreadable, sort_of
 from streams.sources.lines import text_of_cell
+from streams.sources.status_values import folded, is_nothing, is_partly, is_yes, meaning
 from streams.sources.status_words import (
     AMOUNTS,
-    BACK,
     DELIVERY,
     FLAGS,
-    LEADING,
     MOMENTS,
     NO_FLAGS,
-    NO_SALE,
-    NOT,
-    PARTLY,
     REASONS,
-    SALE,
     STATUSES,
-    SUBJECTS,
     UNCERTAIN,
     UNCERTAIN_FLAGS,
-    YES,
 )
 
 if TYPE_CHECKING:
@@ -52,8 +43,6 @@ LONGEST_VALUE: Final = 60
 """Letters of a value that may be a status."""
 OTHERS: Final = "(other values)"
 _EPOCH: Final = re.compile(r"\d{9,19}(\.\d+)?")
-_PARTS: Final = re.compile(r" - |[:/(),;>|]")
-_SEPARATORS: Final = re.compile(r"[\W_]+")
 
 
 class Verdict(NamedTuple):
@@ -145,7 +134,7 @@ class ValueCounts:
     def are_yes_or_no(self, place: int) -> bool:
         """True if all values of a column are words for yes or no."""
         counts = self.counts.get(place)
-        return bool(counts) and all(_is_yes(text) or _is_nothing(text) for text in counts or ())
+        return bool(counts) and all(is_yes(text) or is_nothing(text) for text in counts or ())
 
     def resembles_status(self, place: int) -> bool:
         """True if half of a column's values, by rows, are words for a status."""
@@ -217,15 +206,16 @@ class _Words:
 class _Mark:
     """Column that only what is no sale has filled: with a yes, a moment or a reason."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, first_alone: bool) -> None:
         self._name, self._reasons = name, plain(name) in REASONS
+        self._none = Said(silent="") if first_alone else _NOTHING
 
     def __call__(self, cell: Any) -> Said:
         """Judge one cell."""
         text = text_of_cell(cell)
-        if _is_nothing(text):
-            return _NOTHING
-        if _is_yes(text) or meaning(text) is False:
+        if is_nothing(text):
+            return self._none
+        if is_yes(text) or meaning(text) is False:
             return Said(_label(self._name, text))
         moment = isinstance(cell, date) or sort_of(text) is not None or _EPOCH.fullmatch(text)
         if self._reasons or moment:
@@ -242,10 +232,10 @@ class _NoMark:
     def __call__(self, cell: Any) -> Said:
         """Judge one cell."""
         text = text_of_cell(cell)
-        if not text or _is_yes(text):
+        if not text or is_yes(text):
             return _NOTHING
         label = _label(self._name, text)
-        return Said(label) if _is_nothing(text) else Said(unknown=label)
+        return Said(label) if is_nothing(text) else Said(unknown=label)
 
 
 class Judge:
@@ -257,6 +247,7 @@ class Judge:
         rules: What a person said of some columns.
         values: Values of the file's columns, for names such as `state` that may mean something else.
         numbers: Reads the file's numbers.
+        first_alone: Places of the marks that stand on the first line of an order alone, for all of it.
 
     Raises:
         ColumnsError: A rule names no column.
@@ -268,7 +259,9 @@ class Judge:
         used: Collection[int],
         rules: Rules,
         values: ValueCounts,
+        *,
         numbers: NumberReader,
+        first_alone: Collection[int] = (),
     ) -> None:
         self._names, self._numbers = columns, numbers
         self._told = rules.columns(columns)
@@ -281,7 +274,7 @@ class Judge:
             if kind in STATUSES or (kind in UNCERTAIN and values.resembles_status(place)):
                 self._judges.append((place, _Words(name)))
             elif kind in FLAGS | MOMENTS | REASONS:
-                self._judges.append((place, _Mark(name)))
+                self._judges.append((place, _Mark(name, first_alone=place in first_alone)))
             elif kind in NO_FLAGS or (kind in UNCERTAIN_FLAGS and values.are_yes_or_no(place)):
                 self._judges.append((place, _NoMark(name)))
             elif kind in AMOUNTS:
@@ -340,62 +333,21 @@ class Judge:
             return 0.0
 
 
+def marks_of(names: Sequence[str], used: Collection[int]) -> list[int]:
+    """Find the columns of moments and reasons that may stand on an order's first line alone.
+
+    Args:
+        names: Names of the file's columns.
+        used: Places of the columns that hold fields.
+
+    Returns:
+        Their places; none where a column of statuses says for each line or order what it is.
+    """
+    if any(plain(name) in STATUSES for name in names):
+        return []
+    marks = MOMENTS | REASONS
+    return [place for place, name in enumerate(names) if place not in used and plain(name) in marks]
+
+
 def _label(name: str, value: str) -> str:
     return f"{name}={value[:LONGEST_VALUE]}"
-
-
-def _is_nothing(text: str) -> bool:
-    """Whether a cell says no or nothing, as `0`, `false` and `0000-00-00` do."""
-    return not text.strip("0-: .T/Z") or letters(text) in NOT
-
-
-def _is_yes(text: str) -> bool:
-    return text in ("1", "1.0") or letters(text) in YES
-
-
-def folded(value: str) -> str:
-    """Fold the case of a value that a person names, or that a cell holds."""
-    return " ".join(unicodedata.normalize("NFKC", value).split()).casefold()
-
-
-def letters(value: str) -> str:
-    """Reduce a value to its letters, small and without accents: `Partially_Paid` is `partiallypaid`."""
-    return re.sub(r"[^a-z]", "", unicodedata.normalize("NFKD", value).lower())
-
-
-@lru_cache(maxsize=1 << 12)
-def meaning(value: str) -> bool | None:
-    """Tell whether a status is a sale; None where it is not known.
-
-    Of a status with several parts, as `Shipped - Returned to Seller`, a part that is no sale decides.
-
-    >>> meaning("wc-completed"), meaning("Canceled"), meaning("partially_refunded"), meaning("on hold")
-    (True, False, True, None)
-    """
-    text = value.strip().removeprefix("wc-")
-    whole = _meaning(text)
-    if whole is not None:
-        return whole
-    parts = [_meaning(part) for part in _PARTS.split(text)]
-    return False if False in parts else True if True in parts else None
-
-
-def is_partly(value: str) -> bool:
-    """Tell whether a status says that an order is refunded in part."""
-    word = letters(value)
-    return any(part in word for part in PARTLY) and any(end in word for end in BACK)
-
-
-def _meaning(text: str) -> bool | None:
-    word = letters(text)
-    for each in (word, *(word.removeprefix(subject) for subject in SUBJECTS)):
-        if each in NO_SALE:
-            return False
-        if each in SALE:
-            return True
-    if is_partly(text):
-        return True
-    partly = any(part in word for part in PARTLY)
-    # A reason may follow, as in `Cancelled by customer`.
-    first = letters(_SEPARATORS.split(text.strip(), maxsplit=1)[0])
-    return False if first in LEADING and not partly else None

@@ -82,6 +82,8 @@ class Survey:
     """What was found out about the columns' meaning, one sentence each."""
     values: ValueCounts = field(default_factory=lambda: ValueCounts(()))
     """Values of the columns that hold few."""
+    first_alone: set[int] = field(default_factory=set)
+    """Places of the marks of no sale that stand on the first line of an order alone, for all of it."""
 
     def date_reader(self, latest: int = LATEST_MS) -> DateReader:
         """Reads the file's dates; those behind `latest` (ms) are refused."""
@@ -99,7 +101,8 @@ class Survey:
             set(self.columns.values()),
             self.told.rules,
             self.values,
-            self.number_reader(),
+            numbers=self.number_reader(),
+            first_alone=self.first_alone,
         )
 
     def number_reader(self) -> NumberReader:

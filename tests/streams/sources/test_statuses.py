@@ -10,7 +10,7 @@ import pytest
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.purchase_file import PurchaseFile
-from streams.sources.statuses import Rules, meaning
+from streams.sources.statuses import Rules
 from streams.sources.survey import Told
 from tests.support.field import SAMPLES
 
@@ -93,6 +93,14 @@ def test_a_status_on_one_line_of_an_order_counts_for_its_others_in_any_order(
     )
     assert found.left_out == {"status=cancelled": 2}
     assert len(found.sent) == 1
+
+
+def test_a_moment_on_the_first_line_of_orders_alone_counts_for_all_of_them(tmp_path: Path) -> None:
+    moments, orders = ["2024-03-01", "", "", ""], ["1", "1", "2", "2"]
+    found = outcome(tmp_path, "cancelled_at", moments, orders=orders)
+    assert (found.lines, found.left_out) == (2, {"cancelled_at set": 2})
+    of_lines = outcome(tmp_path, "cancelled_at", [*moments, "", "2024-03-01"], orders=[*orders, "3", "3"])
+    assert (of_lines.lines, of_lines.left_out) == (4, {"cancelled_at set": 2})
 
 
 def test_a_status_of_a_line_counts_for_that_line_alone(tmp_path: Path) -> None:
@@ -228,8 +236,3 @@ def test_returns_are_told_by_their_quantity_as_ever(tmp_path: Path) -> None:
     path = tmp_path / "retail.csv"
     path.write_text(f"{HEAD}\nC1,A,2024-02-01,S1,-1,2\n")
     assert len(Outcome(path, Told()).sent) == 1
-
-
-@pytest.mark.parametrize("value", ["closed", "on hold", "new", "open", "disputed", "3", "gold"])
-def test_what_means_different_things_in_different_shops_is_not_judged(value: str) -> None:
-    assert meaning(value) is None
