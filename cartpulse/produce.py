@@ -12,13 +12,18 @@ from cartpulse.options import Broker, Json, settings_with
 from cartpulse.producing.files import FileJob
 from cartpulse.producing.inventing import send_invented, show_invented
 from cartpulse.producing.telling import (
+    Constants,
     Corrections,
     Delimiter,
     EncodingName,
     FallbackEncoding,
+    Only,
+    Without,
+    constants_of,
     corrections_of,
     delimiter_of,
     encoding_of,
+    rules_of,
 )
 from streams.sources.clocks import ClockDigits
 from streams.sources.counted import SerialDates
@@ -45,6 +50,9 @@ def produce(
         typer.Option("--dry-run", help="Send nothing: show the first baskets and what would be refused."),
     ] = False,
     corrections: Corrections = None,
+    constants: Constants = None,
+    only: Only = None,
+    without: Without = None,
     time_zone: Annotated[
         str | None,
         typer.Option(
@@ -101,8 +109,9 @@ def produce(
 
     Columns, encoding, delimiter, dates and decimals are found out from the whole file and shown; what could
     be meant in two ways is asked for, never guessed. Rows of one customer, basket number, store and time
-    become one basket; baskets are sorted by time. A row that cannot be sent is refused with its reason, and
-    the others are sent. Interrupted, the same command goes on where it ended.
+    become one basket; baskets are sorted by time. Rows that are no sale (cancelled, refunded, failed) are
+    left out and counted. A row that cannot be sent is refused with its reason, and the others are sent.
+    Interrupted, the same command goes on where it ended.
     """
     if (file is None) == (synthetic is None):
         raise typer.BadParameter("name a file or give --synthetic, and not both", param_hint="FILE")
@@ -129,6 +138,8 @@ def produce(
         serial_dates=serial_dates,
         damaged_ids=damaged_ids,
         float_ids=float_ids,
+        constants=constants_of(constants),
+        rules=rules_of(only, without),
     )
     job = FileJob(
         console=console,
@@ -141,9 +152,7 @@ def produce(
         state_dir=state_dir,
         as_json=as_json,
     )
-    if dry_run:
-        job.rehearse()
-    elif not job.send(restart=restart):
+    if not (job.rehearse() if dry_run else job.send(restart=restart)):
         raise typer.Exit(FAILED)
 
 

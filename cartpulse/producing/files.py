@@ -81,10 +81,15 @@ class FileJob:
     state_dir: Path | None
     as_json: bool
 
-    def rehearse(self) -> None:
-        """Show what would be sent, and what would be refused."""
+    def rehearse(self) -> bool:
+        """Show what would be sent, and what would be refused.
+
+        Returns:
+            Whether anything in the file could be sent as it is.
+        """
         with self._opened() as source:
             self._rehearsed(source)
+            return source.grouped.baskets > 0 and not source.survey.undecided
 
     def send(self, *, restart: bool) -> bool:
         """Send what the position has not seen yet.
@@ -110,7 +115,7 @@ class FileJob:
                 )
                 return True
             if not self.as_json:
-                show_reading(self.console, source.survey)
+                show_reading(self.console, source)
             found = run(ready(settings))
             sent = Sent()
             records = sent.noted(with_clock(source, settings, found))
@@ -159,7 +164,7 @@ class FileJob:
             report = summary(source, self.settings) | {"first_baskets": first_of(first)}
             typer.echo(json.dumps(report, indent=2))
             return
-        show_reading(self.console, source.survey)
+        show_reading(self.console, source)
         show_baskets(self.console, first)
         show_account(self.console, source, rows=True)
         for sentence in source.survey.undecided:
@@ -173,6 +178,8 @@ class FileJob:
             *(sorted(told.columns.items()), told.dates, told.decimal, told.encoding, told.fallback_encoding),
             *(told.times, told.serial_dates, told.damaged_ids, told.float_ids),
             *(told.delimiter, told.header, self.zone.key, self.drop_repeated, settings.currency),
+            *(sorted(told.constants.items()), sorted(told.rules.only.items())),
+            sorted(told.rules.without.items()),
             *(settings.time_zone, settings.boundary_hour, settings.lateness_minutes),
         )
         return Destination(

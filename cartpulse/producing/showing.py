@@ -9,6 +9,7 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
+from cartpulse.producing.remarks import check_sentence, figures, left_out_sentences, people_sentences
 from models.calendar import HOUR, instant_of
 from models.purchases import ContractError, Purchase, read
 from models.timestamps import text_of
@@ -37,8 +38,9 @@ _TEXT_SHOWN = 120
 """Letters of a refused row's text."""
 
 
-def show_reading(console: Console, found: Survey) -> None:
+def show_reading(console: Console, file: PurchaseFile) -> None:
     """How the file is read: what it is, which column is what, how dates and numbers are meant."""
+    found = file.survey
     for sentence in readings(found):
         console.print(escape(sentence), highlight=False)
     if found.columns:
@@ -48,10 +50,15 @@ def show_reading(console: Console, found: Survey) -> None:
         for field, place in places.items():
             value = "" if first is None or first.fault else str(first.cells[place])
             table.add_row(field, escape(found.table.columns[place]), escape(value[:40]))
-        unused = [name for place, name in enumerate(found.table.columns) if place not in places.values()]
+        judged = file.judge.judged if file.judge else []
+        for place in judged:
+            value = "" if first is None or first.fault else str(first.cells[place])
+            table.add_row("(is it a sale?)", escape(found.table.columns[place]), escape(value[:40]))
+        used = {*places.values(), *judged}
+        unused = [name for place, name in enumerate(found.table.columns) if place not in used]
         table.add_row("(not used)", escape(", ".join(unused)) or "none", "")
         console.print(table)
-        absent = [field for field in FIELDS if field not in places]
+        absent = [field for field in FIELDS if field not in places and field != "order_total"]
         console.print(f"Not in the file: {', '.join(absent) or 'nothing'}.", highlight=False)
         if "category" not in places:
             console.print(
@@ -87,7 +94,7 @@ def readings(found: Survey) -> list[str]:
             else f"{sum(found.numbers.counts.values()):,} can be read in no other way"
         )
         said.append(f"Numbers have a decimal {found.decimal.value}: {why}.")
-    return [*said, *found.remarks]
+    return said + found.remarks
 
 
 def letters(encoding: Encoding) -> list[str]:
@@ -176,11 +183,15 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
     return {
         "form": found.form,
         "encoding": found.encoding.name,
-        "columns": {field: found.table.columns[place] for field, place in found.columns.items()},
+        "columns": {
+            field: found.table.columns[place]
+            for field, place in found.columns.items()
+            if field not in found.constants
+        },
+        "constants": found.constants,
         "time_zone": found.zone.key,
         "currency": settings.currency,
         "undecided": list(found.undecided),
-        "remarks": list(found.remarks),
         "rows": found.rows,
         "baskets": grouped.baskets,
         "returns": grouped.returns,
@@ -196,8 +207,9 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
         "rows_before_the_one_above": file.steps_back,
         "times_passed_twice": file.passed_twice,
         "without_category": file.without_category,
-        "first": text_of(instant_of(file.span[0])) if file.accepted else None,
-        "last": text_of(instant_of(file.span[1])) if file.accepted else None,
+        **figures(file),
+        "first": text_of(instant_of(grouped.first)) if grouped.baskets else None,
+        "last": text_of(instant_of(grouped.last)) if grouped.baskets else None,
     }
 
 
@@ -215,7 +227,7 @@ def _show_refused_rows(console: Console, file: PurchaseFile) -> None:
 
 def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) -> None:
     """What became of every row; refused ones are counted by sort, or shown as `rows`."""
-    grouped, refusals = file.grouped, file.refusals
+    found, grouped, refusals = file.survey, file.grouped, file.refusals
     of_lines = f" of {grouped.lines:,} lines" if grouped.lines else ""
     console.print(
         f"{file.survey.rows:,} rows make {grouped.baskets:,} baskets{of_lines}"
@@ -223,9 +235,16 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
         + f"; {refusals.total:,} rows are refused.",
         highlight=False,
     )
-    if file.accepted:
-        first, last = (text_of(instant_of(at)) for at in file.span)
+    if grouped.baskets:
+        first, last = (text_of(instant_of(at)) for at in (grouped.first, grouped.last))
         console.print(f"From {first} to {last}.", highlight=False)
+    for sentence in (
+        *left_out_sentences(file),
+        *people_sentences(grouped),
+        *filter(None, (check_sentence(grouped),)),
+    ):
+        console.print(escape(sentence), highlight=False)
+    if grouped.baskets:
         before, after = grouped.longest_gap
         if after - before > LONG_GAP_DAYS * DAY_MS:
             console.print(
@@ -237,7 +256,7 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
     for count, sentence in (
         (file.steps_back, "rows lie before the row above them in time; all are sorted."),
         (
-            grouped.repeated,
+            0 if "quantity" in found.constants else grouped.repeated,  # pieces that repeat are meant so
             "lines repeat another of their basket in everything; --drop-repeated leaves them out.",
         ),
         (

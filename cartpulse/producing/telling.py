@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import csv
 from typing import Annotated
 
 import typer
+
+from streams.sources.statuses import Rules
 
 Corrections = Annotated[
     list[str] | None,
     typer.Option(
         "--map", metavar="FIELD=COLUMN", help="Which column is what; again for more. FIELD= leaves one out."
+    ),
+]
+Constants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="The value of a field in every row, such as currency=EUR or quantity=1; again for more.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="COLUMN=VALUE[,VALUE]",
+        help="Leave out rows in which the column has none of the values; again for more.",
+    ),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without",
+        metavar="COLUMN=VALUE[,VALUE]",
+        help="Leave out rows in which the column has one of the values; COLUMN= leaves none out.",
     ),
 ]
 EncodingName = Annotated[str | None, typer.Option("--encoding", help="Of the letters, such as windows-1252.")]
@@ -28,13 +55,47 @@ def corrections_of(written: list[str] | None) -> dict[str, str]:
     Raises:
         BadParameter: One is not FIELD=COLUMN.
     """
-    pairs = {}
+    return dict(_pair(each, "FIELD=COLUMN", "--map") for each in written or [])
+
+
+def constants_of(written: list[str] | None) -> dict[str, str]:
+    """Field to the value that it has in every row.
+
+    Raises:
+        BadParameter: One is not FIELD=VALUE.
+    """
+    return dict(_pair(each, "FIELD=VALUE", "--set") for each in written or [])
+
+
+def rules_of(only: list[str] | None, without: list[str] | None) -> Rules:
+    """Columns that a person judges; a value with a comma in it stands in quotation marks.
+
+    Raises:
+        BadParameter: One is not COLUMN=VALUE[,VALUE], or `--only` names no value.
+    """
+    kept, left_out = _values(only, "--only"), _values(without, "--without")
+    for column, values in kept.items():
+        if not values:
+            raise typer.BadParameter(
+                f"{column}= names no value, and would leave all out", param_hint="--only"
+            )
+    return Rules(kept, left_out)
+
+
+def _values(written: list[str] | None, option: str) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
     for each in written or []:
-        field, equals, column = each.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{each!r} is not FIELD=COLUMN", param_hint="--map")
-        pairs[field.strip()] = column.strip()
-    return pairs
+        column, said = _pair(each, "COLUMN=VALUE[,VALUE]", option)
+        values = next(csv.reader([said], skipinitialspace=True), [])
+        found[column] = (*found.get(column, ()), *(value.strip() for value in values))
+    return found
+
+
+def _pair(written: str, shape: str, option: str) -> tuple[str, str]:
+    name, equals, value = written.partition("=")
+    if not equals or not name.strip():
+        raise typer.BadParameter(f"{written!r} is not {shape}", param_hint=option)
+    return name.strip(), value.strip()
 
 
 def delimiter_of(written: str | None) -> str | None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 from streams.errors import CartpulseError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "customer_id": (
         *(
+            "customeruniqueid",
             "customerid",
             "customer",
             "customerno",
@@ -35,6 +36,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "userid",
         ),
         *("user", "shopperid", "accountid", "buyerid", "customeremail", "email", "kundennummer", "kunde"),
+        *("kundennr", "kundenid"),
     ),
     "occurred_at": (
         *(
@@ -45,6 +47,9 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "datetime",
             "orderdate",
             "purchasedate",
+            "orderpurchasetimestamp",
+            "ordertimestamp",
+            "purchasetimestamp",
         ),
         *(
             "transactiondate",
@@ -55,7 +60,16 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "salesdate",
             "receiptdate",
         ),
-        *("createdat", "day", "datum"),
+        *(
+            "createdat",
+            "day",
+            "datum",
+            "bestelldatum",
+            "auftragsdatum",
+            "rechnungsdatum",
+            "kaufdatum",
+            "belegdatum",
+        ),
     ),
     "time": (
         "time",
@@ -89,7 +103,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "ticketid",
             "ticket",
         ),
-        *("eventid", "billno", "bonnr", "belegnummer", "rechnungsnummer"),
+        *("eventid", "billno", "bonnr", "belegnummer", "rechnungsnummer", "bestellnummer", "auftragsnummer"),
     ),
     "product_id": (
         *(
@@ -103,7 +117,19 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "articleno",
             "article",
         ),
-        *("upc", "ean", "gtin", "barcode", "variantid", "itemno", "plu", "artikelnummer", "product", "item"),
+        *(
+            "upc",
+            "ean",
+            "gtin",
+            "barcode",
+            "variantid",
+            "itemno",
+            "plu",
+            "artikelnummer",
+            "artikelnr",
+            "product",
+            "item",
+        ),
     ),
     "name": (
         "name",
@@ -141,8 +167,8 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "unit_price": ("unitprice", "price", "itemprice", "sellingprice", "priceperunit", "einzelpreis", "preis"),
     "total": (
         *(
-            "total",
             "linetotal",
+            "total",
             "salesvalue",
             "sales",
             "amount",
@@ -151,9 +177,10 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
             "netsales",
             "revenue",
         ),
-        *("spend", "value", "gesamtpreis", "betrag"),
+        *("spend", "value", "gesamtpreis", "gesamtbetrag", "betrag"),
     ),
-    "discount": ("discount", "discountamount", "retaildisc", "linediscount", "rabatt"),
+    "order_total": ("ordertotal", "grandtotal", "invoicetotal", "baskettotal", "ordervalue", "orderamount"),
+    "discount": ("linediscount", "discount", "discountamount", "retaildisc", "rabatt"),
     "store_id": (
         "storeid",
         "store",
@@ -174,16 +201,51 @@ NEEDED: Final = ("customer_id", "occurred_at", "product_id", "quantity")
 """Fields without which no basket can be made; a price or a total is needed too."""
 
 
+COUNTERS: Final = frozenset(
+    (
+        *(
+            "orderitemid",
+            "line",
+            "lineno",
+            "linenumber",
+            "linenr",
+            "lineid",
+            "linenum",
+            "lineitem",
+            "lineitemno",
+        ),
+        *("lineitemnumber", "lineitemid", "itemno", "itemnumber", "itemnr", "itemseq", "itemid", "itemindex"),
+        *("orderline", "orderlineno", "orderlinenumber", "orderitemno", "orderitemnumber", "invoiceline"),
+        *("position", "pos", "posnr", "posno", "positionsnummer", "seq", "seqno", "sequence", "sequenceno"),
+        *("sequencenumber", "rownumber", "counter", "count", "nr", "no", "index", "zeile", "zeilennummer"),
+        *("ligne", "numeroligne", "linea", "linha", "riga", "regel"),
+    )
+)
+"""Column names that may count the lines of each order: 1, 2, 3."""
+
+
 class ColumnsError(CartpulseError):
     """The columns do not say all that is needed, or a correction names what is not there."""
 
 
-def choose(columns: Sequence[str], corrections: Mapping[str, str]) -> dict[str, int]:
+def choose(
+    columns: Sequence[str],
+    corrections: Mapping[str, str],
+    *,
+    constant: Collection[str] = (),
+    avoided: Collection[int] = (),
+) -> dict[str, int]:
     """Which column, by its place, is which field.
 
     Args:
         columns: The names of the file's columns.
         corrections: Field to column name, which go before every guess; an empty name leaves a field out.
+        constant: Fields that have one value in all rows, and so need no column.
+        avoided: Places of columns that are no guess.
+
+    Returns:
+        Field to place. The quantity may lack where a column may count the lines of each order: if it does,
+        each row is one piece.
 
     Raises:
         ColumnsError: A correction names no field or no column, or a needed field has no column.
@@ -192,19 +254,42 @@ def choose(columns: Sequence[str], corrections: Mapping[str, str]) -> dict[str, 
     >>> choose(columns, {})["occurred_at"]
     3
     """
-    chosen = recognised(columns, corrections, FIELDS)
-    if "product_id" not in chosen and "name" in chosen and "product_id" not in corrections:
+    known = {field: guesses for field, guesses in FIELDS.items() if field not in constant}
+    chosen = recognised(columns, corrections, known, avoided)
+    if "product_id" in known and "product_id" not in {*chosen, *corrections} and "name" in chosen:
         chosen["product_id"] = chosen["name"]
-    missing = [field for field in NEEDED if field not in chosen]
-    if not {"unit_price", "total"} & set(chosen):
+    missing: list[str] = [field for field in NEEDED if field in known and field not in chosen]
+    if missing == ["quantity"] and "quantity" not in corrections and counters(columns, chosen):
+        missing = []
+    if not {"unit_price", "total"} & {*chosen, *constant}:
         missing.append("unit_price (or total)")
     if missing:
         raise missing_columns(columns, missing)
     return {field: chosen[field] for field in FIELDS if field in chosen}
 
 
+def counters(columns: Sequence[str], chosen: Mapping[str, int]) -> list[int]:
+    """Places of the columns that may count the lines of each order, by their names.
+
+    Args:
+        columns: The names of the file's columns.
+        chosen: Which column is which field; of these none but the quantity is such a column.
+    """
+    taken = {place for field, place in chosen.items() if field != "quantity"}
+    return [place for place, name in enumerate(columns) if plain(name) in COUNTERS and place not in taken]
+
+
+def rivals(columns: Sequence[str], field: str) -> list[int]:
+    """Places of all columns whose names are taken for a field, the likeliest first."""
+    names = [plain(column) for column in columns]
+    return [names.index(name) for name in FIELDS[field] if name in names]
+
+
 def recognised(
-    columns: Sequence[str], corrections: Mapping[str, str], known: Mapping[str, tuple[str, ...]]
+    columns: Sequence[str],
+    corrections: Mapping[str, str],
+    known: Mapping[str, tuple[str, ...]],
+    avoided: Collection[int] = (),
 ) -> dict[str, int]:
     """Which column, by its place, is which of some fields, as far as names tell.
 
@@ -212,6 +297,7 @@ def recognised(
         columns: The names of the file's columns.
         corrections: Field to column name, which go before every guess; an empty name leaves a field out.
         known: The fields, and the column names taken for each, letters and digits alone.
+        avoided: Places of columns that are no guess.
 
     Raises:
         ColumnsError: A correction names no field or no column.
@@ -221,9 +307,9 @@ def recognised(
         if field not in known:
             raise ColumnsError(f"There is no field {field!r}; the fields are {', '.join(known)}.")
         if column:
-            chosen[field] = _place(columns, column)
+            chosen[field] = place_of(columns, column)
     taken = set(chosen.values())
-    names = [_plain(column) for column in columns]
+    names = ["" if place in avoided else plain(column) for place, column in enumerate(columns)]
     for field, guesses in known.items():
         if field in corrections:
             continue
@@ -237,23 +323,31 @@ def recognised(
 
 def missing_columns(columns: Sequence[str], missing: Sequence[str]) -> ColumnsError:
     """What to tell a person whose file lacks columns."""
+    first = missing[0].split()[0]
+    constant = ", or say --set quantity=1 if each row is one piece" if first == "quantity" else ""
     return ColumnsError(
         f"No column was recognised as {', '.join(missing)}. The file's columns are {', '.join(columns)}: "
-        f"name the right one with --map {missing[0].split()[0]}=COLUMN"
+        f"name the right one with --map {first}=COLUMN{constant}"
         + (", and use --no-header if that is a row already." if any(map(_is_value, columns)) else ".")
     )
 
 
-def _place(columns: Sequence[str], column: str) -> int:
+def place_of(columns: Sequence[str], column: str) -> int:
+    """Find a column that a person names, by its exact name or else by its letters and digits.
+
+    Raises:
+        ColumnsError: No column has this name, or several have.
+    """
     if column in columns:
         return columns.index(column)
-    alike = [place for place, name in enumerate(columns) if _plain(name) == _plain(column)]
+    alike = [place for place, name in enumerate(columns) if plain(name) == plain(column)]
     if len(alike) != 1:
         raise ColumnsError(f"There is no column {column!r}; the file's columns are {', '.join(columns)}.")
     return alike[0]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Reduce a column's name to its letters and digits, small and without accents."""
     decomposed = unicodedata.normalize("NFKD", name).lower()
     return re.sub(r"[^a-z0-9]", "", decomposed)
 

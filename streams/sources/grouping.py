@@ -1,15 +1,18 @@
 """From sorted lines to events: the lines of one customer, basket number, store and time are one basket.
 
-An event's id is the basket number and a hash of all four, or the hash alone where there is no number: so
-numbers may be used again, as receipt numbers are, and a file sent twice or in another order counts once.
+An event's id is the basket number and a hash of all four: so numbers may be used again, as receipt numbers
+are, and a file sent twice or in another order counts once. Where there is no number, the id is a hash of the
+four and of the lines (product, quantity, price, discount; not their order): so two tills' files of one day
+without times are two purchases, and one file sent twice is one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 from msgspec import structs
@@ -20,6 +23,7 @@ from models.purchases import MOST_LINES
 from models.records import UNKNOWN_TIME
 from models.timestamps import text_of
 from streams.sources.basket import Basket, Item
+from streams.sources.counting import Distinct, Frequent
 from streams.sources.feed import Feed
 from streams.sources.lines import Refused
 
@@ -30,8 +34,24 @@ if TYPE_CHECKING:
     from models.settings import LedgerSettings
     from streams.sources.lines import Line
 
+WHOLE: Final = "the whole amount refunded"
+"""Reason to leave an order out, beside the statuses."""
 _HASH_DIGITS: Final = 16
 _LONE_HASH_DIGITS: Final = 32
+_ROUNDING: Final = 0.005
+"""Currency units by which the amount of a line or an order may be rounded."""
+
+
+class Sold(Protocol):
+    """Anything that names a product and its category."""
+
+    @property
+    def product_id(self) -> str:
+        """Identifier of the product."""
+
+    @property
+    def category(self) -> str:
+        """Category of the product."""
 
 
 @dataclass(slots=True)
@@ -47,14 +67,42 @@ class Grouped:
     """Lines that equal an earlier one of their basket in everything: two of a kind at a till, or a copy."""
     longest_gap: tuple[int, int] = (0, 0)
     """The two neighbours in time that lie farthest apart, ms since 1970 UTC; equal where there are none."""
+    first: int = 0
+    """Time of the first basket, ms since 1970 UTC."""
     last: int = 0
     """Time of the last basket, ms since 1970 UTC."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Lines that are no sale, by the status that says so, such as `status=cancelled`."""
+    partly_refunded: int = 0
+    """Lines of orders that are refunded in part, or nobody can tell how far; they count in full."""
+    agreeing: int = 0
+    """Orders whose amount in the file is the sum of their lines."""
+    differing: int = 0
+    """Orders whose amount in the file is another than the sum of their lines."""
+    customers: Frequent = field(default_factory=Frequent)
+    """Customers by their baskets."""
+    distinct_customers: Distinct = field(default_factory=Distinct)
+    products: Distinct = field(default_factory=Distinct)
+    categories: Distinct = field(default_factory=Distinct)
 
-    def add(self, at: int, *, lines: int = 0, brought_back: bool = False) -> None:
-        """Count one more basket; they come in order of time."""
+    def add(self, at: int, customer: str, items: Iterable[Sold], *, brought_back: bool = False) -> None:
+        """Count one more basket; they come in order of time.
+
+        Args:
+            at: Event time, ms since 1970 UTC.
+            customer: Customer id.
+            items: What was bought; each counts as a line.
+            brought_back: Whether it is a return.
+        """
+        self.customers.add(customer)
+        self.distinct_customers.add(customer)
+        for item in items:
+            self.lines += 1
+            self.products.add(item.product_id)
+            self.categories.add(item.category)
+        self.first = self.first if self.baskets else at
         self.baskets += 1
         self.returns += brought_back
-        self.lines += lines
         before, after = self.longest_gap
         if self.last and at - self.last > after - before:
             self.longest_gap = (self.last, at)
@@ -71,14 +119,38 @@ class _Draft:
     value: bytes = field(default=b"")
 
 
-def event_id(line: Line) -> str:
-    """The id of the event that a line belongs to."""
+class _Content:
+    """Hash of the lines of one basket, whatever their order; names and categories may be corrected later."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def add(self, line: Line) -> None:
+        """Take one more line."""
+        parts = (line.product_id, line.quantity, line.unit_price, line.discount)
+        digest = sha256(msgspec.msgpack.encode(parts)).digest()
+        self._sum = (self._sum + int.from_bytes(digest, "big")) % (1 << 256)
+
+    @property
+    def digest(self) -> bytes:
+        """32 bytes, equal for the same lines as often as they came."""
+        return self._sum.to_bytes(32, "big")
+
+
+def event_id(line: Line, content: bytes) -> str:
+    """Name the event that a line belongs to.
+
+    Args:
+        line: Any line of the basket.
+        content: Hash of all its lines; counts only where the basket has no number.
+    """
     parts = (line.customer_id, line.basket_id, line.store_id, str(line.occurred_at))
     digest = sha256()
     for part in parts:
         data = part.encode()
         digest.update(len(data).to_bytes(4, "big") + data)
     if not line.basket_id:
+        digest.update(content)
         return digest.hexdigest()[:_LONE_HASH_DIGITS]
     return f"{line.basket_id}-{digest.hexdigest()[:_HASH_DIGITS]}"
 
@@ -114,8 +186,9 @@ def baskets(
         for draft in run:
             draft.value = encode(draft.basket)
         for draft in checker.accepted(run):
-            grouped.add(draft.at, lines=len(draft.lines), brought_back=draft.basket.kind == "return")
-            yield Feed(draft.basket.customer_id.encode(), draft.value, draft.at)
+            basket = draft.basket
+            grouped.add(draft.at, basket.customer_id, draft.lines, brought_back=basket.kind == "return")
+            yield Feed(basket.customer_id.encode(), draft.value, draft.at)
 
 
 class _Checker:
@@ -185,12 +258,13 @@ def _draft(
 ) -> _Draft | None:
     lines: list[Line] = []
     seen: dict[tuple[object, ...], int] = {}
-    for line in group:
-        content = (
+    content = _Content()
+    for line in (group := _sold(group, grouped, content)):
+        said = (
             *(line.product_id, line.category, line.name, line.quantity),
             *(line.unit_price, line.discount),
         )
-        first = seen.setdefault(content, line.number)
+        first = seen.setdefault(said, line.number)
         if first != line.number:
             grouped.repeated += 1
             if drop_repeated:
@@ -202,10 +276,12 @@ def _draft(
         if len(lines) > MOST_LINES:
             _overfull(lines, group, refuse)
             return None
+    if not lines or _is_refunded(lines, grouped):
+        return None
     first_line = lines[0]
     return _Draft(
         Basket(
-            event_id(first_line),
+            event_id(first_line, content.digest),
             first_line.customer_id,
             text_of(instant_of(first_line.occurred_at)),
             first_line.store_id or None,
@@ -217,6 +293,57 @@ def _draft(
         lines,
         first_line.occurred_at,
     )
+
+
+def _sold(group: Iterator[Line], grouped: Grouped, content: _Content) -> Iterator[Line]:
+    """Yield the lines that are sales, count the others.
+
+    Some shops write an order's status on its first line alone. So lines without one wait for the end of their
+    order, and go by its other lines if these agree; else they are sales, or what `silent` says.
+    """
+    sold, left_out = False, ""
+    numbered = False
+    waiting: list[Line] = []
+    for line in group:
+        numbered = bool(line.basket_id)
+        if not numbered:
+            content.add(line)
+        if line.silent is not None and len(waiting) <= MOST_LINES:
+            waiting.append(line)
+        elif reason := line.left_out or line.silent:
+            left_out = left_out or reason
+            grouped.left_out[reason] += 1
+        else:
+            sold = True
+            yield line
+    agreed = numbered and sold != bool(left_out)
+    for line in waiting:
+        if reason := left_out if agreed else line.silent:
+            grouped.left_out[reason] += 1
+        else:
+            yield line
+
+
+def _is_refunded(lines: list[Line], grouped: Grouped) -> bool:
+    """Hold what was paid back against the order, and the order's amount against the sum of its lines.
+
+    Returns:
+        Whether the customer got all of it back, so that it is no sale.
+    """
+    written = next((line.order_total for line in lines if line.order_total is not None), None)
+    total = sum(line.quantity * line.unit_price - line.discount for line in lines)
+    rounding = _ROUNDING * (1 + len(lines))
+    refunded = max((line.refunded for line in lines if line.refunded is not None), default=None)
+    whole = total if written is None else min(total, written)
+    if refunded and whole > 0 and refunded >= whole - rounding:
+        grouped.left_out[WHOLE] += len(lines)
+        return True
+    grouped.partly_refunded += len(lines) if refunded is not None else 0
+    if written is not None:
+        agrees = abs(total - written) <= rounding
+        grouped.agreeing += agrees
+        grouped.differing += not agrees
+    return False
 
 
 def _overfull(lines: list[Line], rest: Iterator[Line], refuse: Callable[[Refused], None]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from streams.sources.dates import DateReader
     from streams.sources.numerals import NumberReader
+    from streams.sources.statuses import Judge
     from streams.sources.tables import Row
 
 _LONGEST_NOTHING: Final = max(map(len, NOTHING))
@@ -43,11 +44,27 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     channel: str | None
     text: str
     """The row as it stands in the file, for the reason why it is refused."""
+    left_out: str = ""
+    """Status that says that the line is no sale, such as `status=cancelled`; empty for a sale."""
+    silent: str | None = None
+    """Not None where the line has no status of its own, and so goes by its order: what it counts as where the
+    order does not say either; empty for a sale."""
+    order_total: float | None = None
+    """Amount of the whole order, to be held against the sum of its lines; None where the file has none."""
+    refunded: float | None = None
+    """Not None where the order's customer got something back: how much, or 0 where that is not known."""
 
     @property
     def basket(self) -> tuple[int, str, str, str]:
         """What the lines of one basket share."""
         return self.occurred_at, self.customer_id, self.basket_id, self.store_id
+
+
+class LeftOut(NamedTuple):
+    """A row that is no sale, and that could not be read either."""
+
+    reason: str
+    """Status that says so, such as `status=cancelled`."""
 
 
 class Refused(NamedTuple):
@@ -72,6 +89,7 @@ class LineReader:
         numbers: Reads its numbers.
         currency: The one currency of the service.
         ids: How its ids are read, by field.
+        judge: Tells which rows are sales; None takes all for such.
     """
 
     def __init__(
@@ -80,18 +98,33 @@ class LineReader:
         dates: DateReader,
         numbers: NumberReader,
         currency: str,
+        *,
         ids: Mapping[str, IdReading],
+        judge: Judge | None = None,
     ) -> None:
         self._ids = {name: reader.read for name, reader in readers(ids).items()}
         self._columns = dict(columns)
-        self._dates, self._numbers, self._currency = dates, numbers, currency
+        self._dates, self._numbers, self._currency, self._judge = dates, numbers, currency, judge
         self.passed_twice = 0
         """Rows at a local time that the clock passes twice, read as the first."""
         self.without_category = 0
         """Rows whose category is empty, so that the product stands for it."""
 
-    def read(self, row: Row) -> Line | Refused:
-        """The line that a row is, or why it is none."""
+    def read(self, row: Row) -> Line | LeftOut | Refused:
+        """The line that a row is, or why it is none.
+
+        A row that is no sale is a line too where it can be read, for other rows of its order may go by it.
+        """
+        if row.fault or self._judge is None:
+            return self._read(row)
+        left_out, silent, refunded = self._judge.judge(row.cells)
+        line = self._read(row)
+        if isinstance(line, Refused):
+            return LeftOut(left_out) if left_out else line
+        line.left_out, line.silent, line.refunded = left_out, silent, refunded
+        return line
+
+    def _read(self, row: Row) -> Line | Refused:
         if row.fault:
             sort = (
                 row.fault.partition(":")[0]
@@ -143,6 +176,7 @@ class LineReader:
             discount,
             self._text(cells, "channel") or None,
             row.text,
+            order_total=self._order_total(cells),
         )
 
     def _instant(self, cells: Sequence[Any]) -> int:
@@ -158,6 +192,14 @@ class LineReader:
         if quantity == 0:
             raise Unreadable("the quantity is 0, so the total has no price")
         return (total + discount) / quantity
+
+    def _order_total(self, cells: Sequence[Any]) -> float | None:
+        """The order's amount; None where there is none that can be read, for it is a check alone."""
+        place = self._columns.get("order_total")
+        try:
+            return None if place is None else self._numbers.number(_cell(cells, place))
+        except Unreadable:
+            return None
 
     def _discount(self, cells: Sequence[Any], quantity: float) -> float:
         """The discount with the quantity's sign, whichever sign the file gives it."""

@@ -17,9 +17,10 @@ import msgspec
 from models.decode import Decoder, Raw
 from models.records import UNKNOWN_TIME, Kind
 from models.timestamps import LATEST_MS
+from streams.sources.constants import check_currency
 from streams.sources.feed import Feed
 from streams.sources.grouping import Grouped, baskets
-from streams.sources.lines import Line, LineReader, Refused
+from streams.sources.lines import LeftOut, Line, LineReader, Refused
 from streams.sources.sorting import RUN, Sorter
 from streams.sources.survey import REPORT_EVERY, Progress, Survey, Told, survey
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from models.settings import LedgerSettings
+    from streams.sources.statuses import Judge
 
 EXAMPLES: Final = 20
 """Refusals of one sort that are kept to be shown."""
@@ -43,6 +45,20 @@ class Event(msgspec.Struct, array_like=True, gc=False):
     customer_id: str
     number: int
     value: bytes
+
+
+class _Item(msgspec.Struct, gc=False):
+    """One thing in an event, as far as it is counted."""
+
+    product_id: str
+    category: str
+
+
+class _Bought(msgspec.Struct, gc=False):
+    """An event of the input contract, as far as it is counted."""
+
+    kind: str
+    items: list[_Item]
 
 
 @dataclass(slots=True)
@@ -129,8 +145,9 @@ class PurchaseFile:
         """Rows at a local time that the clock passes twice, read as the first."""
         self.without_category = 0
         """Rows whose category is empty, so that the product stands for it."""
-        self.span = (0, 0)
-        """First and last event time, ms since 1970 UTC."""
+        self.judge: Judge | None = None
+        """Judge of what is a sale, once the rows are read; None for events."""
+        self._unread: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -150,14 +167,17 @@ class PurchaseFile:
 
         Raises:
             FileError: It is none that can be read.
-            ColumnsError: Its columns do not say all that is needed.
+            ColumnsError: Its columns do not say all that is needed, or it is told to be in another currency.
         """
+        if "currency" in self._told.constants:
+            check_currency(self._told.constants["currency"], self._settings.currency)
         self.survey = survey(self._path, self._told, self._zone, progress)
         return self.survey
 
     def prepare(self, progress: Progress | None = None) -> None:
         """The second pass: read every row, refuse or sort it."""
         self.refusals = Refusals(self._keep)
+        self._unread.clear()
         if self.survey.form == "events":
             events = Sorter(Event, key=lambda event: event.occurred_at, folder=self._folder, run=self._run)
             self._sorted_events = events
@@ -186,33 +206,43 @@ class PurchaseFile:
     def passed(self) -> int:
         """Of the rows accepted, those that the last iteration has come past."""
         known = self.refusals.total - self._prepared.total
-        return known + (self.grouped.baskets if self.survey.form == "events" else self.grouped.lines)
+        if self.survey.form == "events":
+            return known + self.grouped.baskets
+        return known + self.grouped.lines + self.grouped.left_out.total()
+
+    @property
+    def left_out(self) -> Counter[str]:
+        """Rows that are no sale, by the status that says so; they are not refused."""
+        return self._unread + self.grouped.left_out
 
     def _take(self, records: Iterator[Any], sorter: Sorter[Any], progress: Progress | None) -> None:
-        first, last, before = 0, 0, 0
+        before = 0
         for record in records:
             sorter.add(record)
             self.accepted += 1
             at = record.occurred_at
             self.steps_back += at < before
-            first, last, before = min(first or at, at), max(last, at), at
+            before = at
             if progress is not None and self.accepted % REPORT_EVERY == 0:
                 progress(self.accepted)
-        self.span = (first, last)
 
     def _lines(self) -> Iterator[Line]:
         found = self.survey
+        self.judge = found.judge()
         reader = LineReader(
             found.columns,
             found.date_reader(self._latest),
             found.number_reader(),
             self._settings.currency,
-            found.id_readings,
+            ids=found.id_readings,
+            judge=self.judge,
         )
         for row in found.table:
             line = reader.read(row)
             if isinstance(line, Refused):
                 self.refusals.note(line)
+            elif isinstance(line, LeftOut):
+                self._unread[line.reason] += 1
             else:
                 yield line
         self.passed_twice, self.without_category = reader.passed_twice, reader.without_category
@@ -241,6 +271,10 @@ class PurchaseFile:
                 yield Event(int(records.occurred_at[0]), records.customers[0].decode(), row.number, value)
 
     def _written(self) -> Iterator[Feed]:
+        decode = msgspec.json.Decoder(_Bought).decode
         for event in self._sorted_events or ():
-            self.grouped.add(event.occurred_at)
+            bought = decode(event.value)
+            self.grouped.add(
+                event.occurred_at, event.customer_id, bought.items, brought_back=bought.kind == "return"
+            )
             yield Feed(event.customer_id.encode(), event.value, event.occurred_at)

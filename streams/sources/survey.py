@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from models.calendar import instant_of
 from models.timestamps import LATEST_MS, text_of
 from streams.sources.clocks import ClockDigits, ClockEvidence, ClockReading
 from streams.sources.columns import choose
+from streams.sources.constants import NUMBERS, WithConstants, check_date, constants_of
 from streams.sources.counted import SerialDates, Unit, UnitEvidence, digits_of
 from streams.sources.dates import Dated, DateReader, sort_of
 from streams.sources.evidence import DayOrder, DecimalMark, Evidence, R, Unreadable
 from streams.sources.identifiers import ID_FIELDS, DamagedIds, FloatIds, IdEvidence, IdReading
 from streams.sources.lines import date_cell
+from streams.sources.meaning import Seen, decide, misleading
 from streams.sources.numerals import NumberReader, is_number, mark_of, signs_of
+from streams.sources.statuses import Judge, Rules, ValueCounts
 from streams.sources.tables import Delimited, FileError, JsonLines, Parquet, Table
 from streams.sources.texts import Encoding, examine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
@@ -35,7 +39,6 @@ EVENT_FIELDS: Final = frozenset({"event_id", "customer_id", "occurred_at", "item
 """Names by which JSON lines are known as events of the input contract."""
 
 _SIGNS_SHOWN: Final = 5
-_NUMBERS: Final = ("quantity", "unit_price", "total", "discount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,10 @@ class Told:
     serial_dates: SerialDates | None = None
     damaged_ids: DamagedIds | None = None
     float_ids: FloatIds | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Field to the value that it has in all rows."""
+    rules: Rules = field(default_factory=Rules)
+    """Which rows are sales."""
 
 
 @dataclass(slots=True)
@@ -87,11 +94,17 @@ class Survey:
     """By field, columns of ids."""
     id_readings: dict[str, IdReading] = field(default_factory=dict)
     """How they are read, by field."""
-    remarks: tuple[str, ...] = ()
-    """What is special about dates and ids and how it is read, one sentence each."""
     undecided: tuple[str, ...] = ()
     """What a person has to say before the file can be sent, one sentence each."""
     told: Told = field(default_factory=Told)
+    constants: dict[str, object] = field(default_factory=dict)
+    """Field to the value that it has in all rows."""
+    remarks: list[str] = field(default_factory=list)
+    """What is special about columns, dates and ids, and how it is read, one sentence each."""
+    values: ValueCounts = field(default_factory=lambda: ValueCounts(()))
+    """Values of the columns that hold few."""
+    first_alone: set[int] = field(default_factory=set)
+    """Places of the marks of no sale that stand on the first line of an order alone, for all of it."""
 
     def date_reader(self, latest: int = LATEST_MS) -> DateReader:
         """Reads the file's dates; those behind `latest` (ms) are refused."""
@@ -110,6 +123,22 @@ class Survey:
         told = self.told.serial_dates
         return not self.units.mixed if told is None else told is SerialDates.READ
 
+    def judge(self) -> Judge:
+        """Judge which rows are sales.
+
+        Raises:
+            ColumnsError: A rule names no column.
+        """
+        names = self.table.columns[: len(self.table.columns) - len(self.constants)]
+        return Judge(
+            names,
+            set(self.columns.values()),
+            self.told.rules,
+            self.values,
+            numbers=self.number_reader(),
+            first_alone=self.first_alone,
+        )
+
     def number_reader(self) -> NumberReader:
         """Reads the file's numbers."""
         return NumberReader(self.decimal, told=_settled(self.told.decimal))
@@ -122,11 +151,31 @@ def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = N
         FileError: It is none that can be read, or is empty.
         ColumnsError: Its columns do not say all that is needed.
     """
-    found = _opened(path, told, zone)
-    found.told = told
-    if found.form == "events":
-        return found
-    found.clocks.told = told.times
+    avoided: dict[int, str] = {}
+    while True:
+        found = _opened(path, told, zone, avoided.keys())
+        found.told = told
+        if found.form == "events":
+            return found
+        seen = _look_through(found, progress)
+        more = misleading(found.table.columns, found.columns, told.columns, seen, avoided)
+        if not more:
+            break
+        avoided |= more
+    found.remarks = [why for why in avoided.values() if why]
+    _decide(found)
+    decide(found, seen)
+    found.judge()
+    return found
+
+
+def _look_through(found: Survey, progress: Progress | None) -> Seen:
+    """Gather evidence from every row."""
+    width = len(found.table.columns) - len(found.constants)
+    seen = Seen.of(found.table.columns[:width], found.columns)
+    found.values = seen.values
+    numbers = [(name, found.columns[name]) for name in NUMBERS if name in found.columns]
+    found.clocks.told = found.told.times
     found.ids = {name: IdEvidence() for name in ID_FIELDS if name in found.columns}
     ids = [(found.columns[name], evidence) for name, evidence in found.ids.items()]
     for row in found.table:
@@ -135,13 +184,13 @@ def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = N
             _note_date(found, date_cell(row.cells, found.columns), row.number)
             for place, evidence in ids:
                 evidence.note(row.cells[place], row.number)
-            for name in _NUMBERS:
-                if name in found.columns:
-                    _note_number(found, name, row.cells[found.columns[name]], row.number)
+            for name, place in numbers:
+                _note_number(found, name, row.cells[place], row.number)
+            seen.note(row.cells)
         if progress is not None and found.rows % REPORT_EVERY == 0:
             progress(found.rows)
-    _decide(found)
-    return found
+    seen.orders.finish()
+    return seen
 
 
 def open_table(path: Path, told: Told) -> tuple[Table, Encoding]:
@@ -169,25 +218,33 @@ def open_table(path: Path, told: Told) -> tuple[Table, Encoding]:
     return Delimited(path, encoding, delimiter=told.delimiter, header=told.header), encoding
 
 
-def _opened(path: Path, told: Told, zone: ZoneInfo) -> Survey:
+def _opened(path: Path, told: Told, zone: ZoneInfo, avoided: AbstractSet[int]) -> Survey:
     table, encoding = open_table(path, told)
     if isinstance(table, JsonLines) and set(table.columns) >= EVENT_FIELDS:
-        if told.columns:
+        if told.columns or told.constants or told.rules:
             raise FileError(
-                f"{path} holds events of the contract, which are sent as they are: no --map changes them"
+                f"{path} holds events of the contract, which are sent as they are: no --map, "
+                "--set, --only or --without changes them"
             )
         return Survey("events", table, encoding, {}, zone)
-    columns = choose(table.columns, told.columns)
+    constants, named = constants_of(table.columns, told.columns, told.constants)
+    if "occurred_at" in constants:
+        check_date(constants["occurred_at"], DateReader(zone, {}, told=False))
+    columns = choose(table.columns, named, constant=constants, avoided=avoided)
+    whole = WithConstants(table, constants)
+    columns |= whole.places
     if isinstance(table, Delimited):
-        table.plausible = lambda cells: _is_row(cells, columns)
-    return Survey(table.form, table, encoding, columns, zone)
+        table.plausible = lambda cells: _is_row(whole.extended(cells), columns)
+    return Survey(table.form, whole, encoding, columns, zone, constants=constants)
 
 
-def _is_row(cells: Sequence[str], columns: Mapping[str, int]) -> bool:
+def _is_row(cells: Sequence[Any], columns: Mapping[str, int]) -> bool:
     """Whether there is a date where dates are, and a number where quantities are."""
     date = date_cell(cells, columns)
     day = date.day if isinstance(date, Dated) else date
-    return sort_of(str(day).strip()) is not None and is_number(cells[columns["quantity"]].strip())
+    place = columns.get("quantity", len(cells))
+    quantity = str(cells[place]) if place < len(cells) else "1"  # one piece a row has no column
+    return sort_of(str(day).strip()) is not None and is_number(quantity.strip())
 
 
 def _refuse_others(path: Path, start: bytes) -> None:
@@ -243,7 +300,8 @@ def _decide(found: Survey) -> None:
         found.id_readings[name] = reading = ids.reading(told.damaged_ids, told.float_ids)
         undecided += ids.questions(column, reading)
         remarks += ids.remarks(column, reading)
-    found.undecided, found.remarks = tuple(undecided), tuple(remarks)
+    found.undecided = tuple(undecided)
+    found.remarks += remarks
 
 
 def _remarks(found: Survey) -> list[str]:

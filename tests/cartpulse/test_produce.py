@@ -7,6 +7,7 @@ import csv
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from cartpulse.reading import read_all
 from streams.settings import variable
 from streams.sources.position import alone
 from tests.support import tutorial_sales
+from tests.support.field import SAMPLES
 from tests.support.logs import replay_of
 
 if TYPE_CHECKING:
@@ -89,6 +91,94 @@ def test_a_rehearsal_sends_nothing_and_explains_what_would_be_refused(
         assert list(csv.reader(opened))[1:] == [
             ["4", "quantity: 'many' is no number.", "2,A,x,many,12/14/2010 8:00,2.50,C"]
         ]
+
+
+def rehearsed(file: Path, *options: str) -> Any:
+    """A rehearsal's report and its status."""
+    result = run(str(file), "--dry-run", "--json", "--broker", "127.0.0.1:1", *options)
+    return json.loads(result.stdout) | {"status": result.exit_code}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ROWS.replace(",1,12", ",one,12").replace(",2,12", ",two,12"),
+        ROWS.replace("/13/", "/3/").replace("/14/", "/4/"),
+        ROWS.replace("CustomerID", "CustomerID,status").replace(",C\n", ",C,cancelled\n"),
+    ],
+    ids=["all refused", "undecided", "no sale"],
+)
+def test_a_rehearsal_of_what_cannot_be_sent_fails(file: Path, rows: str) -> None:
+    file.write_text(rows)
+    assert rehearsed(file)["status"] == 1
+
+
+def test_a_rehearsal_shows_what_is_no_sale_and_how_much_there_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    shutil.copy(SAMPLES / "status.csv", file)
+    with file.open("a") as opened:
+        opened.write(
+            "5,B,2024-02-23 10:00,on hold,S2,1,2.5\n6,B,2024-02-24 10:00,partially refunded,S2,1,2.5\n"
+        )
+    shown = run(str(file), "--dry-run", "--broker", "127.0.0.1:1").output
+    for sentence in (
+        "6 rows make 3 baskets of 3 lines; 0 rows are refused.",
+        "Left out, as no sale: 1 row with status=cancelled, 1 row with status=failed, 1 row with status=ref",
+        "Kept, although the status is not known: 1 row with status=on hold.",
+        "1 rows are of orders refunded in part, and count in full.",
+        "2 customers, 2 products, 2 categories, 3 baskets; the largest customer, 'B', has 66.7% of the",
+    ):
+        assert sentence in shown
+    report = rehearsed(file)
+    assert report["left_out_by_status"] == {
+        f"status={word}": 1 for word in ("cancelled", "refunded", "failed")
+    }
+    assert (report["left_out"], report["refused"], report["status"]) == (3, 0, 0)
+    assert report["kept_with_unknown_status"] == {"status=on hold": 1}
+    assert (report["customers"], report["products"], report["categories"]) == (2, 2, 2)
+    assert report["largest_customer"] == {"customer_id": "B", "baskets": 2, "share": 0.6667}
+
+
+def test_rows_are_chosen_and_constants_set_on_the_command_line(file: Path) -> None:
+    shutil.copy(SAMPLES / "status.csv", file)
+    assert rehearsed(file, "--only", "status=Completed, FAILED")["baskets"] == 2
+    assert rehearsed(file, "--without", "status=failed", "--without", "Status=refunded")["baskets"] == 2
+    assert rehearsed(file, "--without", "status=")["baskets"] == 4
+    missing = rehearsed(file, "--only", 'status=completed,"a, b"')
+    assert missing["values_not_found"] == ["status=a, b"]
+    web = rehearsed(file, "--set", "channel=web", "--map", "quantity=", "--set", "quantity=3")
+    assert web["first_baskets"][0]["channel"] == "web"
+    assert web["first_baskets"][0]["items"][0]["quantity"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{n},S{n},d,1,12/{d}/2010 8:00,1,C", "All baskets are of one customer, 'C'"),
+        ("{n},S1,d,1,12/{d}/2010 8:00,1,C{n}", "No customer comes twice"),
+        ("{n},S{n},d,1,12/{d}/2010 8:00,1,{guest}", "Customer 'guest' has 60.0% of the baskets"),
+        ("{n},S1,d,1,12/{d}/2010 8:00,1,{guest}", "All lines are of one product"),
+        ("{n},S{n},d,1,12/{d}/2010 8:00,1,{guest}", "No product is bought twice"),
+    ],
+)
+def test_counts_that_fit_no_shop_are_pointed_out(file: Path, row: str, said: str) -> None:
+    rows = [row.format(n=n, d=n + 10, guest="guest" if n < 12 else f"C{n % 4}") for n in range(20)]
+    file.write_text("\n".join([ROWS.partition("\n")[0], *rows]) + "\n")
+    assert said in " ".join(rehearsed(file)["suspicions"])
+
+
+def test_an_orders_amount_is_told_to_be_a_check(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    file.write_text(
+        "order,customer,date,sku,qty,price,Total\n1,A,2024-02-01,S1,1,2,5\n1,A,2024-02-01,S2,1,3,5\n"
+        "2,A,2024-02-02,S1,1,2,9\n2,A,2024-02-02,S2,1,3,9\n"
+    )
+    shown = run(str(file), "--dry-run", "--broker", "127.0.0.1:1").output
+    assert "Column 'Total' is equal on all lines of every order of several lines (2 of them)" in shown
+    assert "is the sum of its lines in 1 orders, and another in 1, which shipping" in shown
+    assert rehearsed(file)["order_totals"] == {"agree": 1, "differ": 1}
 
 
 @pytest.mark.parametrize(
@@ -245,6 +335,11 @@ def test_two_senders_do_not_take_up_one_file(file: Path) -> None:
         (("FILE", "--map", "customer"), "FIELD=COLUMN"),
         (("FILE", "--map", "who=CustomerID"), "no field 'who'"),
         (("FILE", "--map", "customer_id=Nobody"), "no column 'Nobody'"),
+        (("FILE", "--set", "channel"), "FIELD=VALUE"),
+        (("FILE", "--set", "currency=EUR"), "the one currency of this service is USD"),
+        (("FILE", "--only", "Country"), "COLUMN=VALUE[,VALUE]"),
+        (("FILE", "--only", "Country="), "names no value"),
+        (("FILE", "--without", "Country=UK"), "no column 'Country'"),
     ],
 )
 def test_what_was_written_wrongly_is_said(file: Path, arguments: tuple[str, ...], said: str) -> None:

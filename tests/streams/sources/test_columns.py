@@ -63,6 +63,20 @@ def test_the_complete_journey_is_understood() -> None:
     }
 
 
+def test_a_german_shop_is_understood() -> None:
+    columns = ["Bestellnummer", "Kundennr.", "Bestelldatum", "Artikelnr.", "Menge", "Einzelpreis", "Rabatt"]
+    assert named([*columns, "Gesamtbetrag"]) == {
+        "customer_id": "Kundennr.",
+        "occurred_at": "Bestelldatum",
+        "basket_id": "Bestellnummer",
+        "product_id": "Artikelnr.",
+        "quantity": "Menge",
+        "unit_price": "Einzelpreis",
+        "total": "Gesamtbetrag",
+        "discount": "Rabatt",
+    }
+
+
 def test_a_product_without_a_number_is_known_by_its_name_until_it_is_corrected() -> None:
     assert named(SHOP)["product_id"] == "Product Name"
     assert named(SHOP, {"product_id": "lineitem SKU"})["product_id"] == "Lineitem sku"

@@ -102,9 +102,9 @@ def test_microseconds_are_read_and_said_and_whole_numbers_stay_apart() -> None:
     assert found.moments == ["2024-01-31T11:00:00.123000Z"]
     assert found.customers == ["9007199254740992"]
     assert found.refused == {1: "unit_price: 'ANw=' is no number."}
-    assert found.survey.remarks == (
-        "2 dates count microseconds since 1970: 1706698800123456 is 2024-01-31T11:00:00.123000Z.",
-    )
+    assert found.survey.remarks == [
+        "2 dates count microseconds since 1970: 1706698800123456 is 2024-01-31T11:00:00.123000Z."
+    ]
 
 
 def test_ids_that_a_spreadsheet_destroyed_are_asked_about_and_merge_nobody() -> None:

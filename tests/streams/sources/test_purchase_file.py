@@ -271,6 +271,49 @@ def test_a_receipt_number_that_is_used_again_names_another_basket(tmp_path: Path
     assert len({basket["event_id"] for basket in found.baskets}) == 3
 
 
+TILL = "customer,store,date,sku,qty,price\n"
+
+
+def ids(found: Outcome) -> set[str]:
+    return {basket["event_id"] for basket in found.baskets}
+
+
+def test_without_a_number_two_tills_files_of_one_day_are_two_purchases(tmp_path: Path) -> None:
+    one = outcome(tmp_path, TILL + "A,7,2024-02-01,S1,1,2\nA,7,2024-02-01,S2,1,3\n")
+    other = outcome(tmp_path, TILL + "A,7,2024-02-01,S1,1,2\nA,7,2024-02-01,S2,2,3\n")
+    fewer = outcome(tmp_path, TILL + "A,7,2024-02-01,S1,1,2\n")
+    twice = outcome(tmp_path, TILL + "A,7,2024-02-01,S1,1,2\n" * 2)
+    assert len(ids(one) | ids(other) | ids(fewer) | ids(twice)) == 4
+
+
+def test_without_a_number_one_file_is_the_same_purchases_however_it_is_sent(tmp_path: Path) -> None:
+    rows = ["A,7,2024-02-01,S1,1,2\n", "A,7,2024-02-01,S2,1,3.50\n", "A,7,2024-02-01,S2,1,3.50\n"]
+    once = ids(outcome(tmp_path, TILL + "".join(rows)))
+    assert ids(outcome(tmp_path, TILL + "".join(reversed(rows)))) == once
+    assert ids(outcome(tmp_path, TILL + "".join(rows).replace("3.50", "3.5"))) == once
+    assert ids(outcome(tmp_path, TILL + "".join(rows), drop_repeated=True)) == once
+    named = TILL.replace("\n", ",category\n") + "".join(row.replace("\n", ",X\n") for row in rows)
+    assert ids(outcome(tmp_path, named)) == once
+
+
+def test_with_a_number_an_edited_basket_keeps_its_id(tmp_path: Path) -> None:
+    head = "order," + TILL
+    before = outcome(tmp_path, head + "77,A,7,2024-02-01,S1,1,2\n")
+    after = outcome(tmp_path, head + "77,A,7,2024-02-01,S1,5,2\n77,A,7,2024-02-01,S2,1,9\n")
+    assert ids(before) == ids(after)
+
+
+def test_customers_products_and_categories_are_counted(tmp_path: Path) -> None:
+    rows = "1,A,x,1,2010-12-01,2,C\n1,B,x,1,2010-12-01,2,C\n2,A,x,1,2010-12-02,2,D\n3,A,x,0,2010-12-03,2,E\n"
+    grouped = outcome(tmp_path, HEAD + rows).file.grouped
+    counts = (grouped.distinct_customers.count, grouped.products.count, grouped.categories.count)
+    assert (counts, grouped.baskets) == ((2, 2, 2), 2)
+    events = b"\n".join(purchase(number, "ab"[number % 2]) for number in range(3))
+    grouped = outcome(tmp_path, events).file.grouped
+    assert (grouped.distinct_customers.count, grouped.customers.largest) == (2, ("a", 2))
+    assert grouped.products.count >= 1
+
+
 def test_a_return_is_one_where_all_lines_are_negative(tmp_path: Path) -> None:
     rows = "C1,A,x,-1,2010-12-01 08:00,2,C\n2,A,x,-1,2010-12-01 09:00,2,C\n2,B,x,1,2010-12-01 09:00,2,C\n"
     assert [basket["kind"] for basket in outcome(tmp_path, HEAD + rows).baskets] == ["return", "purchase"]
