@@ -1,8 +1,10 @@
-"""How every command ends: a failure in one clear line, Ctrl-C in silence, neither in a traceback."""
+"""How every command ends: a failure in one clear line, Ctrl-C in one that says so, neither in a traceback."""
 
 import asyncio
 import errno
+import os
 import signal
+import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
@@ -20,8 +22,15 @@ INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells expect it: 128 + SIGINT."""
 TERMINATED: Final = 143
 """Exit status after SIGTERM: 128 + SIGTERM."""
+LAST_SECONDS: Final = 2.5
+"""Seconds after Ctrl-C in which a command may put away what it started; people have doubts after three."""
+ENDING: Final = "Ending ..."
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What a write may meet; such errors name no file."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, and the user knows already that it is heeded."""
 
 
 class Commands(TyperGroup):
@@ -34,7 +43,10 @@ class Commands(TyperGroup):
         except CartpulseError as error:
             typer.echo(f"cartpulse: {error}", err=True)
             raise typer.Exit(status_of(error)) from None
+        except Interrupted:
+            raise typer.Exit(INTERRUPTED) from None
         except KeyboardInterrupt:
+            typer.echo(ENDING, err=True)
             raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
             if error.filename is None and error.errno not in _NO_ROOM:
@@ -45,15 +57,39 @@ class Commands(TyperGroup):
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """The result of the work; Ctrl-C and SIGTERM cancel it, so that it can put away what it started."""
+    """Return the result of the work; Ctrl-C and SIGTERM cancel it, so that it can put away what it started.
+
+    After Ctrl-C it has `LAST_SECONDS` for that. Then the process ends wherever it is; so do, on Linux, those
+    that it started. Nothing that was acknowledged is lost by that.
+
+    Raises:
+        Interrupted: Ctrl-C was pressed.
+    """
+    deadline = threading.Timer(LAST_SECONDS, os._exit, (INTERRUPTED,))
+    deadline.daemon = True
 
     async def cancellable() -> T:
         task = asyncio.current_task()
-        if task is not None:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        if task is not None and threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+            loop.add_signal_handler(signal.SIGINT, _interrupt, task, deadline)
         return await work
 
     try:
         return asyncio.run(cancellable())
     except asyncio.CancelledError:
+        if deadline.ident is not None:
+            raise Interrupted from None
         raise typer.Exit(TERMINATED) from None
+    finally:
+        deadline.cancel()
+
+
+def _interrupt(task: asyncio.Task[Any], deadline: threading.Timer) -> None:
+    """Cancel the work and say so; a second Ctrl-C does not wait for it."""
+    if deadline.ident is not None:
+        os._exit(INTERRUPTED)
+    typer.echo(ENDING, err=True)
+    deadline.start()
+    task.cancel()

@@ -1,4 +1,4 @@
-"""What Apache Kafka needs to run here: Java, and jars that Maven fetches into the environment, once (43 MB)."""
+"""Java, and the jars of Apache Kafka that Maven fetches into the environment, once (43 MB)."""
 
 from __future__ import annotations
 
