@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import typer
@@ -56,11 +57,15 @@ class Commands(TyperGroup):
             raise typer.Exit(FAILED) from None
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
+def run(work: Coroutine[Any, Any, T], *, quiet: bool = False) -> T:
     """Return the result of the work; Ctrl-C and SIGTERM cancel it, so that it can put away what it started.
 
     After Ctrl-C it has `LAST_SECONDS` for that. Then the process ends wherever it is; so do, on Linux, those
     that it started. Nothing that was acknowledged is lost by that.
+
+    Args:
+        work: What to do.
+        quiet: Say nothing at Ctrl-C, where nothing else ends the command.
 
     Raises:
         Interrupted: Ctrl-C was pressed.
@@ -71,11 +76,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     async def cancellable() -> T:
         task = asyncio.current_task()
         if task is not None and threading.current_thread() is threading.main_thread():
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGTERM, task.cancel)
-            loop.add_signal_handler(signal.SIGINT, _interrupt, task, deadline)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            signal.signal(signal.SIGINT, partial(_interrupt, task, deadline, "" if quiet else ENDING))
         return await work
 
+    before = signal.getsignal(signal.SIGINT)
     try:
         return asyncio.run(cancellable())
     except asyncio.CancelledError:
@@ -84,12 +89,15 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(TERMINATED) from None
     finally:
         deadline.cancel()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
-def _interrupt(task: asyncio.Task[Any], deadline: threading.Timer) -> None:
-    """Cancel the work and say so; a second Ctrl-C does not wait for it."""
+def _interrupt(task: asyncio.Task[Any], deadline: threading.Timer, word: str, *_: object) -> None:
+    """Cancel the work and say so, even where the loop is busy; a second Ctrl-C does not wait for it."""
     if deadline.ident is not None:
         os._exit(INTERRUPTED)
-    typer.echo(ENDING, err=True)
+    if word:
+        typer.echo(word, err=True)
     deadline.start()
-    task.cancel()
+    task.get_loop().call_soon_threadsafe(task.cancel)
