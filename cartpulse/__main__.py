@@ -1,6 +1,11 @@
-"""`python -m cartpulse` is `cartpulse`."""
+"""Makes `python -m cartpulse` the same command as `cartpulse`."""
 
-from cartpulse.main import main
+import signal
+
+# The imports take a second, and Ctrl-C during them would end in a traceback. `main` heeds it in words.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from cartpulse.main import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

@@ -22,6 +22,8 @@ MIDDLE: Final = 78
 """Columns of a terminal from which on tables have more columns."""
 RISES: Final = "A segment rises at a purchase and falls when many boundaries agree."
 
+NEW: Final = "Known for less than four weeks: the segment may rise, and falls only later."
+
 
 class Page:
     """What is known of a customer, in sections.
@@ -84,7 +86,9 @@ class Page:
         yield Text(told["segment"] or "none yet", style="bold green")
         for reason in told["reasons"]:
             yield Text(reason["text"])
-        if told["label"] is not None and told["label"] != told["segment"]:
+        if told["new"]:
+            yield Text(NEW, style="dim")
+        elif told["label"] is not None and told["label"] != told["segment"]:
             yield Text(f"Ranked by the last boundary's thresholds: {told['label']}. {RISES}", style="dim")
         changes = told["segment_changes"][::-1]
         if changes:

@@ -12,6 +12,7 @@ from cartpulse.demonstration import latency
 from cartpulse.demonstration.play import Play
 from cartpulse.demonstration.report import show
 from cartpulse.endings import FAILED, run
+from cartpulse.terminal import signs_of_life
 from streams.sources.complete_journey import Level
 
 EXAMPLE = "Example: cartpulse demo --days 60 --json demo.json"
@@ -74,7 +75,8 @@ def demo(
         broker=broker,
         level=level,
     )
-    report, told = run(play.run())
+    with signs_of_life(play.console, play.sign):
+        report, told = run(play.run())
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
     show(play.console, report, told)

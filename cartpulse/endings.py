@@ -1,9 +1,12 @@
-"""How every command ends: a failure in one clear line, Ctrl-C in silence, neither in a traceback."""
+"""How every command ends: a failure in one clear line, Ctrl-C in one that says so, neither in a traceback."""
 
 import asyncio
 import errno
+import os
 import signal
+import threading
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import typer
@@ -20,8 +23,15 @@ INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells expect it: 128 + SIGINT."""
 TERMINATED: Final = 143
 """Exit status after SIGTERM: 128 + SIGTERM."""
+LAST_SECONDS: Final = 2.5
+"""Seconds after Ctrl-C in which a command may put away what it started; people have doubts after three."""
+ENDING: Final = "Ending ..."
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What a write may meet; such errors name no file."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, and the user knows already that it is heeded."""
 
 
 class Commands(TyperGroup):
@@ -34,7 +44,10 @@ class Commands(TyperGroup):
         except CartpulseError as error:
             typer.echo(f"cartpulse: {error}", err=True)
             raise typer.Exit(status_of(error)) from None
+        except Interrupted:
+            raise typer.Exit(INTERRUPTED) from None
         except KeyboardInterrupt:
+            typer.echo(ENDING, err=True)
             raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
             if error.filename is None and error.errno not in _NO_ROOM:
@@ -44,16 +57,47 @@ class Commands(TyperGroup):
             raise typer.Exit(FAILED) from None
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """The result of the work; Ctrl-C and SIGTERM cancel it, so that it can put away what it started."""
+def run(work: Coroutine[Any, Any, T], *, quiet: bool = False) -> T:
+    """Return the result of the work; Ctrl-C and SIGTERM cancel it, so that it can put away what it started.
+
+    After Ctrl-C it has `LAST_SECONDS` for that. Then the process ends wherever it is; so do, on Linux, those
+    that it started. Nothing that was acknowledged is lost by that.
+
+    Args:
+        work: What to do.
+        quiet: Say nothing at Ctrl-C, where nothing else ends the command.
+
+    Raises:
+        Interrupted: Ctrl-C was pressed.
+    """
+    deadline = threading.Timer(LAST_SECONDS, os._exit, (INTERRUPTED,))
+    deadline.daemon = True
 
     async def cancellable() -> T:
         task = asyncio.current_task()
-        if task is not None:
+        if task is not None and threading.current_thread() is threading.main_thread():
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            signal.signal(signal.SIGINT, partial(_interrupt, task, deadline, "" if quiet else ENDING))
         return await work
 
+    before = signal.getsignal(signal.SIGINT)
     try:
         return asyncio.run(cancellable())
     except asyncio.CancelledError:
+        if deadline.ident is not None:
+            raise Interrupted from None
         raise typer.Exit(TERMINATED) from None
+    finally:
+        deadline.cancel()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(task: asyncio.Task[Any], deadline: threading.Timer, word: str, *_: object) -> None:
+    """Cancel the work and say so, even where the loop is busy; a second Ctrl-C does not wait for it."""
+    if deadline.ident is not None:
+        os._exit(INTERRUPTED)
+    if word:
+        typer.echo(word, err=True)
+    deadline.start()
+    task.get_loop().call_soon_threadsafe(task.cancel)

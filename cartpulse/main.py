@@ -1,6 +1,7 @@
 """The command line, assembled: one line per command."""
 
 import logging
+import signal
 from typing import Annotated
 
 import typer
@@ -78,4 +79,5 @@ def _options(
 
 def main() -> None:
     """Run the command line."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     app()

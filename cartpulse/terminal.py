@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cartpulse import reading
+
+SIGN_SECONDS: Final = 8.0
+"""Between two signs of life in a file: readers of logs have doubts after ten seconds of silence."""
 
 
 def printable(text: str) -> str:
@@ -55,3 +59,32 @@ def reading_bar(title: str) -> Iterator[reading.Progress]:
             bar.update(task, completed=read, total=of)
 
         yield show
+
+
+@contextmanager
+def signs_of_life(
+    console: Console, tell: Callable[[], str], *, seconds: float = SIGN_SECONDS
+) -> Iterator[None]:
+    """Print a line now and then while something takes long, where no bar can be drawn: in a file or a pipe.
+
+    Args:
+        console: Where it goes; on a terminal nothing is printed.
+        tell: The line, asked for from a thread of its own: what it is about may be busy.
+        seconds: Between two lines.
+    """
+    over = threading.Event()
+
+    def sign() -> None:
+        while not over.wait(seconds):
+            console.print(tell(), highlight=False)
+
+    if console.is_terminal:
+        yield
+        return
+    thread = threading.Thread(target=sign, name="signs of life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -59,7 +59,10 @@ def watch(
     """
     settings = settings_with(kafka_broker=broker)
     wanted = Wanted(frozenset(customer or ()), frozenset(map(_segment, segment or ())), frozenset(kind or ()))
-    run(_watch(settings, topics or [], wanted, from_beginning=from_beginning, limit=limit, as_json=as_json))
+    watching = _watch(
+        settings, topics or [], wanted, from_beginning=from_beginning, limit=limit, as_json=as_json
+    )
+    run(watching, quiet=True)
 
 
 async def _watch(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FIRST_BYTES = 80
 """How much is shown of a value that is no event."""
+LEAST_TOLD_CHANCE = 0.005
+"""Smaller ones round to 0 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ def line(seen: Seen) -> str:
 
 def _alert(value: dict[str, Any]) -> str:
     chance = value.get("probability_7_days")
-    soon = f", {chance:.0%} within 7 days" if isinstance(chance, int | float) else ""
+    # A long lead (CARTPULSE_ALERT_LEAD_DAYS) looks beyond a week, and "0%" would speak against the date.
+    known = isinstance(chance, int | float) and chance >= LEAST_TOLD_CHANCE
+    soon = f", {chance:.0%} within 7 days" if known else ""
     return f"{value.get('category')}, expected {value.get('best_date')}{soon}"
 
 

@@ -28,6 +28,8 @@ ITEMS = 10
 """Recommendations at most."""
 PRIOR_TRIPS = 5.0
 """What others buy counts as this many trips of the customer's own."""
+LEAST_SCORE = 0.00005
+"""Scores are told to four places: what would be told as 0 is no recommendation."""
 _OFFERED = int(CategoryClass.EVERYWHERE)
 """A plain number: an enumeration's attribute costs more."""
 
@@ -250,9 +252,9 @@ def _score(shares: Reals, weights: Reals) -> Reals:
 
 
 def _keys(state: State, categories: Integers, scores: Reals) -> Integers:
-    """Ranking keys of categories; of those that are never recommended or cannot be had, none."""
+    """Ranking keys of categories; none of what is never recommended, cannot be had or has hardly a chance."""
     names = state.category_names
-    offered = (categories > 0) & (names.classes[categories] == _OFFERED)
+    offered = (categories > 0) & (names.classes[categories] == _OFFERED) & (scores > LEAST_SCORE)
     if state.catalogue:
         offered &= ~state.catalogue.lacks_all_of(categories)
     return ranking_keys(scores, names.hashes[categories], offered)

@@ -17,6 +17,7 @@ from models.open_days import bought_on
 from models.segment_changes import reasons
 from models.segments import SEGMENTS, label
 from models.settings import LedgerSettings
+from models.settling import is_new
 from models.state import State
 from models.storage import Intake
 
@@ -83,6 +84,7 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
         "last_purchase": _instant(int(record["last_purchase"])) if baskets else None,
         "held_out": held_out(customer, state.settings.holdout_share, state.settings.holdout_salt),
         "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
+        "new": bool(baskets) and bool(is_new(state, np.array([row]))[0]),
         **_ranked(state, row, cuts),
         "late": int(record["late"]),
         "duplicates": int(record["duplicates"]),
@@ -120,10 +122,14 @@ def _ranked(state: State, row: int, cuts: Thresholds | None) -> dict[str, object
     recency, frequency, monetary = (int(score[0]) for score in scores)
     days, spend = int(standing.frequency[0]), int(standing.spend[0]) / 10_000
     quiet = (state.clock.watermark or 0) - int(standing.last_purchase[0])
+    ranked = recency, frequency, monetary
+    labelled = SEGMENTS[int(label(*scores)[0])]
     return {
-        "label": SEGMENTS[int(label(*scores)[0])],
+        "label": labelled,
         "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
-        "reasons": reasons((recency, frequency, monetary), quiet, days, spend, state.settings.currency),
+        "reasons": reasons(
+            ranked, quiet, days, spend, state.settings.currency, grounds=ranked, segment=labelled
+        ),
     }
 
 

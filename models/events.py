@@ -42,6 +42,7 @@ __all__ = [
     "Erasure",
     "ErrorCode",
     "Item",
+    "PastEvidence",
     "Purchase",
     "PurchaseHabit",
     "Reason",
@@ -159,6 +160,19 @@ class RepeatEvidence(_Event):
     )
 
 
+class PastEvidence(RepeatEvidence):
+    """What a repeat rests on that none of the last trips has: the whole past, and others' trips."""
+
+    purchase_days: int = Field(
+        ge=1, description="Business days on which the customer ever bought the category."
+    )
+    typical_interval_days: float | None = Field(
+        ge=0, description="The customer's typical days between two of them; null where there is one."
+    )
+    segment: Segment | None = Field(description="Whose trips `share` speaks of; null for all.")
+    share: Probability = Field(description="Share of those trips that hold the category.")
+
+
 class DiscoverEvidence(_Event):
     """What the recommendation of something new to the customer rests on."""
 
@@ -188,7 +202,9 @@ class RecommendedItem(_Event):
     )
     score: Probability = Field(description="Estimated share of the customer's next trips that hold it.")
     reason: str = Field(description="A sentence for a person.")
-    evidence: RepeatEvidence | DiscoverEvidence = Field(description="The numbers of that sentence.")
+    evidence: RepeatEvidence | PastEvidence | DiscoverEvidence = Field(
+        description="The numbers of that sentence."
+    )
 
 
 class Recommendation(_Event):

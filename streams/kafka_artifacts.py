@@ -1,7 +1,8 @@
-"""What Apache Kafka needs to run here: Java, and its jars, which Maven fetches once (43 MB) into a cache."""
+"""Java, and the jars of Apache Kafka that Maven fetches into the environment, once (43 MB)."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from streams.errors import KafkaUnavailable
+from streams.installed import data_folder
 
 POM: Final = Path(__file__).with_name("pom.xml")
 """Names the artifacts and their versions; a part of the installed package."""
@@ -43,23 +45,29 @@ def artifacts(pom: Path = POM) -> Path:
             "Apache Kafka is fetched by Maven, and there is no `mvn`: install Maven 3.8 or newer "
             "(Debian, Ubuntu: apt-get install maven; macOS: brew install maven)."
         )
-    jars.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="fetching-", dir=jars.parent))
-    arguments = ["-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
-    result = subprocess.run(  # noqa: S603 (the program that was found, on a file of ours)
-        [maven, *arguments], capture_output=True, text=True, check=False
-    )
-    if result.returncode:
-        shutil.rmtree(folder)
-        raise KafkaUnavailable(
-            "Maven could not fetch Apache Kafka; look at the network and at Maven's settings: "
-            f"{result.stdout[-1_000:].strip()}"
+    with tempfile.TemporaryDirectory(prefix="fetching-", dir=jars.parent) as folder:
+        fresh = Path(folder) / "jars"
+        arguments = ["-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={fresh}"]
+        result = subprocess.run(  # noqa: S603 (the program that was found, on a file of ours)
+            [maven, *arguments, *_repositories(Path(folder))], capture_output=True, text=True, check=False
         )
-    try:
-        folder.rename(jars)
-    except OSError:  # another run was faster
-        shutil.rmtree(folder)
+        if result.returncode:
+            raise KafkaUnavailable(
+                "Maven could not fetch Apache Kafka; look at the network and at Maven's settings: "
+                f"{result.stdout[-1_000:].strip()}"
+            )
+        with contextlib.suppress(OSError):  # another run was faster
+            fresh.rename(jars)
     return jars
+
+
+def _repositories(folder: Path) -> list[str]:
+    """List options by which Maven writes into a folder of ours, and only reads the user's own repository."""
+    options = [f"-Dmaven.repo.local={folder / 'repository'}"]
+    users = Path(os.path.expanduser("~/.m2/repository"))  # noqa: PTH111 - raises nothing where there is no home
+    if users.is_dir():
+        options.append(f"-Dmaven.repo.local.tail={users}")  # older than 3.9, Maven fetches all anew
+    return options
 
 
 def java() -> str:
@@ -88,5 +96,4 @@ def java() -> str:
 
 def _jars(pom: Path) -> Path:
     """Where they are kept: a folder of its own for each list of artifacts."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cartpulse"
-    return cache / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"
+    return data_folder() / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"

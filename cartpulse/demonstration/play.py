@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from cartpulse.demonstration.clocks import Standing, follow
 from cartpulse.demonstration.listener import Listener
 from cartpulse.demonstration.next_trips import Trips, judge_next_trips
 from cartpulse.demonstration.outcomes import PurchaseDays, judge, score
-from cartpulse.demonstration.report import Report
+from cartpulse.demonstration.report import Report, too_short
 from cartpulse.demonstration.stage import Stage
 from cartpulse.demonstration.stories import Story, stories
 from models.calendar import calendar_of
@@ -62,6 +62,13 @@ class Measured:
     latency: Latency
 
 
+@dataclass(slots=True)
+class Doing:
+    """What the demonstration is at."""
+
+    text: str = "starting"
+
+
 @dataclass(frozen=True, slots=True)
 class Play:
     """One demonstration.
@@ -87,6 +94,11 @@ class Play:
     latency_seconds: float
     broker: str | None = None
     level: Level = "category"
+    _doing: Doing = field(default_factory=Doing, init=False)
+
+    def sign(self) -> str:
+        """Say how far it is, in a line for those who see no bar."""
+        return f"  {time.monotonic() - self.began:.0f} s: {self._doing.text}"
 
     async def run(self) -> tuple[Report, list[Story]]:
         """Play it; whatever happens, all that was started is ended.
@@ -97,6 +109,8 @@ class Play:
         workers = "a worker" if self.workers == 1 else f"{self.workers} workers"
         started = workers if self.broker else f"a local broker and {workers}"
         self.console.print(f"Starting {started}, reading a year of purchases ...")
+        if self.days is not None and (short := too_short(self.days)):
+            self.console.print(short, highlight=False)
         loading = asyncio.ensure_future(asyncio.to_thread(CompleteJourney, level=self.level, days=self.days))
         async with Stage(partitions=self.partitions, workers=self.workers, broker=self.broker) as stage:
             source = await loading
@@ -110,6 +124,7 @@ class Play:
             replayed = await self._replay(settings, source, listener)
             await listener.drained()
             positions = await listener.positions(settings.topic("segment-changes"))
+        self._doing.text = "measuring the latency" if self.latency_seconds else "judging"
         known = await state.recover(settings)
         if self.latency_seconds:
             self.console.print(
@@ -122,7 +137,10 @@ class Play:
             )
         else:
             measured = latency.Latency(0, 0, None, None)
-        return self._judge(settings, source, listener, Measured(replayed, known, measured))
+        self._doing.text = "judging what came out"
+        # In a thread, so that the loop heeds Ctrl-C.
+        taken = Measured(replayed, known, measured)
+        return await asyncio.to_thread(self._judge, settings, source, listener, taken)
 
     async def _replay(self, settings: Settings, source: CompleteJourney, listener: Listener) -> Replayed:
         columns = (
@@ -144,9 +162,11 @@ class Play:
                 received = listener.received
                 if standing.accounted:
                     looks.append((time.monotonic(), standing.accounted))
+                done = min(standing.accounted, len(source))
+                self._doing.text = f"{done:,} of {len(source):,} baskets, {len(received.alerts):,} alerts"
                 progress.update(
                     bar,
-                    completed=min(standing.accounted, len(source)),
+                    completed=done,
                     alerts=len(received.alerts),
                     changes=len(received.changes),
                 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.panel import Panel
 from rich.table import Table
+
+from models.settling import SETTLED_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +16,26 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cartpulse.demonstration.stories import Story
+
+
+JUDGED_DAYS: Final = 14
+"""Days of data from which on alerts are judged: three purchases of a category, a date and five days of grace
+take about two weeks; with fewer, the handful whose outcome is known is the quickest of the quick."""
+
+
+def too_short(days: int) -> str | None:
+    """Say what so many days are too short for; None where they suffice."""
+    if days >= SETTLED_DAYS:
+        return None
+    counted = "1 day is" if days == 1 else f"{days} days are"
+    if days >= JUDGED_DAYS:
+        return (
+            f"{counted} too short to judge segments: nobody falls to a worse one in the first {SETTLED_DAYS}."
+        )
+    return (
+        f"{counted} too short to judge what comes out: alerts and recommendations are judged from "
+        f"{JUDGED_DAYS} days on, segments from {SETTLED_DAYS}."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +105,7 @@ def show(console: Console, report: Report, stories: Sequence[Story]) -> None:
     console.print(Panel.fit(_headline(report), title="Cartpulse", border_style="green"))
     console.print(_account(report))
     console.print(_results(report))
-    for story in stories:
+    for story in stories if report.days >= JUDGED_DAYS else ():
         console.print(Panel(story.text, title=story.title, title_align="left", border_style="dim"))
     console.print(_next(report), highlight=False)
 
@@ -114,7 +136,8 @@ def _results(report: Report) -> Table:
     table = Table(title="How well, and how fast", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    if report.alert_hit_share is not None:
+    judged = report.days >= JUDGED_DAYS
+    if judged and report.alert_hit_share is not None:
         table.add_row(
             f"alerts that hit, of {report.alerts_judged:,} with a known outcome",
             f"{report.alert_hit_share:.1%}",
@@ -127,7 +150,7 @@ def _results(report: Report) -> Table:
         "alerts fulfilled, missed, withdrawn",
         f"{report.alerts_fulfilled:,}, {report.alerts_missed:,}, {report.alerts_withdrawn:,}",
     )
-    if report.recommendation_hit_share is not None:
+    if judged and report.recommendation_hit_share is not None:
         table.add_row(
             f"trips with one of the ten recommended, of {report.recommendations_judged:,}",
             f"{report.recommendation_hit_share:.1%}",
@@ -154,9 +177,11 @@ def _share(share: float | None) -> str:
 
 
 def _next(report: Report) -> str:
+    short = too_short(report.days)
+    explained = "A hit: bought from two days before the alert's date to five days after it."
     slower = "" if report.days < 60 else "  cartpulse demo --days 60 --speed 2  watch it, two days a second\n"
     return (
-        "A hit: bought from two days before the alert's date to five days after it.\n\n"
+        f"{short or explained}\n\n"
         "What to try next\n"
         f"{slower}"
         "  cartpulse broker                    a broker that stays, in a terminal of its own\n"

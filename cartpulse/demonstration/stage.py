@@ -11,7 +11,7 @@ from contextlib import aclosing
 from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from cartpulse.reading import read_all
-from streams.broker import LOCAL_SESSION_MS, LocalBroker
+from streams.broker import LOCAL_SESSION_MS, LocalBroker, end_with_parent
 from streams.clients import abilities
 from streams.environment import load_settings
 from streams.errors import CartpulseError
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 DRAIN_SECONDS: Final = 12.0
 """A worker drains and ends within ten seconds of SIGTERM."""
+
+ABANDON_SECONDS: Final = 1.0
+"""How long a worker may take where the demonstration is broken off: nobody will look at what it writes."""
 
 _LAST_WORDS: Final = 2_000
 """Bytes of the log of a worker that ended too soon, for the error message."""
@@ -69,6 +72,7 @@ class Worker:
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in a terminal reaches us, and we end the worker
+                preexec_fn=end_with_parent(),
             )
         except BaseException:
             log.close()
@@ -82,12 +86,12 @@ class Worker:
         words = self._log.read()[-_LAST_WORDS:].decode(errors="replace").strip() or "it said nothing."
         return WorkerEndedError(f"the worker ended with status {status}: {words}")
 
-    async def end(self) -> None:
-        """Let it drain and end; kill it if it does not."""
+    async def end(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Let it drain and end; kill it if it has not after these seconds."""
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(DRAIN_SECONDS):
+                async with asyncio.timeout(seconds):
                     await self._process.wait()
             except TimeoutError:
                 self._process.kill()
@@ -130,14 +134,14 @@ class Stage:
             for _ in range(self._number):
                 self._workers.append(await Worker.start(self._environment() | overrides))
         except BaseException:
-            await self._end()
+            await self._end(ABANDON_SECONDS)
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._end()
+        await self._end(DRAIN_SECONDS if error is None else ABANDON_SECONDS)
 
     async def _open(self) -> Settings:
         """The settings of the broker to be used, after starting it where there is none."""
@@ -173,8 +177,8 @@ class Stage:
                 task.cancel()
             await asyncio.gather(working, *endings, return_exceptions=True)
 
-    async def _end(self) -> None:
-        await asyncio.gather(*(worker.end() for worker in self._workers))
+    async def _end(self, seconds: float) -> None:
+        await asyncio.gather(*(worker.end(seconds) for worker in self._workers))
         await self._broker.stop()
 
 

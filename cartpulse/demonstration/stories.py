@@ -77,19 +77,22 @@ def _best(
     told: Sequence[Story],
     days_of: Callable[[Alert], Sequence[int]],
 ) -> History | None:
-    """The history with the most hits and fewest misses whose last known alert ended so.
+    """Find the history with the most hits and fewest misses whose last known alert ended so.
 
-    Who buys every other day is hit by any date: slower rhythms are told first.
+    Who buys every other day is hit by any date: slower rhythms are told first. A rhythm is steady where more
+    alerts hit than missed; one that broke had hit with half of them at least. Otherwise there is no story.
     """
+    least = 1 if ending is Outcome.HIT else 0
     taken = {story.customer_id for story in told}
-    candidates = [
-        (
-            median_interval(days_of(history[0][0])) >= _SLOW_DAYS,
-            sum(1 if verdict.outcome is Outcome.HIT else -1 for _, verdict in history),
-            pair,
-        )
+    ahead = {
+        pair: sum(1 if verdict.outcome is Outcome.HIT else -1 for _, verdict in history)
         for pair, history in histories.items()
         if history[-1][1].outcome is ending and pair[0] not in taken
+    }
+    candidates = [
+        (median_interval(days_of(histories[pair][0][0])) >= _SLOW_DAYS, hits, pair)
+        for pair, hits in ahead.items()
+        if hits >= least
     ]
     return histories[max(candidates)[2]] if candidates else None
 

@@ -42,6 +42,7 @@ def told(**other: Any) -> dict[str, Any]:
         "first_purchase": "2017-01-01T11:53:26+00:00",
         "last_purchase": "2017-03-01T09:00:00+00:00",
         "held_out": False,
+        "new": False,
         "segment": "Champions",
         "label": "Champions",
         "reasons": [{"text": "Last bought 1 day ago: the highest fifth by recency"}],
@@ -169,3 +170,10 @@ def test_who_only_returned_has_a_page_too() -> None:
 def test_what_came_late_or_twice_is_told_where_there_is_any() -> None:
     assert "late" not in page(told())
     assert "; 2 came late, 1 duplicate not counted" in page(told(late=2, duplicates=1), width=200)
+
+
+def test_a_new_customer_is_not_ranked_on_the_page_either() -> None:
+    shown = page(told(new=True, segment="New Customers", label="At Risk"))
+    assert "At Risk" not in shown
+    assert "Known for less than four weeks" in shown
+    assert "At Risk" in page(told(segment="Champions", label="At Risk"))

@@ -64,6 +64,7 @@ def test_every_basket_is_accounted_for(tmp_path: Path) -> None:
     assert 0 < report["latency_ms_p50"] <= report["latency_ms_p99"]
     assert f"{accounting.baskets:,} real baskets" in done.stdout
     assert "a local broker and 2 workers" in done.stdout
+    assert done.stdout.count("7 days are too short to judge what comes out") == 2, "before and after"
 
 
 def test_a_worker_that_would_have_nothing_to_do_is_refused() -> None:
@@ -92,6 +93,7 @@ def test_an_interrupted_demonstration_ends_all_that_it_started(sent: signal.Sign
         process.wait()
     assert process.returncode == status
     assert "Traceback" not in errors
+    assert errors == ("Ending ...\n" if sent == signal.SIGINT else "")
     assert not {pid for pid in started if alive(pid)}
 
 

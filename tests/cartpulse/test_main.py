@@ -118,7 +118,7 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(monkeypatch: pytest.Mon
     monkeypatch.setattr("cartpulse.settings.settings_with", interrupted)
     result = run("settings")
     assert result.exit_code == 130
-    assert result.output == ""
+    assert result.output == "Ending ...\n"
 
 
 def test_a_failure_on_purpose_is_one_line_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,10 @@ def words(event: Seen) -> str:
             "2017-03-06 11:00 UTC alert missed 900 MILK, expected 2017-03-08",
         ),
         (
+            seen(ALERT | {"best_date": "2017-03-20", "probability_7_days": 0.004}, "replenishment-alert"),
+            "2017-03-06 11:00 UTC alert raised 900 MILK, expected 2017-03-20",
+        ),
+        (
             seen(CHANGE, "segment-change", b"901"),
             "2017-03-06 11:00 UTC segment 901 new -> At Risk: Last bought 9 days ago",
         ),
@@ -89,7 +93,16 @@ def words(event: Seen) -> str:
         ),
         (seen(b"\x1b[2Jplain", "", b"a\nb"), r"topic a\nb \x1b[2Jplain"),
     ],
-    ids=["raised", "missed", "segment", "recommendation", "dead letter", "unknown", "no event"],
+    ids=[
+        "raised",
+        "missed",
+        "raised far ahead",
+        "segment",
+        "recommendation",
+        "dead letter",
+        "unknown",
+        "no event",
+    ],
 )
 def test_an_event_is_one_readable_line(event: Seen, wanted: str) -> None:
     assert words(event) == wanted

@@ -75,6 +75,7 @@ def test_a_customer_is_told_in_plain_values() -> None:
         "source_offset": len(log) - 1,
         "open_alerts": [],
         "held_out": False,
+        "new": False,
         "as_of": {
             "watermark": "2017-01-31T11:00:00+00:00",
             "closed_day": "2017-01-30",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 from models.ledger import Ledger
 from models.segments import SEGMENTS
 from models.settings import LedgerSettings
+from tests.support import exact
 from tests.support.logs import FIRST_DAY, Replay, basket, drive, records_of, replay_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=10, segment_patience=3)
 CROWD = 20
+SETTLED = (0, *range(22, 28))
+"""Days on which one buys who is settled when the last of them is over."""
 
 
 def visit(day: int, customer: str, spend: float = 1.0) -> bytes:
@@ -84,8 +87,8 @@ def test_a_purchase_that_earns_a_better_label_moves_up_at_once() -> None:
 
 
 def test_who_stays_away_falls_only_when_three_boundaries_agree_and_to_the_best_of_them() -> None:
-    me = dict.fromkeys(range(6), 50.0)
-    values = log(40, me)
+    me = dict.fromkeys(SETTLED, 50.0)
+    values = log(58, me)
     found = changes(replay_of(values, SETTINGS))
     downs = [change for change in found if change["from"] and rank(change, "to") > rank(change, "from")]
     assert len(downs) >= 2
@@ -107,7 +110,7 @@ def test_a_weekly_customer_who_falls_and_rises_every_week_without_patience_stays
 
 
 def test_a_customer_who_falls_is_noticed_after_as_many_boundaries_as_patience_says() -> None:
-    values = log(60, dict.fromkeys(range(6), 50.0))
+    values = log(60, dict.fromkeys(SETTLED, 50.0))
     fallen = []
     for patience in (3, 14):
         settings = SETTINGS.model_copy(update={"segment_patience": patience})
@@ -159,3 +162,54 @@ def test_a_return_moves_nobody_up() -> None:
     back = basket("back", "me", 9.5, ("MILK", "p1", -1.0, 50.0), kind="return")
     values = [*log(9, {0: 50.0}), back, tick(9)]
     assert not [change for change in changes(replay_of(values, SETTINGS)) if change["cause"] == "back"]
+
+
+def test_a_customer_of_one_day_is_new_and_neither_lost_nor_a_champion_on_a_young_log() -> None:
+    for joined in (0, 9):
+        for day in range(10):
+            found = changes(replay_of(log(28, {day: 500.0}, joined=joined), SETTINGS))
+            assert [(change["from"], change["to"]) for change in found] == [(None, "New Customers")]
+
+
+def test_nobody_falls_before_the_first_purchase_is_four_weeks_ago_and_many_do_then() -> None:
+    found = changes(replay_of(log(28, dict.fromkeys(range(6), 50.0)), SETTINGS))
+    assert rank(found[-1], "to") < SEGMENTS.index("New Customers")
+    (*_, last) = changes(replay_of(log(40, dict.fromkeys(range(6), 50.0)), SETTINGS))
+    assert rank(last, "to") > rank(last, "from")
+    assert last["occurred_at"] == "2017-01-30T06:00:00Z"
+
+
+def test_a_third_purchase_day_makes_a_new_customer_what_the_label_says() -> None:
+    found = changes(replay_of(log(20, dict.fromkeys((14, 16, 18), 50.0)), SETTINGS))
+    assert [(change["to"], change["cause"]) for change in found] == [
+        ("New Customers", "me-14"),
+        (found[1]["to"], "me-18"),
+    ]
+    assert rank(found[1], "to") < SEGMENTS.index("New Customers")
+
+
+def test_who_bought_on_fewer_than_three_days_had_no_habit_to_be_at_risk() -> None:
+    spent_much = changes(replay_of(log(60, {0: 5_000.0, 3: 5_000.0}), SETTINGS))
+    assert [change["to"] for change in spent_much] == ["New Customers", "Hibernating"]
+    a_habit = changes(replay_of(log(60, {0: 5_000.0, 3: 5_000.0, 6: 5_000.0}), SETTINGS))
+    assert a_habit[-1]["to"] == "At Risk"
+
+
+def test_a_reason_names_a_fifth_only_where_the_segment_rests_on_it() -> None:
+    replay = replay_of(log(58, dict.fromkeys(SETTLED, 50.0)), SETTINGS)
+    told = {"ranked": 0, "earlier": 0, "unranked": 0}
+    for change in replay.values("segment-changes"):
+        texts = [reason["text"] for reason in cast("list[dict[str, Any]]", change["reasons"])]
+        scores = cast("dict[str, int]", change["scores"])
+        value = (scores["frequency"] + scores["monetary"] + 1) // 2
+        if texts[0].endswith("too little history to rank"):
+            assert change["to"] == "New Customers"
+            assert all(text.endswith("too little history to rank") for text in texts)
+            told["unranked"] += 1
+        elif any(f"when last ranked {change['to']}" in text for text in texts):
+            told["earlier"] += 1
+        else:
+            label = exact.rfm_label(scores["recency"], value)
+            assert SEGMENTS[label] == change["to"]
+            told["ranked"] += 1
+    assert all(told.values())

@@ -14,6 +14,12 @@ from streams.errors import KafkaUnavailable, LocalBrokerError
 from streams.kafka_artifacts import artifacts, java
 
 ROOT = Path(__file__).parents[2]
+MAVEN = """for option; do case $option in
+-DoutputDirectory=*) folder=${option#*=};;
+esac; done
+/bin/mkdir "$folder"; echo jar > "$folder/kafka.jar"
+"""
+"""Fetches one jar."""
 
 
 @pytest.fixture
@@ -22,7 +28,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "environment"))
     return folder
 
 
@@ -55,15 +61,30 @@ def test_what_maven_said_is_told_and_nothing_half_fetched_is_kept(programs: Path
     program(programs, "mvn", "echo '[ERROR] no route to host'; exit 1")
     with pytest.raises(KafkaUnavailable, match="no route to host"):
         artifacts()
-    assert list((tmp_path / "cache" / "cartpulse").iterdir()) == []
+    assert list((tmp_path / "environment" / "share" / "cartpulse").iterdir()) == []
 
 
 def test_what_was_fetched_once_is_not_fetched_again(programs: Path) -> None:
-    program(programs, "mvn", 'for last; do :; done; echo jar > "${last#-DoutputDirectory=}/kafka.jar"')
+    program(programs, "mvn", MAVEN)
     fetched = artifacts()
     assert (fetched / "kafka.jar").read_text() == "jar\n"
     (programs / "mvn").unlink()
     assert artifacts() == fetched
+
+
+def test_maven_is_told_to_write_into_the_environment_and_nothing_of_its_own_stays(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / ".m2" / "repository").mkdir(parents=True)
+    program(programs, "mvn", f'{MAVEN}\necho "$@" > {tmp_path}/said')
+    folder = artifacts().parent
+    assert folder == tmp_path / "environment" / "share" / "cartpulse"
+    said = (tmp_path / "said").read_text().split()
+    (local,) = (option for option in said if option.startswith("-Dmaven.repo.local="))
+    assert Path(local.partition("=")[2]).is_relative_to(folder)
+    assert f"-Dmaven.repo.local.tail={tmp_path}/home/.m2/repository" in said
+    assert [path.name[:6] for path in folder.iterdir()] == ["kafka-"]
 
 
 def test_whoever_catches_a_broker_of_our_own_that_cannot_run_has_caught_this() -> None:

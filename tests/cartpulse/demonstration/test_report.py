@@ -9,7 +9,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from cartpulse.demonstration.play import rate
-from cartpulse.demonstration.report import Report, show
+from cartpulse.demonstration.report import Report, show, too_short
 from cartpulse.demonstration.stories import Story
 
 REPORT = Report(
@@ -122,3 +122,21 @@ def test_a_rate_is_taken_between_the_first_and_the_last_look() -> None:
     assert rate([(10.0, 500), (11.0, 900), (12.0, 2_500)]) == 1_000
     assert rate([(10.0, 500), (10.5, 900)]) is None
     assert rate([]) is None
+
+
+def test_a_week_is_said_to_be_too_short_and_nothing_of_it_is_judged() -> None:
+    assert too_short(365) is None
+    week = screen(replace(REPORT, days=7))
+    said = " ".join(week.split())
+    assert (
+        "7 days are too short to judge what comes out: alerts and recommendations are judged from 14 days on"
+        in said
+    )
+    assert "segments from 28" in said
+    assert "45.7%" not in week
+    assert "82.1%" not in week
+    assert "a steady rhythm" not in week
+    month = screen(replace(REPORT, days=27))
+    assert "45.7%" in month
+    assert "27 days are too short to judge segments" in month
+    assert "too short" not in screen(replace(REPORT, days=28))

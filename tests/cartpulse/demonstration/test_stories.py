@@ -117,3 +117,9 @@ def test_a_customer_won_is_told_with_what_they_are_likely_to_buy_next() -> None:
 
 def test_where_nothing_came_out_nothing_is_told() -> None:
     assert told({}) == []
+
+
+def test_no_rhythm_is_told_where_most_alerts_missed() -> None:
+    wild = [START + day for day in (0, 1, 2, 40, 41, 100, 101, 160, 220, 290)]
+    assert told({("1", "MILK"): wild}) == []
+    assert told({("1", "MILK"): [*wild, 297]}) == [], "the last alert hit, and most did not"
