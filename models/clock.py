@@ -78,7 +78,7 @@ class Clock:
         """The clock of a clock row.
 
         Raises:
-            RowError: Damaged, cut off, or of a later format version.
+            RowError: Damaged, cut off, or of another format version.
         """
         payload = own_payload(value)
         if len(payload) != _FORMAT.size:

@@ -123,7 +123,7 @@ class Intake:
             The keys, in order, of rows that are older than what is held.
 
         Raises:
-            RowError: A row is damaged or of a later format version; the state is then of no use any more.
+            RowError: A row is damaged or of another format version; the state is then of no use any more.
         """
         state, own, older = self._state, self._own, list[bytes]()
         for key, value in rows:
