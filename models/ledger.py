@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from models import boundaries, checkpoint, storage
 from models.baskets import apply
 from models.calendar import HOUR, MINUTE
@@ -111,14 +113,18 @@ class Ledger:
         """Apply a prefix of a run of records.
 
         It stops early when as much has changed as one changelog batch can hold, when a customer has had
-        `MOST_BASKETS`, before and after a record that erases a customer or lists products, and before a
-        record that begins a boundary while the sweep of the one before is unfinished: `applied` 0 means
-        `sweep` first.
+        `MOST_BASKETS`, before and after a record that erases a customer or lists products, behind the last
+        record of a state before this one (`Clock.quiet_offset`), and before a record that begins a boundary
+        while the sweep of the one before is unfinished: `applied` 0 means `sweep` first.
 
         Raises:
             Exception: Whatever a model raised; the ledger is then as it was.
         """
         step = Step(self._state)
+        quiet_offset = self._state.clock.quiet_offset
+        if len(records) and records.offsets[0] <= quiet_offset:
+            step.quiet = True
+            records = records.slice(0, int(np.searchsorted(records.offsets, quiet_offset, side="right")))
         try:
             apply_first = _ALONE.get(int(records.kinds[0])) if len(records) else None
             applied = apply_first(step, records) if apply_first else self._advance(step, records)
