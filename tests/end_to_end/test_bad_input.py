@@ -22,6 +22,7 @@ from models.columns import CUSTOMER, RING, ROW_BYTES
 from models.events import DeadLetter
 from models.ledger import Ledger
 from models.partitioner import partition_of
+from models.row_formats import in_memory
 from models.rows import CLOCK_KEY, header, unseal
 from models.timestamps import milliseconds
 from streams.clients import producer_options
@@ -217,7 +218,7 @@ def customers_of(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
     found = {}
     for key, row in rows.items():
         if key[:1] != b"\0":
-            body = unseal(row)
+            body = in_memory(unseal(row))
             customer = np.frombuffer(body, CUSTOMER, 1).copy()
             for name in ("boundary", "offset", "duplicates"):
                 customer[name] = 0

@@ -300,7 +300,7 @@ def _compare_logs(
 
 def purchases(row: bytes | None) -> int:
     """How many purchases a customer's row has counted; none where there is no row."""
-    if row is None or is_erased(row):
+    if row is None or len(row) < _PURCHASES_AT + _PURCHASES.size:
         return 0
     return int(_PURCHASES.unpack_from(row, _PURCHASES_AT)[0])
 
