@@ -7,6 +7,7 @@ of the new changelog, so that a worker that reads the log anew sends nothing up 
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
@@ -85,7 +86,7 @@ def _clock(settings: Settings, partition: int, rows: list[bytes]) -> Clock:
     fault: RowError = RowError("it is empty")
     for row in sorted(rows, key=_rank, reverse=True):
         try:
-            return Clock.after(row)
+            return replace(Clock.after(row), fingerprint=settings.ledger.fingerprint)
         except LaterFormat as error:
             raise NewerRows(
                 f"{settings.changelog_topic}[{partition}] holds {error}. Reset with that release."

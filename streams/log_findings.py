@@ -10,7 +10,7 @@ from models.clock import Clock
 from models.decode import Decoder
 from models.partitioner import partition_of
 from models.records import Kind
-from models.rows import CLOCK_KEY, RowError
+from models.rows import CLOCK_KEY, EarlierFormat, RowError
 from models.timestamps import text_of
 from streams.findings import Finding, Level
 from streams.log_ends import log_ends
@@ -39,6 +39,8 @@ class Logs:
     purchases: Mapping[int, LogEnd]
     clocks: Mapping[int, Clock]
     """The last clock row of each partition that has one."""
+    earlier: bool = False
+    """Whether some last clock row is of an earlier release, in a format which this one does not read."""
 
 
 async def read_logs(settings: Settings) -> Logs:
@@ -50,15 +52,18 @@ async def read_logs(settings: Settings) -> Logs:
     """
     purchases = await log_ends(settings, settings.purchases_topic, SAMPLE)
     rows = await log_ends(settings, settings.changelog_topic, TAIL)
-    clocks = {number: clock for number, end in rows.items() if (clock := _last_clock(end)) is not None}
-    return Logs(purchases, clocks)
+    last = {number: _last_clock(end) for number, end in rows.items()}
+    clocks = {number: clock for number, clock in last.items() if isinstance(clock, Clock)}
+    return Logs(purchases, clocks, any(isinstance(clock, EarlierFormat) for clock in last.values()))
 
 
-def _last_clock(end: LogEnd) -> Clock | None:
+def _last_clock(end: LogEnd) -> Clock | EarlierFormat | None:
     for record in reversed(end.records):
         if record.key == CLOCK_KEY and record.value is not None:
             try:
                 return Clock.decode(record.value)
+            except EarlierFormat as earlier:
+                return earlier
             except RowError:  # of a later release, which says so at its start
                 return None
     return None
@@ -72,9 +77,18 @@ def log_findings(settings: Settings, logs: Logs, *, now: int) -> Iterator[Findin
         logs: as read.
         now: wall time, ms since 1970 UTC.
     """
-    yield _lag(settings, logs)
-    yield from _jumps(settings, logs)
-    yield from _clock(settings, logs, now)
+    if logs.earlier:
+        yield Finding(
+            "changelog",
+            Level.FAULT,
+            f"{settings.changelog_topic} holds rows of an earlier release, which this one does not read.",
+            "End all workers; then `cartpulse reset --quiet` makes the state anew from the log, and sends "
+            "nothing again that was sent.",
+        )
+    else:
+        yield _lag(settings, logs)
+        yield from _jumps(settings, logs)
+        yield from _clock(settings, logs, now)
     yield _partitioner(settings, logs)
 
 
@@ -108,7 +122,7 @@ def _jumps(settings: Settings, logs: Logs) -> Iterator[Finding]:
                 "made anew or cut.",
                 "`cartpulse reset` makes the state anew from the log that is there.",
             )
-        elif following < log.start:
+        elif clock.offset >= 0 and following < log.start:
             yield Finding(
                 "source",
                 Level.FAULT,
