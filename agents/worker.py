@@ -38,7 +38,7 @@ def assemble(
     shape = settings.ledger
 
     def ledger(partition: int, partitions: int) -> Ledger:
-        return Ledger(shape, partition=partition, partitions=partitions, row_format=settings.row_format)
+        return Ledger(shape, partition=partition, partitions=partitions)
 
     engine = create_engine(settings, ledgers=ledgers or ledger, decoder=decoder or Decoder(shape))
     add_purchases(engine)

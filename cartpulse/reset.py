@@ -20,6 +20,8 @@ from aiokafka.protocol.admin import DeleteGroupsRequest, DescribeGroupsRequest
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
+from cartpulse.quiet import clocks_after, note
+from models.clock import Clock
 from streams.clients import abilities, connection
 from streams.errors import BrokerUnreachable, CartpulseError
 from streams.settings import Settings
@@ -39,12 +41,19 @@ def reset(
     *,
     broker: Broker = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet", help="Count what the state had accounted for as history: nothing is sent again."
+        ),
+    ] = False,
 ) -> None:
     """Delete the ledger's changelog and its consumer group; `purchases` and the outputs stay.
 
     The next worker reads `purchases` from its beginning. Outputs are sent again with equal ids, so that
-    consumers who drop duplicates by `ce_id` notice nothing. End all workers first; where the broker says that
-    one still runs, this is refused.
+    consumers who drop duplicates by `ce_id` notice nothing; with --quiet what was sent is not sent again, and
+    what comes after is sent as ever. End all workers first: where the broker says that one still runs, this
+    is refused.
     """
     settings = settings_with(kafka_broker=broker)
     if not yes:
@@ -52,11 +61,20 @@ def reset(
             f"Delete {settings.changelog_topic} and the group {settings.group} at {settings.kafka_broker}?",
             abort=True,
         )
-    run(_reset(settings))
+    clocks = run(_reset(settings, quiet=quiet))
     typer.echo(f"Forgotten. The next worker reads {settings.purchases_topic} from its beginning.")
+    for partition, clock in clocks.items():
+        typer.echo(
+            f"What the records of partition {partition} up to offset {clock.quiet_offset} cause was sent, "
+            "and is not sent again."
+        )
 
 
-async def _reset(settings: Settings) -> None:
+async def _reset(settings: Settings, *, quiet: bool) -> dict[int, Clock]:
+    """Forget the state; the answer is, for each partition made anew in quiet, its clock.
+
+    The group goes last: while it is there, a worker that finds no note of what was sent refuses to begin.
+    """
     try:
         # The embedded broker, which has no idempotent producers, lists members that left long ago: there,
         # whoever resets must know that no worker runs.
@@ -64,14 +82,19 @@ async def _reset(settings: Settings) -> None:
         async with _client(settings) as client:
             if tells_members:
                 await _refuse_beside_workers(client, settings.group)
+            clocks = await clocks_after(settings) if quiet else {}
+            await _delete_topic(settings)
+            if quiet:
+                await create_topics(settings)
+                await note(settings, clocks)
             await _delete_group(client, settings.group)
-        await _delete_topic(settings)
     except (KafkaError, OSError) as error:
         raise BrokerUnreachable(
             f"The broker at {settings.kafka_broker} does not answer ({error or type(error).__name__}): "
             "see that it is up, or correct KAFKA_BROKER."
         ) from error
     await create_topics(settings)
+    return clocks
 
 
 @contextlib.asynccontextmanager

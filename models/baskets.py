@@ -31,6 +31,14 @@ TOO_OLD = Refusal(
     reason="the event is older than the customer's last 32 events, so whether it was counted before can no "
     "longer be known",
 )
+CHANGED = Refusal(
+    offset=-1,
+    stage="duplicate",
+    error="changed",
+    field="",
+    reason="an event of this id and time was counted before with other content, which stands: to correct it, "
+    "send a return of what was taken back and a purchase of what was bought instead, under new event ids",
+)
 REUSED_ID = Refusal(
     offset=-1,
     stage="duplicate",
@@ -132,31 +140,40 @@ def _remember(
 
     A ring keeps the greatest (time, hash of the event id). An event not in a full ring and smaller than the
     least of it may have been counted before and forgotten: it is refused, never guessed. So is one with
-    the id of another: the ids of what it causes would be those of what that one caused.
+    the id of another: the ids of what it causes would be those of what that one caused. One of the same id
+    and time is a duplicate if it says the same; else it was edited, and is refused: what was counted stands.
 
     A duplicate is counted in the customer's row, which is then of its offset: else nothing would say
     which of two rows with one offset had counted it.
     """
     customers = step.state.customers
-    at, event = records.occurred_at[which], records.event_hashes[which]
+    at, event, content = (
+        column[which] for column in (records.occurred_at, records.event_hashes, records.content_hashes)
+    )
     ring_at, ring_hash = customers["ring_at"][rows], customers["ring_hash"][rows]
     same_id = (ring_hash == event[:, None]) & (ring_at != NO_EVENT)
-    duplicate: NDArray[np.bool_] = (same_id & (ring_at == at[:, None])).any(axis=1)
-    reused: NDArray[np.bool_] = same_id.any(axis=1) & ~duplicate
+    same = same_id & (ring_at == at[:, None])
+    again: NDArray[np.bool_] = same.any(axis=1)
+    known = customers["ring_content"][rows[again], same[again].argmax(axis=1)]
+    duplicate = again.copy()
+    duplicate[again] = known == content[again]
+    changed = again & ~duplicate
+    reused: NDArray[np.bool_] = same_id.any(axis=1) & ~again
     least_at = ring_at.min(axis=1)
     among_least = np.where(ring_at == least_at[:, None], ring_hash, np.iinfo(np.uint64).max)
     slot = among_least.argmin(axis=1)
     least_hash = among_least[np.arange(len(rows)), slot]
     full = least_at != NO_EVENT
-    too_old = full & ~duplicate & ~reused & ((at < least_at) | ((at == least_at) & (event < least_hash)))
-    new: NDArray[np.bool_] = ~duplicate & ~reused & ~too_old
+    too_old = full & ~again & ~reused & ((at < least_at) | ((at == least_at) & (event < least_hash)))
+    new: NDArray[np.bool_] = ~again & ~reused & ~too_old
     customers["ring_at"][rows[new], slot[new]] = at[new]
     customers["ring_hash"][rows[new], slot[new]] = event[new]
-    again = rows[duplicate]
-    customers["offset"][again] = records.offsets[which[duplicate]]
-    customers["duplicates"][again] += customers["duplicates"][again] < MOST_COUNTED
-    step.counts["duplicates"] += len(again)
-    for kind, refused in ((REUSED_ID, reused), (TOO_OLD, too_old)):
+    customers["ring_content"][rows[new], slot[new]] = content[new]
+    twice = rows[duplicate]
+    customers["offset"][twice] = records.offsets[which[duplicate]]
+    customers["duplicates"][twice] += customers["duplicates"][twice] < MOST_COUNTED
+    step.counts["duplicates"] += len(twice)
+    for kind, refused in ((CHANGED, changed), (REUSED_ID, reused), (TOO_OLD, too_old)):
         step.counts[kind.error.replace("-", "_")] += int(refused.sum())
         step.refusals.extend(
             kind._replace(offset=offset) for offset in records.offsets[which[refused]].tolist()

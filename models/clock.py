@@ -6,9 +6,19 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from models.rows import RowError, header, own_payload, own_row
+from models.columns import HEADER, ROW_VERSION
+from models.rows import (
+    RowError,
+    header,
+    header_of_any_format,
+    own_payload,
+    own_row,
+    unseal_any_format,
+)
 
-_FORMAT = struct.Struct("<QqiqQ?II")
+_FORMAT = struct.Struct("<QqiqQ?IIqi")
+_EVERY_FORMAT = struct.Struct("<QqiqQ?I")
+"""What the payload of a clock row begins with, in the formats of all releases so far."""
 _NONE = -(1 << 62)
 
 UNTIL_LIVE_MS = int(datetime(2100, 12, 31, tzinfo=UTC).timestamp()) * 1_000
@@ -42,6 +52,11 @@ class Clock:
     rows: int = 0
     """How many other rows there are, customers' and the partition's own: a changelog that was deleted under a
     running worker holds fewer, though what it holds fits together."""
+    quiet_offset: int = -1
+    """Last source offset that a state before this one accounted for: it sent what the records up to there
+    cause, so that is history. -1 where there was none."""
+    quiet_boundary: int = 0
+    """Last day whose boundary that state had finished; 0 where there was none."""
 
     @property
     def sweeping(self) -> bool:
@@ -60,6 +75,8 @@ class Clock:
 
     def history(self, lateness: int) -> bool:
         """Whether all that was applied so far is counted and not sent; `lateness` is the allowed one, ms."""
+        if self.offset < self.quiet_offset:
+            return True
         if self.live_at is None or self.watermark is None:
             return self.wall or self.live_at is not None
         return self.is_history(self.watermark + lateness)
@@ -86,6 +103,8 @@ class Clock:
             self.wall,
             self.partitions,
             self.rows,
+            self.quiet_offset,
+            self.quiet_boundary,
         )
         return own_row(payload, offset=self.offset, boundary=self.finished)
 
@@ -94,12 +113,14 @@ class Clock:
         """The clock of a clock row.
 
         Raises:
-            RowError: Damaged, cut off, or of a later format version.
+            RowError: Damaged, cut off, or of another format version.
         """
         payload = own_payload(value)
         if len(payload) != _FORMAT.size:
             raise RowError(f"a clock row with a payload of {len(payload)} bytes, not {_FORMAT.size}")
-        digest, watermark, begun, live_at, fingerprint, wall, partitions, rows = _FORMAT.unpack(payload)
+        digest, watermark, begun, live_at, fingerprint, wall, partitions, rows, *quiet = _FORMAT.unpack(
+            payload
+        )
         head = header(value)
         return cls(
             offset=head.offset,
@@ -112,4 +133,34 @@ class Clock:
             wall=wall,
             partitions=partitions,
             rows=rows,
+            quiet_offset=quiet[0],
+            quiet_boundary=quiet[1],
+        )
+
+    @classmethod
+    def after(cls, value: bytes) -> Clock:
+        """The clock with which a state is made anew from the log, in quiet: all that another sent is history.
+
+        A sweep that the other had not finished is no history: what it raised is sent again, with equal ids.
+
+        Args:
+            value: The other's clock row, of this release's format or an earlier one.
+
+        Raises:
+            RowError: Damaged, cut off, or of a later format version.
+        """
+        head, payload = header_of_any_format(value), unseal_any_format(value)[HEADER.itemsize :]
+        if head.version > ROW_VERSION:
+            header(value)  # raises
+        if len(payload) < _EVERY_FORMAT.size:
+            raise RowError(
+                f"a clock row with a payload of {len(payload)} bytes, not {_EVERY_FORMAT.size} or more"
+            )
+        *_, wall, partitions = _EVERY_FORMAT.unpack_from(payload)
+        before = cls.decode(value) if head.version == ROW_VERSION else cls()
+        return cls(
+            wall=wall,
+            partitions=partitions,
+            quiet_offset=max(head.offset, before.quiet_offset),
+            quiet_boundary=max(head.boundary, before.quiet_boundary),
         )

@@ -1,4 +1,4 @@
-"""The columns of a partition's state, and the bounds that keep a customer's row under 8 KB.
+"""The columns of a partition's state, and the bounds that keep a customer's row under 12 KB.
 
 A row of the changelog is these records, byte for byte: what is in memory is what is stored, so nothing is
 rounded anew when a batch is cut elsewhere.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-ROW_VERSION = 1
-"""The format of rows in memory, and of the partition's own rows."""
-NEWEST_FORMAT = 2
-"""The newest format of rows that this release reads (`models.row_formats`)."""
+ROW_VERSION = 3
+"""The format of rows, which counts up with every change of their meaning. Rows of 1 and 2 did not hold the
+content hashes of the events that they remember."""
+LONGEST_ROW = 12 * 1024
+"""Bytes that a customer's row may take. The bounds below keep it well under that."""
 RING = 32
 """Recent events remembered per customer to recognise duplicates: order inside a day is free up to so many."""
 MOST_CELLS = 64
-"""Categories kept per customer: 3.7 KB of a full row. Fewer would forget habits, more would pass 8 KB."""
+"""Categories kept per customer: 3.7 KB of a full row. Fewer would forget habits."""
 MOST_PRODUCTS = 100
 """Products kept per customer: 1.4 KB of a full row."""
 MOST_OPEN_LINES = 86
@@ -51,6 +52,7 @@ CUSTOMER = np.dtype(
         ("open_purchase", "u1", (2,)),  # 1 when that day holds a purchase
         ("ring_at", "<i8", (RING,)),  # ms since 1970 UTC
         ("ring_hash", "<u8", (RING,)),
+        ("ring_content", "<u4", (RING,)),  # hash of what the event says: `Records.content_hashes`
     ]
 )
 
@@ -103,6 +105,7 @@ ROW_BYTES = (
     + MOST_CELLS * CELL.itemsize
     + MOST_PRODUCTS * PRODUCT.itemsize
     + 2 * MOST_OPEN_LINES * OPEN_LINE.itemsize
+    + 1
     + 4
 )
-"""The longest row, its checksum included."""
+"""The longest row, the count of its ring's events and its checksum included."""

@@ -28,6 +28,7 @@ def catch_up(step: Step, rows: NDArray[np.int64]) -> None:
     rows = rows[customers["boundary"][rows] < boundary]
     if not len(rows):
         return
+    step.boundary = boundary
     open_days = customers["open_day"][rows]
     for day in np.unique(open_days[(open_days != NEVER) & (open_days <= boundary)]).tolist():
         concerned = rows[customers["open_day"][rows, day & 1] == day]
@@ -36,6 +37,7 @@ def catch_up(step: Step, rows: NDArray[np.int64]) -> None:
     alerts.close_missed(step, rows, boundary)
     alerts.raise_due(step, rows, boundary)
     segment_changes.reconsider(step, rows, boundary)
+    step.boundary = None
     customers["due"][rows] = alerts.next_due(step.state, rows)
     customers["boundary"][rows] = boundary
 

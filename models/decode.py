@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -106,8 +107,13 @@ class _Read(NamedTuple):
     customer: bytes
     lines: Sequence[_Line]
     listings: Sequence[Listing] = ()
+    where: tuple[str | None, str | None, str] = (None, None, "")
+    """Store, channel and currency."""
 
 
+_PACK: Final = msgspec.msgpack.Encoder().encode
+_AMOUNTS: Final = 4 * 8
+"""Bytes of a line's amounts in the hash of its event."""
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _REFUSED: Final = _Read(Kind.REFUSED, 0, "", b"", ())
 _KINDS: Final = {
@@ -127,6 +133,8 @@ class _Lines:
     starts: NDArray[np.int64]
     quantities: NDArray[np.int64]
     spends: NDArray[np.int64]
+    prices: NDArray[np.int64]
+    discounts: NDArray[np.int64]
 
     def suspects(self, reads: list[_Read]) -> list[int]:
         """Indices of records with a line of no quantity, too much money, or a return's positive line."""
@@ -148,7 +156,8 @@ class _Lines:
         keeps[refused] = False
         kept = np.repeat(keeps, counts)
         counts[refused] = 0
-        return _Lines(_starts(counts), self.quantities[kept], self.spends[kept])
+        columns = (self.quantities, self.spends, self.prices, self.discounts)
+        return _Lines(_starts(counts), *(column[kept] for column in columns))
 
 
 def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -219,7 +228,12 @@ class Decoder:
         except ValueError:
             return None
         return _Read(
-            _KINDS[basket.kind], occurred_at, basket.event_id, basket.customer_id.encode(), basket.items
+            _KINDS[basket.kind],
+            occurred_at,
+            basket.event_id,
+            basket.customer_id.encode(),
+            basket.items,
+            where=(basket.store_id, basket.channel, basket.currency),
         )
 
     def _judged(self, index: int, raws: Sequence[Raw], refused: dict[int, Refusal]) -> _Read:
@@ -242,11 +256,16 @@ class Decoder:
             reason = f"currency must be {self._currency}, the one currency of this service."
             raise ContractError(ErrorCode.CURRENCY, "currency", reason)
         lines = [
-            _Line(item.product_id, item.category, item.quantity, item.unit_price, item.discount)
+            _Line(item.product_id, item.category, item.quantity, item.unit_price, item.discount, item.name)
             for item in record.items
         ]
         return _Read(
-            _KINDS[record.kind], record.occurred_ms, record.event_id, record.customer_id.encode(), lines
+            _KINDS[record.kind],
+            record.occurred_ms,
+            record.event_id,
+            record.customer_id.encode(),
+            lines,
+            where=(record.store_id, record.channel, record.currency),
         )
 
 
@@ -281,6 +300,8 @@ def _lines(reads: list[_Read]) -> _Lines:
         starts=_starts(np.array([len(one.lines) for one in reads], np.int64)),
         quantities=np.rint(quantity * QUANTITY_STEPS).astype(np.int64),
         spends=np.rint((quantity * price - discount) * SPEND_STEPS).astype(np.int64),
+        prices=np.rint(price * SPEND_STEPS).astype(np.int64),
+        discounts=np.rint(discount * SPEND_STEPS).astype(np.int64),
     )
 
 
@@ -292,8 +313,32 @@ def _hashes(parts: list[bytes]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(parts), "<u8").astype(np.uint64)
 
 
+def _content_hashes(
+    reads: list[_Read], lines: _Lines, products: list[str], categories: list[str], names: list[str | None]
+) -> NDArray[np.uint32]:
+    """CRC-32 of the decoded fields of each purchase or return; 0 for all other records.
+
+    Two events that decode alike hash alike, whatever their bytes: amounts go in as they are kept, and what
+    is absent as what stands for it. Texts go in as MessagePack, in which different lists are different bytes.
+    A CRC takes a fifth of the time of BLAKE2b here. It misses one edit in 2^32, and none that lies within
+    four bytes; nobody gains by an edit that it misses.
+    """
+    columns = (lines.quantities, lines.prices, lines.discounts, lines.spends)
+    amounts = memoryview(np.stack(columns, axis=1).astype("<i8", copy=False).tobytes())
+    starts = lines.starts.tolist()
+    hashes = [0] * len(reads)
+    for index, one in enumerate(reads):
+        first, last = starts[index], starts[index + 1]
+        if first < last:
+            texts = products[first:last], categories[first:last], names[first:last]
+            said = _PACK((int(one.kind), *one.where, one.occurred_at, *texts))
+            hashes[index] = crc32(amounts[first * _AMOUNTS : last * _AMOUNTS], crc32(said))
+    return np.array(hashes, np.uint32)
+
+
 def _records(raws: Sequence[Raw], values: list[bytes], reads: list[_Read], lines: _Lines) -> Records:
     every = [line for one in reads for line in one.lines]
+    products, categories = [line.product_id for line in every], [line.category for line in every]
     return Records(
         offsets=np.array([raw.offset for raw in raws], np.int64),
         digests=_hashes([_hash(value) for value in values]),
@@ -302,10 +347,11 @@ def _records(raws: Sequence[Raw], values: list[bytes], reads: list[_Read], lines
         occurred_at=np.array([one.occurred_at for one in reads], np.int64),
         event_ids=[one.event_id for one in reads],
         event_hashes=_hashes([_hash(one.event_id.encode()) if one.kind else bytes(8) for one in reads]),
+        content_hashes=_content_hashes(reads, lines, products, categories, [line.name for line in every]),
         customers=[one.customer for one in reads],
         line_starts=lines.starts,
-        products=[line.product_id for line in every],
-        categories=[line.category for line in every],
+        products=products,
+        categories=categories,
         quantities=lines.quantities,
         spends=lines.spends,
         listings=[one.listings for one in reads],
@@ -323,6 +369,7 @@ def _joined(runs: list[Records]) -> Records:
         occurred_at=np.concatenate([run.occurred_at for run in runs]),
         event_ids=list(chain.from_iterable(run.event_ids for run in runs)),
         event_hashes=np.concatenate([run.event_hashes for run in runs]),
+        content_hashes=np.concatenate([run.content_hashes for run in runs]),
         customers=list(chain.from_iterable(run.customers for run in runs)),
         line_starts=np.concatenate([*starts, ends[-1:]]),
         products=list(chain.from_iterable(run.products for run in runs)),

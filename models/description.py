@@ -48,7 +48,7 @@ def look(
         JSON-able values; None where no row of the customer is among them.
 
     Raises:
-        RowError: A row is damaged or of a later format version.
+        RowError: A row is damaged or of another format version.
     """
     state = State(LedgerSettings(), partitions)
     intake = Intake(state, {})

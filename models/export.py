@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.columns import CELL, CUSTOMER, NO_EVENT, OPEN_LINE, PRODUCT
+from models.row_formats import shortened
 from models.rows import seal
 from models.settings import LedgerSettings
 from models.state import State
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _SECTIONS = ("cells", "products", "open_lines")
 """Columns of `CUSTOMER` that count runs: the export holds the runs themselves."""
-_RING = ("ring_at", "ring_hash")
+_RING = ("ring_at", "ring_hash", "ring_content")
 
 
 class Export:
@@ -32,7 +33,7 @@ class Export:
         partitions: Partitions of the log.
 
     Raises:
-        RowError: A row is damaged or of a later format version.
+        RowError: A row is damaged or of another format version.
     """
 
     def __init__(self, rows: Iterable[tuple[bytes, bytes]], *, partitions: int = 1) -> None:
@@ -62,10 +63,8 @@ class Export:
             name: record[name].tolist() for name in CUSTOMER.names or () if name not in (*_SECTIONS, *_RING)
         }
         told["events"] = [
-            {"occurred_ms": at, "hash": f"{content:016x}"}
-            for at, content in sorted(
-                zip(record["ring_at"].tolist(), record["ring_hash"].tolist(), strict=True)
-            )
+            {"occurred_ms": at, "hash": f"{event:016x}", "content": f"{content:08x}"}
+            for at, event, content in sorted(zip(*(record[name].tolist() for name in _RING), strict=True))
             if at != NO_EVENT
         ]
         told["cells"] = self._named(state.cells.run(row))
@@ -74,7 +73,7 @@ class Export:
         return told
 
     def row(self, told: Mapping[str, Any]) -> bytes:
-        """The customer's row from what `of` told, in the first format.
+        """The customer's row from what `of` told.
 
         Raises:
             KeyError: A column is missing.
@@ -88,6 +87,7 @@ class Export:
         if events:
             record["ring_at"][0, -len(events) :] = [event["occurred_ms"] for event in events]
             record["ring_hash"][0, -len(events) :] = [int(event["hash"], 16) for event in events]
+            record["ring_content"][0, -len(events) :] = [int(event["content"], 16) for event in events]
         runs = [
             self._numbered(told["cells"], CELL),
             self._numbered(told["products"], PRODUCT),
@@ -95,7 +95,7 @@ class Export:
         ]
         record["cells"], record["products"] = len(runs[0]), len(runs[1])
         record["open_lines"] = [len(runs[2]), len(runs[3])]
-        return seal(b"".join((record.tobytes(), *(run.tobytes() for run in runs))))
+        return seal(shortened(record.tobytes(), len(events)), *(run.tobytes() for run in runs))
 
     def _named(self, records: NDArray[Any]) -> list[dict[str, Any]]:
         fields = records.dtype.names or ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from models import boundaries, checkpoint, storage
 from models.baskets import apply
 from models.calendar import MINUTE
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from models.settings import LedgerSettings
 
 MOST_CUSTOMERS = 600
-"""Customers changed by one step: with 8 KB each they stay below `MOST_ROW_BYTES`."""
+"""Customers changed by one step. Rows take at most 8.3 KB each by now; where they come to more than
+`MOST_ROW_BYTES`, as 600 of `LONGEST_ROW` would, the step is cut shorter."""
 MOST_BASKETS = 100
 """Baskets of one customer in one step: they are applied one by one, and other partitions wait meanwhile."""
 MOST_ROW_BYTES = 6 * 1024 * 1024
@@ -55,15 +58,12 @@ class Ledger:
             at the next boundary.
         partition: This partition's number.
         partitions: Partitions of the log.
-        row_format: In which customers' rows are written; all formats are read, and outputs depend on none.
     """
 
-    def __init__(
-        self, settings: LedgerSettings, *, partition: int = 0, partitions: int = 1, row_format: int = 1
-    ) -> None:
+    def __init__(self, settings: LedgerSettings, *, partition: int = 0, partitions: int = 1) -> None:
         self._wanted = settings
         self._partition = partition
-        self._state = State(settings, partitions, row_format)
+        self._state = State(settings, partitions)
         self._intake: storage.Intake | None = None
 
     @property
@@ -108,14 +108,18 @@ class Ledger:
         """Apply a prefix of a run of records.
 
         It stops early when as much has changed as one changelog batch can hold, when a customer has had
-        `MOST_BASKETS`, before and after a record that erases a customer or lists products, and before a
-        record that begins a boundary while the sweep of the one before is unfinished: `applied` 0 means
-        `sweep` first.
+        `MOST_BASKETS`, before and after a record that erases a customer or lists products, behind the last
+        record of a state before this one (`Clock.quiet_offset`), and before a record that begins a boundary
+        while the sweep of the one before is unfinished: `applied` 0 means `sweep` first.
 
         Raises:
             Exception: Whatever a model raised; the ledger is then as it was.
         """
         step = Step(self._state)
+        quiet_offset = self._state.clock.quiet_offset
+        if len(records) and records.offsets[0] <= quiet_offset:
+            step.quiet = True
+            records = records.slice(0, int(np.searchsorted(records.offsets, quiet_offset, side="right")))
         try:
             apply_first = _ALONE.get(int(records.kinds[0])) if len(records) else None
             applied = apply_first(step, records) if apply_first else self._advance(step, records)
@@ -129,7 +133,7 @@ class Ledger:
         except BaseException:
             step.undo()
             raise
-        if applied > 1 and sum(len(row.key) + len(row.value) for row in changes.rows) > MOST_ROW_BYTES:
+        if applied > 1 and _row_bytes(changes) > MOST_ROW_BYTES:
             step.undo()  # thousands of new names at once: their dictionaries' rows are megabytes too
             return self.advance(records.slice(0, applied // 2))
         return changes
@@ -152,7 +156,11 @@ class Ledger:
             step = Step(state)
             try:
                 self._bring_to_boundary(step, size)
-                return storage.changes_of(step, 0)
+                changes = storage.changes_of(step, 0)
+                if size == 1 or _row_bytes(changes) <= MOST_ROW_BYTES:
+                    return changes
+                step.undo()
+                size //= 2
             except MemoryError:
                 step.undo()
                 raise
@@ -169,7 +177,7 @@ class Ledger:
         """Take the greatest row of every key; for a ledger that has applied nothing yet.
 
         Raises:
-            RowError: A row is damaged, of a later format version, or does not fit the others.
+            RowError: A row is damaged, of another format version, or does not fit the others.
             LedgerConflict: The rows belong to another partition count.
         """
         self.take(rows)
@@ -184,7 +192,7 @@ class Ledger:
             The keys of rows that are older than what it holds, and were ignored.
 
         Raises:
-            RowError: A row is damaged or of a later format version; the ledger is then of no use any more.
+            RowError: A row is damaged or of another format version; the ledger is then of no use any more.
         """
         if self._intake is None:
             self._intake = storage.Intake(self._state)
@@ -335,3 +343,8 @@ class Ledger:
             return False
         partition = partition_of(customer, state.clock.partitions, self._wanted.partitioner)
         return partition != self._partition
+
+
+def _row_bytes(changes: Changes) -> int:
+    """Bytes of the keys and values of a step's rows."""
+    return sum(len(row.key) + len(row.value) for row in changes.rows)

@@ -195,7 +195,8 @@ class Purchase(_Contract):
     model_config = ConfigDict(json_schema_extra=_RETURN_SCHEMA)
 
     event_id: Identifier = Field(
-        description="Names the event for ever: a second event of this id and time is a duplicate."
+        description="Names the event for ever: a second event of this id and time is a duplicate, or refused "
+        "where its content is another."
     )
     customer_id: Identifier = Field(description="Whose basket it is; 1 to 256 bytes of UTF-8.")
     occurred_at: Time = Field(

@@ -56,6 +56,11 @@ class Records:
     """n event ids; empty for refused records."""
     event_hashes: NDArray[np.uint64]
     """(n,) 64-bit BLAKE2b of the UTF-8 event id."""
+    content_hashes: NDArray[np.uint32]
+    """(n,) 32-bit hash of what a purchase or return says, its time among it; 0 for all other records.
+
+    Of two events with one id and time it tells the same one, sent again in whatever JSON, from an edited one.
+    """
     customers: list[bytes]
     """n customer ids, raw UTF-8."""
     line_starts: NDArray[np.int64]
@@ -85,6 +90,7 @@ class Records:
             occurred_at=self.occurred_at[start:stop],
             event_ids=self.event_ids[start:stop],
             event_hashes=self.event_hashes[start:stop],
+            content_hashes=self.content_hashes[start:stop],
             customers=self.customers[start:stop],
             line_starts=self.line_starts[start : stop + 1] - first,
             products=self.products[first:last],
@@ -104,6 +110,7 @@ class Records:
             occurred_at=np.zeros(1, np.int64),
             event_ids=[""],
             event_hashes=np.zeros(1, np.uint64),
+            content_hashes=np.zeros(1, np.uint32),
             customers=[b""],
             line_starts=np.zeros(2, np.int64),
             products=[],

@@ -1,11 +1,8 @@
-"""The formats in which a customer's row is stored; in memory there is one, the first.
+"""The format in which a customer's row is stored: its columns, without the empty places of its ring.
 
-1. The columns of a customer as they lie in memory, then the runs of cells, products and open lines.
-2. The same, but the ring of recent events without its empty places: a count (one byte), the instants of the
-   filled places, then their hashes. A customer with five events takes 432 bytes less.
-
-Both hold the same, so two rows of equal offset and boundary are equal states whatever their formats. A
-release reads format n + 1 before any release writes it: see `Settings.row_format`.
+In memory a ring of recent events has `RING` places, empty ones first. Stored are a count (one byte), then the
+instants, the hashes of the ids and the hashes of the contents of the filled places. A customer with five
+events takes 539 bytes less.
 """
 
 from __future__ import annotations
@@ -14,69 +11,48 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.columns import CUSTOMER, HEADER, NO_EVENT, RING
+from models.columns import CUSTOMER, NO_EVENT, RING
 from models.rows import RowError
 
-PLAIN: Final = 1
-SHORT_RING: Final = 2
-
-_VERSION_BYTES: Final = HEADER["version"].itemsize
+_COLUMNS: Final = ("ring_at", "ring_hash", "ring_content")
+"""The columns of the ring, the last of a customer's, and in this order."""
 _FIELDS: Final[Any] = CUSTOMER.fields
-_PLACE: Final = 8
-"""Bytes of an instant, and of a hash."""
-RING_AT: Final = int(_FIELDS["ring_at"][1])
-"""Where the ring begins: instants, then hashes, then the runs."""
-_RUNS_AT: Final = RING_AT + 2 * RING * _PLACE
-_NO_EVENT: Final = np.array(NO_EVENT, "<i8").tobytes()
-_NO_HASH: Final = bytes(_PLACE)
+_PLACES: Final = tuple(_FIELDS[name][0].base.itemsize for name in _COLUMNS)
+"""Bytes of a place in each column."""
+_STARTS: Final = tuple(int(_FIELDS[name][1]) for name in _COLUMNS)
+RING_AT: Final = _STARTS[0]
+"""Where the ring begins; the runs are behind it."""
+_RUNS_AT: Final = CUSTOMER.itemsize
+_EMPTY: Final = (np.array(NO_EVENT, "<i8").tobytes(), *(bytes(size) for size in _PLACES[1:]))
+"""An empty place in each column."""
 
 
 def shortened(body: bytes, events: int) -> bytes:
-    """A body of format 2 from one of format 1 whose ring is in order of time, empty places first.
+    """A stored body from the columns in memory, whose ring is in order of time, empty places first.
 
     Args:
-        body: Of format 1, header included.
+        body: Columns and, if wanted, the runs behind them.
         events: Filled places of the ring.
     """
-    ring = events * _PLACE
-    hashes = RING_AT + RING * _PLACE
-    return b"".join(
-        (
-            SHORT_RING.to_bytes(_VERSION_BYTES, "little"),
-            body[_VERSION_BYTES:RING_AT],
-            events.to_bytes(1, "little"),
-            body[hashes - ring : hashes],
-            body[_RUNS_AT - ring :],
-        )
-    )
+    columns = [
+        body[start + (RING - events) * size : start + RING * size]
+        for start, size in zip(_STARTS, _PLACES, strict=True)
+    ]
+    return b"".join((body[:RING_AT], events.to_bytes(1, "little"), *columns, body[_RUNS_AT:]))
 
 
-def plain(body: bytes) -> bytes:
-    """A body of format 1 from one of any format that this release reads.
+def in_memory(body: bytes) -> bytes:
+    """The columns as they lie in memory, and the runs behind them, from a stored body.
 
     Raises:
         RowError: It is cut off, or its ring is longer than a ring can be.
     """
-    if len(body) < HEADER.itemsize:
-        raise RowError(f"a customer's row of {len(body)} bytes is cut off")
-    version = int.from_bytes(body[:_VERSION_BYTES], "little")
-    if version == PLAIN:
-        return body
-    if version != SHORT_RING:
-        raise RowError(f"there is no row of format {version}")
     events = body[RING_AT] if len(body) > RING_AT else RING + 1
-    first = RING_AT + 1
-    ring = events * _PLACE
-    if events > RING or len(body) < first + 2 * ring:
+    at = RING_AT + 1
+    if events > RING or len(body) < at + events * sum(_PLACES):
         raise RowError(f"a customer's row of {len(body)} bytes holds no ring of {events} events")
-    empty = RING - events
-    return b"".join(
-        (
-            PLAIN.to_bytes(_VERSION_BYTES, "little"),
-            body[_VERSION_BYTES:RING_AT],
-            _NO_EVENT * empty,
-            body[first : first + ring],
-            _NO_HASH * empty,
-            body[first + ring :],
-        )
-    )
+    pieces = [body[:RING_AT]]
+    for size, empty in zip(_PLACES, _EMPTY, strict=True):
+        pieces += (empty * (RING - events), body[at : at + events * size])
+        at += events * size
+    return b"".join((*pieces, body[at:]))

@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from models.columns import HEADER, NEWEST_FORMAT, ROW_VERSION
+from models.columns import HEADER, ROW_VERSION
 
 CLOCK_KEY = b"\0clock"
 THRESHOLDS_KEY = b"\0thresholds"
@@ -21,11 +21,15 @@ _HEADER = struct.Struct("<Hqii")
 
 
 class RowError(ValueError):
-    """A row that this release cannot read: cut off, damaged, or of a later format version."""
+    """A row that this release cannot read: cut off, damaged, or of another format version."""
 
 
 class LaterFormat(RowError):  # noqa: N818 - nothing is wrong with the row
     """A row that a later release wrote, in a format that this one does not know."""
+
+
+class EarlierFormat(RowError):  # noqa: N818 - nothing is wrong with the row
+    """A row that an earlier release wrote, in a format that this one does not read any more."""
 
 
 class Header(NamedTuple):
@@ -48,15 +52,30 @@ def header(value: bytes) -> Header:
     Raises:
         RowError: Too short.
         LaterFormat: Of a later format version.
+        EarlierFormat: Of an earlier one.
+    """
+    head = header_of_any_format(value)
+    if head.version > ROW_VERSION:
+        raise LaterFormat(
+            f"a row of format {head.version} needs a later release: this one reads format {ROW_VERSION}"
+        )
+    if head.version < ROW_VERSION:
+        raise EarlierFormat(
+            f"a row of format {head.version} is an earlier release's: this one reads format {ROW_VERSION}. "
+            "`cartpulse reset --quiet` makes the state anew from the log, and sends nothing that was sent"
+        )
+    return head
+
+
+def header_of_any_format(value: bytes) -> Header:
+    """The header of a row of whatever release: all formats begin with it.
+
+    Raises:
+        RowError: Too short.
     """
     if len(value) < HEADER.itemsize + _CHECKSUM_BYTES:
         raise RowError(f"a row of {len(value)} bytes is too short to be one")
-    version, offset, boundary, due = _HEADER.unpack_from(value)
-    if version > NEWEST_FORMAT:
-        raise LaterFormat(
-            f"a row of format {version} needs a later release: this one reads up to {NEWEST_FORMAT}"
-        )
-    return Header(version, offset, boundary, due)
+    return Header(*_HEADER.unpack_from(value))
 
 
 def seal(*pieces: bytes | memoryview) -> bytes:
@@ -69,9 +88,19 @@ def unseal(value: bytes) -> bytes:
     """The body of a row, header included.
 
     Raises:
-        RowError: Cut off, damaged, or of a later format version.
+        RowError: Cut off, damaged, or of another format version.
     """
     header(value)
+    return unseal_any_format(value)
+
+
+def unseal_any_format(value: bytes) -> bytes:
+    """The body of a row of whatever release: all formats end with a checksum of what precedes it.
+
+    Raises:
+        RowError: Cut off or damaged.
+    """
+    header_of_any_format(value)
     body, checksum = value[:-_CHECKSUM_BYTES], value[-_CHECKSUM_BYTES:]
     if zlib.crc32(body) != int.from_bytes(checksum, "little"):
         raise RowError(f"a row of {len(value)} bytes does not match its checksum: it was damaged or cut off")

@@ -33,7 +33,7 @@ class Standings:
         """Take note of a customer's row, or of the one that a tombstone stands for.
 
         Raises:
-            RowError: It is no row, or of a later format version.
+            RowError: It is no row, or of another format version.
         """
         _, offset, boundary, _ = header(row)
         known = self._known.get(customer)

@@ -29,7 +29,7 @@ from models.dictionary import Dictionary
 from models.pairs import Pairs
 from models.popularity import Popularity
 from models.priors import Priors
-from models.row_formats import PLAIN, SHORT_RING, plain, shortened
+from models.row_formats import in_memory, shortened
 from models.rows import RowError, seal, unseal
 from models.segments import Histograms, Standing
 
@@ -76,11 +76,9 @@ class State:
     Args:
         settings: The settings that shape outputs.
         partitions: Partition count of the log.
-        row_format: In which customers' rows are written, as `models.row_formats` lists them.
     """
 
-    def __init__(self, settings: LedgerSettings, partitions: int, row_format: int = PLAIN) -> None:
-        self._row_format = row_format
+    def __init__(self, settings: LedgerSettings, partitions: int) -> None:
         self.adopted_at = 0
         """The boundary (day) at which these settings came into force; 0 for the first."""
         self.rows: dict[bytes, int] = {}
@@ -187,12 +185,11 @@ class State:
         """The changelog rows of customers, recent events in order of time whatever order they came in."""
         ring_at, ring_hash = self.customers["ring_at"][rows], self.customers["ring_hash"][rows]
         order = np.lexsort((ring_hash, ring_at), axis=1)
-        self.customers["ring_at"][rows] = np.take_along_axis(ring_at, order, axis=1)
-        self.customers["ring_hash"][rows] = np.take_along_axis(ring_hash, order, axis=1)
-        heads = self._heads(rows)
-        if self._row_format == SHORT_RING:
-            events = (ring_at != NO_EVENT).sum(axis=1).tolist()
-            heads = [shortened(head, filled) for head, filled in zip(heads, events, strict=True)]
+        for column in ("ring_at", "ring_hash", "ring_content"):
+            places = self.customers[column]
+            places[rows] = np.take_along_axis(places[rows], order, axis=1)
+        events = (ring_at != NO_EVENT).sum(axis=1).tolist()
+        heads = [shortened(head, filled) for head, filled in zip(self._heads(rows), events, strict=True)]
         runs = [arena.slices(rows) for arena in self.arenas]
         return [seal(*pieces) for pieces in zip(heads, *runs, strict=True)]
 
@@ -200,9 +197,9 @@ class State:
         """Put what a changelog row holds in the place of a customer.
 
         Raises:
-            RowError: Damaged, cut off, of a later format version, or with other sections than it says.
+            RowError: Damaged, cut off, of another format version, or with other sections than it says.
         """
-        body = plain(unseal(value))
+        body = in_memory(unseal(value))
         if len(body) < CUSTOMER.itemsize:
             raise RowError(f"a customer's row of {len(body)} bytes is cut off")
         record = np.frombuffer(body, CUSTOMER, 1)

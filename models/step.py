@@ -49,6 +49,10 @@ class Step:
         self._sweep = copy.copy(state.sweep)
         self._due: NDArray[np.int32] | None = None
         self._erased: tuple[int, bytes] | None = None
+        self.quiet = False
+        """True if the records of this step are those of a state before: what they cause was sent then."""
+        self.boundary: int | None = None
+        """The boundary (day) that causes what is emitted now; None where a record does."""
         self.erased_rows: list[Row] = []
         """Rows of customers who are no more, whom `changed` leaves out."""
 
@@ -105,9 +109,14 @@ class Step:
             self._due = self.state.customers["due"][: self._customers].copy()
 
     def emit(self, events: list[Output]) -> None:
-        """Add events, unless they are history; of customers held out, to where nobody acts on them."""
-        is_history, settings = self.state.clock.is_history, self.state.settings
-        news = [event for event in events if not is_history(event.timestamp)]
+        """Add events, unless they are history; of customers held out, to where nobody acts on them.
+
+        Of a state that is made anew in quiet, that is also history which the state before had sent: what its
+        records caused, and the boundaries that it had finished.
+        """
+        clock, settings = self.state.clock, self.state.settings
+        sent = self.quiet if self.boundary is None else self.boundary <= clock.quiet_boundary
+        news = [event for event in events if not (sent or clock.is_history(event.timestamp))]
         self.counts["suppressed"] += len(events) - len(news)
         if settings.holdout_share:
             for at, event in enumerate(news):

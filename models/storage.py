@@ -78,9 +78,12 @@ def changes_of(step: Step, applied: int) -> Changes:
 
 
 def own_rows(state: State) -> dict[bytes, bytes]:
-    """The partition's own rows as the changelog holds them; none before the first record."""
+    """The partition's own rows as the changelog holds them.
+
+    Before the first record there is none, or the clock row alone in a state that is made anew in quiet.
+    """
     if state.clock.offset < 0:
-        return {}
+        return {} if state.clock.quiet_offset < 0 else {CLOCK_KEY: state.clock.encode()}
     rows = [_settings_row(state), Row(CLOCK_KEY, state.clock.encode())]
     if state.clock.begun:
         rows += _boundary_rows(state)
@@ -123,7 +126,7 @@ class Intake:
             The keys, in order, of rows that are older than what is held.
 
         Raises:
-            RowError: A row is damaged or of a later format version; the state is then of no use any more.
+            RowError: A row is damaged or of another format version; the state is then of no use any more.
         """
         state, own, older = self._state, self._own, list[bytes]()
         for key, value in rows:
@@ -186,7 +189,8 @@ class Intake:
                 "deleted or cut while a worker wrote to it. `cartpulse reset` makes the state anew from the "
                 "log"
             )
-        state.clock = clock
+        # A clock row from before the first record knows no settings yet.
+        state.clock = clock if clock.offset >= 0 else replace(clock, fingerprint=state.clock.fingerprint)
         _load_own(state, own)
         # Adopting settings reckons all due days anew and writes no row for it; a later row is right.
         before = np.flatnonzero(state.customers["boundary"][: len(state.ids)] < state.adopted_at)

@@ -6,7 +6,16 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.changes import Row
-from models.rows import CLOCK_KEY, LaterFormat, RowError, header, is_erased, rank_of, row_of_tombstone
+from models.rows import (
+    CLOCK_KEY,
+    EarlierFormat,
+    LaterFormat,
+    RowError,
+    header,
+    is_erased,
+    rank_of,
+    row_of_tombstone,
+)
 from streams.errors import ChangelogUnreadable, NewerRows
 
 if TYPE_CHECKING:
@@ -105,6 +114,10 @@ class Greatest:
                 raise NewerRows(
                     f"{record.topic}[{record.partition}] holds at offset {record.offset} {error}. Start that "
                     "release: this worker has written nothing."
+                ) from error
+            except EarlierFormat as error:
+                raise ChangelogUnreadable(
+                    f"{record.topic}[{record.partition}] holds at offset {record.offset} {error}."
                 ) from error
             except RowError as error:
                 raise ChangelogUnreadable(

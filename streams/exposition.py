@@ -50,6 +50,7 @@ COUNTERS: Final = {
     "batches": Counter("batches", "Batches of records that the agent got through."),
     "late": Counter("late", "Baskets of a business day that was already closed."),
     "duplicates": Counter("duplicates", "Baskets known already, which counted nothing."),
+    "changed": Counter("changed", "Baskets counted before with other content, which counted nothing."),
     "strangers": Counter("strangers", "Purchases in another partition than their customer's, sent on there."),
     "suppressed": Counter("suppressed", "Outputs counted and not sent: they are history."),
     "exposures": Counter("exposures", "Outputs of customers held out, sent to `exposures` instead."),

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from models.clock import Clock
 from models.decode import Decoder
 from models.records import Kind
-from models.rows import CLOCK_KEY, RowError
+from models.rows import CLOCK_KEY, EarlierFormat, RowError
 from streams.clients import connection, unreachable
 from streams.log_ends import log_ends, log_starts
 from streams.partition import raw_of
@@ -67,7 +67,7 @@ async def log_clock(settings: Settings) -> LogClock:
     clocks: list[Clock] = []
     if settings.changelog_topic in present:
         rows = await log_ends(settings, settings.changelog_topic, TAIL)
-        clocks = [clock for end in rows.values() if (clock := last_clock(end.records)) is not None]
+        clocks = [clock for end in rows.values() if isinstance(clock := last_clock(end.records), Clock)]
     starts: dict[int, LogEnd] = {}
     ends: dict[int, LogEnd] = {}
     if settings.purchases_topic in present:
@@ -92,13 +92,20 @@ def choose_clock(
     return settings.clock if "clock" in settings.model_fields_set else fresh
 
 
-def last_clock(rows: Iterable[Any]) -> Clock | None:
-    """Decode the last clock row among records of a changelog; None where there is none that can be read."""
+def last_clock(rows: Iterable[Any]) -> Clock | EarlierFormat | None:
+    """Decode the last clock row among records of a changelog.
+
+    Returns:
+        None where there is none, or none that this release can read; the fault where an earlier release wrote
+        it.
+    """
     for record in reversed(list(rows)):
         if record.key == CLOCK_KEY and record.value is not None:
             try:
                 return Clock.decode(record.value)
-            except RowError:  # of another release, which says so at its start
+            except EarlierFormat as earlier:
+                return earlier
+            except RowError:  # of a later release, which says so at its start
                 return None
     return None
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from models.calendar import HOUR, instant_of
+from models.clock import Clock
 from models.decode import Decoder
 from models.partitioner import partition_of
 from models.records import UNKNOWN_TIME, Kind
+from models.rows import EarlierFormat
 from models.timestamps import text_of
 from streams.findings import Finding, Level
 from streams.log_clock import TAIL, last_clock
@@ -18,7 +20,6 @@ from streams.partition import raw_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from models.clock import Clock
     from streams.log_ends import LogEnd
     from streams.settings import Settings
 
@@ -36,6 +37,8 @@ class Logs:
     purchases: Mapping[int, LogEnd]
     clocks: Mapping[int, Clock]
     """The last clock row of each partition that has one."""
+    earlier: bool = False
+    """Whether some last clock row is of an earlier release, in a format which this one does not read."""
 
 
 async def read_logs(settings: Settings) -> Logs:
@@ -47,8 +50,9 @@ async def read_logs(settings: Settings) -> Logs:
     """
     purchases = await log_ends(settings, settings.purchases_topic, SAMPLE)
     rows = await log_ends(settings, settings.changelog_topic, TAIL)
-    clocks = {number: clock for number, end in rows.items() if (clock := last_clock(end.records)) is not None}
-    return Logs(purchases, clocks)
+    last = {number: last_clock(end.records) for number, end in rows.items()}
+    clocks = {number: clock for number, clock in last.items() if isinstance(clock, Clock)}
+    return Logs(purchases, clocks, any(isinstance(clock, EarlierFormat) for clock in last.values()))
 
 
 def log_findings(settings: Settings, logs: Logs, *, now: int) -> Iterator[Finding]:
@@ -59,10 +63,19 @@ def log_findings(settings: Settings, logs: Logs, *, now: int) -> Iterator[Findin
         logs: as read.
         now: wall time, ms since 1970 UTC.
     """
-    yield _lag(settings, logs)
-    yield from _jumps(settings, logs)
-    yield from _timestamps(settings, logs)
-    yield from _clock(settings, logs, now)
+    if logs.earlier:
+        yield Finding(
+            "changelog",
+            Level.FAULT,
+            f"{settings.changelog_topic} holds rows of an earlier release, which this one does not read.",
+            "End all workers; then `cartpulse reset --quiet` makes the state anew from the log, and sends "
+            "nothing again that was sent.",
+        )
+    else:
+        yield _lag(settings, logs)
+        yield from _jumps(settings, logs)
+        yield from _timestamps(settings, logs)
+        yield from _clock(settings, logs, now)
     yield _partitioner(settings, logs)
 
 
@@ -96,7 +109,7 @@ def _jumps(settings: Settings, logs: Logs) -> Iterator[Finding]:
                 "made anew or cut.",
                 "`cartpulse reset` makes the state anew from the log that is there.",
             )
-        elif following < log.start:
+        elif clock.offset >= 0 and following < log.start:
             yield Finding(
                 "source",
                 Level.FAULT,

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from models.columns import NEWEST_FORMAT
 from models.settings import LedgerSettings
 
 if TYPE_CHECKING:
@@ -125,7 +124,8 @@ class Settings(BaseSettings, LedgerSettings):
         600,
         ge=1,
         le=100_000,
-        description="Most customers of a day boundary's sweep handled between two batches.",
+        description="Most customers of a day boundary's sweep handled between two batches; fewer where their "
+        "rows would not fit one record batch.",
     )
     send_deadline_seconds: float = Field(
         60.0,
@@ -170,13 +170,6 @@ class Settings(BaseSettings, LedgerSettings):
     accept_gap: bool = Field(
         default=False,
         description="Go on although purchases are gone that were not yet applied; they are counted.",
-    )
-    row_format: int = Field(
-        1,
-        ge=1,
-        le=NEWEST_FORMAT,
-        description="Format in which customers' rows are written. Every worker reads both; raise it to 2 "
-        "(smaller rows) when every worker is of a release that has this setting. Outputs are the same.",
     )
     web_host: str = Field(
         "127.0.0.1",

@@ -10,6 +10,7 @@ import numpy as np
 
 from cartpulse.reading import read_batches
 from models.columns import CUSTOMER
+from models.row_formats import in_memory
 from models.rows import is_erased, unseal
 from streams.changelog import Greatest
 
@@ -53,4 +54,4 @@ def baskets(row: bytes) -> int:
     Raises:
         RowError: It is damaged.
     """
-    return int(np.frombuffer(unseal(row), CUSTOMER, count=1)["baskets"][0])
+    return int(np.frombuffer(in_memory(unseal(row)), CUSTOMER, count=1)["baskets"][0])

@@ -8,6 +8,8 @@ nothing.)
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import asdict
 from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +20,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from cartpulse.endings import run
+from cartpulse.producing.workers import workers_said
 from cartpulse.reading import at_end
+from streams.acceptance import UNKNOWN, Watch
 from streams.clients import consumer_options, idempotence, producer_options, unreachable
 from streams.sources.position import PositionError
 from streams.sources.replay import Replay
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from streams.acceptance import Acceptance
     from streams.settings import Settings
     from streams.sources.feed import Feed
     from streams.sources.position import Position
@@ -65,6 +70,8 @@ class Sender:
         ]
         self.found = 0
         """Purchases that had arrived before an interruption, and were not sent again."""
+        self.acceptance: Acceptance | None = None
+        """What workers have made of what was sent now; None where that cannot be told."""
 
     async def send(self, records: Iterable[Feed]) -> Progress:
         """Send what the position has not seen yet; what is counted is what was sent now.
@@ -82,14 +89,21 @@ class Sender:
             await producer.start()
             await consumer.start()
             consumer.assign(self._places)
-            return await self._send(
-                iter(records), Replay(producer, settings, stamped=self._stamped), consumer
-            )
+            replay = Replay(producer, settings, stamped=self._stamped)
+            return await self._watched(iter(records), replay, consumer)
         except (KafkaError, OSError) as error:
             raise unreachable(settings, error) from error
         finally:
             await consumer.stop()
             await producer.stop()
+
+    async def _watched(self, records: Iterator[Feed], replay: Replay, consumer: AIOKafkaConsumer) -> Progress:
+        watch = await _begun(Watch(self._settings))
+        progress = await self._send(records, replay, consumer)
+        if watch is not None and replay.acknowledged.total:
+            with contextlib.suppress(*UNKNOWN):
+                self.acceptance = await watch.look(replay.acknowledged)
+        return progress
 
     async def _send(self, records: Iterator[Feed], replay: Replay, consumer: AIOKafkaConsumer) -> Progress:
         standing = self._position.standing
@@ -139,6 +153,15 @@ class Sender:
         return found
 
 
+async def _begun(watch: Watch) -> Watch | None:
+    """A watch that has begun; None where the broker does not let it, which keeps nobody from sending."""
+    try:
+        await watch.begin()
+    except UNKNOWN:
+        return None
+    return watch
+
+
 def _digest(value: bytes) -> bytes:
     return blake2b(value, digest_size=16).digest()
 
@@ -162,7 +185,13 @@ def send_with_bar(
             settings, position, report=lambda _: shown.update(bar, completed=passed()), stamped=stamped
         )
         done = run(sender.send(records))
-    return {"sent": done.purchases, "ticks": done.ticks, "found": sender.found, "sent_before": before}
+    return {
+        "sent": done.purchases,
+        "ticks": done.ticks,
+        "found": sender.found,
+        "sent_before": before,
+        "workers": None if sender.acceptance is None else asdict(sender.acceptance),
+    }
 
 
 def said(result: dict[str, Any], settings: Settings) -> str:
@@ -175,4 +204,4 @@ def said(result: dict[str, Any], settings: Settings) -> str:
             f", going on behind {result['sent_before']:,} records; {result['found']:,} purchases more "
             "had arrived"
         )
-    return f"{sentence}."
+    return " ".join((f"{sentence}.", *workers_said(result["workers"])))

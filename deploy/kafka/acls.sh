@@ -50,8 +50,11 @@ allow "$WORKER" --operation Write --transactional-id "$APPLICATION-ledger-" --re
 # A producer writes purchases; it reads nothing, not even them.
 allow "$PRODUCER" --operation Write --topic "$PURCHASES"
 
-# A loader sends files (`cartpulse produce`): interrupted, it reads what arrived of them.
+# A loader sends files (`cartpulse produce`): interrupted, it reads what arrived of them. Afterwards it looks how far
+# workers have come and what of the file they refused.
 allow "$LOADER" --operation Write --operation Read --topic "$PURCHASES"
+allow "$LOADER" --operation Read --topic "$DEAD_LETTERS"
+allow "$LOADER" --operation Describe --group "$APPLICATION-ledger"
 
 # A consumer reads what comes out, in groups whose names begin so.
 allow "$CONSUMER" --operation Read \

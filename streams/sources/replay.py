@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from models.partitioner import partition_of
+from streams.acceptance import Sent
 from streams.errors import CartpulseError
 
 if TYPE_CHECKING:
@@ -86,8 +87,10 @@ class Replay:
         self._place = partition_for(settings)
         self._open: dict[int, BatchBuilder] = {}
         self._counts: dict[int, list[int]] = {}
-        self._in_flight: deque[tuple[asyncio.Future[Any], int, int]] = deque()
+        self._in_flight: deque[tuple[asyncio.Future[Any], int, int, int]] = deque()
         self._done = Progress(0, 0, 0)
+        self.acknowledged = Sent()
+        """Where the records are that the broker has taken."""
 
     async def send(self, records: Iterable[Feed]) -> Progress:
         """Send all records and wait for every acknowledgement.
@@ -140,11 +143,12 @@ class Replay:
             await self._acknowledge()
         sending = self._producer.send_batch(batch, self._topic, partition=partition)
         future = await _within(sending, self._settings.send_deadline_seconds)
-        self._in_flight.append((future, purchases, ticks))
+        self._in_flight.append((future, partition, purchases, ticks))
 
     async def _acknowledge(self) -> None:
-        future, purchases, ticks = self._in_flight.popleft()
-        await _within(future, self._settings.send_deadline_seconds)
+        future, partition, purchases, ticks = self._in_flight.popleft()
+        landed = await _within(future, self._settings.send_deadline_seconds)
+        self.acknowledged.note(partition, landed.offset, purchases + ticks)
         done = self._done
         self._done = Progress(done.purchases + purchases, done.ticks + ticks, done.occurred_at)
         if self._report is not None:

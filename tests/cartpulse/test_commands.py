@@ -15,8 +15,9 @@ from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
 from cartpulse.reading import read_all
-from models.clock import UNTIL_LIVE_MS
+from models.clock import UNTIL_LIVE_MS, Clock
 from models.purchases import CatalogueUpdate, Erasure, read
+from models.rows import CLOCK_KEY, own_payload, own_row
 from streams.clients import consumer_options, producer_options
 from streams.environment import load_settings
 from streams.log_clock import log_clock
@@ -62,14 +63,18 @@ def written(settings: Settings) -> list[Any]:
 
 
 def write(
-    settings: Settings, topic: str, *values: bytes, headers: list[tuple[str, bytes]] | None = None
+    settings: Settings,
+    topic: str,
+    *values: bytes,
+    key: bytes = b"k",
+    headers: list[tuple[str, bytes]] | None = None,
 ) -> None:
     async def send() -> None:
         await create_topics(settings)
         async with AIOKafkaProducer(**producer_options(settings, idempotent=False)) as producer:
             for number, value in enumerate(values):
                 await producer.send_and_wait(
-                    topic, value, key=b"k", partition=number % settings.partitions, headers=headers
+                    topic, value, key=key, partition=number % settings.partitions, headers=headers
                 )
 
     asyncio.run(send())
@@ -225,6 +230,41 @@ def test_reset_forgets_the_changelog_and_leaves_the_purchases(settings: Settings
     assert held(settings, settings.changelog_topic) == []
     assert [record.value for record in held(settings, settings.purchases_topic)] == [b"{}"]
     assert {row["state"] for row in json.loads(run("topics", "--json").stdout)["topics"]} == {"found"}
+
+
+def test_a_reset_in_quiet_of_a_state_that_nobody_knows_deletes_nothing(settings: Settings) -> None:
+    write(settings, settings.changelog_topic, b"row", b"row")
+    result = CliRunner().invoke(app, ["reset", "--yes", "--quiet"])
+    assert result.exit_code == 1
+    assert "nothing says how far the service had come" in result.stderr
+    assert len(held(settings, settings.changelog_topic)) == 2
+
+
+def test_a_reset_in_quiet_takes_the_greatest_whole_clock_row_of_each_partition(settings: Settings) -> None:
+    rows = [own_row(clock_payload(), offset=at, boundary=9) for at in (40, 7, 41, 8, 12)]
+    write(settings, settings.changelog_topic, *rows, b"damaged", b"cut off", key=CLOCK_KEY)
+    told = run("reset", "--yes", "--quiet").stdout
+    assert "partition 0 up to offset 41 cause was sent" in told
+    assert "partition 1 up to offset 8 cause was sent" in told
+    for record in held(settings, settings.changelog_topic):
+        clock = Clock.decode(record.value)
+        assert (record.key, clock.offset, clock.quiet_boundary) == (CLOCK_KEY, -1, 9)
+        assert clock.quiet_offset == (41 if record.partition == 0 else 8)
+        assert clock.wall
+
+
+def clock_payload() -> bytes:
+    """What a clock row of a wall-clock service of two partitions holds."""
+    return own_payload(Clock(wall=True, partitions=2).encode())
+
+
+def test_a_reset_in_quiet_is_refused_where_customers_move_to_other_partitions(settings: Settings) -> None:
+    row = Clock(offset=5, partitions=3).encode()
+    write(settings, settings.changelog_topic, row, key=CLOCK_KEY)
+    result = CliRunner().invoke(app, ["reset", "--yes", "--quiet"])
+    assert result.exit_code == 1
+    assert "written for 3 partitions" in result.stderr
+    assert len(held(settings, settings.changelog_topic)) == 1
 
 
 @pytest.mark.kafka

@@ -31,6 +31,7 @@ from tests.models.malformed import (
     a_line,
     anything,
     as_bytes,
+    good_baskets,
     mutated_baskets,
 )
 
@@ -39,6 +40,16 @@ if TYPE_CHECKING:
     from models.records import Records
 
 DECODER = Decoder(LedgerSettings.model_validate({}))
+
+
+class Judging(Decoder):
+    """A decoder that leaves every record to the contract."""
+
+    def _plain(self, value: bytes) -> None:
+        del value
+
+
+JUDGED = Judging(LedgerSettings.model_validate({}))
 
 
 def decode(*values: bytes | None) -> tuple[Records, list[Refusal]]:
@@ -75,6 +86,9 @@ def test_a_basket_becomes_columns() -> None:
     assert records.categories == ["FLUID MILK PRODUCTS"] * 2
     assert records.quantities.tolist() == [2000, -1000]
     assert records.spends.tolist() == [20_000, -10_000]
+    assert records.content_hashes.tolist() == [685_115_150], (
+        "rows hold this hash: it never changes for one content"
+    )
 
 
 def test_columns_have_the_types_of_records_even_when_empty() -> None:
@@ -83,6 +97,7 @@ def test_columns_have_the_types_of_records_even_when_empty() -> None:
         assert len(records) == len(values)
         assert records.offsets.dtype == records.occurred_at.dtype == records.line_starts.dtype == np.int64
         assert records.digests.dtype == records.event_hashes.dtype == np.uint64
+        assert records.content_hashes.dtype == np.uint32
         assert records.kinds.dtype == np.uint8
         assert records.quantities.dtype == records.spends.dtype == np.int64
 
@@ -140,6 +155,7 @@ def test_a_long_run_equals_its_records_one_by_one() -> None:
 
     assert [refusal.offset for refusal in refusals] == [10 + number for number in range(0, 700, 7)]
     assert whole.kinds.tolist() == [int(single.kinds[0]) for single, _ in singles]
+    assert whole.content_hashes.tolist() == [int(single.content_hashes[0]) for single, _ in singles]
     assert whole.event_ids == [single.event_ids[0] for single, _ in singles]
     assert np.diff(whole.line_starts).tolist() == [int(single.line_starts[1]) for single, _ in singles]
     assert whole.products == [product for single, _ in singles for product in single.products]
@@ -210,6 +226,8 @@ def verdict(value: bytes) -> Record | ContractError:
 def assert_agrees_with_the_contract(value: bytes) -> None:
     """The decoder accepts exactly what `read` does (and the service's currency), with the same content."""
     records, refusals = decode(value)
+    judged, _ = JUDGED.decode([Raw(10, value, UNKNOWN_TIME)])
+    assert records.content_hashes.tolist() == judged.content_hashes.tolist()
     record = verdict(value)
     if isinstance(record, ContractError):
         said = [(one.error, one.field, one.reason) for one in refusals]
@@ -245,6 +263,98 @@ def test_the_decoder_accepts_and_refuses_what_the_contract_does(value: bytes) ->
 @given(st.one_of(st.binary(max_size=60), anything.map(lambda content: json.dumps(content).encode())))
 def test_no_bytes_raise(value: bytes) -> None:
     assert_agrees_with_the_contract(value)
+
+
+def content_of(value: bytes) -> int:
+    """The hash of a good event's content, the same by both ways of decoding."""
+    records, refusals = decode(value)
+    assert refusals == []
+    assert JUDGED.decode([Raw(0, value, UNKNOWN_TIME)])[0].content_hashes == records.content_hashes
+    return int(records.content_hashes[0])
+
+
+CONTENT = a_basket(
+    store_id=None, items=[a_line(quantity=1.0, discount=0.0, name="Bröd"), a_line(product_id="2")]
+)
+"""An event of which there are many serialisations."""
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        json.dumps(CONTENT, indent=2),
+        json.dumps(CONTENT, ensure_ascii=False),
+        json.dumps(dict(reversed(CONTENT.items()))),
+        json.dumps(CONTENT).replace("1.0", "1").replace("1.25", "125e-2"),
+        json.dumps(CONTENT).replace('"discount": 0.0', '"discount": -0.0'),
+        json.dumps(CONTENT).replace(', "discount": 0.0', ""),
+        json.dumps(CONTENT).replace(', "name": null', ""),
+        json.dumps(CONTENT).replace('"store_id": null, ', ""),
+        json.dumps(CONTENT).replace('"quantity": 1.0', '"quantity": 1.0000000001'),
+        json.dumps(CONTENT).replace("11:53:26Z", "12:53:26.0001+01:00"),
+        json.dumps(CONTENT).replace("FLUID", "\\u0046LUID"),
+        json.dumps(CONTENT | {"till": 7, "tags": [{}]}),
+        json.dumps(CONTENT | {"nested": [[]] * 70}),
+    ],
+)
+def test_another_serialisation_of_an_event_has_the_same_content(same: str) -> None:
+    assert same != json.dumps(CONTENT)
+    assert content_of(same.encode()) == content_of(as_bytes(CONTENT))
+
+
+def test_any_edit_of_an_event_gives_it_another_content() -> None:
+    first, second = CONTENT["items"]
+    returned = {**CONTENT, "items": [{**line, "quantity": -1.0, "discount": 0} for line in CONTENT["items"]]}
+    edits = [
+        CONTENT,
+        CONTENT | {"occurred_at": "2017-01-01T11:53:27Z"},
+        CONTENT | {"store_id": "1"},
+        CONTENT | {"store_id": "store", "channel": None},
+        CONTENT | {"channel": "web"},
+        CONTENT | {"items": [first]},
+        CONTENT | {"items": [second, first]},
+        CONTENT | {"items": [first, second, second]},
+        *(
+            CONTENT | {"items": [first | change, second]}
+            for change in (
+                {"product_id": "3"},
+                {"product_id": "1095275F", "category": "LUID MILK PRODUCTS"},
+                {"category": "TEA"},
+                {"name": "Brot"},
+                {"name": ""},
+                {"name": None},
+                {"quantity": 1.001},
+                {"quantity": -1.0},
+                {"unit_price": 1.2501},
+                {"unit_price": 1.5, "discount": 0.25},
+                {"discount": 0.0001},
+            )
+        ),
+        returned,
+        returned | {"kind": "return"},
+    ]
+    assert len({content_of(as_bytes(edit)) for edit in edits}) == len(edits)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(good_baskets, min_size=2, max_size=6))
+def test_events_have_one_content_only_if_they_decode_alike(baskets: list[dict[str, object]]) -> None:
+    decoded: dict[int, str] = {}
+    for basket in baskets:
+        record = verdict(as_bytes(basket | {"currency": "USD"}))
+        if isinstance(record, Purchase):
+            lines = [
+                (item.product_id, item.category, item.name, item.quantity, item.unit_price, item.discount)
+                for item in record.items
+            ]
+            said = repr((record.kind, record.store_id, record.channel, record.occurred_ms, lines))
+            assert decoded.setdefault(content_of(as_bytes(basket | {"currency": "USD"})), said) == said
+
+
+def test_records_that_are_no_purchase_have_no_content() -> None:
+    records, _ = decode(b"?", as_bytes(a_catalogue()), as_bytes(a_basket(items=[a_line(quantity=0)])))
+    assert records.content_hashes.tolist() == [0, 0, 0]
+    assert records.refuse(1).content_hashes.tolist() == [0]
 
 
 def test_a_currency_is_the_service_s_own() -> None:

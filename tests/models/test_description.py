@@ -153,11 +153,6 @@ def test_where_all_stand_is_known_from_rows_in_any_order_stale_ones_and_tombston
             taken.take(key, row)
     whole = ledger.describe(customer)
     assert look(own_and(replay.rows, customer), customer, taken) == whole
-    late = Ledger(SETTINGS, row_format=2)
-    late.load(replay.rows.items())
-    short = [(key, value) for key, value in late.rows_of(replay.rows) if key[:1] != b"\0"]
-    assert len(short) > 1
-    assert look(own_and(replay.rows, customer), customer, standings(Replay(rows=dict(short)))) == whole
 
 
 def test_a_look_finds_nobody_where_there_is_nobody() -> None:

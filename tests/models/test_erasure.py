@@ -52,6 +52,9 @@ def saved(ledger: Ledger) -> bytes:
 def test_nothing_of_an_erased_customer_is_left_in_a_ledger() -> None:
     ledger, _ = driven(a_shop(20))
     assert ERASED.encode() in saved(ledger)
+    records = records_of(purchases(ERASED, range(18, 20)), SETTINGS)
+    hashes = [*records.event_hashes.astype("<u8"), *records.content_hashes.astype("<u4")]
+    kept = [saved(ledger).count(each.tobytes()) for each in hashes]
     before = ledger.customers
     replay = Replay()
     drive(ledger, records_of([erase(ERASED, 20)], SETTINGS, first_offset=1_000), replay)
@@ -59,6 +62,9 @@ def test_nothing_of_an_erased_customer_is_left_in_a_ledger() -> None:
     assert ledger.describe(ERASED.encode()) is None
     assert ledger.customers == before - 1
     assert ERASED.encode() not in saved(ledger)
+    left = [saved(ledger).count(each.tobytes()) for each in hashes]
+    assert left == [count - 1 for count in kept], "others bought the same at that time"
+    assert not any(left[: len(records)])
     assert is_erased(replay.rows[ERASED.encode()])
 
 

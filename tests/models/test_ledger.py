@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from models import alerts
 from models.changes import Changes
 from models.clock import Clock
+from models.columns import ROW_BYTES
 from models.ledger import MOST_BASKETS, Ledger
 from models.partitioner import partition_of
 from models.priors import Priors
@@ -26,6 +27,7 @@ from tests.support.logs import (
     basket,
     catalogue,
     drive,
+    edited,
     erase,
     live,
     records_of,
@@ -44,7 +46,7 @@ SCHEDULES = 2_000
 
 
 def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
-    """A made-up log: regular buyers, returns, late and repeated events, rubbish, erasures, catalogues."""
+    """A made-up log: buyers, returns, late, repeated and edited events, rubbish, erasures, catalogues."""
     rng, erasing = random.Random(seed), random.Random(f"erase/{seed}")
     rhythm = {str(number): rng.uniform(0.4, 4.0) for number in range(customers)}
     log = [tick(-1)]
@@ -68,10 +70,16 @@ def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
             log.append(b"{rubbish")
         if erasing.random() < 0.15:
             log.append(erase(str(erasing.randrange(customers)), day + 0.9))
-        log += a_catalogue(f"catalogue-{seed}-{day}")
+        log += an_edit(f"edit-{seed}-{day}", sent) + a_catalogue(f"catalogue-{seed}-{day}")
         if rng.random() < 0.9:
             log.append(tick(day))
     return log
+
+
+def an_edit(name: str, sent: list[bytes]) -> list[bytes]:
+    """On two days of five, a basket of before with the same id and time and another content."""
+    rng = random.Random(name)
+    return [edited(rng.choice(sent))] if sent and rng.random() < 0.4 else []
 
 
 def a_catalogue(event_id: str) -> list[bytes]:
@@ -107,6 +115,7 @@ def test_a_log_gives_alerts_and_segment_changes() -> None:
     assert replay.counts["listed"]
     assert replay.counts["late"]
     assert replay.counts["duplicates"]
+    assert replay.counts["changed"]
 
 
 @given(seed=st.integers(0, 50), cuts=st.lists(st.integers(1, 40), min_size=1), limit=st.integers(1, 5))
@@ -409,6 +418,37 @@ def test_rows_of_a_step_fit_one_record_batch_however_many_new_names_they_bring(
     assert_equal(whole, replay)
 
 
+def full_rows(customers: int) -> tuple[list[bytes], list[bytes]]:
+    """A log after which rows are nearly as long as they can be, and the tick that sweeps them all."""
+    log = [tick(-1)]
+    for day in range(8):
+        for number in range(customers):
+            lines = [(f"c{day * 8 + n % 8}", f"p{day}-{n}", 1.0, 1.0) for n in range(16)]
+            times = (day + 0.4 + part / 40 for part in range(5))
+            name = str(number).ljust(256, "x")
+            log += [basket(f"{day}-{number}-{at}", name, at, *lines) for at in times]
+        log.append(tick(day))
+    return log[:-1], log[-1:]
+
+
+@pytest.mark.parametrize("most", [1, 30_000, 100_000])
+def test_a_sweep_of_full_rows_is_cut_so_that_they_fit_one_record_batch(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    (log, closing), replay, ledger = full_rows(30), Replay(), Ledger(SETTINGS)
+    drive(ledger, records_of(log, SETTINGS), replay, finish=True)
+    whole = replay_of([*log, *closing], SETTINGS)
+    assert np.mean([len(row) for key, row in whole.rows.items() if key[:1] != b"\0"]) > 5_000
+    replay.take(ledger.advance(records_of(closing, SETTINGS, first_offset=len(log))))
+    monkeypatch.setattr("models.ledger.MOST_ROW_BYTES", most)
+    while ledger.sweeping:
+        changes = ledger.sweep()
+        swept = [row for row in changes.rows if row.key[:1] != b"\0"]
+        assert sum(len(row.key) + len(row.value) for row in changes.rows) <= most or len(swept) == 1
+        replay.take(changes)
+    assert_equal(whole, replay)
+
+
 def test_an_event_older_than_a_full_ring_is_refused_and_not_guessed() -> None:
     log = [tick(-1), *(basket(f"e{n}", "1", 0.5 + n / 1000, ("MILK", "p", 1.0, 1.0)) for n in range(40))]
     replay = replay_of([*log, log[1], log[-1]], SETTINGS)
@@ -422,6 +462,53 @@ def test_an_id_used_again_for_another_time_is_refused() -> None:
     replay = replay_of([tick(-1), once, again, once], SETTINGS)
     assert [(refusal.offset, refusal.error) for refusal in replay.refusals] == [(2, "reused-id")]
     assert (replay.counts["applied"], replay.counts["duplicates"]) == (1, 1)
+
+
+def test_an_edited_event_is_refused_with_what_to_send_and_what_was_counted_stands() -> None:
+    once = basket("a", "1", 0.5, ("MILK", "p", 1.0, 1.0))
+    other = basket("b", "1", 0.5, ("TEA", "q", 1.0, 1.0))
+    replay = replay_of([tick(-1), once, other, edited(once), once], SETTINGS)
+    ((offset, stage, error, _, reason),) = replay.refusals
+    assert (offset, stage, error) == (3, "duplicate", "changed")
+    assert "send a return" in reason
+    assert "new event ids" in reason
+    assert (replay.counts["applied"], replay.counts["changed"], replay.counts["duplicates"]) == (2, 1, 1)
+    assert replay_of([tick(-1), once, other, b"?", once], SETTINGS).rows[b"1"] == replay.rows[b"1"]
+
+
+def test_an_edited_event_of_another_customer_counts() -> None:
+    once = basket("a", "1", 0.5, ("MILK", "p", 1.0, 1.0))
+    replay = replay_of([tick(-1), once, edited(once).replace(b'"1"', b'"2"')], SETTINGS)
+    assert (replay.counts["applied"], replay.refusals) == (2, [])
+
+
+def test_an_edit_of_an_event_that_was_forgotten_is_too_old_to_know() -> None:
+    log = [tick(-1), *(basket(f"e{n}", "1", 0.5 + n / 1000, ("MILK", "p", 1.0, 1.0)) for n in range(40))]
+    replay = replay_of([*log, edited(log[1]), edited(log[9])], SETTINGS)
+    assert [refusal.error for refusal in replay.refusals] == ["too-old", "changed"]
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_edited_events_change_nothing_but_the_dead_letters(partitions: int) -> None:
+    log = [
+        basket(f"{n}", f"{n % 7}", n / 24, ("MILK", "p", 1.0, 1.0), ("TEA", "q", 2.0, 1.0))
+        for n in range(200)
+    ]
+    edits = [
+        value for n, value in enumerate(log) for value in (value, *([edited(value)] if n % 3 == 0 else ()))
+    ]
+    plain: list[tuple[Ledger, Replay]] = []
+    refused: list[tuple[Ledger, Replay]] = []
+    for values, replays in ((log, plain), (edits, refused)):
+        for partition in range(partitions):
+            ledger, replay = Ledger(SETTINGS, partition=partition, partitions=partitions), Replay()
+            drive(ledger, records_of([tick(-1), *values, tick(9)], SETTINGS), replay, finish=True)
+            replays.append((ledger, replay))
+    for (ledger, replay), (other, with_edits) in zip(plain, refused, strict=True):
+        assert replay.events == with_edits.events
+        assert counted(ledger) == counted(other)
+    assert sum(replay.counts["changed"] for _, replay in refused) == len(edits) - len(log)
+    assert not any(replay.counts["changed"] for _, replay in plain)
 
 
 def counted(ledger: Ledger) -> list[dict[str, object]]:
@@ -560,7 +647,7 @@ def test_a_customer_of_very_many_products_and_categories_stays_within_bounds() -
         ]
         log.append(tick(day))
     replay = replay_of(log, SETTINGS)
-    assert len(replay.rows[b"1"]) <= 8192
+    assert len(replay.rows[b"1"]) <= ROW_BYTES
     assert replay.counts["evicted_categories"] > 0
 
 

@@ -1,4 +1,4 @@
-"""Formats of customers' rows: all hold the same, all are read, and samples of each are read for ever."""
+"""The stored form of customers' rows holds all that is in memory; forms of other releases are refused."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.columns import NEWEST_FORMAT, RING
+from models.columns import CUSTOMER, NO_EVENT, RING, ROW_VERSION
 from models.ledger import Ledger
-from models.row_formats import PLAIN, RING_AT, SHORT_RING, plain
-from models.rows import RowError, header, seal, unseal
+from models.row_formats import RING_AT, in_memory, shortened
+from models.rows import EarlierFormat, RowError, header, seal, unseal
 from models.settings import LedgerSettings
 from tests.support.logs import Replay, basket, drive, records_of, tick
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "rows"
 SETTINGS = LedgerSettings(segment_minimum_population=1)
-FORMATS = (PLAIN, SHORT_RING)
 
 
 def log(days: int = 12) -> list[bytes]:
@@ -35,62 +34,51 @@ def log(days: int = 12) -> list[bytes]:
     return [*events, basket("c", "902", days + 0.5, ("SALT", "p4", 1.0, 1.0))]
 
 
-def made(row_format: int, values: list[bytes] | None = None) -> Replay:
-    """The rows and events of the log in one format."""
-    replay, ledger = Replay(), Ledger(SETTINGS, row_format=row_format)
+def made(values: list[bytes] | None = None) -> Replay:
+    """The rows and events of the log."""
+    replay, ledger = Replay(), Ledger(SETTINGS)
     drive(ledger, records_of(values or log(), SETTINGS), replay, finish=True)
     return replay
 
 
-ROWS = {row_format: made(row_format).rows for row_format in FORMATS}
-CUSTOMERS = [key for key in ROWS[PLAIN] if key[:1] != b"\0"]
+ROWS = made().rows
+CUSTOMERS = [key for key in ROWS if key[:1] != b"\0"]
 
 
-def test_outputs_and_the_partitions_own_rows_do_not_depend_on_the_format() -> None:
-    one, other = (made(row_format) for row_format in FORMATS)
-    assert one.events == other.events
-    assert one.rows.keys() == other.rows.keys()
-    own = [key for key in one.rows if key[:1] == b"\0"]
-    assert [one.rows[key] for key in own] == [other.rows[key] for key in own]
+def events_of(row: bytes) -> int:
+    """Events in the ring of a row."""
+    record = np.frombuffer(in_memory(unseal(row)), CUSTOMER, 1)
+    return int((record["ring_at"] != NO_EVENT).sum())
+
+
+def test_a_row_takes_twenty_bytes_for_every_event_that_it_remembers_and_none_for_an_empty_place() -> None:
+    for key, events in ((b"900", RING), (b"901", 3), (b"902", 1)):
+        body = unseal(ROWS[key])
+        assert events_of(ROWS[key]) == body[RING_AT] == events
+        assert len(in_memory(body)) - len(body) == 20 * (RING - events) - 1
 
 
 @pytest.mark.parametrize("key", CUSTOMERS, ids=repr)
-def test_two_formats_of_one_state_say_the_same_and_are_equally_great(key: bytes) -> None:
-    one, other = (ROWS[row_format][key] for row_format in FORMATS)
-    assert (header(one).version, header(other).version) == FORMATS
-    assert header(one)[1:] == header(other)[1:]
-    assert plain(unseal(other)) == unseal(one) == plain(unseal(one))
+def test_a_stored_row_taken_apart_and_shortened_again_is_the_same(key: bytes) -> None:
+    body = unseal(ROWS[key])
+    assert shortened(in_memory(body), body[RING_AT]) == body
 
 
-def test_the_second_format_saves_sixteen_bytes_for_every_empty_place_of_the_ring() -> None:
-    sizes = {key: [len(ROWS[row_format][key]) for row_format in FORMATS] for key in CUSTOMERS}
-    assert sizes[b"900"][1] == sizes[b"900"][0] + 1, "a full ring has no empty place"
-    assert sizes[b"902"][1] == sizes[b"902"][0] - 16 * (RING - 1) + 1
-
-
-@pytest.mark.parametrize("written", FORMATS)
-@pytest.mark.parametrize("read", FORMATS)
-def test_a_ledger_goes_on_from_rows_of_either_format(written: int, read: int) -> None:
-    whole, cut = log(12), len(log(7)) - 1
-    replay = made(written, whole[:cut])
-    ledger = Ledger(SETTINGS, row_format=read)
+@pytest.mark.parametrize("day", range(1, 12))
+def test_a_ledger_goes_on_from_its_rows(day: int) -> None:
+    whole, cut = log(12), len(log(day)) - 1
+    replay = made(whole[:cut])
+    ledger = Ledger(SETTINGS)
     ledger.load(replay.rows.items())
     drive(ledger, records_of(whole[cut:], SETTINGS, first_offset=cut), replay, finish=True)
-    expected = made(PLAIN, whole)
+    expected = made(whole)
     assert replay.events == expected.events
-    assert {key: in_memory(key, value) for key, value in replay.rows.items()} == {
-        key: in_memory(key, value) for key, value in expected.rows.items()
-    }
-
-
-def in_memory(key: bytes, value: bytes) -> bytes:
-    """A row without its format."""
-    return value if key[:1] == b"\0" else plain(unseal(value))
+    assert replay.rows == expected.rows
 
 
 @given(data=st.data())
-def test_any_row_of_the_second_format_cut_off_or_with_another_count_is_refused(data: st.DataObject) -> None:
-    body = unseal(ROWS[SHORT_RING][data.draw(st.sampled_from(CUSTOMERS))])
+def test_any_row_cut_off_or_with_another_count_is_refused(data: st.DataObject) -> None:
+    body = unseal(ROWS[data.draw(st.sampled_from(CUSTOMERS))])
     forged = data.draw(
         st.one_of(
             st.integers(0, len(body) - 1).map(lambda length: body[:length]),
@@ -106,13 +94,6 @@ def _with_count(body: bytes, count: int) -> bytes:
     return body[:RING_AT] + bytes([count]) + body[RING_AT + 1 :]
 
 
-@pytest.mark.parametrize("version", [0, NEWEST_FORMAT + 1])
-def test_a_format_that_there_is_not_is_refused(version: int) -> None:
-    body = version.to_bytes(2, "little") + unseal(ROWS[PLAIN][b"900"])[2:]
-    with pytest.raises(RowError):
-        plain(body)
-
-
 def assert_tells(known: Any, told: Any) -> None:
     """What an earlier release told of a customer is told still; a later one may tell more."""
     if isinstance(told, dict):
@@ -125,14 +106,29 @@ def assert_tells(known: Any, told: Any) -> None:
         assert known == told
 
 
-@pytest.mark.parametrize("row_format", FORMATS)
-def test_samples_of_every_format_are_read_and_written_as_they_were(row_format: int) -> None:
-    sample = json.loads((SAMPLES / f"format-{row_format}.json").read_text())
-    rows = {bytes.fromhex(key): bytes.fromhex(value) for key, value in sample["rows"].items()}
-    ledger = Ledger(SETTINGS, row_format=row_format)
+def sample(version: int) -> dict[bytes, bytes]:
+    """Rows that a release wrote in a format."""
+    rows = json.loads((SAMPLES / f"format-{version}.json").read_text())["rows"]
+    return {bytes.fromhex(key): bytes.fromhex(value) for key, value in rows.items()}
+
+
+def test_samples_of_the_format_are_read_and_written_as_they_were() -> None:
+    rows = sample(ROW_VERSION)
+    ledger = Ledger(SETTINGS)
     ledger.load(rows.items())
-    for customer, told in sample["customers"].items():
-        assert_tells(ledger.describe(customer.encode()), told)
+    told = json.loads((SAMPLES / f"format-{ROW_VERSION}.json").read_text())["customers"]
+    for customer, said in told.items():
+        assert_tells(ledger.describe(customer.encode()), said)
     for customer, row in ledger._state.rows.items():
         assert ledger._state.encode(np.array([row])) == [rows[customer]]
     assert ledger.clock.encode() == rows[b"\0clock"]
+
+
+@pytest.mark.parametrize("version", range(1, ROW_VERSION))
+def test_samples_of_earlier_formats_are_refused_with_the_way_on(version: int) -> None:
+    rows = sample(version)
+    for key in (b"\0clock", b"900"):
+        with pytest.raises(EarlierFormat, match="`cartpulse reset --quiet`"):
+            header(rows[key])
+        with pytest.raises(EarlierFormat):
+            Ledger(SETTINGS).load([(key, rows[key])])

@@ -8,8 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import rows
-from models.columns import HEADER, NEWEST_FORMAT, ROW_BYTES, ROW_VERSION
-from models.rows import Header, RowError, dictionary_key, header, own_payload, own_row, seal, unseal
+from models.columns import HEADER, LONGEST_ROW, ROW_BYTES, ROW_VERSION
+from models.rows import (
+    EarlierFormat,
+    Header,
+    RowError,
+    dictionary_key,
+    header,
+    own_payload,
+    own_row,
+    seal,
+    unseal,
+)
 from models.settings import LedgerSettings
 from models.state import State
 from tests.support.logs import basket, replay_of, tick
@@ -50,8 +60,9 @@ def test_what_is_written_is_read(payload: bytes, offset: int, boundary: int) -> 
 
 @given(body=st.binary(min_size=HEADER.itemsize, max_size=100))
 def test_sealing_keeps_the_body(body: bytes) -> None:
-    sealed = seal(b"\1\0" + body[2:])
-    assert unseal(sealed) == b"\1\0" + body[2:]
+    version = ROW_VERSION.to_bytes(2, "little")
+    sealed = seal(version + body[2:])
+    assert unseal(sealed) == version + body[2:]
 
 
 @pytest.mark.parametrize("key", sorted(ROWS), ids=repr)
@@ -83,9 +94,17 @@ def test_the_header_is_readable_without_the_rest() -> None:
 
 
 def test_a_later_version_is_refused_by_name_before_anything_is_decoded() -> None:
-    body = np.array([(NEWEST_FORMAT + 1, 7, 0, 0)], HEADER).tobytes() + b"what a later release writes"
+    body = np.array([(ROW_VERSION + 1, 7, 0, 0)], HEADER).tobytes() + b"what a later release writes"
     for read_it in (header, unseal, own_payload):
-        with pytest.raises(RowError, match=f"format {NEWEST_FORMAT + 1} needs a later release"):
+        with pytest.raises(RowError, match=f"format {ROW_VERSION + 1} needs a later release"):
+            read_it(seal(body))
+
+
+@pytest.mark.parametrize("version", range(ROW_VERSION))
+def test_an_earlier_version_is_refused_with_the_way_on(version: int) -> None:
+    body = np.array([(version, 7, 0, 0)], HEADER).tobytes() + b"what an earlier release wrote"
+    for read_it in (header, unseal, own_payload):
+        with pytest.raises(EarlierFormat, match=f"of format {version} .*`cartpulse reset --quiet`"):
             read_it(seal(body))
 
 
@@ -96,8 +115,8 @@ def test_a_customer_s_row_whose_sections_do_not_fit_its_header_is_refused() -> N
             read(b"900", seal(forged))
 
 
-def test_a_full_row_stays_within_8_kb() -> None:
-    assert ROW_BYTES <= 8 * 1024
+def test_a_full_row_stays_within_12_kb() -> None:
+    assert ROW_BYTES <= LONGEST_ROW == 12 * 1024
 
 
 def test_keys_of_the_partition_s_own_rows_cannot_be_customers() -> None:

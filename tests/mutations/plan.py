@@ -427,6 +427,16 @@ MUTATIONS = (
         _tests("tests/streams/test_recovery.py"),
     ),
     Mutation(
+        "an edited event is taken for the one that was counted",
+        (Edit("models/baskets.py", "    duplicate[again] = known == content[again]\n", ""),),
+        _tests("tests/models/test_ledger.py", "-k", "edited"),
+    ),
+    Mutation(
+        "what a remembered event said does not move with it",
+        (Edit("models/state.py", '("ring_at", "ring_hash", "ring_content"):', '("ring_at", "ring_hash"):'),),
+        _tests("tests/models/test_ledger.py", "-k", "any_cutting"),
+    ),
+    Mutation(
         "what a catalogue says is not written to the changelog",
         (Edit("models/step.py", "return self.state.catalogue.changed_since(self._catalogue)", "return []"),),
         _tests("tests/models/test_catalogue.py"),

@@ -58,6 +58,9 @@ MOST_DETAILS = 200
 """Findings that are named in full; all are counted."""
 
 
+_PURCHASES, _PURCHASES_AT = struct.Struct("<I"), int(dict(CUSTOMER.fields or {})["baskets"][1])
+"""Where a row holds the number of its purchases: before its ring, whose stored length differs."""
+
 _KEYS: Final[dict[bytes, bytes]] = {}
 """Customers, each once: millions of events name them."""
 
@@ -297,9 +300,9 @@ def _compare_logs(
 
 def purchases(row: bytes | None) -> int:
     """How many purchases a customer's row has counted; none where there is no row."""
-    if row is None or len(row) < CUSTOMER.itemsize:
+    if row is None or len(row) < _PURCHASES_AT + _PURCHASES.size:
         return 0
-    return int(np.frombuffer(row, CUSTOMER, 1)["baskets"][0])
+    return int(_PURCHASES.unpack_from(row, _PURCHASES_AT)[0])
 
 
 def event_of(

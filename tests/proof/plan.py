@@ -1,8 +1,8 @@
 """What a run writes: real purchases under new customer ids, and everything that goes wrong with events.
 
-One seed, one plan. Of every run a tenth is malformed, some events come twice, late, or to the wrong
-partition, a stretch of the file is sent by two producers, one event has 900 KB, and some make a model raise.
-Now and then a customer is erased, who may well come again, and a catalogue says what can be had.
+One seed, one plan. Of every run a tenth is malformed, some events come twice, edited, late, or to the
+wrong partition, a stretch of the file is sent by two producers, one event has 900 KB, and some make a model
+raise. Now and then a customer is erased, who may well come again, and a catalogue says what can be had.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from streams.sources.complete_journey import CompleteJourney
 from streams.sources.ticks import tick, with_ticks
 from tests.support.bad_input import LARGE, ODD_KEYS, malformed
 from tests.support.failing_worker import POISON
+from tests.support.logs import edited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +34,8 @@ POISON_SHARE = 0.13
 """Malformed events for each good one of the file: with all that is injected, a tenth of the load."""
 DUPLICATES, LATE, STRANGERS = 0.03, 0.02, 0.02
 """Shares of the file's events that come again, later than they should, or to a wrong partition."""
+EDITED = 0.01
+"""Share of the file's events that come again with other content."""
 ERASED = 0.004
 """Share of the file's events whose customer is erased soon afterwards."""
 LISTED = 0.002
@@ -97,7 +100,7 @@ class Plan:
 
     def __iter__(self) -> Iterator[Event]:
         chance, erasing = random.Random(self._seed), random.Random(f"erasing {self._seed}")
-        listing = random.Random(f"listing {self._seed}")
+        listing, editing = random.Random(f"listing {self._seed}"), random.Random(f"editing {self._seed}")
         specials = deque(self._specials(chance))
         waiting, at, last = _Waiting(), 0, None
         for record in self._file():
@@ -107,6 +110,9 @@ class Plan:
                 at += 1
             if record.key is not None and erasing.random() < ERASED:
                 waiting.put(self._erasure(record, at), at + erasing.randrange(200))
+            if record.key is not None and editing.random() < EDITED:
+                again = Event(self._homes(record)[0], record.key, edited(record.value))
+                waiting.put(again, at + editing.randrange(500))
             if record.key is not None and listing.random() < LISTED:
                 for event in self._catalogue(record, at, listing):
                     waiting.put(event, at)

@@ -18,7 +18,6 @@ from tests.proof.reading import log_starts, read_all
 from tests.proof.watch import Watch
 from tests.proof.worker import FailingLedger
 from tests.support.cluster import Cluster, Job
-from tests.support.formats import in_one_format
 
 if TYPE_CHECKING:
     import subprocess
@@ -320,7 +319,7 @@ class Stage(Cluster):
         """What is on the broker, read from the first record by a consumer that reads what is committed."""
         await self._read_on()
         pairs = zip(self._greatest, self._copies, strict=True)
-        return [Found(in_one_format(greatest.rows), there.copies) for greatest, there in pairs]
+        return [Found(greatest.rows, there.copies) for greatest, there in pairs]
 
     async def _read_on(self) -> None:
         """Read what came out since the last time."""

@@ -13,7 +13,8 @@ import pytest
 
 from models.columns import CUSTOMER
 from models.partitioner import partition_of
-from models.rows import CLOCK_KEY, is_erased
+from models.row_formats import RING_AT, in_memory, shortened
+from models.rows import CLOCK_KEY, is_erased, seal, unseal
 from streams.recovery import digest
 from streams.settings import Settings
 from tests.proof.oracle import Found, Outcome, Replay, Verdict, Written, compare, event_of, purchases
@@ -126,9 +127,10 @@ def counted(outcomes: list[Outcome]) -> int:
 
 def with_purchases(row: bytes, beyond: int) -> bytes:
     """A row that has counted some more."""
-    record = np.frombuffer(row, CUSTOMER, 1).copy()
+    body = in_memory(unseal(row))
+    record = np.frombuffer(body, CUSTOMER, 1).copy()
     record["baskets"] = int(record["baskets"][0]) + beyond
-    return record.tobytes() + row[CUSTOMER.itemsize :]
+    return seal(shortened(record.tobytes() + body[CUSTOMER.itemsize :], unseal(row)[RING_AT]))
 
 
 def test_nothing_is_wrong_with_what_the_replay_says(whole: Case) -> None:

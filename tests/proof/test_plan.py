@@ -53,6 +53,17 @@ def test_events_come_twice_from_one_producer_and_from_two(events: list[Event]) -
     assert sum(event.value in first for event in twins) > 0.9 * len(twins)
 
 
+def test_some_come_again_with_other_content(events: list[Event]) -> None:
+    contents: dict[tuple[object, ...], set[str]] = {}
+    for event in events:
+        told = purchase_of(event)
+        customer = told.get("customer_id")
+        if isinstance(customer, str) and customer[-2:-1] == "-" and told["kind"] == "purchase":
+            name = (told["event_id"], customer, told["occurred_at"])
+            contents.setdefault(name, set()).add(json.dumps(told))
+    assert sum(len(different) > 1 for different in contents.values()) > 20
+
+
 def test_some_come_to_a_wrong_partition_and_some_with_no_key(events: list[Event]) -> None:
     wrong = keyless = 0
     for event in events:

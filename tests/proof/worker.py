@@ -1,9 +1,9 @@
 """`cartpulse worker` with a model that fails on one category, and with an agent that can be slowed.
 
 `SLOW_MS` makes the agent wait so long inside every batch while all else goes on: fetches, rebalances,
-recovery. `BLOCK_MS` makes every batch hold up the whole process for that long. `NEWEST_FORMAT` is the newest
-format of rows that it reads, as if it were of an older release. `CLOCK_OFFSET_SECONDS` is by how much
-its wall clock is ahead.
+recovery. `BLOCK_MS` makes every batch hold up the whole process for that long. `ROW_VERSION` is the format
+of rows that it knows, as if it were of another release. `CLOCK_OFFSET_SECONDS` is by how much its wall
+clock is ahead.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def wrong_time(_: SystemClock) -> int:
 if __name__ == "__main__":
     if "SLOW_MS" in os.environ:
         mock.patch.object(Batch, "__aenter__", enter_slowly).start()
-    if "NEWEST_FORMAT" in os.environ:
-        mock.patch("models.rows.NEWEST_FORMAT", int(os.environ["NEWEST_FORMAT"])).start()
+    if "ROW_VERSION" in os.environ:
+        mock.patch("models.rows.ROW_VERSION", int(os.environ["ROW_VERSION"])).start()
     if "CLOCK_OFFSET_SECONDS" in os.environ:
         mock.patch.object(SystemClock, "now_ms", wrong_time).start()
     mock.patch("agents.worker.Ledger", BlockingLedger if "BLOCK_MS" in os.environ else FailingLedger).start()

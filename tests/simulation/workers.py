@@ -58,6 +58,7 @@ class BareDecoder:
             occurred_at=np.zeros(count, np.int64),
             event_ids=[""] * count,
             event_hashes=np.zeros(count, np.uint64),
+            content_hashes=np.zeros(count, np.uint32),
             customers=[b"" if bad else name for name, bad in zip(names, refused, strict=True)],
             line_starts=np.zeros(count + 1, np.int64),
             products=[],

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from models.changes import Row
-from models.columns import NEWEST_FORMAT
+from models.columns import LONGEST_ROW, ROW_BYTES, ROW_VERSION
+from models.ledger import MOST_CUSTOMERS, MOST_ROW_BYTES
 from models.rows import CLOCK_KEY, erased_row, own_row, seal
 from streams.changelog import Greatest, fill, records_of
+from streams.clients import ROWS_BATCH_BYTES
 from streams.errors import ChangelogUnreadable, NewerRows
 from tests.support.fake_kafka import FakeBuilder, Record
 
@@ -32,10 +35,24 @@ def test_rows_that_do_not_fit_one_batch_are_refused_whole() -> None:
         fill(FakeBuilder(limit=10), [Row(b"a", b"12345"), Row(b"b", b"12345")], 0)
 
 
+@pytest.mark.parametrize("length", [1_000, ROW_BYTES, LONGEST_ROW])
+def test_the_most_rows_of_a_step_fit_one_record_batch(length: int) -> None:
+    number = min(MOST_CUSTOMERS, MOST_ROW_BYTES // (length + 256))
+    rows = [Row(b"%256d" % customer, bytes(length)) for customer in range(number)]
+    builder = BatchBuilder(ROWS_BATCH_BYTES, 0, is_transactional=True)
+    assert fill(builder, [*rows, Row(CLOCK_KEY, bytes(100))], 0).size() < ROWS_BATCH_BYTES
+
+
 def test_a_row_of_a_later_release_is_refused_by_name() -> None:
-    later = seal((NEWEST_FORMAT + 1).to_bytes(2, "little") + bytes(40))
-    with pytest.raises(NewerRows, match=r"changelog\[0\] holds at offset 1 a row of format 3 .* Start that"):
+    later = seal((ROW_VERSION + 1).to_bytes(2, "little") + bytes(40))
+    with pytest.raises(NewerRows, match=r"changelog\[0\] holds at offset 1 a row of format 4 .* Start that"):
         Greatest().take(log(row(b"a", 5), (b"b", later)))
+
+
+def test_a_row_of_an_earlier_release_is_refused_with_the_way_on() -> None:
+    earlier = seal((ROW_VERSION - 1).to_bytes(2, "little") + bytes(40))
+    with pytest.raises(ChangelogUnreadable, match=r"holds at offset 1 a row of format 2 .* `cartpulse reset"):
+        Greatest().take(log(row(b"a", 5), (b"b", earlier)))
 
 
 def test_the_greatest_row_wins_and_not_the_last() -> None:

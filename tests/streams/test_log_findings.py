@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.clock import Clock
+from models.columns import ROW_VERSION
 from models.partitioner import partition_of
+from models.rows import CLOCK_KEY, seal, unseal
 from streams.findings import Finding, Level
 from streams.log_ends import LogEnd
-from streams.log_findings import Logs, log_findings
+from streams.log_findings import Logs, log_findings, read_logs
 from streams.settings import Settings
 from tests.support.fake_kafka import Record
 from tests.support.purchases import purchase
 
 if TYPE_CHECKING:
     from typing import Literal
+
+    import pytest
 
 SETTINGS = Settings(partitions=4)
 NOW = 1_500_000_000_000
@@ -77,6 +82,26 @@ def test_purchases_that_retention_removed_are_a_fault_with_its_way_on() -> None:
     source = findings(logs(start=110, end=200))["source"]
     assert source.level is Level.FAULT
     assert "--accept-gap" in source.remedy
+
+
+def test_a_state_made_anew_in_quiet_has_no_gap_before_its_first_record() -> None:
+    quiet = Clock(partitions=4, quiet_offset=90, quiet_boundary=9)
+    assert "source" not in findings(logs(quiet, start=5))
+
+
+def test_rows_of_an_earlier_release_are_a_fault_with_its_way_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    version = (ROW_VERSION - 1).to_bytes(2, "little")
+    row = Record("changelog", 0, 7, CLOCK_KEY, seal(version + unseal(CLOCK.encode())[2:]))
+    ends = {"purchases": logs().purchases, SETTINGS.changelog_topic: {0: LogEnd(0, 8, [row])}}
+
+    async def read(_: Settings, topic: str, __: int) -> dict[int, LogEnd]:
+        return dict(ends[topic])
+
+    monkeypatch.setattr("streams.log_findings.log_ends", read)
+    found = findings(asyncio.run(read_logs(SETTINGS)))
+    assert found.keys() == {"changelog", "partitioner"}
+    assert found["changelog"].level is Level.FAULT
+    assert "`cartpulse reset --quiet`" in found["changelog"].remedy
 
 
 def test_a_service_keeps_its_clock_and_a_setting_to_the_contrary_is_told() -> None:

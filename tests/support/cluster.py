@@ -32,7 +32,6 @@ from streams.recovery import read_to_end
 from streams.settings import variable
 from streams.topics import OUTPUTS, create_topics
 from tests.support.counting import CountingLedger
-from tests.support.formats import in_one_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -150,7 +149,7 @@ class Cluster:
         wanted = [await self.replay(partition) for partition in range(self.settings.partitions)]
         await self.until(lambda: self._clocks_are(wanted), seconds, "the clock rows of the replay")
         for partition, oracle in enumerate(wanted):
-            assert in_one_format(await self._rows(partition)) == oracle.rows
+            assert await self._rows(partition) == oracle.rows
             outputs = await self._outputs(partition)
             assert outputs.keys() == oracle.outputs.keys()
             assert outputs == oracle.outputs

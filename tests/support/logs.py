@@ -53,6 +53,13 @@ def basket(
     )
 
 
+def edited(value: bytes) -> bytes:
+    """A purchase with one more piece of its first line: another content under the same id and time."""
+    event = msgspec.json.decode(value)
+    event["items"][0]["quantity"] += 1 if event["items"][0]["quantity"] > 0 else -1
+    return msgspec.json.encode(event)
+
+
 def tick(day: int) -> bytes:
     """The tick that closes a day (boundary at six, lateness one hour)."""
     return msgspec.json.encode(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,22 +60,23 @@ class _Broker:
         return self._take(partition, [(key, value)])
 
     def _take(self, partition: int, records: list[tuple[bytes | None, bytes]]) -> asyncio.Future[Any]:
-        self.log.setdefault(partition, []).extend(records)
+        base = len(self.log.setdefault(partition, []))
+        self.log[partition].extend(records)
         self.batches += 1
         self.waiting += 1
         self.most_waiting = max(self.most_waiting, self.waiting)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         if not self.silent:
-            loop.call_later(0.002, self._answer, future, self.batches)
+            loop.call_later(0.002, self._answer, future, self.batches, base)
         return future
 
-    def _answer(self, future: asyncio.Future[Any], number: int) -> None:
+    def _answer(self, future: asyncio.Future[Any], number: int, base: int) -> None:
         self.waiting -= 1
         if number == self.fail_at:
             future.set_exception(OSError("disk full"))
         else:
-            future.set_result(None)
+            future.set_result(SimpleNamespace(offset=base))
 
 
 def purchases(count: int) -> list[Feed]:

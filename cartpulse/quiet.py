@@ -1,0 +1,106 @@
+"""A reset in quiet: what the old state had sent is history for the new one.
+
+The old changelog's clock rows say how far each partition had come. A clock row made of each is the first row
+of the new changelog, so that a worker that reads the log anew sends nothing up to there.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaProducer
+
+from cartpulse.reading import NoSuchTopicError, places_of, read_now, reader
+from models.clock import Clock
+from models.rows import CLOCK_KEY, LaterFormat, RowError, header_of_any_format
+from streams.clients import producer_options
+from streams.errors import CartpulseError, ChangelogUnreadable, NewerRows
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+class NothingKnownError(CartpulseError):
+    """There is no state of which to say how far it had come, or none that fits the topics."""
+
+
+async def clocks_after(settings: Settings) -> dict[int, Clock]:
+    """Partition to the clock with which its state is made anew; none where nothing had been applied.
+
+    Args:
+        settings: Of the service, whose workers have ended.
+
+    Raises:
+        NothingKnownError: No partition had a clock row, or they were written for another partition count.
+        NewerRows: A clock row is of a later release.
+        ChangelogUnreadable: All clock rows of a partition are damaged.
+        BrokerUnreachable: No broker answers.
+    """
+    found = {
+        partition: _clock(settings, partition, rows) for partition, rows in (await _rows(settings)).items()
+    }
+    if not found:
+        raise NothingKnownError(
+            f"{settings.changelog_topic} at {settings.kafka_broker} holds no state, so nothing says how far "
+            "the service had come. `cartpulse reset` without --quiet forgets it all the same."
+        )
+    for clock in found.values():
+        if clock.partitions != settings.partitions:
+            raise NothingKnownError(
+                f"The state was written for {clock.partitions} partitions and CARTPULSE_PARTITIONS is "
+                f"{settings.partitions}: customers move to other partitions, so how far each had come does "
+                "not say what was sent. Set it back, or reset without --quiet: outputs are then sent "
+                "again, with equal ids."
+            )
+    return found
+
+
+async def note(settings: Settings, clocks: dict[int, Clock]) -> None:
+    """Write the clock rows into the new, empty changelog."""
+    async with AIOKafkaProducer(**producer_options(settings, idempotent=False)) as producer:
+        for partition, clock in clocks.items():
+            await producer.send_and_wait(
+                settings.changelog_topic, clock.encode(), key=CLOCK_KEY, partition=partition
+            )
+
+
+async def _rows(settings: Settings) -> dict[int, list[bytes]]:
+    """Partition to its clock rows, in the log's order."""
+    found: dict[int, list[bytes]] = {}
+    try:
+        places = await places_of(settings, [settings.changelog_topic])
+    except NoSuchTopicError:
+        return found
+    async with reader(settings) as consumer, aclosing(read_now(consumer, places)) as batches:
+        async for place, records in batches:
+            rows = [record.value for record in records if record.key == CLOCK_KEY and record.value]
+            if rows:
+                found.setdefault(place.partition, []).extend(rows)
+    return found
+
+
+def _clock(settings: Settings, partition: int, rows: list[bytes]) -> Clock:
+    """The clock after the greatest row that is whole: the last in the log may be a zombie's."""
+    fault: RowError = RowError("it is empty")
+    for row in sorted(rows, key=_rank, reverse=True):
+        try:
+            return replace(Clock.after(row), fingerprint=settings.ledger.fingerprint)
+        except LaterFormat as error:
+            raise NewerRows(
+                f"{settings.changelog_topic}[{partition}] holds {error}. Reset with that release."
+            ) from error
+        except RowError as error:
+            fault = error
+    raise ChangelogUnreadable(
+        f"{settings.changelog_topic}[{partition}] holds no clock row that can be read ({fault}), so nothing "
+        "says how far it had come. `cartpulse reset` without --quiet forgets it all the same."
+    )
+
+
+def _rank(row: bytes) -> tuple[int, int]:
+    try:
+        return header_of_any_format(row)[1:3]
+    except RowError:
+        return (-1, -1)
