@@ -1,4 +1,4 @@
-"""A reset in quiet: what the old state had sent is history for the new one.
+"""Notes that a reset leaves in the new changelog: the clock, and in quiet how far the old state was sent.
 
 The old changelog's clock rows say how far each partition had come. A clock row made of each is the first row
 of the new changelog, so that a worker that reads the log anew sends nothing up to there.
@@ -55,6 +55,25 @@ async def clocks_after(settings: Settings) -> dict[int, Clock]:
                 "again, with equal ids."
             )
     return found
+
+
+async def same_clock(settings: Settings) -> dict[int, Clock]:
+    """Partition to a clock that knows nothing but its kind: a service keeps its clock through a reset.
+
+    Returns:
+        Nothing where no clock row can be read.
+
+    Raises:
+        BrokerUnreachable: No broker answers.
+    """
+    for partition, rows in (await _rows(settings)).items():
+        try:
+            wall = _clock(settings, partition, rows).wall
+        except CartpulseError:
+            continue
+        blank = Clock(wall=wall, partitions=settings.partitions, fingerprint=settings.ledger.fingerprint)
+        return dict.fromkeys(range(settings.partitions), blank)
+    return {}
 
 
 async def note(settings: Settings, clocks: dict[int, Clock]) -> None:

@@ -20,7 +20,7 @@ from aiokafka.protocol.admin import DeleteGroupsRequest, DescribeGroupsRequest
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
-from cartpulse.quiet import clocks_after, note
+from cartpulse.quiet import clocks_after, note, same_clock
 from models.clock import Clock
 from streams.clients import abilities, connection
 from streams.errors import BrokerUnreachable, CartpulseError
@@ -52,8 +52,8 @@ def reset(
 
     The next worker reads `purchases` from its beginning. Outputs are sent again with equal ids, so that
     consumers who drop duplicates by `ce_id` notice nothing; with --quiet what was sent is not sent again, and
-    what comes after is sent as ever. End all workers first: where the broker says that one still runs, this
-    is refused.
+    what comes after is sent as ever. The service keeps its clock. End all workers first: where the broker
+    says that one still runs, this is refused.
     """
     settings = settings_with(kafka_broker=broker)
     if not yes:
@@ -82,19 +82,17 @@ async def _reset(settings: Settings, *, quiet: bool) -> dict[int, Clock]:
         async with _client(settings) as client:
             if tells_members:
                 await _refuse_beside_workers(client, settings.group)
-            clocks = await clocks_after(settings) if quiet else {}
+            clocks = await (clocks_after(settings) if quiet else same_clock(settings))
             await _delete_topic(settings)
-            if quiet:
-                await create_topics(settings)
-                await note(settings, clocks)
+            await create_topics(settings)
+            await note(settings, clocks)
             await _delete_group(client, settings.group)
     except (KafkaError, OSError) as error:
         raise BrokerUnreachable(
             f"The broker at {settings.kafka_broker} does not answer ({error or type(error).__name__}): "
             "see that it is up, or correct KAFKA_BROKER."
         ) from error
-    await create_topics(settings)
-    return clocks
+    return clocks if quiet else {}
 
 
 @contextlib.asynccontextmanager

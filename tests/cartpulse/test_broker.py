@@ -173,9 +173,14 @@ def test_without_maven_apache_kafka_is_refused_in_one_line_that_says_what_to_ins
     java = shutil.which("java")
     assert java is not None
     (tmp_path / "java").symlink_to(java)
-    environment = os.environ | {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    elsewhere = f"import sys; sys.prefix = {str(tmp_path)!r}; from cartpulse.main import main; main()"
     result = subprocess.run(
-        command("--kafka"), env=environment, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", elsewhere, "broker", "--kafka"],
+        env=os.environ | {"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert result.returncode == 1
     assert "cartpulse: Apache Kafka is fetched by Maven, and there is no `mvn`: install" in result.stderr

@@ -232,6 +232,16 @@ def test_reset_forgets_the_changelog_and_leaves_the_purchases(settings: Settings
     assert {row["state"] for row in json.loads(run("topics", "--json").stdout)["topics"]} == {"found"}
 
 
+def test_a_service_keeps_its_clock_through_a_reset(settings: Settings) -> None:
+    state = Clock(offset=41, watermark=7, begun=9, finished=9, wall=False, partitions=2)
+    write(settings, settings.changelog_topic, state.encode(), key=CLOCK_KEY)
+    run("reset", "--yes")
+    rows = held(settings, settings.changelog_topic)
+    clocks = {record.partition: Clock.decode(record.value) for record in rows}
+    blank = Clock(wall=False, partitions=2, fingerprint=settings.ledger.fingerprint)
+    assert clocks == {0: blank, 1: blank}
+
+
 def test_a_reset_in_quiet_of_a_state_that_nobody_knows_deletes_nothing(settings: Settings) -> None:
     write(settings, settings.changelog_topic, b"row", b"row")
     result = CliRunner().invoke(app, ["reset", "--yes", "--quiet"])
