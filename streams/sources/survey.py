@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from models.timestamps import LATEST_MS
@@ -13,22 +12,22 @@ from streams.sources.dates import CLEAR, DateReader, sort_of
 from streams.sources.evidence import DayOrder, DecimalMark, Evidence, R
 from streams.sources.lines import date_cell
 from streams.sources.numerals import NumberReader, is_number, mark_of
-from streams.sources.tables import Delimited, FileError, JsonLines, Parquet, Table
-from streams.sources.texts import Encoding, examine
+from streams.sources.opening import arranged, open_table
+from streams.sources.tables import Delimited, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from streams.sources.forms.containers import Container
+    from streams.sources.texts import Encoding
+
 Progress = Callable[[int], None]
 """Called now and then with the number of rows read."""
 
 REPORT_EVERY: Final = 20_000
 """Rows between two reports of progress."""
-
-EVENT_FIELDS: Final = frozenset({"event_id", "customer_id", "occurred_at", "items"})
-"""Names by which JSON lines are known as events of the input contract."""
 
 _NUMBERS: Final = ("quantity", "unit_price", "total", "discount")
 
@@ -38,7 +37,7 @@ class Told:
     """What a person has said of a file; the rest is found out."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Field to column name; an empty name leaves the field out."""
+    """Field to column name; an empty name leaves the field out. `items` is the list of an order's lines."""
     dates: DayOrder | None = None
     decimal: DecimalMark | None = None
     encoding: str | None = None
@@ -46,6 +45,10 @@ class Told:
     """In which lines are read that are not in the file's encoding."""
     delimiter: str | None = None
     header: bool = True
+    skip: int = 0
+    """Lines at the top of a CSV file to leave out; 0 finds the columns' names."""
+    preset: str | None = None
+    """Name of the file's layout, or `none`; None finds out."""
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ class Survey:
     """What a file is."""
 
     form: str
-    """`CSV`, `JSON lines`, `Parquet` or `events`."""
+    """`CSV`, `JSON lines`, `JSON`, `Parquet` or `events`."""
     table: Table
     encoding: Encoding
     columns: dict[str, int]
@@ -70,6 +73,10 @@ class Survey:
     undecided: tuple[str, ...] = ()
     """What a person has to say before the file can be sent, one sentence each."""
     told: Told = field(default_factory=Told)
+    preset: str = ""
+    """Name of the layout that the file is of; empty where none is known."""
+    notes: tuple[str, ...] = ()
+    """How the rows were come by, a sentence each: their packing, what stands above them, their layout."""
 
     def date_reader(self, latest: int = LATEST_MS) -> DateReader:
         """Reads the file's dates; those behind `latest` (ms) are refused."""
@@ -80,7 +87,7 @@ class Survey:
         return NumberReader(self.decimal, told=_settled(self.told.decimal))
 
 
-def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = None) -> Survey:
+def survey(path: Path | Container, told: Told, zone: ZoneInfo, progress: Progress | None = None) -> Survey:
     """Read a file once from end to end and decide how to read it.
 
     Raises:
@@ -104,58 +111,33 @@ def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = N
     return found
 
 
-def open_table(path: Path, told: Told) -> tuple[Table, Encoding]:
-    """The rows of a file, whichever form it has.
-
-    Raises:
-        FileError: It is none that can be read, or is empty.
-    """
-    if path.exists() and not (path.is_file() or path.is_char_device()):
-        raise FileError(f"{path} is no file that can be read again: save what comes from it in one first")
-    try:
-        with path.open("rb") as file:
-            start = file.read(4096)
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
-    if start[:4] == b"PAR1":
-        return Parquet(path), Encoding("Parquet", "its own", digest=_digest(path))
-    _refuse_others(path, start)
-    encoding = examine(path, told=told.encoding, fallback=told.fallback_encoding)
-    text = start.decode(encoding.name, "ignore").lstrip("\ufeff \t\r\n")
-    if text.startswith("{"):
-        return JsonLines(path, encoding), encoding
-    if text.startswith("["):
-        raise FileError(f"{path} holds a JSON array: write one object a line (`jq -c '.[]' {path.name}`)")
-    return Delimited(path, encoding, delimiter=told.delimiter, header=told.header), encoding
-
-
-def _opened(path: Path, told: Told, zone: ZoneInfo) -> Survey:
-    table, encoding = open_table(path, told)
-    if isinstance(table, JsonLines) and set(table.columns) >= EVENT_FIELDS:
-        if told.columns:
-            raise FileError(
-                f"{path} holds events of the contract, which are sent as they are: no --map changes them"
-            )
-        return Survey("events", table, encoding, {}, zone)
-    columns = choose(table.columns, told.columns)
-    if isinstance(table, Delimited):
-        table.plausible = lambda cells: _is_row(cells, columns)
-    return Survey(table.form, table, encoding, columns, zone)
+def _opened(path: Path | Container, told: Told, zone: ZoneInfo) -> Survey:
+    opened = open_table(path, told)
+    if opened.holds_events(told):
+        return Survey("events", opened.table, opened.encoding, {}, zone, notes=opened.notes)
+    found = arranged(opened, told)
+    columns = choose(found.table.columns, found.corrections)
+    if isinstance(opened.table, Delimited):
+        own = {name: place for name, place in columns.items() if place < len(opened.table.columns)}
+        opened.table.plausible = lambda cells: _is_row(cells, own)
+    form = opened.table.form
+    return Survey(
+        form,
+        found.table,
+        opened.encoding,
+        columns,
+        zone,
+        preset=found.preset,
+        notes=found.notes,
+        undecided=found.doubts(columns),
+    )
 
 
 def _is_row(cells: Sequence[str], columns: Mapping[str, int]) -> bool:
     """Whether there is a date where dates are, and a number where quantities are."""
-    date = date_cell(cells, columns)
-    return sort_of(date.strip()) is not None and is_number(cells[columns["quantity"]].strip())
-
-
-def _refuse_others(path: Path, start: bytes) -> None:
-    if not start:
-        raise FileError(f"{path} is empty")
-    if start.startswith(b"\x1f\x8b"):
-        raise FileError(f"{path} is compressed: unpack it first (`gunzip {path.name}`)")
-    if start.startswith(b"PK\x03\x04"):
-        raise FileError(f"{path} is a spreadsheet or an archive: save the sheet as CSV (UTF-8)")
+    if "occurred_at" in columns and sort_of(date_cell(cells, columns).strip()) is None:
+        return False
+    return "quantity" not in columns or is_number(cells[columns["quantity"]].strip())
 
 
 def _note_date(found: Survey, value: object, number: int) -> None:
@@ -184,7 +166,7 @@ def _decide(found: Survey) -> None:
     found.decimal = _settle(told.decimal, found.numbers)
     if told.decimal is None and found.numbers.undecided:
         undecided.append(f"Numbers: {found.numbers.sentence('--decimal')}")
-    found.undecided = tuple(undecided)
+    found.undecided += tuple(undecided)
 
 
 def _settle(told: R | None, evidence: Evidence[R]) -> R | None:
@@ -196,11 +178,3 @@ def _settle(told: R | None, evidence: Evidence[R]) -> R | None:
 
 def _settled(told: DayOrder | DecimalMark | None) -> bool:
     return told is not None and told.value != "clear-only"
-
-
-def _digest(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
