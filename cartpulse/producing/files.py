@@ -23,6 +23,7 @@ from cartpulse.producing.showing import (
 from models.calendar import HOUR
 from streams.clock import SystemClock
 from streams.errors import CartpulseError
+from streams.sources.forms.containers import STANDARD_INPUT, spooled
 from streams.sources.position import SUFFIX, Destination, Position, alone
 from streams.sources.purchase_file import PurchaseFile
 from streams.sources.ticks import with_ticks
@@ -55,12 +56,12 @@ class FileJob:
     Args:
         console: Where to show things.
         settings: For the broker, the topic, the clock and the currency.
-        file: CSV, Parquet or JSON lines.
+        file: CSV, Parquet or JSON, packed or not; `-` is standard input.
         told: What a person said of it.
         zone: Of its times without an offset.
         drop_repeated: Whether lines that repeat another of their basket are refused.
         refused: Where to write every refused row; None writes none.
-        state_dir: Folder of the position; None keeps it beside the file.
+        state_dir: Folder of the position; None keeps it beside the file, and that of standard input nowhere.
         as_json: Whether to write one JSON object instead of tables.
     """
 
@@ -93,11 +94,11 @@ class FileJob:
         with self._opened() as source:
             if source.survey.undecided:
                 raise UndecidedError("Nothing was sent. " + " ".join(source.survey.undecided))
-            path = (self.state_dir or self.file.parent) / f"{self.file.name}{SUFFIX}"
+            path = self._position_path(source)
             position = Position(path, self._destination(source))
             if position.load(restart=restart).finished:
                 typer.echo(
-                    f"All of {self.file} was sent before, as {path} says; --restart sends it again, and "
+                    f"All of {self._shown} was sent before, as {path} says; --restart sends it again, and "
                     "counts nothing twice.",
                     err=True,
                 )
@@ -118,10 +119,12 @@ class FileJob:
     @contextmanager
     def _opened(self) -> Iterator[PurchaseFile]:
         with ExitStack() as stack:
+            # Standard input first: whatever writes to it may read the file that the refused rows go to.
+            content = stack.enter_context(spooled()) if self._is_standard_input else self.file
             keep = stack.enter_context(_kept(self.refused)) if self.refused else None
             source = stack.enter_context(
                 PurchaseFile(
-                    self.file,
+                    content,
                     self.settings.ledger,
                     self.told,
                     self.zone,
@@ -130,9 +133,26 @@ class FileJob:
                     drop_repeated=self.drop_repeated,
                 )
             )
-            stack.enter_context(alone(self.file))
+            if not self._is_standard_input:
+                stack.enter_context(alone(self.file))
             self._read(source)
             yield source
+
+    @property
+    def _is_standard_input(self) -> bool:
+        return self.file == STANDARD_INPUT
+
+    @property
+    def _shown(self) -> str:
+        return "standard input" if self._is_standard_input else str(self.file)
+
+    def _position_path(self, source: PurchaseFile) -> Path | None:
+        """Where the position is kept; that of standard input by its content, for all of it has one name."""
+        if not self._is_standard_input:
+            return (self.state_dir or self.file.parent) / f"{self.file.name}{SUFFIX}"
+        if self.state_dir is None:
+            return None
+        return self.state_dir / f"standard-input-{source.survey.encoding.digest[:16]}{SUFFIX}"
 
     def _read(self, source: PurchaseFile) -> None:
         with self.console.status("Reading the file ...") as status:
@@ -160,7 +180,15 @@ class FileJob:
         settings, told = self.settings, self.told
         shaping = (
             *(sorted(told.columns.items()), told.dates, told.decimal, told.encoding, told.fallback_encoding),
-            *(told.delimiter, told.header, self.zone.key, self.drop_repeated, settings.currency),
+            *(
+                told.delimiter,
+                told.header,
+                told.skip,
+                source.survey.preset,
+                self.zone.key,
+                self.drop_repeated,
+                settings.currency,
+            ),
             *(settings.clock, settings.time_zone, settings.boundary_hour, settings.lateness_minutes),
         )
         return Destination(

@@ -19,6 +19,14 @@ FallbackEncoding = Annotated[
         "--fallback-encoding", help="Of lines that are not in the file's encoding; else they are refused."
     ),
 ]
+Skip = Annotated[
+    int,
+    typer.Option(min=0, help="Lines above the columns' names; those found by themselves need no telling."),
+]
+LayoutName = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="NAME", help="Layout of the file; none goes by column names alone."),
+]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="What parts columns; \\t is a tab.")]
 
 
