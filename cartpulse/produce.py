@@ -24,6 +24,7 @@ from cartpulse.producing.telling import (
     corrections_of,
     delimiter_of,
     encoding_of,
+    existing,
 )
 from streams.sources.evidence import DayOrder, DecimalMark
 from streams.sources.forms.containers import STANDARD_INPUT
@@ -38,10 +39,7 @@ def produce(
         Path | None,
         typer.Argument(
             help="CSV, JSON or Parquet, also packed (gz, zst, bz2, xz, zip); - is standard input.",
-            exists=True,
-            dir_okay=False,
-            readable=True,
-            allow_dash=True,
+            callback=existing,
         ),
     ] = None,
     *,

@@ -16,6 +16,8 @@ DELIMITERS: Final = ",;\t|"
 """What may part columns, in the order in which ties are broken."""
 _DEEPEST_HEADER: Final = 50
 """Lines among which the columns' names are looked for."""
+_MOST_JOINED: Final = 10
+"""Lines over which a column's name may run."""
 _CLEAR: Final = 3
 """Fields that names must tell for a line below the first to be the header."""
 _TOLD: Final = 2
@@ -32,8 +34,8 @@ class Header(NamedTuple):
     place: int
     """Which of the lines looked at."""
     delimiter: str
-    lines_alike: int
-    """Lines from it on that have as many columns."""
+    width: int
+    """How many columns it names."""
 
 
 def separator_of(text: str) -> str | None:
@@ -62,8 +64,27 @@ def header_in(lines: Sequence[str], delimiters: Sequence[str], *, search: bool) 
         alike = sum(len(row) == width for row in rows[place:])
         rank = (min(_known(rows[place]), _CLEAR), place == 0, alike, width)
         if (width > 1 or len(delimiters) == 1) and (best is None or rank > best[0]):
-            best = rank, Header(place, delimiter, alike)
+            best = rank, Header(place, delimiter, width)
     return None if best is None else best[1]
+
+
+def whole_texts(lines: Sequence[str]) -> list[str]:
+    """The first lines of a file, each that leaves a text in quotation marks open with those that close it.
+
+    As many as there are lines, so that places stay; a line that belongs to the one above is empty.
+    """
+    texts = list(lines)
+    for place in range(min(len(lines), _DEEPEST_HEADER)):
+        if texts[place].count('"') % 2 == 0:
+            continue
+        after = lines[place + 1 : place + 1 + _MOST_JOINED]
+        closing = next((number for number, line in enumerate(after, 1) if line.count('"') % 2), 0)
+        if closing:
+            texts[place : place + closing + 1] = [
+                "\n".join(lines[place : place + closing + 1]),
+                *[""] * closing,
+            ]
+    return texts
 
 
 def cells_of(text: str, delimiter: str) -> list[str]:

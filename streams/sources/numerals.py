@@ -19,6 +19,7 @@ _SCIENTIFIC: Final = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d{1,3}")
 _BLANKS: Final = re.compile(r"(?<=\d)['\u2019 \u00a0\u202f](?=\d{3}(?!\d))")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3})+")
 _PLAIN: Final = re.compile(r"\d+")
+_BYTES: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)")
 _SIGNS: Final = {
     "€": "EUR",
     "£": "EGP FKP GBP GIP LBP SDG SHP SSP SYP",
@@ -103,7 +104,7 @@ class NumberReader:
             return self._finite(text, text)
         found = _SHAPE.fullmatch(text)
         if found is None or (found["open"] is None) != (found["close"] is None):
-            raise Unreadable(f"{text!r} is no number" if text else "is empty")
+            raise Unreadable(_no_number(text))
         signs = [found["open"], found["sign"], found["sign2"], found["tail"]]
         if sum(sign is not None for sign in signs) > 1:
             raise Unreadable(f"{text!r} is no number: it has two signs")
@@ -132,3 +133,15 @@ class NumberReader:
         if not math.isfinite(number):
             raise Unreadable(f"{text!r} is too large a number")
         return number
+
+
+def _no_number(text: str) -> str:
+    """Say why a text is no number; Debezium writes decimals as bytes, whose scale is not in the file."""
+    if not text:
+        return "is empty"
+    if _BYTES.fullmatch(text):
+        return (
+            f"{text!r} is no number but bytes in base64, as Debezium writes decimals: set its "
+            "decimal.handling.mode to string and export again"
+        )
+    return f"{text!r} is no number"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from streams.sources.columns import FIELDS, ColumnsError
 from streams.sources.forms.containers import container_of
 from streams.sources.forms.json_rows import JsonRows
-from streams.sources.forms.nested import LIST, guessed
+from streams.sources.forms.nested import LIST, OF_LINES, guessed
 from streams.sources.forms.parquet_records import ParquetRecords, is_nested
 from streams.sources.forms.records import Records
 from streams.sources.layouts import NO_PRESET, PRESETS, Arranged, recognise
@@ -19,7 +19,7 @@ from streams.sources.tables import Delimited, FileError, Parquet, Table
 from streams.sources.texts import Encoding, examine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from streams.sources.forms.containers import Container
@@ -143,7 +143,7 @@ def arranged(opened: Opened, told: Told) -> Layout:
     """
     table, notes = opened.table, list(opened.notes)
     columns = {name: column for name, column in told.columns.items() if name != ITEMS}
-    items = told.columns.get(ITEMS) or _list_around(columns.values())
+    items = told.columns.get(ITEMS) or _list_around(columns.get(field, "") for field in OF_LINES)
     if told.columns.get(ITEMS) and not isinstance(table, Records):
         raise ColumnsError(
             f"--map {ITEMS}= names the list of an order's lines, and this file holds no lists."
@@ -184,9 +184,9 @@ def _preset(table: Table, told: Told, items: str) -> Preset | None:
     return None if found is not None and items and found.items != items else found
 
 
-def _list_around(columns: object) -> str:
+def _list_around(columns: Iterable[str]) -> str:
     """The list in which columns such as `lineItems[].sku` lie; empty where none does."""
-    paths = [str(column) for column in columns if LIST in str(column)]  # type: ignore[attr-defined]
+    paths = [column for column in columns if LIST in column]
     return max((path[: path.rindex(LIST) + len(LIST)] for path in paths), key=len, default="")
 
 

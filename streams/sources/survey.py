@@ -119,6 +119,7 @@ def _opened(path: Path | Container, told: Told, zone: ZoneInfo) -> Survey:
     columns = choose(found.table.columns, found.corrections)
     if isinstance(opened.table, Delimited):
         own = {name: place for name, place in columns.items() if place < len(opened.table.columns)}
+        opened.table.keys = frozenset(own[name] for name in ("basket_id", "occurred_at") if name in own)
         opened.table.plausible = lambda cells: _is_row(cells, own)
     form = opened.table.form
     return Survey(

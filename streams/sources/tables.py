@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import msgspec
 
 from streams.errors import CartpulseError
-from streams.sources.headers import DELIMITERS, header_in, named, separator_of
+from streams.sources.headers import DELIMITERS, header_in, named, separator_of, whole_texts
 from streams.sources.texts import LONGEST_LINE, TextLine, lines_of
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ class Delimited:
         self.plausible: Callable[[Sequence[str]], bool] = lambda _: True
         """Whether cells look like a row, and not like the end of a text that has delimiters in it; to be set
         by whoever knows what the columns hold."""
+        self.keys: frozenset[int] = frozenset()
+        """Places of columns in which no purchase has a word for a total, such as the order's number; to be
+        set likewise."""
         sample = [
             line
             for line in islice(lines_of(path, encoding), skip, skip + _SAMPLE_LINES)
@@ -117,8 +120,12 @@ class Delimited:
             self._last_above = sample.pop(0).number
             if not sample:
                 raise FileError(f"{path} is empty behind its line `sep=`")
-        candidates = delimiter or separator or DELIMITERS
-        found = header_in([line.text for line in sample], candidates, search=header and not skip)
+        texts = whole_texts([line.text for line in sample])
+        search = header and not skip
+        told = delimiter or separator
+        found = header_in(texts, told, search=search) if told else None
+        if found is None or (found.width == 1 and not delimiter):
+            found = header_in(texts, DELIMITERS, search=search)
         if found is None:
             raise FileError(
                 "Nothing parts a line into columns: name what does with --delimiter, or how many lines stand "
@@ -228,8 +235,9 @@ class Delimited:
             return ""
         if cells == self._given:
             return "repeats the header"
-        empty = cells.count("")
-        if empty >= 2 and empty * 3 >= len(cells) and first.strip().rstrip(":").lower() in _TOTALS:
+        if first.strip().rstrip(":").lower() in _TOTALS and (
+            cells.index(first) in self.keys or cells.count("") * 2 >= len(cells)
+        ):
             return f"is no purchase but a line of totals: it begins with {first.strip()!r}"
         return ""
 

@@ -41,7 +41,7 @@ _ABOUT: Final = frozenset(
 _OF_ONE: Final = frozenset(("id", *FIELDS["customer_id"], *FIELDS["basket_id"]))
 """Names that only one order, customer or event has: whatever holds one wraps no others."""
 _DEEPEST: Final = 4
-_KEY: Final = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*([\[{])?(\s*\{)?|[{}\[\]]|"(?:[^"\\]|\\.)*"')
+_KEY: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"\s*+:\s*([\[{])?(\s*\{)?|[{}\[\]]|"(?:[^"\\]++|\\.)*+"')
 
 
 class JsonRows(Records):

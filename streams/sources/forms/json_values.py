@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 BETWEEN: Final = " \t\r\n,\x1e\ufeff"
 """What may stand between elements: blanks, commas, and the marks of text sequences (RFC 7464) and files."""
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|["{}\[\]\n]')
+_TOKEN: Final = re.compile(r'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"|["{}\[\]\n]')
+"""A whole text, or one mark. Nothing is tried twice, or each letter of an endless text would take memory."""
 _BLANK: Final = re.compile(r"[ \t\r]*")
 _BLOCK: Final = 1 << 18
 _SHOWN: Final = 200
 """Letters that are kept of an element that is too long."""
 _LOOK_BACK: Final = 256
+_TOO_LONG: Final = f"is longer than {LONGEST_LINE:,} letters"
 
 
 class Value(NamedTuple):
@@ -122,6 +124,8 @@ class _Cutter:
         self._stray = ""
         self._stray_line = 0
         self._ended = False
+        self._in_text = False
+        """Whether the block begins within a text that is too long to be held."""
 
     def feed(self, block: str) -> Iterator[Value]:
         """The elements that end in one more block."""
@@ -160,7 +164,7 @@ class _Cutter:
         keep = self._at if element is None or element.head else element.start
         if element is not None and not element.head and self._at - element.start > LONGEST_LINE:
             element.head = self._buffer[element.start : element.start + _SHOWN]
-            element.broken = f"is longer than {LONGEST_LINE:,} letters"
+            element.broken = _TOO_LONG
             keep = self._at
         if element is not None:
             element.start -= keep
@@ -169,6 +173,8 @@ class _Cutter:
         self._at -= keep
 
     def _scan(self) -> Iterator[Value]:
+        if self._in_text and not self._leave_text():
+            return
         match = _TOKEN.search
         while found := match(self._buffer, self._at):
             mark, at = found[0], found.start()
@@ -198,10 +204,28 @@ class _Cutter:
         end = self._buffer.find("\n", at)
         if end < 0 and not self._ended and len(self._buffer) - at <= LONGEST_LINE:
             return False
-        if self._element is not None:
+        self._in_text = end < 0 and not self._ended
+        if self._element is not None and self._in_text:
+            self._element.broken = self._element.broken or _TOO_LONG
+        elif self._element is not None:
             self._element.broken = self._element.broken or "is no JSON object: a text in it is not closed"
         self._at = len(self._buffer) if end < 0 else end
         return True
+
+    def _leave_text(self) -> bool:
+        """Go to the end of a text that is too long to be held; False if it is yet to come."""
+        while (at := self._buffer.find('"', self._at)) >= 0:
+            newline = self._buffer.find("\n", self._at, at)
+            if newline >= 0:
+                self._at, self._in_text = newline, False
+                return True
+            before = self._buffer[max(at - _LOOK_BACK, self._at) : at]
+            self._at = at + 1
+            if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+                self._in_text = False
+                return True
+        self._at = max(self._at, len(self._buffer.rstrip("\\")))
+        return False
 
     def _is_line_whole(self, at: int) -> bool:
         """True if it is known what the next line begins with."""
@@ -218,7 +242,7 @@ class _Cutter:
             if not element.stack:
                 text = element.head or self._buffer[element.start : at + 1]
                 if len(text) > LONGEST_LINE:
-                    text, element.broken = text[:_SHOWN], f"is longer than {LONGEST_LINE:,} letters"
+                    text, element.broken = text[:_SHOWN], _TOO_LONG
                 self._element = None
                 self._pending = Value(element.number, text, element.broken)
         elif mark == "\n" and self._begins_another(element, at):

@@ -29,6 +29,8 @@ OF_LINES: Final = ("product_id", "name", "category", "quantity", "unit_price", "
 _LINE_FIELDS: Final = {name: FIELDS[name] for name in OF_LINES}
 _ORDER_FIELDS: Final = {name: guesses for name, guesses in FIELDS.items() if name not in OF_LINES}
 _AMOUNTS: Final = {"unit_price", "total"}
+_OF_WHAT_HOLDS_THEM: Final = {"amount", "value"}
+"""Names of numbers within an object that says what they are, as in `price.amount`."""
 
 
 class Column(NamedTuple):
@@ -188,9 +190,8 @@ class Paths:
 
     def _fields_in(self, path: str) -> set[str]:
         inside = [name for name in self.columns if _within_list(name, path)]
-        return set(recognised([_leaf(name) for name in inside], {}, _LINE_FIELDS)) | (
-            {"product_id"} if any(name == f"{path}.id" for name in inside) else set()
-        )
+        aliases = [_item_alias(name.removeprefix(f"{path}.")) for name in inside]
+        return set(recognised(aliases, {}, _LINE_FIELDS))
 
 
 def guessed(columns: Sequence[str], items: str) -> dict[str, str]:
@@ -228,8 +229,10 @@ def _leaf(path: str) -> str:
 
 
 def _item_alias(path: str) -> str:
-    """The last part of a path within a line; its `id` is the item's."""
-    leaf = _leaf(path)
+    """The last part of a path within a line; its `id` is the item's, an `amount` that of what holds it."""
+    before, _, leaf = path.rpartition(".")
+    if leaf in _OF_WHAT_HOLDS_THEM and before:
+        return _leaf(before)
     return "item id" if path == "id" else leaf if leaf != "id" else path
 
 
