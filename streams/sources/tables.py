@@ -171,6 +171,7 @@ class Delimited:
     def __iter__(self) -> Iterator[Row]:
         """Every row; those that are blank, or of empty cells, are none."""
         waiting: list[TextLine] = []
+        width = len(self.columns)
         source = islice(lines_of(self._path, self._encoding), self._last_above, None)
         while (line := waiting.pop(0) if waiting else next(source, None)) is not None:
             if not line.text.strip():
@@ -184,7 +185,10 @@ class Delimited:
                 del waiting[:used]
                 yield row
             elif any(cells):
-                yield Row(line.number, cells, line.text, self._miscounted(cells) or self._below(cells))
+                # Most rows begin with a number, and then are neither a header nor totals.
+                is_usual = len(cells) == width and cells[0][:1].isdigit()
+                fault = "" if is_usual else self._miscounted(cells) or self._below(cells)
+                yield Row(line.number, cells, line.text, fault)
 
     def _joined(self, line: TextLine, waiting: list[TextLine], source: Iterator[TextLine]) -> tuple[Row, int]:
         """The row of a line that leaves a quotation open, and how many more lines it takes."""
@@ -231,8 +235,6 @@ class Delimited:
     def _below(self, cells: list[str]) -> str:
         """Why a row of the right length is none: it holds totals, or the columns' names once more."""
         first = cells[0] or next(filter(None, cells))
-        if first[0].isdigit():
-            return ""
         if cells == self._given:
             return "repeats the header"
         if first.strip().rstrip(":").lower() in _TOTALS and (

@@ -17,7 +17,7 @@ from streams.sources.tables import FileError
 from streams.sources.texts import LONGEST_LINE, lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from streams.sources.texts import Encoding, Readable
 
@@ -71,36 +71,24 @@ class JsonRows(Records):
         """Every object; blank lines are none."""
         if self._by_line:
             for line in lines_of(self._path, self._encoding):
-                if line.text.strip(BETWEEN):
-                    yield from self._objects(line.number, line.text.strip(BETWEEN), line.fault)
+                if text := line.text.strip(BETWEEN):
+                    yield from self._objects(line.number, text, line.fault)
             return
         for value in JsonValues(self._path, self._encoding, self.wrapper):
             yield from self._objects(value.number, value.text, value.fault)
 
-    def _objects(self, number: int, text: str, fault: str) -> Iterator[Record]:
+    def _objects(self, number: int, text: str, fault: str) -> Sequence[Record]:
         """The objects of one element: itself, or those that it wraps."""
         if fault:
-            yield Record(number, None, text, fault)
-            return
+            return (Record(number, None, text, fault),)
         try:
             found = self._decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            yield self._undecodable(number, text, error)
-            return
+            return (self._undecodable(number, text, error),)
         inner = self._unwrapped(found)
         if inner is None:
-            if isinstance(found, dict):
-                yield Record(number, _bare(found), text, "")
-            else:
-                fault = f"is no JSON object: it is {_kind(found)}"
-                yield Record(number, None, text, fault)
-            return
-        for each in inner:
-            if isinstance(each, dict):
-                yield Record(number, _bare(each), msgspec.json.encode(each).decode(), "")
-            else:
-                fault = f"is no JSON object: it is {_kind(each)}"
-                yield Record(number, None, msgspec.json.encode(each).decode(), fault)
+            return (_record(number, found, text),)
+        return [_record(number, each, msgspec.json.encode(each).decode()) for each in inner]
 
     def _unwrapped(self, found: Any) -> list[Any] | None:
         """The list that an element is or wraps; None if it is none and wraps none."""
@@ -202,6 +190,12 @@ def wrapper_in(start: str) -> tuple[str, ...]:
         elif opened:
             skipped = 1 + (of_objects is not None)
     return ()
+
+
+def _record(number: int, found: Any, text: str) -> Record:
+    if not isinstance(found, dict):
+        return Record(number, None, text, f"is no JSON object: it is {_kind(found)}")
+    return Record(number, _bare(found) if len(found) == 1 else found, text, "")
 
 
 def _letters(name: str) -> str:

@@ -55,15 +55,17 @@ class Shape:
         self.items = items
         self._lists = [tuple(part.strip(".").split(".")) for part in items.split(LIST)[:-1]]
         self._getters = tuple(columns.values())
-        self._plain = all(column.level == 0 and len(column.steps) == 1 for column in self._getters)
+        self.is_flat = not items and all(len(column.steps) == 1 for column in self._getters)
+        """Whether each object is a row, and each of its values a cell."""
         self._names = [column.steps[0] for column in self._getters]
+
+    def row(self, number: int, record: dict[str, Any], text: str) -> Row:
+        """The one row of an object that holds no others."""
+        get = record.get
+        return Row(number, [get(name) for name in self._names], text, "")
 
     def rows(self, number: int, record: dict[str, Any], text: str) -> Iterator[Row]:
         """The rows of one object; where a list to be spread holds nothing, one with a fault."""
-        if self._plain and not self._lists:
-            get = record.get
-            yield Row(number, [get(name) for name in self._names], text, "")
-            return
         for levels in self._spread([record], 0):
             cells = [
                 value_at(levels[level], steps) if level < len(levels) else None

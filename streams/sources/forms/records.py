@@ -57,11 +57,14 @@ class Records(ABC):
 
     def __iter__(self) -> Iterator[Row]:
         """Every row, from the first."""
-        for record in self.records():
-            if record.content is None:
-                yield Row(record.number, (), record.text, record.fault)
+        shape = self._shape
+        for number, content, text, fault in self.records():
+            if content is None:
+                yield Row(number, (), text, fault)
+            elif shape.is_flat:
+                yield shape.row(number, content, text)
             else:
-                yield from self._shape.rows(record.number, record.content, record.text)
+                yield from shape.rows(number, content, text)
 
     @abstractmethod
     def records(self) -> Iterator[Record]:

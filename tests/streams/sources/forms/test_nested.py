@@ -159,3 +159,15 @@ def test_events_of_the_contract_are_sent_as_they_are_in_an_array_too(tmp_path: P
     assert [line[0] for line in lines] == ["a", "b"]
     with pytest.raises(FileError, match="sent as they are"):
         read(tmp_path, events, {"items": "items[]"})
+
+
+def test_ids_of_neighbours_stay_two_customers_and_a_price_in_bytes_is_refused(tmp_path: Path) -> None:
+    row = {"order_id": 1, "date": "2024-02-01 10:00", "sku": "S1", "quantity": 1, "price": "2.20"}
+    rows = [
+        row | {"customer_id": 9007199254740993},
+        row | {"customer_id": 9007199254740992},
+        row | {"customer_id": 9007199254740992, "price": "ANw="},
+    ]
+    _, lines, refused = read(tmp_path, "\n".join(map(json.dumps, rows)).encode())
+    assert {line[0] for line in lines} == {"9007199254740993", "9007199254740992"}
+    assert refused == {"unit_price cannot be read": 1}
