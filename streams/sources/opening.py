@@ -8,7 +8,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from streams.sources.columns import FIELDS, ColumnsError
+from streams.sources.columns import ColumnsError
 from streams.sources.forms.containers import container_of
 from streams.sources.forms.json_rows import JsonRows
 from streams.sources.forms.nested import LIST, OF_LINES, guessed
@@ -32,6 +32,12 @@ EVENT_FIELDS: Final = frozenset({"event_id", "customer_id", "occurred_at", "item
 ITEMS: Final = "items"
 """Name for `--map` of the list that holds the lines of an order."""
 
+_OF_THE_LAYOUT: Final = (
+    *("customer_id", "occurred_at", "time", "basket_id", "product_id"),
+    *("quantity", "unit_price", "total", "discount"),
+)
+"""Fields that a known layout has the last word on. Others, such as a category that a shop has added, are
+still guessed by their names where the layout has none."""
 _START: Final = 4096
 _ARRAY: Final = re.compile(r"\[\s*[\[{\]]")
 _COMPARED: Final = 2_000
@@ -166,8 +172,10 @@ def arranged(opened: Opened, told: Told) -> Layout:
         "as told" if told.preset else f"known by its columns; --preset {NO_PRESET} goes by their names alone"
     )
     notes.append(f"Layout: {preset.title} ({preset.name}), {how}.")
+    fields = {name: column for name, column in whole.fields.items() if column or name in _OF_THE_LAYOUT}
+    corrections = dict.fromkeys(_OF_THE_LAYOUT, "") | fields | columns
     taken: Table = whole if whole.changes else table
-    return Layout(taken, dict.fromkeys(FIELDS, "") | whole.fields | columns, preset.name, tuple(notes), named)
+    return Layout(taken, corrections, preset.name, tuple(notes), named)
 
 
 def _preset(table: Table, told: Told, items: str) -> Preset | None:

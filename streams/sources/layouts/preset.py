@@ -33,8 +33,8 @@ class Preset:
     signs: tuple[str, ...]
     """Columns, or paths in JSON, by which it is known: a file that has all of them is of this layout."""
     columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-    """Field to column. Of several columns, the first that is not empty in the row counts. An empty name
-    leaves the field out; fields that are not named here are left out too."""
+    """Field to column. Of several columns, the first that is not empty in the row counts. Ids, moments and
+    amounts that are not named here are left out, so that an order's total is not taken for its line's."""
     items: str = ""
     """Path of the list of lines in nested JSON, such as `line_items[]`."""
     constants: Mapping[str, str] = field(default_factory=dict)

@@ -261,3 +261,12 @@ def test_order_fields_are_not_filled_into_another_order(tmp_path: Path) -> None:
     _, baskets, refused = read(path)
     assert [basket[0] for basket in baskets] == ["ada@shop.example"] * 2
     assert refused == {"customer_id is empty": 2}
+
+
+def test_a_category_that_a_shop_has_added_is_taken_and_an_amount_is_not(tmp_path: Path) -> None:
+    head, *rows = sample("uci-online-retail").read_text().splitlines()
+    path = tmp_path / "sales.csv"
+    path.write_text("\n".join([f"{head},Category,Discount", *(f"{row},PANTRY,1.00" for row in rows)]) + "\n")
+    survey, baskets, _ = read(path)
+    assert survey.preset == "uci-online-retail"
+    assert {line[3:] for _, _, lines in baskets for line in lines} == {(0.0, "PANTRY")}
