@@ -150,7 +150,7 @@ def produce(
 
 
 def _is_same(refused: Path, file: Path) -> bool:
-    """Whether the refused rows would be written over what is read."""
+    """Tell whether the refused rows would be written over the file that is read."""
     if file != STANDARD_INPUT:
         return refused.resolve() == file.resolve()
     try:

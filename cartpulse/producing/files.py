@@ -147,7 +147,7 @@ class FileJob:
         return "standard input" if self._is_standard_input else str(self.file)
 
     def _position_path(self, source: PurchaseFile) -> Path | None:
-        """Where the position is kept; that of standard input by its content, for all of it has one name."""
+        """Choose the file of the position; that of standard input is named by the content."""
         if not self._is_standard_input:
             return (self.state_dir or self.file.parent) / f"{self.file.name}{SUFFIX}"
         if self.state_dir is None:

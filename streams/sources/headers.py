@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DELIMITERS: Final = ",;\t|"
-"""What may part columns, in the order in which ties are broken."""
+"""Letters that may part columns, in the order in which ties are broken."""
 _DEEPEST_HEADER: Final = 50
 """Lines among which the columns' names are looked for."""
 _MOST_JOINED: Final = 10
@@ -29,13 +29,13 @@ _VALUE: Final = re.compile(
 
 
 class Header(NamedTuple):
-    """Where the columns' names stand."""
+    """Place and shape of the line that names the columns."""
 
     place: int
-    """Which of the lines looked at."""
+    """Index among the lines looked at."""
     delimiter: str
     width: int
-    """How many columns it names."""
+    """Number of columns that it names."""
 
 
 def separator_of(text: str) -> str | None:
@@ -109,7 +109,7 @@ def named(cells: Sequence[str]) -> list[str]:
 
 
 def _place(rows: Sequence[Sequence[str]]) -> int:
-    """Which row names the columns."""
+    """Find the row that names the columns."""
     width = Counter(len(row) for row in rows).most_common(1)[0][0]
     looked_at = rows[:_DEEPEST_HEADER]
     known = [_known(row) for row in looked_at]
@@ -122,7 +122,7 @@ def _place(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _names_columns(row: Sequence[str], width: int) -> bool:
-    """Whether a row may be a header by its shape: a text in most columns of the file, and no values."""
+    """Tell whether a row may be a header by its shape: a text in most columns of the file, and no values."""
     filled = [cell.strip() for cell in row if cell.strip()]
     return (
         len(filled) >= 2

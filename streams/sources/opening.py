@@ -52,10 +52,10 @@ class Opened:
     table: Table
     encoding: Encoding
     notes: tuple[str, ...] = ()
-    """How its rows were come by, a sentence each."""
+    """Sentences on how its rows were come by."""
 
     def holds_events(self, told: Told) -> bool:
-        """Whether its rows are events of the input contract.
+        """Tell whether its rows are events of the input contract.
 
         Raises:
             FileError: They are, and a person names columns.
@@ -72,7 +72,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the columns of a file are to be taken."""
+    """A table, and the columns that its layout or a person has named."""
 
     table: Table
     corrections: Mapping[str, str]

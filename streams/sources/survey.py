@@ -76,7 +76,7 @@ class Survey:
     preset: str = ""
     """Name of the layout that the file is of; empty where none is known."""
     notes: tuple[str, ...] = ()
-    """How the rows were come by, a sentence each: their packing, what stands above them, their layout."""
+    """Sentences on how the rows were come by: their packing, titles above them, their layout."""
 
     def date_reader(self, latest: int = LATEST_MS) -> DateReader:
         """Reads the file's dates; those behind `latest` (ms) are refused."""

@@ -33,7 +33,7 @@ _TOTALS: Final = frozenset(
         *("totale", "totaal", "suma", "somme", "total général", "total general", "totalt", "итого", "合計"),
     )
 )
-"""How a line of totals below the rows begins, in lower case."""
+"""First words of a line of totals below the rows, in lower case."""
 
 
 class FileError(CartpulseError):
@@ -58,7 +58,7 @@ class Table(Protocol):
 
     @property
     def form(self) -> str:
-        """What it is, for people."""
+        """Form of the file, for people."""
 
     @property
     def columns(self) -> list[str]:
@@ -233,7 +233,7 @@ class Delimited:
         return f"has {len(cells)} columns, not {len(self.columns)}"
 
     def _below(self, cells: list[str]) -> str:
-        """Why a row of the right length is none: it holds totals, or the columns' names once more."""
+        """Say why a row of the right length is none: it holds totals, or the columns' names once more."""
         first = cells[0] or next(filter(None, cells))
         if cells == self._given:
             return "repeats the header"

@@ -51,7 +51,7 @@ _OTHERS: Final = (
 )
 """First bytes of files that hold no rows that can be read here, and the way on."""
 _TAR: Final = (257, b"ustar")
-"""Where a tar archive says that it is one."""
+"""Place and bytes by which a tar archive is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Container:
     """A file that can be opened as often as wanted, and gives its content unpacked."""
 
     path: Path
-    """Where its bytes lie."""
+    """File that holds the bytes."""
     shown: str
     """Its name for a person."""
     packing: str = ""
@@ -113,7 +113,7 @@ class Container:
 
     @property
     def sentence(self) -> str:
-        """How the content is come by, for a person; empty where nothing is packed."""
+        """Sentence on the packing, for a person; empty where nothing is packed."""
         if not self.packing:
             return ""
         what = f"the one file in it, {self.member}, is" if self.member else "its content is"
@@ -133,7 +133,7 @@ _MARKS: Final = (
     (b"\x50\x2a\x4d\x18", "zstd"),  # a frame to be skipped, as pzstd writes one first
 )
 _FAULTS: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError)
-"""What the unpacking libraries raise of broken content."""
+"""Exceptions that the unpacking libraries raise of broken content."""
 
 
 class _Unpacked(io.RawIOBase):

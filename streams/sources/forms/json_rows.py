@@ -114,7 +114,7 @@ class JsonRows(Records):
         return Record(number, None, text, f"is no JSON object: {error}")
 
     def _arrangement(self) -> tuple[bool, tuple[str, ...]]:
-        """Whether each line stands for itself, and the names that lead to the list of objects."""
+        """Find out whether each line stands for itself, and which names lead to the list of objects."""
         for line in lines_of(self._path, self._encoding):
             text = line.text.strip(BETWEEN)
             if not text:
@@ -163,7 +163,7 @@ def wrapper_of(found: dict[str, Any], depth: int = 0) -> tuple[str, ...]:
 
 
 def wrapper_in(start: str) -> tuple[str, ...]:
-    """The same of the beginning of an object that is too large to be read whole."""
+    """Find the wrapper in the beginning of an object that is too large to be read whole."""
     if not start.startswith("{"):
         return ()
     keys: list[str] = []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streams.sources.texts import Encoding, Readable
 
 BETWEEN: Final = " \t\r\n,\x1e\ufeff"
-"""What may stand between elements: blanks, commas, and the marks of text sequences (RFC 7464) and files."""
+"""Letters that may stand between elements: blanks, commas, marks of files and of text sequences."""
 
 _TOKEN: Final = re.compile(r'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"|["{}\[\]\n]')
 """A whole text, or one mark. Nothing is tried twice, or each letter of an endless text would take memory."""
@@ -44,7 +44,7 @@ class Value(NamedTuple):
     """Line on which it begins, from 1."""
     text: str
     fault: str
-    """Why it cannot be taken; empty if its brackets match."""
+    """Reason to refuse it; empty if its brackets match."""
 
 
 @dataclass(slots=True)
@@ -53,16 +53,16 @@ class _Element:
 
     number: int
     start: int
-    """Where it begins in the buffer."""
+    """Place in the buffer at which it begins."""
     indent: int | None
     """Blanks before it on its line; None where something else stands before it."""
     stack: list[str] = field(default_factory=list)
     head: str = ""
     """Its first letters, if it is too long to be held."""
     deeper: bool = False
-    """Whether a line of it is indented more than its first."""
+    """True if a line of it is indented more than its first."""
     flat: bool = False
-    """Whether a line of it is not."""
+    """True if a line of it is indented no more than its first."""
     broken: str = ""
 
 
@@ -110,7 +110,7 @@ class _Cutter:
         self._at = 0
         self._line = 1
         self._line_start = 0
-        """Where the line begins in the buffer; below 0 if before it."""
+        """Place in the buffer at which the line begins; below 0 if before it."""
         self._outer: list[str] = []
         """Arrays and wrapping objects that are open, a bracket each."""
         self._keys: list[str] = []
@@ -125,7 +125,7 @@ class _Cutter:
         self._stray_line = 0
         self._ended = False
         self._in_text = False
-        """Whether the block begins within a text that is too long to be held."""
+        """True if the block begins within a text that is too long to be held."""
 
     def feed(self, block: str) -> Iterator[Value]:
         """The elements that end in one more block."""
@@ -253,7 +253,7 @@ class _Cutter:
             yield Value(element.number, text, fault)
 
     def _begins_another(self, element: _Element, at: int) -> bool:
-        """Whether the next line begins another element, so that this one was never closed."""
+        """Tell whether the next line begins another element, so that this one was never closed."""
         found = _BLANK.match(self._buffer, at + 1)
         following = "" if found is None else self._buffer[found.end() : found.end() + 1]
         if found is None or following in ("", "\n", "}", "]"):

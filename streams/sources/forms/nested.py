@@ -37,7 +37,7 @@ class Column(NamedTuple):
     """One column, and how its value is found."""
 
     level: int
-    """How many lists lie around it."""
+    """Number of lists around it."""
     steps: tuple[str, ...]
     """Names that lead to it from the innermost of these lists' elements."""
 
@@ -56,7 +56,7 @@ class Shape:
         self._lists = [tuple(part.strip(".").split(".")) for part in items.split(LIST)[:-1]]
         self._getters = tuple(columns.values())
         self.is_flat = not items and all(len(column.steps) == 1 for column in self._getters)
-        """Whether each object is a row, and each of its values a cell."""
+        """True if each object is a row, and each of its values a cell."""
         self._names = [column.steps[0] for column in self._getters]
 
     def row(self, number: int, record: dict[str, Any], text: str) -> Row:
@@ -106,7 +106,7 @@ def shown(record: dict[str, Any]) -> str:
 
 
 class Paths:
-    """What the first objects of a file hold."""
+    """Names and lists in the first objects of a file."""
 
     def __init__(self, records: Iterable[dict[str, Any]]) -> None:
         self.columns: dict[str, Column] = {}
@@ -133,11 +133,11 @@ class Paths:
 
     @property
     def is_nested(self) -> bool:
-        """Whether an object holds another, or a list of them."""
+        """True if an object holds another, or a list of them."""
         return bool(self.lists) or any(len(column.steps) > 1 for column in self.columns.values())
 
     def shape(self, items: str = "", also: Iterable[str] = ()) -> Shape:
-        """How objects become rows.
+        """Choose the columns, and the list that is spread into rows.
 
         Args:
             items: Path of the list to spread; empty for one row per object.

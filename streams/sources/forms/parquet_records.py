@@ -18,7 +18,7 @@ _ROWS = 1_024
 
 
 def is_nested(path: Path) -> bool:
-    """Whether a column of a Parquet file holds a struct, or a list of them.
+    """Tell whether a column of a Parquet file holds a struct, or a list of them.
 
     Raises:
         FileError: It is no Parquet file.

@@ -51,17 +51,17 @@ class Arranged:
 
     @property
     def form(self) -> str:
-        """What it is, for people."""
+        """Form of the file, for people."""
         return self.table.form
 
     @property
     def changes(self) -> bool:
-        """Whether the rows differ from those of the file."""
+        """True if the rows differ from those of the file."""
         return bool(self._steps)
 
     @property
     def delimiter(self) -> str | None:
-        """What parts the columns of the file, where something does."""
+        """Delimiter of the file, where it has one."""
         return getattr(self.table, "delimiter", None)
 
     def __iter__(self) -> Iterator[Row]:
@@ -111,7 +111,7 @@ class Arranged:
         return name
 
     def _digits(self) -> Callable[[list[Any]], int]:
-        """How many decimals the currency of a row has."""
+        """Count the decimals of the currency of a row."""
         named = self.preset.columns.get("currency", "")
         place = self._places.get(plain(named)) if isinstance(named, str) else None
         return lambda cells: _decimals("" if place is None else text_of_cell(cells[place]).upper())

@@ -29,7 +29,7 @@ class Preset:
     title: str
     """Whose layout it is, for a person."""
     source: str
-    """Where its columns are described."""
+    """Address of the page that describes its columns."""
     signs: tuple[str, ...]
     """Columns, or paths in JSON, by which it is known: a file that has all of them is of this layout."""
     columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
@@ -48,13 +48,13 @@ class Preset:
     purchases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column to the values with which a row is a purchase, in lower case; other rows are refused."""
     moments: str = ""
-    """How moments are written where a text alone would not tell: `us` and `ms` for numbers since 1970, `utc`
+    """Writing of moments where a text alone would not tell: `us` and `ms` for numbers since 1970, `utc`
     for texts without an offset that are UTC, else a format of `strptime`, several parted by `|`."""
     minor_units: tuple[str, ...] = ()
     """Fields of amounts in the currency's smallest unit, such as cents."""
 
     def fits(self, names: Collection[str]) -> bool:
-        """Whether a file with columns of these names, each in its `plain` form, is of this layout."""
+        """Tell whether a file with columns of these names, each in its `plain` form, is of this layout."""
         return all(plain(sign) in names for sign in self.signs)
 
 
