@@ -105,6 +105,12 @@ class FileJob:
                 return True
             if not self.as_json:
                 show_reading(self.console, source.survey)
+                if path is None:
+                    self.console.print(
+                        "No position is kept of standard input: interrupted, it starts anew and counts "
+                        "nothing twice. --state-dir keeps one.",
+                        highlight=False,
+                    )
             records = with_ticks(source, settings.ledger) if settings.clock == "log" else iter(source)
             result = send_with_bar(
                 self.console, settings, position, records, total=source.accepted, passed=lambda: source.passed

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 STANDARD_INPUT: Final = Path("-")
 """Name that stands for standard input on a command line."""
 
+_ONCE: Final = "standard input"
+"""Its name for a person."""
 _START: Final = 4096
 """Bytes from which a form is told."""
 _BUFFER: Final = 1 << 17
@@ -113,11 +115,15 @@ class Container:
 
     @property
     def sentence(self) -> str:
-        """Sentence on the packing, for a person; empty where nothing is packed."""
+        """Sentence on how the content is come by, for a person; empty for a plain file."""
+        kept = f"{_ONCE.capitalize()} is kept in a temporary file while it is read, several times."
+        first = kept if self.shown == _ONCE else ""
         if not self.packing:
-            return ""
+            return first
         what = f"the one file in it, {self.member}, is" if self.member else "its content is"
-        return f"Packed by {self.packing}, as its first bytes say; {what} unpacked in each pass."
+        return (
+            f"{first} Packed by {self.packing}, as its first bytes say; {what} unpacked in each pass.".strip()
+        )
 
 
 _OPENERS: Final[dict[str, Callable[[Path, Literal["rb"]], object]]] = {
@@ -266,4 +272,4 @@ def spooled(stream: BinaryIO | None = None) -> Iterator[Container]:
                 f"standard input cannot be kept in a temporary file: {error.strerror or error}. It takes as "
                 "much room as its content; name a folder with more room in TMPDIR."
             ) from error
-        yield Container(path, "standard input")
+        yield Container(path, _ONCE)

@@ -175,6 +175,7 @@ def test_standard_input_is_kept_as_long_as_it_is_read(tmp_path: Path) -> None:
         path = content.path
         survey, accepted, _ = looked_through(content)
         assert (str(content), accepted) == ("standard input", 600)
+        assert "temporary file" in survey.notes[0]
         assert "gzip" in survey.notes[0]
     assert not path.exists()
     with spooled(io.BytesIO()) as content, pytest.raises(FileError, match="standard input is empty"):
