@@ -1,5 +1,7 @@
 """`cartpulse produce`: your own purchases, from a file, or invented ones, into the topic."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -11,23 +13,28 @@ from cartpulse.endings import FAILED
 from cartpulse.options import Broker, Json, settings_with
 from cartpulse.producing.files import FileJob
 from cartpulse.producing.inventing import send_invented, show_invented
+from cartpulse.producing.presets import show_presets
 from cartpulse.producing.telling import (
     Constants,
     Corrections,
     Delimiter,
     EncodingName,
     FallbackEncoding,
+    LayoutName,
     Only,
+    Skip,
     Without,
     constants_of,
     corrections_of,
     delimiter_of,
     encoding_of,
+    existing,
     rules_of,
 )
 from streams.sources.clocks import ClockDigits
 from streams.sources.counted import SerialDates
 from streams.sources.evidence import DayOrder, DecimalMark
+from streams.sources.forms.containers import STANDARD_INPUT
 from streams.sources.identifiers import DamagedIds, FloatIds
 from streams.sources.survey import Told
 from streams.sources.synthetic_process import Process
@@ -38,7 +45,10 @@ EXAMPLE = "Example: cartpulse produce sales.csv --map category=Department --time
 def produce(
     file: Annotated[
         Path | None,
-        typer.Argument(help="CSV, Parquet or JSON lines.", exists=True, dir_okay=False, readable=True),
+        typer.Argument(
+            help="CSV, JSON or Parquet, also packed (gz, zst, bz2, xz, zip); - is standard input.",
+            callback=existing,
+        ),
     ] = None,
     *,
     synthetic: Annotated[
@@ -88,6 +98,11 @@ def produce(
     no_header: Annotated[
         bool, typer.Option("--no-header", help="The first line is a row; columns are called 1, 2, ...")
     ] = False,
+    skip: Skip = 0,
+    preset: LayoutName = None,
+    presets: Annotated[
+        bool, typer.Option("--presets", help="List the layouts that are known by name, and end.")
+    ] = False,
     drop_repeated: Annotated[
         bool, typer.Option("--drop-repeated", help="Refuse lines that repeat another of their basket in all.")
     ] = False,
@@ -97,7 +112,11 @@ def produce(
     ] = None,
     state_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder for the position; beside FILE if not given.", file_okay=False, exists=True),
+        typer.Option(
+            help="Folder for the position; beside FILE if not given, nowhere for standard input.",
+            file_okay=False,
+            exists=True,
+        ),
     ] = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Forget the position and send from the beginning.")
@@ -113,6 +132,9 @@ def produce(
     left out and counted. A row that cannot be sent is refused with its reason, and the others are sent.
     Interrupted, the same command goes on where it ended.
     """
+    if presets:
+        show_presets(Console(), as_json=as_json)
+        return
     if (file is None) == (synthetic is None):
         raise typer.BadParameter("name a file or give --synthetic, and not both", param_hint="FILE")
     settings = settings_with(kafka_broker=broker)
@@ -124,7 +146,7 @@ def produce(
         else:
             send_invented(console, settings, process, state_dir=state_dir, restart=restart, as_json=as_json)
         return
-    if refused is not None and refused.resolve() == file.resolve():
+    if refused is not None and _is_same(refused, file):
         raise typer.BadParameter("this would write over the file itself", param_hint="--refused")
     told = Told(
         columns=corrections_of(corrections),
@@ -140,6 +162,8 @@ def produce(
         float_ids=float_ids,
         constants=constants_of(constants),
         rules=rules_of(only, without),
+        skip=skip,
+        preset=preset,
     )
     job = FileJob(
         console=console,
@@ -154,6 +178,16 @@ def produce(
     )
     if not (job.rehearse() if dry_run else job.send(restart=restart)):
         raise typer.Exit(FAILED)
+
+
+def _is_same(refused: Path, file: Path) -> bool:
+    """Tell whether the refused rows would be written over the file that is read."""
+    if file != STANDARD_INPUT:
+        return refused.resolve() == file.resolve()
+    try:
+        return refused.exists() and os.path.samestat(refused.stat(), os.fstat(sys.stdin.fileno()))
+    except OSError:  # of something else than a file, as in tests
+        return False
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -27,6 +27,7 @@ from models.calendar import HOUR
 from streams.clock import SystemClock
 from streams.errors import CartpulseError
 from streams.log_clock import log_clock
+from streams.sources.forms.containers import STANDARD_INPUT, spooled
 from streams.sources.position import SUFFIX, Destination, Position, alone
 from streams.sources.purchase_file import PurchaseFile
 
@@ -62,12 +63,12 @@ class FileJob:
     Args:
         console: Where to show things.
         settings: For the broker, the topic, the clock and the currency.
-        file: CSV, Parquet or JSON lines.
+        file: CSV, Parquet or JSON, packed or not; `-` is standard input.
         told: What a person said of it.
         zone: Of its times without an offset.
         drop_repeated: Whether lines that repeat another of their basket are refused.
         refused: Where to write every refused row; None writes none.
-        state_dir: Folder of the position; None keeps it beside the file.
+        state_dir: Folder of the position; None keeps it beside the file, and that of standard input nowhere.
         as_json: Whether to write one JSON object instead of tables.
     """
 
@@ -105,17 +106,23 @@ class FileJob:
         with self._opened() as source:
             if source.survey.undecided:
                 raise UndecidedError("Nothing was sent. " + " ".join(source.survey.undecided))
-            path = (self.state_dir or self.file.parent) / f"{self.file.name}{SUFFIX}"
+            path = self._position_path(source)
             position = Position(path, self._destination(source))
             if position.load(restart=restart).finished:
                 typer.echo(
-                    f"All of {self.file} was sent before, as {path} says; --restart sends it again, and "
+                    f"All of {self._shown} was sent before, as {path} says; --restart sends it again, and "
                     "counts nothing twice.",
                     err=True,
                 )
                 return True
             if not self.as_json:
                 show_reading(self.console, source)
+                if path is None:
+                    self.console.print(
+                        "No position is kept of standard input: interrupted, it starts anew and counts "
+                        "nothing twice. --state-dir keeps one.",
+                        highlight=False,
+                    )
             found = run(ready(settings))
             sent = Sent()
             records = sent.noted(with_clock(source, settings, found))
@@ -134,10 +141,12 @@ class FileJob:
     @contextmanager
     def _opened(self) -> Iterator[PurchaseFile]:
         with ExitStack() as stack:
+            # Standard input first: whatever writes to it may read the file that the refused rows go to.
+            content = stack.enter_context(spooled()) if self._is_standard_input else self.file
             keep = stack.enter_context(_kept(self.refused)) if self.refused else None
             source = stack.enter_context(
                 PurchaseFile(
-                    self.file,
+                    content,
                     self.settings.ledger,
                     self.told,
                     self.zone,
@@ -146,9 +155,26 @@ class FileJob:
                     drop_repeated=self.drop_repeated,
                 )
             )
-            stack.enter_context(alone(self.file))
+            if not self._is_standard_input:
+                stack.enter_context(alone(self.file))
             self._read(source)
             yield source
+
+    @property
+    def _is_standard_input(self) -> bool:
+        return self.file == STANDARD_INPUT
+
+    @property
+    def _shown(self) -> str:
+        return "standard input" if self._is_standard_input else str(self.file)
+
+    def _position_path(self, source: PurchaseFile) -> Path | None:
+        """Choose the file of the position; that of standard input is named by the content."""
+        if not self._is_standard_input:
+            return (self.state_dir or self.file.parent) / f"{self.file.name}{SUFFIX}"
+        if self.state_dir is None:
+            return None
+        return self.state_dir / f"standard-input-{source.survey.encoding.digest[:16]}{SUFFIX}"
 
     def _read(self, source: PurchaseFile) -> None:
         with self.console.status("Reading the file ...") as status:
@@ -177,7 +203,8 @@ class FileJob:
         shaping = (
             *(sorted(told.columns.items()), told.dates, told.decimal, told.encoding, told.fallback_encoding),
             *(told.times, told.serial_dates, told.damaged_ids, told.float_ids),
-            *(told.delimiter, told.header, self.zone.key, self.drop_repeated, settings.currency),
+            *(told.delimiter, told.header, told.skip, source.survey.preset, self.zone.key),
+            *(self.drop_repeated, settings.currency),
             *(sorted(told.constants.items()), sorted(told.rules.only.items())),
             sorted(told.rules.without.items()),
             *(settings.time_zone, settings.boundary_hour, settings.lateness_minutes),

@@ -73,6 +73,7 @@ def show_reading(console: Console, file: PurchaseFile) -> None:
 def readings(found: Survey) -> list[str]:
     """How the file is read, a sentence each."""
     said = [f"{found.form}, {found.rows:,} rows."] if found.form != "events" else ["Events of the contract."]
+    said += found.notes
     if found.form != "Parquet":
         said += letters(found.encoding)
     delimiter = getattr(found.table, "delimiter", None)
@@ -183,6 +184,8 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
     return {
         "form": found.form,
         "encoding": found.encoding.name,
+        "layout": found.preset or None,
+        "notes": list(found.notes),
         "columns": {
             field: found.table.columns[place]
             for field, place in found.columns.items()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import os
+from pathlib import Path  # noqa: TC003 - typer reads the annotations of callbacks
 from typing import Annotated
 
 import typer
 
+from streams.sources.forms.containers import STANDARD_INPUT
 from streams.sources.statuses import Rules
 
 Corrections = Annotated[
@@ -46,7 +49,32 @@ FallbackEncoding = Annotated[
         "--fallback-encoding", help="Of lines that are not in the file's encoding; else they are refused."
     ),
 ]
+Skip = Annotated[
+    int,
+    typer.Option(min=0, help="Lines above the columns' names; those found by themselves need no telling."),
+]
+LayoutName = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="NAME", help="Layout of the file; none goes by column names alone."),
+]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="What parts columns; \\t is a tab.")]
+
+
+def existing(file: Path | None) -> Path | None:
+    """A file that is there and may be read, or `-` for standard input.
+
+    Raises:
+        BadParameter: It is none.
+    """
+    if file is None or file == STANDARD_INPUT:
+        return file
+    if not file.exists():
+        raise typer.BadParameter(f"file {str(file)!r} does not exist")
+    if file.is_dir():
+        raise typer.BadParameter(f"file {str(file)!r} is a directory")
+    if not os.access(file, os.R_OK):
+        raise typer.BadParameter(f"file {str(file)!r} is not readable")
+    return file
 
 
 def corrections_of(written: list[str] | None) -> dict[str, str]:

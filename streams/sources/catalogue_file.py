@@ -16,7 +16,8 @@ from streams.sources.feed import Feed
 from streams.sources.identifiers import IdEvidence, IdReader
 from streams.sources.lines import Refused, text_of_cell
 from streams.sources.numerals import is_number
-from streams.sources.survey import REPORT_EVERY, Progress, Told, open_table
+from streams.sources.opening import open_table
+from streams.sources.survey import REPORT_EVERY, Progress, Told
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -79,7 +80,8 @@ def read_catalogue(path: Path, told: Told, progress: Progress | None = None) -> 
         FileError: It is none that can be read, or is empty.
         ColumnsError: No column is the product, or a correction names what is not there.
     """
-    table, encoding = open_table(path, told)
+    opened = open_table(path, told)
+    table, encoding = opened.table, opened.encoding
     columns = recognised(table.columns, told.columns, CATALOGUE_FIELDS)
     if "product_id" not in columns:
         raise missing_columns(table.columns, ["product_id"])

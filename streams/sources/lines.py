@@ -268,6 +268,9 @@ def _cell(cells: Sequence[Any], place: int) -> Any:
 
 def _sort_of_fault(fault: str) -> str:
     for sign, sort in (
+        ("is no purchase", "no purchase"),
+        ("has no lines", "no lines"),
+        ("repeats the header", "header again"),
         ("columns", "number of columns"),
         ("quotation", "quotation marks"),
         ("not in ", "encoding"),

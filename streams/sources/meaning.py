@@ -126,7 +126,7 @@ def decide(found: Survey, seen: Seen) -> None:
 def _decide_customer(found: Survey, seen: Seen) -> None:
     orders, names = seen.orders, found.table.columns
     chosen = found.columns["customer_id"]
-    if "customer_id" in found.told.columns or chosen not in orders.candidates:
+    if "customer_id" in found.named or chosen not in orders.candidates:
         return
     kept = orders.customers[chosen]
     for place in orders.candidates:
@@ -146,7 +146,7 @@ def _decide_amounts(found: Survey, seen: Seen) -> None:
             continue
         name = names[columns[field]]
         why = _why(amount)
-        if found.told.columns.get(field):
+        if found.named.get(field):
             found.remarks.append(f"Column {name!r} {why}, but counts as the line's {field}, as told.")
             continue
         place = columns.pop(field)
@@ -198,7 +198,7 @@ def _decide_quantity(found: Survey, seen: Seen) -> None:
         found.table, found.constants = whole, {**found.constants, "quantity": 1}
         columns |= whole.places
         return
-    if "quantity" in found.told.columns or place not in orders.counter:
+    if "quantity" in found.named or place not in orders.counter:
         return
     counter_seen = orders.counter[place]
     certain = counter_seen.sure or place in counters(names, {})

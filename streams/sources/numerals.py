@@ -35,6 +35,7 @@ _SCIENTIFIC: Final = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)[eE][-+]?\d{1,3}")
 _BLANKS: Final = re.compile(r"(?<=\d)['\u2019\u00b4\s](?=\d{3}(?!\d))")
 _GROUPED: Final = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,3}(?:\.\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}")
 _PLAIN: Final = re.compile(r"\d+")
+_BYTES: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)")
 _PIECES: Final = frozenset(
     {
         *("x", "\u00d7", "pc", "pcs", "pce", "piece", "pieces", "unit", "units", "ea", "each", "st", "stk"),
@@ -222,7 +223,13 @@ def _is_piece(unit: str) -> bool:
 
 
 def _no_number(text: str) -> str:
+    """Say why a text is no number; Debezium writes decimals as bytes, whose scale is not in the file."""
     if not text:
         return "is empty"
+    if _BYTES.fullmatch(text):
+        return (
+            f"{text!r} is no number but bytes in base64, as Debezium writes decimals: set its "
+            "decimal.handling.mode to string and export again"
+        )
     percent = ": it is a percentage" if text.endswith(("%", "\u066a")) or text.startswith("%") else ""
     return f"{text!r} is no number{percent}"

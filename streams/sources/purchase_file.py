@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from models.settings import LedgerSettings
+    from streams.sources.forms.containers import Container
     from streams.sources.statuses import Judge
 
 EXAMPLES: Final = 20
@@ -102,7 +103,7 @@ class PurchaseFile:
                 ...
 
     Args:
-        path: CSV, Parquet, or JSON lines of rows or of the contract's own events.
+        path: CSV, Parquet or JSON, packed or not, of rows, of orders or of the contract's own events.
         settings: For the currency.
         told: What a person says of the file.
         zone: Of times that are written without an offset.
@@ -115,7 +116,7 @@ class PurchaseFile:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | Container,
         settings: LedgerSettings,
         told: Told,
         zone: ZoneInfo,

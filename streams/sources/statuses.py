@@ -249,6 +249,7 @@ class Judge:
         values: Values of the file's columns, for names such as `state` that may mean something else.
         numbers: Reads the file's numbers.
         first_alone: Places of the marks that stand on the first line of an order alone, for all of it.
+        status: Place of the column that a known layout has for the status; names decide about the others.
 
     Raises:
         ColumnsError: A rule names no column.
@@ -263,6 +264,7 @@ class Judge:
         *,
         numbers: NumberReader,
         first_alone: Collection[int] = (),
+        status: int | None = None,
     ) -> None:
         self._names, self._numbers = columns, numbers
         self._told = rules.columns(columns)
@@ -272,7 +274,8 @@ class Judge:
             if place in used or place in self._told:
                 continue
             kind = plain(name)
-            if kind in STATUSES or (kind in UNCERTAIN and values.resembles_status(place)):
+            is_status = kind in STATUSES or (place == status and kind not in FLAGS)
+            if is_status or (kind in UNCERTAIN and values.resembles_status(place)):
                 self._judges.append((place, _Words(name)))
             elif kind in FLAGS | MOMENTS | REASONS:
                 self._judges.append((place, _Mark(name, first_alone=place in first_alone)))

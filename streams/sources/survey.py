@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from models.calendar import instant_of
@@ -19,9 +18,9 @@ from streams.sources.identifiers import ID_FIELDS, DamagedIds, FloatIds, IdEvide
 from streams.sources.lines import date_cell
 from streams.sources.meaning import Seen, decide, misleading
 from streams.sources.numerals import NumberReader, is_number, mark_of, signs_of
+from streams.sources.opening import arranged, open_table
 from streams.sources.statuses import Judge, Rules, ValueCounts
-from streams.sources.tables import Delimited, FileError, JsonLines, Parquet, Table
-from streams.sources.texts import Encoding, examine
+from streams.sources.tables import Delimited, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,14 +28,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
+    from streams.sources.forms.containers import Container
+    from streams.sources.texts import Encoding
+
 Progress = Callable[[int], None]
 """Called now and then with the number of rows read."""
 
 REPORT_EVERY: Final = 20_000
 """Rows between two reports of progress."""
-
-EVENT_FIELDS: Final = frozenset({"event_id", "customer_id", "occurred_at", "items"})
-"""Names by which JSON lines are known as events of the input contract."""
 
 _SIGNS_SHOWN: Final = 5
 
@@ -46,7 +45,7 @@ class Told:
     """What a person has said of a file; the rest is found out."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Field to column name; an empty name leaves the field out."""
+    """Field to column name; an empty name leaves the field out. `items` is the list of an order's lines."""
     dates: DayOrder | None = None
     decimal: DecimalMark | None = None
     encoding: str | None = None
@@ -62,6 +61,10 @@ class Told:
     """Field to the value that it has in all rows."""
     rules: Rules = field(default_factory=Rules)
     """Which rows are sales."""
+    skip: int = 0
+    """Lines at the top of a CSV file to leave out; 0 finds the columns' names."""
+    preset: str | None = None
+    """Name of the file's layout, or `none`; None finds out."""
 
 
 @dataclass(slots=True)
@@ -69,7 +72,7 @@ class Survey:
     """What a file is."""
 
     form: str
-    """`CSV`, `JSON lines`, `Parquet` or `events`."""
+    """`CSV`, `JSON lines`, `JSON`, `Parquet` or `events`."""
     table: Table
     encoding: Encoding
     columns: dict[str, int]
@@ -103,8 +106,16 @@ class Survey:
     """What is special about columns, dates and ids, and how it is read, one sentence each."""
     values: ValueCounts = field(default_factory=lambda: ValueCounts(()))
     """Values of the columns that hold few."""
+    named: Mapping[str, str] = field(default_factory=dict)
+    """Field to the column that a person or a known layout names for it."""
+    status: int | None = None
+    """Place of the column that a known layout has for the status of orders."""
     first_alone: set[int] = field(default_factory=set)
     """Places of the marks of no sale that stand on the first line of an order alone, for all of it."""
+    preset: str = ""
+    """Name of the layout that the file is of; empty where none is known."""
+    notes: tuple[str, ...] = ()
+    """Sentences on how the rows were come by: their packing, titles above them, their layout."""
 
     def date_reader(self, latest: int = LATEST_MS) -> DateReader:
         """Reads the file's dates; those behind `latest` (ms) are refused."""
@@ -137,6 +148,7 @@ class Survey:
             self.values,
             numbers=self.number_reader(),
             first_alone=self.first_alone,
+            status=self.status,
         )
 
     def number_reader(self) -> NumberReader:
@@ -144,7 +156,7 @@ class Survey:
         return NumberReader(self.decimal, told=_settled(self.told.decimal))
 
 
-def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = None) -> Survey:
+def survey(path: Path | Container, told: Told, zone: ZoneInfo, progress: Progress | None = None) -> Survey:
     """Read a file once from end to end and decide how to read it.
 
     Raises:
@@ -158,7 +170,7 @@ def survey(path: Path, told: Told, zone: ZoneInfo, progress: Progress | None = N
         if found.form == "events":
             return found
         seen = _look_through(found, progress)
-        more = misleading(found.table.columns, found.columns, told.columns, seen, avoided)
+        more = misleading(found.table.columns, found.columns, found.named, seen, avoided)
         if not more:
             break
         avoided |= more
@@ -193,67 +205,50 @@ def _look_through(found: Survey, progress: Progress | None) -> Seen:
     return seen
 
 
-def open_table(path: Path, told: Told) -> tuple[Table, Encoding]:
-    """The rows of a file, whichever form it has.
-
-    Raises:
-        FileError: It is none that can be read, or is empty.
-    """
-    if path.exists() and not (path.is_file() or path.is_char_device()):
-        raise FileError(f"{path} is no file that can be read again: save what comes from it in one first")
-    try:
-        with path.open("rb") as file:
-            start = file.read(4096)
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
-    if start[:4] == b"PAR1":
-        return Parquet(path), Encoding("Parquet", "its own", digest=_digest(path))
-    _refuse_others(path, start)
-    encoding = examine(path, told=told.encoding, fallback=told.fallback_encoding)
-    text = start.decode(encoding.name, "ignore").lstrip("\ufeff \t\r\n")
-    if text.startswith("{"):
-        return JsonLines(path, encoding), encoding
-    if text.startswith("["):
-        raise FileError(f"{path} holds a JSON array: write one object a line (`jq -c '.[]' {path.name}`)")
-    return Delimited(path, encoding, delimiter=told.delimiter, header=told.header), encoding
-
-
-def _opened(path: Path, told: Told, zone: ZoneInfo, avoided: AbstractSet[int]) -> Survey:
-    table, encoding = open_table(path, told)
-    if isinstance(table, JsonLines) and set(table.columns) >= EVENT_FIELDS:
-        if told.columns or told.constants or told.rules:
-            raise FileError(
-                f"{path} holds events of the contract, which are sent as they are: no --map, "
-                "--set, --only or --without changes them"
-            )
-        return Survey("events", table, encoding, {}, zone)
-    constants, named = constants_of(table.columns, told.columns, told.constants)
+def _opened(path: Path | Container, told: Told, zone: ZoneInfo, avoided: AbstractSet[int]) -> Survey:
+    opened = open_table(path, told)
+    if opened.holds_events(told):
+        return Survey("events", opened.table, opened.encoding, {}, zone, notes=opened.notes)
+    layout = arranged(opened, told)
+    given = {name: column for name, column in layout.corrections.items() if _is_given(name, column, told)}
+    constants, named = constants_of(layout.table.columns, given, told.constants)
     if "occurred_at" in constants:
         check_date(constants["occurred_at"], DateReader(zone, {}, told=False))
-    columns = choose(table.columns, named, constant=constants, avoided=avoided)
-    whole = WithConstants(table, constants)
+    columns = choose(layout.table.columns, named, constant=constants, avoided=avoided)
+    whole = WithConstants(layout.table, constants)
     columns |= whole.places
-    if isinstance(table, Delimited):
-        table.plausible = lambda cells: _is_row(whole.extended(cells), columns)
-    return Survey(table.form, whole, encoding, columns, zone, constants=constants)
+    if isinstance(opened.table, Delimited):
+        own = {name: place for name, place in columns.items() if place < len(opened.table.columns)}
+        opened.table.keys = frozenset(own[name] for name in ("basket_id", "occurred_at") if name in own)
+        opened.table.plausible = lambda cells: _is_row(cells, own)
+    return Survey(
+        opened.table.form,
+        whole,
+        opened.encoding,
+        columns,
+        zone,
+        constants=constants,
+        preset=layout.preset,
+        notes=layout.notes,
+        named=layout.corrections if layout.preset else told.columns,
+        status=layout.status,
+        undecided=layout.doubts({name: columns[name] for name in columns.keys() - constants.keys()}),
+    )
+
+
+def _is_given(name: str, column: str, told: Told) -> bool:
+    """Tell whether a correction holds: a person's does, a layout's where no constant takes its place."""
+    return name in told.columns or name not in told.constants or not column
 
 
 def _is_row(cells: Sequence[Any], columns: Mapping[str, int]) -> bool:
     """Whether there is a date where dates are, and a number where quantities are."""
-    date = date_cell(cells, columns)
-    day = date.day if isinstance(date, Dated) else date
-    place = columns.get("quantity", len(cells))
-    quantity = str(cells[place]) if place < len(cells) else "1"  # one piece a row has no column
-    return sort_of(str(day).strip()) is not None and is_number(quantity.strip())
-
-
-def _refuse_others(path: Path, start: bytes) -> None:
-    if not start:
-        raise FileError(f"{path} is empty")
-    if start.startswith(b"\x1f\x8b"):
-        raise FileError(f"{path} is compressed: unpack it first (`gunzip {path.name}`)")
-    if start.startswith(b"PK\x03\x04"):
-        raise FileError(f"{path} is a spreadsheet or an archive: save the sheet as CSV (UTF-8)")
+    if "occurred_at" in columns:
+        date = date_cell(cells, columns)
+        day = date.day if isinstance(date, Dated) else date
+        if sort_of(str(day).strip()) is None:
+            return False
+    return "quantity" not in columns or is_number(str(cells[columns["quantity"]]).strip())
 
 
 def _note_date(found: Survey, value: object, number: int) -> None:
@@ -300,7 +295,7 @@ def _decide(found: Survey) -> None:
         found.id_readings[name] = reading = ids.reading(told.damaged_ids, told.float_ids)
         undecided += ids.questions(column, reading)
         remarks += ids.remarks(column, reading)
-    found.undecided = tuple(undecided)
+    found.undecided += tuple(undecided)
     found.remarks += remarks
 
 
@@ -337,11 +332,3 @@ def _settle(told: R | None, evidence: Evidence[R]) -> R | None:
 
 def _settled(told: DayOrder | DecimalMark | None) -> bool:
     return told is not None and told.value != "clear-only"
-
-
-def _digest(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

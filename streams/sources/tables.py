@@ -1,4 +1,4 @@
-"""Files with one thing bought in each row: CSV and its kin, JSON lines, Parquet; in bounded memory.
+"""Files with one thing bought in each row: CSV and its kin, and flat Parquet; in bounded memory.
 
 A row that cannot be read is yielded with its fault, and reading goes on behind it. That is hard in CSV
 alone, where a quotation mark that nobody closes would swallow what follows: see `Delimited`.
@@ -7,7 +7,6 @@ alone, where a quotation mark that nobody closes would swallow what follows: see
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -15,20 +14,26 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import msgspec
 
 from streams.errors import CartpulseError
+from streams.sources.headers import DELIMITERS, header_in, named, separator_of, whole_texts
 from streams.sources.texts import LONGEST_LINE, TextLine, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from streams.sources.texts import Encoding
+    from streams.sources.texts import Encoding, Readable
 
-DELIMITERS: Final = ",;\t|"
-"""What may part columns, in the order in which ties are broken."""
 _SAMPLE_LINES: Final = 200
 _MOST_CONTINUED: Final = 100
 """Lines of a file that one quoted text may run over."""
 _PARQUET_ROWS: Final = 8_192
+_TOTALS: Final = frozenset(
+    (
+        *("total", "totals", "grand total", "subtotal", "sub total", "sum", "summe", "gesamt", "gesamtsumme"),
+        *("totale", "totaal", "suma", "somme", "total général", "total general", "totalt", "итого", "合計"),
+    )
+)
+"""First words of a line of totals below the rows, in lower case."""
 
 
 class FileError(CartpulseError):
@@ -51,9 +56,13 @@ class Row(NamedTuple):
 class Table(Protocol):
     """A file of rows under named columns."""
 
-    form: str
-    """What it is, for people."""
-    columns: list[str]
+    @property
+    def form(self) -> str:
+        """Form of the file, for people."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of its columns."""
 
     def __iter__(self) -> Iterator[Row]:
         """Every row, from the first."""
@@ -66,11 +75,15 @@ class Delimited:
     follows until the text is closed, but only if the whole then has as many columns as the header and no line
     of it is a whole row by itself. Otherwise the mark is a slip: that line is refused, the next is a row.
 
+    The columns' names stand in the first line, or below a `sep=` line and titles (`headers`). Blank rows are
+    none; a line of totals below the rows, and the names once more, are refused.
+
     Args:
         path: The file.
         encoding: Of its letters.
         delimiter: What parts the columns; None finds out.
-        header: Whether the first line names the columns; else they are called 1, 2, ...
+        header: Whether a line names the columns; else they are called 1, 2, ...
+        skip: Lines to leave out at the top; 0 finds the header.
 
     Raises:
         FileError: It has no lines, or nothing in it parts columns.
@@ -79,34 +92,87 @@ class Delimited:
     form = "CSV"
 
     def __init__(
-        self, path: Path, encoding: Encoding, *, delimiter: str | None = None, header: bool = True
+        self,
+        path: Readable,
+        encoding: Encoding,
+        *,
+        delimiter: str | None = None,
+        header: bool = True,
+        skip: int = 0,
     ) -> None:
-        self._path, self._encoding, self._header = path, encoding, header
+        self._path, self._encoding = path, encoding
         self.plausible: Callable[[Sequence[str]], bool] = lambda _: True
         """Whether cells look like a row, and not like the end of a text that has delimiters in it; to be set
         by whoever knows what the columns hold."""
-        sample = [line for line in islice(lines_of(path, encoding), _SAMPLE_LINES) if line.text.strip()]
+        self.keys: frozenset[int] = frozenset()
+        """Places of columns in which no purchase has a word for a total, such as the order's number; to be
+        set likewise."""
+        sample = [
+            line
+            for line in islice(lines_of(path, encoding), skip, skip + _SAMPLE_LINES)
+            if line.text.strip(" \t\r\n\ufeff")
+        ]
         if not sample:
-            raise FileError(f"{path} is empty")
-        self.delimiter = delimiter or _delimiter(sample)
-        names = self._parsed(sample[0].text)
-        if sample[0].fault or names is None:
+            raise FileError(f"{path} is empty" + (f" behind its first {skip} lines" if skip else ""))
+        separator = separator_of(sample[0].text)
+        self._last_above = skip
+        if separator is not None:
+            self._last_above = sample.pop(0).number
+            if not sample:
+                raise FileError(f"{path} is empty behind its line `sep=`")
+        texts = whole_texts([line.text for line in sample])
+        search = header and not skip
+        told = delimiter or separator
+        found = header_in(texts, told, search=search) if told else None
+        if found is None or (found.width == 1 and not delimiter):
+            found = header_in(texts, DELIMITERS, search=search)
+        if found is None:
             raise FileError(
-                f"The first line of {path} cannot be read: {sample[0].fault or 'its quotation marks'}"
+                "Nothing parts a line into columns: name what does with --delimiter, or how many lines stand "
+                "above the columns' names with --skip"
             )
-        self._first = sample[0].number
+        self.delimiter = found.delimiter
+        titles = (line.text.replace(found.delimiter, " ").replace('"', "") for line in sample[: found.place])
+        self.above = [title.strip() for title in titles if title.strip()]
+        """Titles above the columns' names."""
+        first = sample[found.place]
+        self.header_line = first.number
+        """Line of the file that names the columns, or the first row where none does."""
+        names, last = self._names(first)
+        self._given = names if header else []
         self.columns = (
-            [name.strip().strip("\ufeff") for name in names]
+            named(self._without_tail(names, sample[found.place + 1 :]))
             if header
             else [str(number) for number in range(1, len(names) + 1)]
         )
+        if header:
+            self._last_above = last
+
+    def _names(self, first: TextLine) -> tuple[list[str], int]:
+        """The names that a line gives the columns, and the last line of the file that they reach over."""
+        text, names, last = first.text, self._parsed(first.text), first.number
+        source = islice(lines_of(self._path, self._encoding), first.number, first.number + _MOST_CONTINUED)
+        while names is None and not first.fault and (more := next(source, None)) is not None:
+            text, last = f"{text}\n{more.text}", more.number
+            names = self._parsed(text)
+        if first.fault or names is None:
+            raise FileError(
+                f"Line {first.number} of {self._path}, which should name the columns, cannot be read: "
+                f"{first.fault or 'its quotation marks'}"
+            )
+        return names, last
+
+    def _without_tail(self, names: list[str], below: list[TextLine]) -> list[str]:
+        """The names without empty ones at the end, under which no row has anything."""
+        last = max((place for place, name in enumerate(names, 1) if name.strip()), default=len(names))
+        rows = [self._parsed(line.text) or () for line in below]
+        return names if any(any(cells[last : len(names)]) for cells in rows) else names[:last]
 
     def __iter__(self) -> Iterator[Row]:
         """Every row; those that are blank, or of empty cells, are none."""
         waiting: list[TextLine] = []
-        source = lines_of(self._path, self._encoding)
-        if self._header:
-            source = (line for line in source if line.number > self._first)
+        width = len(self.columns)
+        source = islice(lines_of(self._path, self._encoding), self._last_above, None)
         while (line := waiting.pop(0) if waiting else next(source, None)) is not None:
             if not line.text.strip():
                 continue
@@ -119,7 +185,10 @@ class Delimited:
                 del waiting[:used]
                 yield row
             elif any(cells):
-                yield Row(line.number, cells, line.text, self._miscounted(cells))
+                # Most rows begin with a number, and then are neither a header nor totals.
+                is_usual = len(cells) == width and cells[0][:1].isdigit()
+                fault = "" if is_usual else self._miscounted(cells) or self._below(cells)
+                yield Row(line.number, cells, line.text, fault)
 
     def _joined(self, line: TextLine, waiting: list[TextLine], source: Iterator[TextLine]) -> tuple[Row, int]:
         """The row of a line that leaves a quotation open, and how many more lines it takes."""
@@ -163,42 +232,16 @@ class Delimited:
             return ""
         return f"has {len(cells)} columns, not {len(self.columns)}"
 
-
-class JsonLines:
-    """A file with one flat JSON object a line; the columns are the names in the first 200 lines.
-
-    Raises:
-        FileError: No line holds an object.
-    """
-
-    form = "JSON lines"
-
-    def __init__(self, path: Path, encoding: Encoding) -> None:
-        self._path, self._encoding = path, encoding
-        self._decode = msgspec.json.Decoder(dict[str, Any]).decode
-        names: dict[str, None] = {}
-        for line in islice(lines_of(path, encoding), _SAMPLE_LINES):
-            found, _ = self._object(line)
-            names |= dict.fromkeys(found or ())
-        if not names:
-            raise FileError(f"{path} holds no JSON object in its first {_SAMPLE_LINES} lines")
-        self.columns = list(names)
-
-    def __iter__(self) -> Iterator[Row]:
-        """Every row; blank lines are none."""
-        for line in lines_of(self._path, self._encoding):
-            if line.text.strip():
-                found, fault = self._object(line)
-                cells = [] if found is None else [found.get(name) for name in self.columns]
-                yield Row(line.number, cells, line.text, fault)
-
-    def _object(self, line: TextLine) -> tuple[dict[str, Any] | None, str]:
-        if line.fault:
-            return None, line.fault
-        try:
-            return self._decode(line.text), ""
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            return None, f"is no JSON object: {error}"
+    def _below(self, cells: list[str]) -> str:
+        """Say why a row of the right length is none: it holds totals, or the columns' names once more."""
+        first = cells[0] or next(filter(None, cells))
+        if cells == self._given:
+            return "repeats the header"
+        if first.strip().rstrip(":").lower() in _TOTALS and (
+            cells.index(first) in self.keys or cells.count("") * 2 >= len(cells)
+        ):
+            return f"is no purchase but a line of totals: it begins with {first.strip()!r}"
+        return ""
 
 
 class Parquet:
@@ -260,26 +303,3 @@ def _shown(columns: list[str], cells: Sequence[Any]) -> str:
         for name, cell in zip(columns, cells, strict=True)
     }
     return msgspec.json.encode(row, enc_hook=str).decode()
-
-
-def _delimiter(sample: list[TextLine]) -> str:
-    """What parts the columns: by it most lines have as many columns as the first, and more than one."""
-    best, most = "", (0, 0)
-    for candidate in DELIMITERS:
-        counts = Counter(_columns(line.text, candidate) for line in sample)
-        first = _columns(sample[0].text, candidate)
-        if first > 1 and (counts[first], first) > most:
-            best, most = candidate, (counts[first], first)
-    if not best:
-        raise FileError(
-            "Nothing parts the first line into columns: name what does with --delimiter, or take away the "
-            "lines above the columns' names"
-        )
-    return best
-
-
-def _columns(text: str, delimiter: str) -> int:
-    try:
-        return len(next(csv.reader((text,), delimiter=delimiter), []))
-    except csv.Error:
-        return 0

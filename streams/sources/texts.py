@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import io
+import re
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LONGEST_LINE: Final = 1 << 20
 """Bytes of a line: the size of a whole event. A longer one is refused, its beginning kept as its text."""
@@ -27,6 +28,18 @@ _MARKS: Final = (
 )
 _BLOCK: Final = 1 << 20
 _MOST_SAMPLES: Final = 3
+_FIRST_END: Final = re.compile(rb"\r*\n|\r+")
+
+
+class Readable(Protocol):
+    """A file that can be read from its beginning as often as wanted: a `Path`, or a `Container`."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its name."""
+
+    def open(self, mode: Literal["rb"], /) -> BinaryIO:
+        """Open its content, unpacked."""
 
 
 class TextLine(NamedTuple):
@@ -52,7 +65,7 @@ class Encoding:
     fallback: str | None = None
     """In which lines are read that are not in `name`; None refuses them."""
     digest: str = ""
-    """SHA-256 of the file, in hex."""
+    """SHA-256 of the content, unpacked, in hex."""
 
     @property
     def wide(self) -> bool:
@@ -60,7 +73,7 @@ class Encoding:
         return codecs.lookup(self.name).name.startswith(("utf-16", "utf-32"))
 
 
-def examine(path: Path, *, told: str | None = None, fallback: str | None = None) -> Encoding:
+def examine(path: Readable, *, told: str | None = None, fallback: str | None = None) -> Encoding:
     """Find a file's encoding from all of its bytes, unless it is told.
 
     Args:
@@ -72,8 +85,8 @@ def examine(path: Path, *, told: str | None = None, fallback: str | None = None)
     letters = _Letters()
     with path.open("rb") as file:
         start = file.read(4096)
-        wide = _ordered(told, start) if told else _wide(start)
-        file.seek(0)
+    wide = _ordered(told, start) if told else _wide(start)
+    with path.open("rb") as file:
         while block := file.read(_BLOCK) + file.readline(LONGEST_LINE):
             digest.update(block)
             if wide is None:
@@ -126,14 +139,17 @@ def _is_utf_8(data: bytes) -> bool:
     return True
 
 
-def lines_of(path: Path, encoding: Encoding) -> Iterator[TextLine]:
+def lines_of(path: Readable, encoding: Encoding) -> Iterator[TextLine]:
     """The lines of a file, one by one; an empty last one is none."""
     if encoding.wide:
         yield from _wide_lines(path, encoding)
         return
     with path.open("rb") as file:
-        ending = _ending(file.read(_BLOCK))
-        file.seek(len(codecs.BOM_UTF8) if file.seek(0) == 0 and file.read(3) == codecs.BOM_UTF8 else 0)
+        start = file.read(_BLOCK)
+    with path.open("rb") as file:
+        if start.startswith(codecs.BOM_UTF8):
+            file.read(len(codecs.BOM_UTF8))
+        ending = _ending(start)
         lines = _byte_lines(file) if ending == b"\n" else _cut(file, ending)
         for number, line in enumerate(lines, 1):
             if len(line) > LONGEST_LINE:
@@ -188,22 +204,27 @@ def _cut(file: BinaryIO, ending: bytes) -> Iterator[bytes]:
         yield rest
 
 
-def _wide_lines(path: Path, encoding: Encoding) -> Iterator[TextLine]:
-    with path.open(encoding=encoding.name, errors="replace", newline="") as file:
+def _wide_lines(path: Readable, encoding: Encoding) -> Iterator[TextLine]:
+    with io.TextIOWrapper(path.open("rb"), encoding.name, errors="replace", newline="") as file:
         number = 0
         while line := file.readline(LONGEST_LINE):
             number += 1
-            whole = line.endswith("\n")
+            whole = line.endswith(("\n", "\r"))
             fault = f"something in it is not in {encoding.name}" if "\ufffd" in line else ""
             if not whole and len(line) >= LONGEST_LINE:
-                while (rest := file.readline(LONGEST_LINE)) and not rest.endswith("\n"):
+                while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(("\n", "\r")):
                     pass
                 line, fault = line[:200], f"the line is longer than {LONGEST_LINE:,} letters"
             yield TextLine(number, line.rstrip("\r\n"), fault)
 
 
 def _ending(start: bytes) -> bytes:
-    return b"\r" if b"\r" in start and b"\n" not in start else b"\n"
+    """The end of a file's lines: a carriage return where the first line has none but that, and most do."""
+    first = _FIRST_END.search(start)
+    if first is None or b"\n" in first[0]:
+        return b"\n"
+    alone = start.count(b"\r") - start.count(b"\r\n")
+    return b"\r" if alone > start.count(b"\n") else b"\n"
 
 
 def _wide(start: bytes) -> str | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gzip
 import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -399,3 +402,90 @@ def test_the_tutorial_says_what_happens(
     assert not replay.refusals
     output = run(*invented[0]).output.splitlines()
     assert set(invented[1]) <= set(output)
+
+
+def test_the_layouts_that_are_known_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = run("--presets")
+    assert shown.exit_code == 0
+    listed = json.loads(run("--presets", "--json").stdout)
+    assert len(listed) >= 20
+    assert all(each["name"] in shown.stdout for each in listed)
+
+
+def test_a_rehearsal_names_the_layout_and_what_stands_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    titled = tmp_path / "sales.csv"
+    titled.write_text("Sales of December\n\n" + ROWS)
+    for arguments, said in (
+        ((), "Layout: UCI, Online Retail (uci-online-retail), known by its columns"),
+        (("--preset", "uci-online-retail"), "Layout: UCI, Online Retail (uci-online-retail), as told"),
+        ((), "Line 3 names the columns; what stands above is left out: 'Sales of December'"),
+        (("--skip", "2"), "Line 3 names the columns, as told."),
+    ):
+        result = run(str(titled), "--dry-run", *arguments, "--broker", "127.0.0.1:1")
+        assert said in result.output
+    told = json.loads(run(str(titled), "--dry-run", "--json", "--broker", "127.0.0.1:1").stdout)
+    assert (told["layout"], told["baskets"]) == ("uci-online-retail", 1)
+
+
+def piped(content: bytes, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["produce", "-", *arguments], input=content)
+
+
+def test_standard_input_is_rehearsed_like_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = tmp_path / "refused.csv"
+    arguments = ("--dry-run", "--json", "--broker", "127.0.0.1:1")
+    told = json.loads(piped(gzip.compress(ROWS.encode()), *arguments, "--refused", str(refused)).stdout)
+    assert (told["baskets"], told["refused"]) == (1, 1)
+    assert len(refused.read_text().splitlines()) == 2
+    assert "standard input is empty" in piped(b"", *arguments).stderr
+    assert list(tmp_path.iterdir()) == [refused]
+
+
+def test_a_file_that_standard_input_comes_from_is_not_written_over(file: Path) -> None:
+    with file.open("rb") as opened:
+        result = subprocess.run(
+            [sys.executable, "-m", "cartpulse", "produce", "-", "--dry-run", "--refused", str(file)],
+            stdin=opened,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 2
+    assert "write over the file itself" in " ".join(result.stderr.replace("│", " ").split())
+    assert file.read_text() == ROWS
+
+
+def test_standard_input_is_sent_once_where_its_position_is_kept(tmp_path: Path, settings: Settings) -> None:
+    assert settings.currency == "GBP"
+    state = ("--state-dir", str(tmp_path))
+    assert json.loads(piped(ROWS.encode(), *state, "--json").stdout)["sent"] == 1
+    again = piped(gzip.compress(ROWS.encode()), *state, "--json")
+    assert "All of standard input was sent before" in again.stderr
+    other = ROWS.replace("12/13", "12/15").encode()
+    assert json.loads(piped(other, *state, "--json").stdout)["sent"] == 1
+    assert "No position is kept of standard input" in " ".join(piped(ROWS.encode()).stdout.split())
+    assert len(list(tmp_path.glob("standard-input-*"))) == 2
+
+
+def test_a_file_that_is_packed_anew_is_not_sent_again(file: Path, settings: Settings) -> None:
+    assert settings.currency == "GBP"
+    packed = file.with_name("sales.csv.gz")
+    packed.write_bytes(gzip.compress(ROWS.encode(), mtime=1))
+    assert json.loads(run(str(packed), "--json").stdout)["sent"] == 1
+    packed.write_bytes(gzip.compress(ROWS.encode(), mtime=2, compresslevel=1))
+    assert "sent before" in run(str(packed), "--json").stderr
+
+
+def test_a_broken_packed_file_ends_in_one_line_and_sends_nothing(file: Path) -> None:
+    packed = file.with_name("sales.csv.gz")
+    packed.write_bytes(gzip.compress(ROWS.encode() * 50)[:-9])
+    result = run(str(packed), "--broker", "127.0.0.1:1")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "Nothing was sent" in result.stderr
+    assert not list(file.parent.glob("*position*"))

@@ -147,7 +147,7 @@ def test_a_file_without_a_quantity_asks_one_question() -> None:
 
 
 def test_olist_has_one_piece_a_row_and_its_customers_come_again() -> None:
-    found = Outcome(SAMPLES / "olist.csv", Told())
+    found = Outcome(SAMPLES / "olist.csv", Told(preset="none"))
     (basket,) = found.baskets
     assert basket["customer_id"] == "U1"
     assert [(item["product_id"], item["quantity"]) for item in basket["items"]] == [("p9", 1.0), ("p9", 1.0)]

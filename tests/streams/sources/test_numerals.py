@@ -181,3 +181,9 @@ def test_a_number_is_the_same_in_every_way_of_writing_it(number: Decimal) -> Non
     for mark in (None, DecimalMark.POINT, DecimalMark.COMMA):
         reader = NumberReader(mark, told=False)
         assert reader.read(english) == reader.read(german) == float(number)
+
+
+@pytest.mark.parametrize("text", ["ANw=", "Cg==", "AN/w5g8="])
+def test_decimals_as_bytes_are_refused_with_the_setting_that_mends_them(text: str) -> None:
+    with pytest.raises(Unreadable, match=r"decimal\.handling\.mode"):
+        NumberReader(None, told=False).read(text)

@@ -439,7 +439,7 @@ def test_events_of_the_contract_are_sent_byte_for_byte_and_sorted(tmp_path: Path
         (b"\n\n", "empty"),
         (b"PK\x03\x04xxxx", "save the sheet as CSV"),
         (b"\x1f\x8bxxxx", "unpack"),
-        (b"[{}]", "one object a line"),
+        (b"[{}]", "holds no JSON object"),
         (b"abc\ndef\n", "--delimiter"),
         (b"a,\x81\xff\n", r"byte 3 is not in windows-1252$"),
     ],

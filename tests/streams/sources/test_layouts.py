@@ -1,0 +1,272 @@
+"""Layouts of shops that are known by name are read without a word, each to its exact purchases."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models.settings import LedgerSettings
+from streams.sources.columns import ColumnsError
+from streams.sources.layouts import PRESETS
+from streams.sources.purchase_file import PurchaseFile
+from streams.sources.survey import Survey, Told
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "layouts"
+TABLE = Path(__file__).parents[3] / "docs" / "layouts.md"
+
+Basket = tuple[str, str, list[tuple[Any, ...]]]
+"""Customer, time, and the product, quantity, unit price, discount (and category) of each line."""
+
+ADA, BO = "2025-03-04T09:12:01Z", "2025-03-05T18:00:00Z"
+OAT, OATS, BEANS = ("OAT-1", 1.0, 2.2, 0.0), ("OAT-1", 2.0, 2.2, 0.0), ("ESP-1", 1.0, 27.0, 0.0)
+LESS = ("OAT-1", 2.0, 2.2, 0.4)
+MAILS = ("ada@shop.example", "bo@shop.example")
+
+
+def two(
+    customers: tuple[str, str],
+    first: list[tuple[Any, ...]],
+    times: tuple[str, str] = (ADA, BO),
+    second: tuple[Any, ...] = OAT,
+) -> list[Basket]:
+    """The purchases of most samples: Ada's two things, and Bo's one a day later."""
+    return [(customers[0], times[0], first), (customers[1], times[1], [second])]
+
+
+BERLIN = ("2025-03-04T08:12:01Z", "2025-03-05T17:00:00Z")
+NOONS = ("2025-03-04T12:00:00Z", "2025-03-05T12:00:00Z")
+TRACKED = [(*OATS, "Drinks"), (*BEANS, "Coffee")]
+EXPECTED: dict[str, list[Basket]] = {
+    "shopify-csv": two(MAILS, [LESS, ("Gift Card", 1.0, 27.0, 0.0)], BERLIN),
+    "shopify-json": two(
+        ("207119551", "207119552"),
+        [LESS, ("49148385", 1.0, 27.0, 0.0)],
+        ("2025-03-04T08:12:00Z", "2025-03-05T17:00:00Z"),
+    ),
+    "woocommerce-csv": two(MAILS, [OATS, BEANS], ("2025-03-04T09:12:00Z", BO)),
+    "woocommerce-json": two(
+        MAILS, [("OAT-1", 2.0, 3.0, 0.0), ("22", 1.0, 12.0, 0.0)], second=("OAT-1", 1.0, 3.0, 0.0)
+    ),
+    "magento-json": two(("7", "bo@shop.example"), [LESS, BEANS]),
+    "prestashop-csv": two(("2", "3"), [OATS, ("2", 1.0, 27.0, 0.0)]),
+    "bigcommerce-json": two(("7", "8"), [OATS, ("78", 1.0, 27.0, 0.0)]),
+    "opencart-csv": two(("7", "8"), [OATS, BEANS]),
+    "wix-csv": two(MAILS, [OATS, ("Espresso Beans", 1.0, 27.0, 0.0)]),
+    "squarespace-csv": two(MAILS, [OATS, BEANS], BERLIN),
+    "amazon-orders": two(("ada@marketplace.example", "bo@marketplace.example"), [OATS, BEANS]),
+    "ebay-orders": two(("ada99", "bo77"), [OATS, ("3302", 1.0, 27.0, 0.0)], NOONS),
+    "etsy-sold-items": two(("ada99", "bo77"), [LESS, ("880002", 1.0, 27.0, 0.0)], NOONS),
+    "olist": [
+        ("U1", "2017-10-02T10:56:33Z", [("p9", 1.0, 29.99, 0.0, "utilidades_domesticas")] * 2),
+        ("U1", "2017-11-02T10:56:33Z", [("p8", 1.0, 9.5, 0.0, "perfumaria")]),
+        ("U2", "2017-11-03T08:00:00Z", [("p9", 1.0, 29.99, 0.0, "utilidades_domesticas")]),
+    ],
+    "square-items": two(
+        ("C7", "C8"),
+        [(*LESS, "Drinks"), ("Espresso Beans", 1.0, 1027.0, 0.0, "Coffee")],
+        second=(*OAT, "Drinks"),
+    ),
+    "square-json": two(
+        ("C7", "C8"),
+        [("OAT1", 2.0, 2.2, 0.4), ("Beans", 1.0, 27.0, 0.0)],
+        ("2025-03-04T09:12:01.123000Z", BO),
+        ("OAT1", 1.0, 2.2, 0.0),
+    ),
+    "lightspeed-sales": two(("ada-7", "bo-8"), [LESS, BEANS]),
+    "toast-items": two(
+        ("ada", "bo"),
+        [("m1", 2.0, 4.5, 1.0, "Coffee"), ("m2", 1.0, 3.5, 0.0, "Bakery")],
+        ("2025-03-04T09:12:00Z", BO),
+        ("m1", 1.0, 4.5, 0.0, "Coffee"),
+    ),
+    "clover-json": two(
+        ("C7", "C8"), [("OAT1", 1.0, 20.0, 0.0), ("Beans", 1.0, 27.0, 0.0)], second=("OAT1", 1.0, 20.0, 0.0)
+    ),
+    "stripe-checkout": two(
+        ("cus_7", "bo@shop.example"),
+        [("prod_oat", 2.0, 220.0, 40.0), ("prod_esp", 1.0, 2700.0, 0.0)],  # the yen has no smaller unit
+        second=("prod_oat", 1.0, 220.0, 0.0),
+    ),
+    "stripe-invoices": two(
+        ("cus_7", "cus_8"),
+        [("prod_oat", 2.0, 2.2, 0.0), ("prod_esp", 1.0, 27.0, 0.0)],
+        second=("prod_oat", 1.0, 2.2, 0.0),
+    ),
+    "sap-german": two(
+        ("10007", "10008"),
+        [(*OATS, "Getränke"), ("ESP-1", 1.0, 1027.0, 0.0, "Kaffee")],
+        NOONS,
+        (*OAT, "Getränke"),
+    ),
+    "segment": two(("u7", "u8"), TRACKED, second=(*OAT, "Drinks")),
+    "ga4-bigquery": two(("p7.1", "u8"), TRACKED, second=(*OAT, "Drinks")),
+    "ga4-measurement": two(("u7", "c8.1"), TRACKED, second=(*OAT, "Drinks")),
+    "uci-online-retail": [
+        ("12348", "2010-12-01T13:36:00Z", [("84029", 1.0, 8.75, 0.0), ("22086", 2.0, 1.95, 0.0)]),
+        ("12351", "2010-12-13T08:26:00Z", [("22086", 1.0, 1.95, 0.0)]),
+    ],
+    "uci-online-retail-ii": [
+        ("13085", "2009-12-01T07:45:00Z", [("84029", 1.0, 8.75, 0.0), ("22086", 2.0, 1.95, 0.0)]),
+        ("13078", "2009-12-01T07:46:00Z", [("22086", 1.0, 1.95, 0.0)]),
+    ],
+    "complete-journey": [
+        ("900", "2017-01-01T11:53:26Z", [("1095275", 2.0, 0.7, 0.4), ("9878513", 1.0, 3.49, 0.0)]),
+        ("1228", "2017-01-01T12:00:00Z", [("1095275", 1.0, 0.7, 0.0)]),
+    ],
+    "kaggle-ecommerce-events": [
+        (
+            "463240011",
+            "2019-10-01T00:00:07Z",
+            [
+                ("5773203", 1.0, 2.62, 0.0, "1487580005134238553"),
+                ("5881589", 1.0, 13.48, 0.0, "apparel.glove"),
+            ],
+        ),
+        ("429681830", "2019-10-02T00:00:19Z", [("5723490", 1.0, 2.62, 0.0, "1487580005134238553")]),
+    ],
+    "ta-feng": [
+        (
+            "01104905",
+            "2000-11-01T12:00:00Z",
+            [("4710199010372", 2.0, 15.0, 0.0, "110411"), ("4710857472535", 1.0, 46.0, 0.0, "120107")],
+        ),
+        ("00418683", "2000-11-02T12:00:00Z", [("4710199010372", 1.0, 15.0, 0.0, "110411")]),
+    ],
+}
+CURRENCIES = {"stripe-checkout": "JPY", "sap-german": "EUR"}
+NO_PURCHASES = {
+    "ebay-orders": 1,
+    "lightspeed-sales": 4,
+    "segment": 2,
+    "ga4-bigquery": 1,
+    "ga4-measurement": 1,
+    "kaggle-ecommerce-events": 2,
+}
+"""Rows of the samples that are no purchases: page views, payments, a line below the rows."""
+
+
+def read(
+    path: Path, told: Told | None = None, currency: str = "USD"
+) -> tuple[Survey, list[Basket], dict[str, int]]:
+    """How a file is read, its baskets, and how many rows are refused by sort."""
+    with PurchaseFile(path, LedgerSettings(currency=currency), told or Told(), ZoneInfo("UTC")) as file:
+        survey = file.examine()
+        file.prepare()
+        events = [json.loads(feed.value) for feed in file]
+    baskets = [
+        (
+            event["customer_id"],
+            event["occurred_at"],
+            [
+                (item["product_id"], item["quantity"], round(item["unit_price"], 6), item["discount"])
+                + ((item["category"],) if item["category"] != item["product_id"] else ())
+                for item in event["items"]
+            ],
+        )
+        for event in events
+    ]
+    return survey, baskets, dict(file.refusals.counts)
+
+
+def sample(name: str) -> Path:
+    (path,) = SAMPLES.glob(f"{name}.*")
+    return path
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_layout_is_recognised_and_read_without_a_word(name: str) -> None:
+    survey, baskets, refused = read(sample(name), currency=CURRENCIES.get(name, "USD"))
+    assert survey.preset == name
+    assert survey.undecided == ()
+    assert baskets == EXPECTED[name]
+    assert sum(refused.values()) == NO_PURCHASES.get(name, 0)
+
+
+def test_the_page_of_layouts_lists_those_that_are_known() -> None:
+    listed = re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", TABLE.read_text(), re.MULTILINE)
+    assert [(name, title.strip()) for name, title in listed] == [
+        (preset.name, preset.title) for preset in PRESETS.values()
+    ]
+    assert len(listed) >= 20
+
+
+def test_events_of_other_kinds_are_told_from_purchases() -> None:
+    _, _, refused = read(sample("ga4-bigquery"))
+    assert refused == {"no purchase": 1}
+    _, _, refused = read(sample("segment"))
+    assert refused == {"no purchase": 2}
+
+
+def test_orders_as_nested_parquet_are_read_like_those_in_json(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in sample("ga4-bigquery").read_text().splitlines()]
+    item = pa.struct(
+        [(n, pa.string()) for n in ("item_id", "item_name", "item_category")]
+        + [("price", pa.float64()), ("quantity", pa.int64())]
+    )
+    schema = pa.schema(
+        [
+            ("event_timestamp", pa.int64()),
+            ("event_name", pa.string()),
+            ("user_id", pa.string()),
+            ("user_pseudo_id", pa.string()),
+            ("at", pa.timestamp("ns")),
+            ("ecommerce", pa.struct([("transaction_id", pa.string())])),
+            ("items", pa.list_(item)),
+        ]
+    )
+    kept = [
+        {
+            **{name: row[name] for name in ("event_name", "user_id", "user_pseudo_id", "items")},
+            "event_timestamp": int(row["event_timestamp"]),
+            "at": int(row["event_timestamp"]) * 1000 + 1,
+            "ecommerce": {"transaction_id": row["ecommerce"]["transaction_id"]},
+        }
+        for row in rows
+    ]
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.Table.from_pylist(kept, schema=schema), path)
+    survey, baskets, refused = read(path)
+    assert (survey.form, survey.preset, refused) == ("Parquet", "ga4-bigquery", {"no purchase": 1})
+    assert baskets == EXPECTED["ga4-bigquery"]
+
+
+def test_a_person_forces_a_layout_or_none() -> None:
+    survey, _, _ = read(sample("uci-online-retail"), Told(preset="none"))
+    assert survey.preset == ""
+    with pytest.raises(ColumnsError, match="--map customer_id"):
+        read(sample("uci-online-retail"), Told(preset="olist"))
+    with pytest.raises(ColumnsError, match="--presets"):
+        read(sample("uci-online-retail"), Told(preset="corner-shop"))
+
+
+def test_a_person_corrects_a_layout() -> None:
+    survey, baskets, _ = read(sample("shopify-csv"), Told(columns={"product_id": "Lineitem name"}))
+    assert survey.preset == "shopify-csv"
+    assert [line[0] for line in baskets[0][2]] == ["Oat Drink 1 l", "Gift Card"]
+
+
+def test_order_fields_are_not_filled_into_another_order(tmp_path: Path) -> None:
+    head, first, *_ = sample("shopify-csv").read_text().splitlines()
+    nameless = first.replace("#1001", "").replace("ada@shop.example", "")
+    other = first.replace("#1001", "#1003").replace("ada@shop.example", "")
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join([head, first.replace("#1001", ""), nameless, first, other]) + "\n")
+    _, baskets, refused = read(path)
+    assert [basket[0] for basket in baskets] == ["ada@shop.example"] * 2
+    assert refused == {"customer_id is empty": 2}
+
+
+def test_a_category_that_a_shop_has_added_is_taken_and_an_amount_is_not(tmp_path: Path) -> None:
+    head, *rows = sample("uci-online-retail").read_text().splitlines()
+    path = tmp_path / "sales.csv"
+    path.write_text("\n".join([f"{head},Category,Discount", *(f"{row},PANTRY,1.00" for row in rows)]) + "\n")
+    survey, baskets, _ = read(path)
+    assert survey.preset == "uci-online-retail"
+    assert {line[3:] for _, _, lines in baskets for line in lines} == {(0.0, "PANTRY")}
