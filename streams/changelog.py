@@ -99,7 +99,7 @@ class Greatest:
         for record in records:
             key, value = record.key, record.value
             if isinstance(record, BrokenBatch):
-                raise _undecodable(record)
+                raise undecodable(record)
             try:
                 if value is None:
                     value = _erased_by(record)
@@ -136,7 +136,8 @@ class Greatest:
         return runs_of(Row(key, self.rows[key]) for key in self.corrected)
 
 
-def _undecodable(broken: BrokenBatch) -> ChangelogUnreadable:
+def undecodable(broken: BrokenBatch) -> ChangelogUnreadable:
+    """The error for a changelog that holds a batch that cannot be decoded."""
     return ChangelogUnreadable(
         f"{broken.topic}[{broken.partition}] holds at offset {broken.first_offset} to {broken.offset} a "
         f"batch that cannot be decoded: {broken.reason}. Bring the changelog back from a copy, or make the "

@@ -68,14 +68,18 @@ class SourceJumped(CartpulseError):
 class LogUnreadable(CartpulseError):
     """A log cannot be read at some offsets, and nothing of them can be kept; the message names them."""
 
+    place: TopicPartition | None = None
+    """The log."""
+
     @classmethod
     def at(cls, place: TopicPartition, lost: Lost, remedy: str = "") -> Self:
         """The error for what is lost of a log; `remedy` is a sentence that says how to go on."""
         name = f"{place.topic}[{place.partition}]"
         until = "on" if lost.last is None else f"to {lost.last}"
-        return cls(
-            f"{name} cannot be read from offset {lost.first} {until}: {lost.reason}. {remedy}".rstrip()
-        )
+        said = f"{name} cannot be read from offset {lost.first} {until}: {lost.reason}."
+        error = cls(f"{said} {remedy}".rstrip())
+        error.place = place
+        return error
 
 
 class CodecMissing(CartpulseError):

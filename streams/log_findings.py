@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from models.calendar import HOUR, instant_of
@@ -39,6 +39,8 @@ class Logs:
     purchases: Mapping[int, LogEnd]
     clocks: Mapping[int, Clock]
     """The last clock row of each partition that has one."""
+    rows: Mapping[int, LogEnd] = field(default_factory=dict)
+    """The changelog's."""
 
 
 async def read_logs(settings: Settings) -> Logs:
@@ -51,7 +53,7 @@ async def read_logs(settings: Settings) -> Logs:
     purchases = await log_ends(settings, settings.purchases_topic, SAMPLE)
     rows = await log_ends(settings, settings.changelog_topic, TAIL)
     clocks = {number: clock for number, end in rows.items() if (clock := _last_clock(end)) is not None}
-    return Logs(purchases, clocks)
+    return Logs(purchases, clocks, rows)
 
 
 def _last_clock(end: LogEnd) -> Clock | None:

@@ -115,6 +115,7 @@ class _Walk:
             due = walked.following
             if not anchored and batch.last < due and batch.intact:
                 self._note(batch)
+                anchored = batch.last + 1 == due
                 continue  # the fetch began before what is due
             within = batch.base <= due <= batch.last if not anchored else batch.base == due <= batch.last
             behind = self._batches[at + 1] if at + 1 < len(self._batches) else None

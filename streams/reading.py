@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from streams.log_batches import BrokenBatch
+from streams.salvage import SILENCE_SECONDS
 from streams.undecodable import is_undecodable
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ log = logging.getLogger(__name__)
 
 FETCH_WAIT_MS = 50
 """How long one look for records may take before partitions that became ready meanwhile are asked too."""
-
-SILENCE_SECONDS = 5.0
-"""After so long without records, a log that has more, or whose leader answers nothing, is read batch by
-batch: a broker that cannot find a damaged batch answers fetches with nothing, for ever."""
 
 MOST_FRUITLESS = 5
 """Errors of the consumer in a row over which reading batch by batch finds nothing: then it is no data's."""

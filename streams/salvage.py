@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from aiokafka.errors import RecordTooLargeError
 
 from streams.errors import LogUnreadable
 from streams.log_walk import Lost, Walked, walk
-from streams.raw_log import FETCH_BYTES, REFUSALS
+from streams.raw_log import FETCH_BYTES, REFUSALS, RawLog
 from streams.undecodable import is_undecodable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiokafka.structs import TopicPartition
 
     from streams.log_walk import Fetched
+    from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,11 @@ REFUSED_TRIES: Final = 30
 
 LARGEST_BYTES: Final = 16 * FETCH_BYTES
 """Fetched at most, where more bytes would tell what is the matter."""
+
+SILENCE_SECONDS: Final = 5.0
+"""After so long without records a log that has more, or of which a broker does not say how far it goes, is
+read batch by batch: a broker that cannot find a damaged batch answers fetches with nothing, or an error that
+a consumer keeps to itself, for ever."""
 
 MOST_AT_ONCE: Final = 2_000
 """Records of one call, more or less a batch."""
@@ -139,11 +147,27 @@ class CarefulReader:
     Args:
         consumer: Started.
         salvage: Reads what it cannot.
+        raw: Closed when the consumer is stopped, where it is not shared.
     """
 
-    def __init__(self, consumer: Any, salvage: Salvage) -> None:
+    def __init__(self, consumer: Any, salvage: Salvage, raw: RawLog | None = None) -> None:
         self._consumer = consumer
         self._salvage = salvage
+        self._raw = raw
+        self._moved: dict[Any, tuple[int, float]] = {}
+        """Position of each log, and since when it has stood there with more to read."""
+
+    @classmethod
+    def of(cls, consumer: Any, settings: Settings) -> Self:
+        """The reader over a consumer, with connections of its own for what it cannot read."""
+        raw = RawLog(settings)
+        return cls(consumer, Salvage(raw), raw)
+
+    async def stop(self) -> None:
+        """Stop the consumer."""
+        if self._raw is not None:
+            await self._raw.close()
+        await self._consumer.stop()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._consumer, name)
@@ -158,15 +182,35 @@ class CarefulReader:
         asked = places or tuple(self._consumer.assignment())
         positions = {place: await self._consumer.position(place) for place in asked}
         try:
-            return await self._consumer.getmany(*places, **options)
+            fetched = await self._consumer.getmany(*places, **options)
         except Exception as error:
             if not is_undecodable(error):
                 raise
             log.debug("Reading %s batch by batch: %r", asked, error)
             if isinstance(error, RecordTooLargeError) and len(error.args) > 2:
                 positions[error.args[1]] = error.args[2]  # aiokafka has passed an offset over already
+        else:
+            silent = [place for place in asked if place not in fetched and await self._silent(place)]
+            if not silent:
+                return fetched
+            return fetched | await self._by_batches({place: positions[place] for place in silent})
         for place, position in positions.items():  # what was read of the others in this call is lost, too
             self._consumer.seek(place, position)
+        return await self._by_batches(positions)
+
+    async def _silent(self, place: Any) -> bool:
+        """Return whether a log has given nothing for long, and is not known to be read."""
+        position, now = await self._consumer.position(place), asyncio.get_running_loop().time()
+        end, stable = self._consumer.highwater(place), self._consumer.last_stable_offset(place)
+        if end is not None and stable is not None and stable >= 0:
+            end = min(end, stable)
+        known, since = self._moved.get(place, (-1, now))
+        if known != position or (end is not None and position >= end):
+            since = now
+        self._moved[place] = (position, since)
+        return bool(now - since > SILENCE_SECONDS)
+
+    async def _by_batches(self, positions: Mapping[Any, int]) -> dict[Any, list[Any]]:
         found = {}
         for place, position in positions.items():
             walked = await self._salvage.read(place, position)

@@ -20,6 +20,7 @@ from rich.progress import Progress as Bar
 from cartpulse.endings import run
 from cartpulse.reading import at_end
 from streams.clients import consumer_options, idempotence, producer_options, unreachable
+from streams.salvage import CarefulReader
 from streams.sources.position import PositionError
 from streams.sources.replay import Replay
 from streams.topics import require_purchases
@@ -75,7 +76,7 @@ class Sender:
         settings = self._settings
         await require_purchases(settings)
         producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
-        consumer = AIOKafkaConsumer(**consumer_options(settings))
+        consumer: Any = CarefulReader.of(AIOKafkaConsumer(**consumer_options(settings)), settings)
         try:
             await producer.start()
             await consumer.start()
