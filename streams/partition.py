@@ -153,9 +153,8 @@ class Partition:
             raise EngineFault(f"the decoder made {len(records)} records of {len(raws)}")
         # The bytes of a batch are no event either, but that is not why they are refused.
         broken = {raw.offset: refusal_of(raw) for raw in raws if isinstance(raw, BrokenBatch)}
-        self._runs.append(
-            Run(records, raws, tuple(broken.get(refusal.offset, refusal) for refusal in refusals))
-        )
+        refused = tuple(broken.get(refusal.offset, refusal) for refusal in refusals)
+        self._runs.append(Run(records, raws, refused))
         self.expected = raws[-1].offset + 1
         self._turn.set()
 

@@ -53,6 +53,18 @@ def batch(
     return moved(bytes(builder.build()), base)
 
 
+def held(
+    base: int, last: int, records: Iterable[Any], *, producer: int = -1, transactional: bool = False
+) -> bytes:
+    """A batch that holds some of the offsets from `base` to `last`, with the records of these."""
+    builder = DefaultRecordBatchBuilder(2, 0, int(transactional), producer, 0, 0, 1 << 28)
+    for record in records:
+        builder.append(record.offset - base, record.timestamp, record.key, record.value, list(record.headers))
+    made = bytearray(moved(bytes(builder.build()), base))
+    struct.pack_into(">i", made, LAST_DELTA, last - base)
+    return sealed(made)
+
+
 def marker(offset: int, kind: bytes = COMMIT, *, producer: int = 7) -> bytes:
     """The end of a transaction."""
     made = bytearray(batch(offset, [bytes(6)], key=kind, producer=producer, transactional=True))
