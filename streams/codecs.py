@@ -13,9 +13,11 @@ import zlib
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from aiokafka import codec as codecs
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record import legacy_records
 from aiokafka.record.default_records import DefaultRecordBatch
-from aiokafka.record.legacy_records import LegacyRecordBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,11 +49,24 @@ def missing(codec: int) -> str:
 @cache
 def limit_codecs() -> None:
     """Have aiokafka unpack batches by the functions of this module; calling it again changes nothing."""
-    for batch in (DefaultRecordBatch, LegacyRecordBatch):
-        module = sys.modules[batch.__module__]
+    for module in (sys.modules[DefaultRecordBatch.__module__], legacy_records):
         for name, unpack in _UNPACKERS.items():
             if hasattr(module, name):
                 setattr(module, name, unpack)
+    compiled = sys.modules[legacy_records.LegacyRecordBatch.__module__]
+    if compiled is not legacy_records:
+        for name in _UNPACKERS:
+            if hasattr(compiled, name):
+                setattr(compiled, name, _leave_to_python)
+
+
+def _leave_to_python(_: object) -> bytes:
+    """Refuse a compressed message of version 0 or 1: it is read again by `streams.log_batches`.
+
+    aiokafka's compiled reader of these versions ends the process (SIGSEGV) where what is inside is not as it
+    should be, though the checksum is right; its reader in Python does not.
+    """
+    raise CorruptRecordException("a compressed message of version 0 or 1 is read by itself")
 
 
 def _gunzip(payload: bytes | memoryview) -> bytes:
@@ -97,7 +112,7 @@ def _into_buffer(name: str) -> Callable[[bytes], bytes]:
         library = getattr(codecs.cramjam, name)
         size = min(max(16 * len(payload), 1 << 16), MOST_BYTES)
         while True:
-            buffer = bytearray(size)
+            buffer = np.empty(size, np.uint8)  # memory is taken as it is written to
             try:
                 written = library.decompress_into(payload, buffer)
             except codecs.cramjam.DecompressionError as error:
@@ -107,7 +122,7 @@ def _into_buffer(name: str) -> Callable[[bytes], bytes]:
                     raise TooLargeUnpackedError from error
                 size = min(8 * size, MOST_BYTES)
             else:
-                return bytes(memoryview(buffer)[:written])
+                return buffer[:written].tobytes()
 
     return unpack
 

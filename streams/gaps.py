@@ -100,6 +100,8 @@ class Gaps:
             return False
         if found is not None and start <= expected:
             return self.holes or not await self._may_show(source, expected)
+        if found is None and start <= expected and await self._holds(partition, expected):
+            return True  # the consumer went astray, by what a batch says of its own offsets
         if start > expected and self._accept:
             self._counts.add("gap_accepted", start - expected)
             log.warning("%s: %d purchases are gone and left out", name, start - expected)
@@ -112,6 +114,16 @@ class Gaps:
             f"{name}: {gone if start > expected else ended}. `--accept-gap` goes on behind a gap; "
             "`cartpulse reset` starts anew from the log."
         )
+
+    async def _holds(self, partition: Partition, offset: int) -> bool:
+        """Return whether the log goes on at an offset, or ends there."""
+        source = partition.source
+        ends = await self._riding.out(
+            lambda: self._consumer.end_offsets([source]),
+            f"Asking where {source.topic}[{source.partition}] ends",
+            over=lambda: partition.epoch.over,
+        )
+        return bool(offset <= ends[source])
 
     async def leave_out(self, partition: Partition, lost: Lost) -> int:
         """Go on behind what a damaged log does not tell, if that is accepted; the answer is where.

@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
+from aiokafka.record.legacy_records import _LegacyRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
@@ -203,7 +204,11 @@ def records_of(batch: LogBatch, place: TopicPartition) -> list[Record]:
         )
     limit_codecs()
     try:
-        decoded = MemoryRecords(_of_version(batch)).next_batch()
+        decoded = (
+            _LegacyRecordBatchPy(batch.data, batch.version)  # the compiled one may end the process
+            if batch.version < VERSION_2
+            else MemoryRecords(_of_version(batch)).next_batch()
+        )
         records = [
             Record(
                 place.topic,

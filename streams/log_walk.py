@@ -120,11 +120,12 @@ class _Walk:
             within = batch.base <= due <= batch.last if not anchored else batch.base == due <= batch.last
             behind = self._batches[at + 1] if at + 1 < len(self._batches) else None
             following = self._following(batch, behind)
-            if (
-                batch.intact
-                and (within or (batch.wrapper and batch.last >= due))
-                and not self._moved(batch, following)
-            ):
+            # What is beyond the end cannot be, whatever the checksum says of it.
+            fits = batch.intact and due <= batch.last < self._end and (within or batch.wrapper)
+            if fits and following is not None and self._lies(at, batch, following):
+                said = f"its header says that it ends at offset {batch.last}, where {following - 1} has to be"
+                self._break(batch, min(batch.base, due), following - 1, said)
+            elif fits and not self._moved(batch, following):
                 self._take(batch)
             elif following == due and not anchored:
                 continue  # a damaged batch that was accounted for before
@@ -174,6 +175,14 @@ class _Walk:
             and following > due
             and following - 1 - due == batch.last - batch.base
         )
+
+    def _lies(self, at: int, batch: LogBatch, following: int) -> bool:
+        """Whether a batch reaches into the next one, which the one behind that confirms in its place."""
+        if not self._walked.following < following <= batch.last or at + 1 >= len(self._batches):
+            return False
+        behind = self._batches[at + 1]
+        after = self._batches[at + 2].base if at + 2 < len(self._batches) else self._end
+        return behind.intact and behind.last + 1 == after
 
     def _settle(self, batch: LogBatch, behind: LogBatch | None, following: int | None) -> None:
         """Say what a batch is that is damaged, or not where it should be."""

@@ -103,7 +103,9 @@ class Reading:
                 )
             except OffsetOutOfRangeError as error:
                 for source in error.args[0]:
-                    await self._gaps.look(self._owned.get(source.partition), None)
+                    astray = self._owned.get(source.partition)
+                    if await self._gaps.look(astray, None) and astray is not None:
+                        await self._read_by_batches(astray)
                 continue
             except Exception as error:
                 if not is_undecodable(error):

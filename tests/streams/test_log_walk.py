@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
+from streams.codecs import limit_codecs
 from streams.log_batches import NO_TIME, BrokenBatch
 from streams.log_walk import Fetched, Walked, walk
 from tests.support.raw_batches import (
@@ -26,6 +29,7 @@ from tests.support.raw_batches import (
     of_unknown_codec,
     of_unknown_version,
     of_wrong_checksum,
+    sealed,
     sealed_message,
 )
 
@@ -198,3 +202,22 @@ def test_messages_of_old_versions_are_read_and_broken_ones_kept(version: int) ->
         broken = walked(good[0], data, message(3, b"c", version=version), end=4).broken
         assert broken is not None
         assert (broken.first_offset, broken.offset, broken.value) == (1, 2, data)
+
+
+def test_a_batch_that_reaches_into_the_next_one_is_broken_and_one_beyond_the_end_is_lost() -> None:
+    far = sealed(changed(ten(10), LAST_DELTA + 3, 12))
+    broken = walked(ten(0), far, ten(20)).broken
+    assert broken is not None
+    assert (broken.first_offset, broken.offset) == (10, 19)
+    assert "it ends at offset 22, where 19 has to be" in broken.reason
+    beyond = walked(sealed(changed(ten(10), LAST_DELTA, 0x20)), ten(20), due=10)
+    assert (beyond.records, beyond.following) == ([], 10)
+    assert beyond.lost is not None
+
+
+def test_the_compiled_reader_never_unpacks_messages_of_old_versions() -> None:
+    limit_codecs()
+    wrapper = MemoryRecords(message(2, b"x", codec=CODECS["snappy"])).next_batch()
+    assert wrapper is not None
+    with pytest.raises(CorruptRecordException, match="read by itself"):
+        list(wrapper)
