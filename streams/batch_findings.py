@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 
 from models.events import DeadLetter
 from streams.dead_letters import BATCH
-from streams.errors import CodecMissing, LogUnreadable
+from streams.errors import CodecMissing
 from streams.findings import Finding, Level
 from streams.log_batches import BrokenBatch
 from streams.log_ends import log_ends
+from streams.log_walk import unreadable
 from streams.raw_log import RawLog
 from streams.salvage import Salvage
 
@@ -54,7 +56,11 @@ async def batch_findings(settings: Settings, logs: Logs, *, holes: bool) -> list
     finally:
         await raw.close()
     found += _changelog(settings, logs)
-    found += _put_by(await log_ends(settings, settings.dead_letters_topic, LETTERS))
+    try:
+        found += _put_by(await log_ends(settings, settings.dead_letters_topic, LETTERS))
+    except TopicAuthorizationFailedError:
+        said = "This login may not read the dead letters: whether batches are among them is not known."
+        found.append(Finding("batches", Level.NOTE, said))
     return found or [Finding("batches", Level.OK, "Every record batch that was looked at can be decoded.")]
 
 
@@ -69,7 +75,7 @@ async def _ahead(salvage: Salvage, place: TopicPartition, due: int) -> AsyncIter
             )
             return
         if walked.lost is not None and not walked.records:
-            said = str(LogUnreadable.at(place, walked.lost))
+            said = str(unreadable(place, walked.lost))
             remedy = "`cartpulse worker --accept-gap` goes on behind it; without it a worker ends there."
             yield Finding("batches", Level.FAULT, said, remedy)
             return

@@ -21,12 +21,10 @@ CartpulseError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition
-
-    from streams.log_walk import Lost
 
 
 class CartpulseError(Exception):
@@ -70,16 +68,6 @@ class LogUnreadable(CartpulseError):
 
     place: TopicPartition | None = None
     """The log."""
-
-    @classmethod
-    def at(cls, place: TopicPartition, lost: Lost, remedy: str = "") -> Self:
-        """The error for what is lost of a log; `remedy` is a sentence that says how to go on."""
-        name = f"{place.topic}[{place.partition}]"
-        until = "on" if lost.last is None else f"to {lost.last}"
-        said = f"{name} cannot be read from offset {lost.first} {until}: {lost.reason}."
-        error = cls(f"{said} {remedy}".rstrip())
-        error.place = place
-        return error
 
 
 class CodecMissing(CartpulseError):

@@ -7,8 +7,8 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from streams.errors import EngineFault, LogUnreadable, SourceJumped
-from streams.log_walk import Lost
+from streams.errors import EngineFault, SourceJumped
+from streams.log_walk import Lost, unreadable
 from streams.recovery import log_start
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Gaps:
             over=over,
         )
         if not self._accept:
-            raise LogUnreadable.at(
+            raise unreadable(
                 source,
                 Lost(lost.first, following - 1, lost.reason),
                 f"`--accept-gap` goes on at offset {following} and leaves {following - lost.first} offsets "

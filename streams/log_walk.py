@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 
+from streams.errors import LogUnreadable
 from streams.log_batches import (
     NO_TIME,
     BrokenBatch,
@@ -80,6 +81,16 @@ class Walked:
         """The batch that ended the walk, if one did."""
         last = self.records[-1] if self.records else None
         return last if isinstance(last, BrokenBatch) else None
+
+
+def unreadable(place: TopicPartition, lost: Lost, remedy: str = "") -> LogUnreadable:
+    """Make the error for what is lost of a log; `remedy` is a sentence that says how to go on."""
+    until = "on" if lost.last is None else f"to {lost.last}"
+    name = f"{place.topic}[{place.partition}]"
+    said = f"{name} cannot be read from offset {lost.first} {until}: {lost.reason}."
+    error = LogUnreadable(f"{said} {remedy}".rstrip())
+    error.place = place
+    return error
 
 
 def walk(place: TopicPartition, due: int, fetched: Fetched, most: int) -> Walked:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from aiokafka.errors import RecordTooLargeError
 
-from streams.errors import LogUnreadable
-from streams.log_walk import Lost, Walked, walk
+from streams.log_walk import Lost, Walked, unreadable, walk
 from streams.raw_log import FETCH_BYTES, REFUSALS, RawLog
 from streams.undecodable import is_undecodable
 
@@ -215,7 +214,7 @@ class CarefulReader:
         for place, position in positions.items():
             walked = await self._salvage.read(place, position)
             if walked.lost is not None:
-                raise LogUnreadable.at(place, walked.lost)
+                raise unreadable(place, walked.lost)
             self._consumer.seek(place, walked.following)
             if walked.records:
                 found[place] = walked.records

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
 from models.events import DeadLetter
 from streams.errors import CodecMissing, LogUnreadable
@@ -171,6 +172,40 @@ async def test_a_changelog_that_cannot_be_decoded_ends_the_worker_with_the_place
         assert status_of(service.reason or Exception()) == Status.REFUSED
         assert "[0] holds at offset 0 to 3 a batch that cannot be decoded" in str(service.reason)
         assert "`cartpulse reset`" in str(service.reason)
+
+
+async def test_a_log_that_has_more_and_gives_nothing_is_read_by_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.reading.SILENCE_SECONDS", 0)
+    logs = fill(FakeLogs(), 5)
+    async with running(logs) as service:
+
+        async def getmany(*_: Any, **__: Any) -> Any:
+            await asyncio.sleep(0.01)  # a broker that finds nothing
+            return {}
+
+        service.kafka.group.getmany = getmany  # type: ignore[method-assign] # for this one
+        await service.assigned(*SOURCES)
+        await until(lambda: clocks(logs) == [4])
+        assert service.reason is None
+
+
+async def test_a_consumer_that_a_batch_has_led_beyond_the_end_is_brought_back() -> None:
+    logs = fill(FakeLogs(), 5)
+    async with running(logs) as service:
+        once, raised = service.kafka.group.getmany, list[int]()
+
+        async def getmany(*places: Any, **options: Any) -> Any:
+            if SOURCES[0] in places and not raised:
+                raised.append(1)
+                raise OffsetOutOfRangeError({SOURCES[0]: 1 << 40})
+            return await once(*places, **options)
+
+        service.kafka.group.getmany = getmany  # type: ignore[method-assign] # for this one
+        await service.assigned(*SOURCES)
+        await until(lambda: clocks(logs) == [4] or service.reason)
+        assert (service.counts["applied"], service.reason) == (5, None)
 
 
 def test_a_broken_batch_has_what_is_looked_at_in_a_record() -> None:
