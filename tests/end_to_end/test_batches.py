@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from models.events import DeadLetter
-from models.partitioner import partition_of
+from models.rows import own_payload
 from streams.apache_kafka import ApacheKafka
+from streams.clients import producer_options
 from streams.kafka_node import Node
 from streams.statuses import Status
 from tests.support.cluster import Cluster
@@ -70,11 +72,6 @@ class Source:
         return [purchase(self.offset + at, "c") for at in range(RECORDS)]
 
 
-def home(settings: Settings) -> bool:
-    """Whether customer c belongs to the partition that is written to."""
-    return partition_of(b"c", settings.partitions, settings.partitioner) == 0
-
-
 async def letters_of(cluster: Cluster) -> dict[tuple[int, int], bytes]:
     """First and last offset of each broken batch that was put by, and its bytes."""
     found: dict[tuple[int, int], bytes] = {}
@@ -118,6 +115,42 @@ async def test_the_embedded_brokers_log_may_hold_what_nobody_can_decode(
         await cluster.until_applied(source.offset)
         assert await letters_of(cluster) == wanted
         assert source.good == 24
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+async def test_a_source_of_transactions_is_read_past_its_markers_and_not_past_its_records(
+    apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings], tmp_path: Path, guarantee: str
+) -> None:
+    settings = fresh_settings(apache_kafka, partitions=1, delivery_guarantee=guarantee)
+    async with Cluster(settings, tmp_path) as cluster:
+        worker = cluster.start_worker()
+        options = producer_options(settings, idempotent=True) | {"transactional_id": settings.application}
+        producer = AIOKafkaProducer(**options)
+        await producer.start()
+        good, last = 0, 0
+        try:
+            for number in range(60):
+                await producer.begin_transaction()
+                for at in range(3):
+                    value = purchase(3 * number + at, "c" if number % 3 else "aborted")
+                    sent = await producer.send_and_wait(
+                        settings.purchases_topic, value, key=b"c", partition=0
+                    )
+                    last = sent.offset
+                if number % 3:
+                    await producer.commit_transaction()
+                    good += 3
+                else:
+                    await producer.abort_transaction()
+        finally:
+            await producer.stop()
+        await cluster.until_applied(last + 1)
+        rows = await cluster._rows(0)
+        assert struct.unpack("<Q", own_payload(rows[b"c"]))[0] == good
+        assert b"aborted" not in rows
+        assert worker.poll() is None
+        assert await cluster.dead_letters() == []
 
 
 def altered(path: Path, changes: dict[int, Callable[[bytes], bytes]]) -> dict[int, bytes]:
