@@ -35,9 +35,10 @@ demo: $(RUNTIME)
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-# First without a broker, in virtual time; SCHEDULES=0 leaves that out.
+# First without a broker, in virtual time; SCHEDULES=0 leaves that out. Then record batches with flipped bits.
 prove: setup
 	@$(BIN)/python -m tests.simulation --schedules $(SCHEDULES)
+	@$(BIN)/python -m tests.fuzz
 	@$(BIN)/python -m tests.proof $(ARGS)
 
 mutants: setup

@@ -193,6 +193,7 @@ def describe(letter: Letter) -> dict[str, Any]:
         "topic": told.topic,
         "partition": told.partition,
         "offset": told.offset,
+        **({} if told.last_offset is None else {"last_offset": told.last_offset}),
         "key": None if letter.key is None else letter.key.decode(errors="backslashreplace"),
         "stage": told.stage,
         "error": told.error,
@@ -205,7 +206,8 @@ def describe(letter: Letter) -> dict[str, Any]:
 
 def sentence(letter: dict[str, Any]) -> str:
     """A dead letter for people, on two lines."""
-    place = f"{letter['topic']}[{letter['partition']}]@{letter['offset']}"
+    last = f"-{letter['last_offset']}" if "last_offset" in letter else ""
+    place = f"{letter['topic']}[{letter['partition']}]@{letter['offset']}{last}"
     field = f" {letter['field']}:" if letter["field"] else ""
     why = f"{letter['stage']}/{letter['error']}:{field} {letter['reason']}"
     return f"{letter['id']}  {printable(f'{place}  {why}')}\n    {printable(letter['first_bytes'])}"

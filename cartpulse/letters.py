@@ -55,7 +55,8 @@ class Letter:
     @property
     def source(self) -> str:
         """Where the original is."""
-        return f"{self.told.topic}[{self.told.partition}]@{self.told.offset}"
+        last = "" if self.told.last_offset is None else f"-{self.told.last_offset}"
+        return f"{self.told.topic}[{self.told.partition}]@{self.told.offset}{last}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from cartpulse.reading import Progress, read_now
 from models.rows import RowError
 from models.standings import Standings
-from streams.changelog import Greatest, row_of
+from streams.changelog import Greatest, row_of, undecodable
 from streams.errors import ChangelogUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    from streams.log_batches import BrokenBatch
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
 """Shows a read's progress under a title."""
@@ -36,6 +38,15 @@ class Look:
         return self.greatest.rows
 
 
+def refuse(broken: BrokenBatch) -> None:
+    """Refuse to tell a state that lacks rows.
+
+    Raises:
+        ChangelogUnreadable: Always; it names the batch.
+    """
+    raise undecodable(broken)
+
+
 async def look_for(
     consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], customer: bytes, bar: Bar
 ) -> dict[TopicPartition, Look]:
@@ -46,7 +57,7 @@ async def look_for(
     """
     looks = {place: Look() for place in places}
     with bar("Reading the changelog") as progress:
-        async with aclosing(read_now(consumer, places, progress)) as batches:
+        async with aclosing(read_now(consumer, places, progress, meet=refuse)) as batches:
             async for place, records in batches:
                 look = looks[place]
                 for record in records:

@@ -7,15 +7,18 @@ import time
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
 
 from streams.clients import connection, consumer_options
 from streams.errors import BrokerUnreachable, CartpulseError, NotAllowed
+from streams.log_batches import BrokenBatch
+from streams.salvage import CarefulReader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from streams.settings import Settings
 
@@ -42,8 +45,9 @@ async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     Raises:
         BrokerUnreachable: No broker answers; of the body, too.
         NotAllowed: The login may not read what the body reads.
+        LogUnreadable: A log is damaged so that nothing tells how to go on in it.
     """
-    consumer = AIOKafkaConsumer(**consumer_options(settings))
+    consumer: Any = CarefulReader.of(AIOKafkaConsumer(**consumer_options(settings)), settings)
     try:
         await _start(consumer, settings)
         yield consumer
@@ -52,7 +56,7 @@ async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
             f"The login {settings.kafka_sasl_username!r} may not read {error}: deploy/kafka/acls.sh lists "
             "the rights of each login."
         ) from error
-    except KafkaError as error:
+    except (KafkaError, TimeoutError) as error:
         raise _unreachable(settings, error) from error
     finally:
         await consumer.stop()
@@ -111,10 +115,25 @@ async def places_of(settings: Settings, topics: Sequence[str]) -> list[TopicPart
     return places_among(await topics_of(settings), settings, topics)
 
 
+def tell_of(broken: BrokenBatch) -> None:
+    """Say on standard error that a batch is left out, where it is and why."""
+    typer.echo(f"Left out: {broken.where}: a batch that cannot be decoded: {broken.reason}.", err=True)
+
+
 async def read_now(
-    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], progress: Progress | None = None
+    consumer: AIOKafkaConsumer,
+    places: Sequence[TopicPartition],
+    progress: Progress | None = None,
+    *,
+    meet: Callable[[BrokenBatch], None] = tell_of,
 ) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
     """All records that places hold when the read begins, in runs of one place, as they come.
+
+    Args:
+        consumer: Of `reader`.
+        places: Partitions.
+        progress: Hears how far it has come.
+        meet: Hears of a batch that cannot be decoded, which is left out.
 
     Raises:
         BrokerUnreachable: Nothing came for 90 s.
@@ -131,7 +150,7 @@ async def read_now(
         fetched = await consumer.getmany(*way.unread, timeout_ms=200)
         way.look(consumer)
         for place, records in fetched.items():
-            held = [record for record in records if record.offset < way.ends[place]]
+            held = [record for record in _decoded(records, meet) if record.offset < way.ends[place]]
             if held:
                 yield place, held
         for place in list(way.unread):
@@ -142,6 +161,14 @@ async def read_now(
             )
         if progress is not None and len(way.ends) == len(places):
             progress(way.read, way.whole)
+
+
+def _decoded(records: Sequence[Any], meet: Callable[[BrokenBatch], None]) -> Iterator[Any]:
+    for record in records:
+        if isinstance(record, BrokenBatch):
+            meet(record)
+        else:
+            yield record
 
 
 class _Way:
@@ -219,7 +246,7 @@ async def follow(
             if (end := consumer.highwater(place)) is not None:
                 begins[place] = end
         for place, records in fetched.items():
-            yield [record for record in records if record.offset >= begins[place]]
+            yield [record for record in _decoded(records, tell_of) if record.offset >= begins[place]]
         if waiting and len(begins) == len(starts):
             waiting = False
             started()

@@ -156,6 +156,11 @@ class Replay:
 
     def _purchase(self, letter: Letter) -> Purchase | str:
         """The purchase to send for a letter, or why a worker would refuse it."""
+        if letter.told.last_offset is not None:
+            return (
+                "it is a whole record batch that cannot be decoded, and no record: send what it held again "
+                "from where it came from; `cartpulse dead-letters show ID --raw` writes its bytes"
+            )
         if self._repaired is None and letter.told.size is not None:
             return f"only its first {len(letter.value or b'')} of {letter.told.size} bytes are kept"
         if self._repaired is None and letter.told.stage == "duplicate":

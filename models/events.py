@@ -279,13 +279,19 @@ class SegmentChange(_Event):
 class DeadLetter(_Event):
     """The headers of a dead letter; its key and value are those of the source record, byte for byte.
 
+    A record batch that cannot be decoded is one letter: its value is the batch as the log holds it, header
+    included, without a key, and `last_offset` tells how far it goes.
+
     Where the original is beyond what the topic takes, the value is its first 64 KB, and `size` and `sha256`
     tell what the whole was.
     """
 
     topic: str = Field(description="Topic of the source record.")
     partition: int = Field(ge=0, description="Its partition.")
-    offset: int = Field(ge=0, description="Its offset.")
+    offset: int = Field(ge=0, description="Its offset; of a whole record batch, the first.")
+    last_offset: int | None = Field(
+        default=None, ge=0, description="The last offset of a record batch that cannot be decoded."
+    )
     stage: Literal["decode", "time", "duplicate", "apply"] = Field(description="Which step refused it.")
     error: str = Field(description="A short stable code.")
     field: str = Field(

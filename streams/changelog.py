@@ -17,6 +17,7 @@ from models.rows import (
     row_of_tombstone,
 )
 from streams.errors import ChangelogUnreadable, NewerRows
+from streams.log_batches import BrokenBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -106,6 +107,8 @@ class Greatest:
         record = None
         for record in records:
             key, value = record.key, record.value
+            if isinstance(record, BrokenBatch):
+                raise undecodable(record)
             try:
                 if value is None:
                     value = _erased_by(record)
@@ -144,6 +147,15 @@ class Greatest:
     def corrections(self) -> Iterator[list[Row]]:
         """The rows to write again, in runs that fit a record batch, the clock row last."""
         return runs_of(Row(key, self.rows[key]) for key in self.corrected)
+
+
+def undecodable(broken: BrokenBatch) -> ChangelogUnreadable:
+    """The error for a changelog that holds a batch that cannot be decoded."""
+    return ChangelogUnreadable(
+        f"{broken.topic}[{broken.partition}] holds at offset {broken.first_offset} to {broken.offset} a "
+        f"batch that cannot be decoded: {broken.reason}. Bring the changelog back from a copy, or make the "
+        "state anew from the log: `cartpulse reset`."
+    )
 
 
 def row_of(record: Any) -> bytes:

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
+from streams.codecs import limit_codecs
 from streams.errors import BrokerUnreachable, SettingsError
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def consumer_options(
     Without a group it is one that reads assigned partitions, such as a changelog's. One that reads committed
     sees nothing of transactions that are open or were aborted; on a broker without them it reads all.
     """
+    limit_codecs()
     options = connection(settings) | {
         "isolation_level": "read_committed" if committed else "read_uncommitted",
         "auto_offset_reset": "none",

@@ -21,7 +21,9 @@ from streams.clients import (
 )
 from streams.closing import close
 from streams.errors import DeliveryFailed, SettingsError, TopicMismatch
+from streams.raw_log import RawLog
 from streams.rights import check_groups
+from streams.salvage import CarefulReader, Salvage
 from streams.topics import check_topics, topic_specs
 
 if TYPE_CHECKING:
@@ -54,6 +56,15 @@ class Connections:
         self._settings = settings
         self._known: Abilities | None = None
         self._readers: list[weakref.ref[Any]] = []
+        self._raw = RawLog(settings)
+
+    async def stop(self) -> None:
+        """Close the connection for raw bytes, if one was made."""
+        await self._raw.close()
+
+    def salvage(self) -> Salvage:
+        """What reads a log batch by batch where a consumer cannot."""
+        return Salvage(self._raw)
 
     async def consumer(self) -> Any:
         """The consumer that is a member of the group, started and not yet subscribed.
@@ -70,7 +81,8 @@ class Connections:
 
     async def reader(self) -> Any:
         """A consumer without a group, that reads what it is assigned by hand."""
-        reader = await _started(AIOKafkaConsumer(**consumer_options(self._settings)))
+        consumer = await _started(AIOKafkaConsumer(**consumer_options(self._settings)))
+        reader = CarefulReader(consumer, self.salvage())
         self._readers = [known for known in self._readers if known() is not None]
         self._readers.append(weakref.ref(reader))
         return reader

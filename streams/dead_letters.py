@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
+from models.changes import Refusal
 from models.events import DeadLetter
+from streams.log_batches import BrokenBatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.changes import Refusal
+BATCH: Final = "batch"
+"""Code of the letter of a whole record batch."""
 
 LARGEST_VALUE = 2 * 1024 * 1024
 """Bytes: twice what an event of the contract may take. A value beyond it is cut, for the topic's sake."""
@@ -38,11 +41,13 @@ def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
         source: the `ce_source` of the application.
     """
     value = raw.value
+    broken = isinstance(raw, BrokenBatch)
     cut = value is not None and len(value) > LARGEST_VALUE
     described = DeadLetter(
         topic=raw.topic,
         partition=raw.partition,
-        offset=raw.offset,
+        offset=raw.first_offset if broken else raw.offset,
+        last_offset=raw.offset if broken else None,
         stage=cast("Literal['decode', 'time', 'duplicate', 'apply']", refusal.stage),
         error=refusal.error,
         field=_encodable(refusal.field),
@@ -52,6 +57,16 @@ def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
     )
     key = raw.key if raw.key is None else raw.key[:KEPT]
     return Letter(key, value[:KEPT] if cut else value, described.headers(source=source), raw.timestamp)
+
+
+def refusal_of(broken: BrokenBatch) -> Refusal:
+    """Refuse a whole batch, by its last offset: that says how far the source is accounted for."""
+    count = broken.offset - broken.first_offset + 1
+    reason = (
+        f"The record batch of {count} offset{'s' if count > 1 else ''}, {broken.first_offset} to "
+        f"{broken.offset}, cannot be decoded: {broken.reason}. Send what it held again."
+    )
+    return Refusal(broken.offset, "decode", BATCH, "", reason)
 
 
 def _encodable(text: str) -> str:

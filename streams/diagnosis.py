@@ -15,8 +15,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from streams.batch_findings import batch_findings
 from streams.clients import REACH_SECONDS, abilities, connection, unreachable
-from streams.errors import BrokerUnreachable, CartpulseError, NotAllowed
+from streams.errors import BrokerUnreachable, CartpulseError, CodecMissing, NotAllowed
 from streams.findings import Finding, Level
 from streams.inquiries import Operation, metadata_level, operations, release_of
 from streams.log_findings import log_findings, read_logs
@@ -76,7 +77,7 @@ class Diagnosis:
             return [*findings, _unknown("broker", reason)]
         findings += self._guarantee(able) + self._topics(topics, able) + await self._rights(topics)
         if not (topics.faults or topics.missing or topics.leaderless):
-            findings += await self._logs() + await self._workers(able)
+            findings += await self._logs(able) + await self._workers(able)
         return findings
 
     # --- the brokers ----------------------------------------------------------------------------------------
@@ -257,12 +258,18 @@ class Diagnosis:
 
     # --- the logs and the workers ---------------------------------------------------------------------------
 
-    async def _logs(self) -> list[Finding]:
+    async def _logs(self, able: Abilities) -> list[Finding]:
         try:
             logs = await read_logs(self._settings)
+        except CodecMissing as reason:
+            return [Finding("batches", Level.FAULT, *_split(str(reason)))]
         except (KafkaError, CartpulseError) as reason:
             return [_unknown("lag", reason)]
-        return list(log_findings(self._settings, logs, now=self._clock.now_ms()))
+        found = list(log_findings(self._settings, logs, now=self._clock.now_ms()))
+        try:
+            return found + await batch_findings(self._settings, logs, holes=able.idempotent)
+        except (KafkaError, CartpulseError, TimeoutError) as reason:
+            return [*found, _unknown("batches", reason)]
 
     async def _workers(self, able: Abilities) -> list[Finding]:
         if not able.idempotent:

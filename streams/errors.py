@@ -9,6 +9,8 @@ CartpulseError
  ├─ LocalBrokerError         a broker of our own cannot be found, started or kept running
  │   └─ KafkaUnavailable     Apache Kafka cannot run here: Java or Maven is missing
  ├─ SourceJumped             the purchases log and the state made from it do not fit together
+ ├─ LogUnreadable            a log holds bytes of which nothing tells which offsets they are
+ ├─ CodecMissing             a batch is compressed with a codec whose library is not installed
  ├─ ChangelogUnreadable      the changelog holds something that is no row of ours
  │   └─ NewerRows            the changelog holds rows of a later release
  ├─ ChangelogLost            the changelog was deleted, made anew or cut while state rested on it
@@ -18,6 +20,11 @@ CartpulseError
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiokafka.structs import TopicPartition
 
 
 class CartpulseError(Exception):
@@ -54,6 +61,17 @@ class KafkaUnavailable(LocalBrokerError):
 
 class SourceJumped(CartpulseError):
     """The purchases log and the state kept from it do not fit together; the message names the gap."""
+
+
+class LogUnreadable(CartpulseError):
+    """A log cannot be read at some offsets, and nothing of them can be kept; the message names them."""
+
+    place: TopicPartition | None = None
+    """The log."""
+
+
+class CodecMissing(CartpulseError):
+    """A batch is compressed with a codec whose library is not installed here: the data is not at fault."""
 
 
 class ChangelogUnreadable(CartpulseError):

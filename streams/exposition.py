@@ -75,6 +75,9 @@ COUNTERS: Final = {
     "checkpoints_unusable": Counter("checkpoints_unusable", "Checkpoints found and thrown away."),
     "standbys_begun": Counter("standbys_begun", "Partitions of others that were begun to be followed."),
     "standby_rows": Counter("standby_rows", "Rows taken by warm copies of others' partitions."),
+    "broken_batches": Counter(
+        "broken_batches", "Record batches that could not be decoded and went to the dead letters whole."
+    ),
     "gap_accepted": Counter("gap_offsets", "Offsets that were gone and passed over, as told."),
     "read_again": Counter("read_again", "Fetches begun again because records did not follow each other."),
     "ticks_written": Counter("ticks_written", "Ticks of the wall clock written to the log."),

@@ -8,14 +8,18 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from streams.errors import EngineFault, SourceJumped
+from streams.log_walk import Lost, unreadable
 from streams.recovery import log_start
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiokafka.structs import TopicPartition
 
     from streams.metrics import Counts
     from streams.partition import Partition
     from streams.riding import Riding
+    from streams.salvage import Salvage
 
 log = logging.getLogger(__name__)
 
@@ -35,30 +39,42 @@ class Gaps:
         counts: the worker's counters.
         riding: how long the broker may be away when it is asked.
         holes: whether the broker's logs may have offsets that were never records: markers of transactions,
-            and what compaction took. The embedded broker has neither: what is missing there shows in
-            a moment, and is waited for.
+            and what was aborted. They are read by batches, which say so. The embedded broker has neither:
+            what is missing there shows in a moment, and is waited for.
+        salvage: finds where a damaged log can be read again.
     """
 
-    def __init__(self, consumer: Any, *, accept: bool, counts: Counts, riding: Riding, holes: bool) -> None:
+    def __init__(
+        self,
+        consumer: Any,
+        *,
+        accept: bool,
+        counts: Counts,
+        riding: Riding,
+        holes: bool,
+        salvage: Salvage,
+    ) -> None:
         self._consumer = consumer
         self._accept = accept
         self._counts = counts
         self._riding = riding
-        self._holes = holes
+        self.holes = holes
+        self._salvage = salvage
         self._looks: Counter[tuple[TopicPartition, int]] = Counter()
 
-    def unbroken(self, partition: Partition, raws: list[Any]) -> list[Any]:
-        """The records up to the first hole, where the log should have none; the rest is read again."""
-        if self._holes or raws[-1].offset - raws[0].offset + 1 == len(raws):
+    def unbroken(self, partition: Partition, raws: Sequence[Any]) -> Sequence[Any]:
+        """Return the records up to the first hole; the rest is read again, by batches if there are holes."""
+        if raws[-1].offset - raws[0].offset + 1 == len(raws):
             return raws
         first = raws[0].offset
-        whole = next(count for count, raw in enumerate(raws) if raw.offset != first + count)
+        whole = next((count for count, raw in enumerate(raws) if raw.offset != first + count), len(raws))
         self._consumer.seek(partition.source, first + whole)
-        self._counts.add("read_again")
+        if not self.holes:
+            self._counts.add("read_again")
         return raws[:whole]
 
     async def look(self, partition: Partition | None, found: int | None) -> bool:
-        """Judge a gap by the start of the log; the answer is whether what came may be taken.
+        """Judge a gap by the start of the log; the answer is whether batches have to say what is missing.
 
         Args:
             partition: whose records are missing; None if it is not ours any more.
@@ -67,7 +83,7 @@ class Gaps:
 
         Raises:
             SourceJumped: purchases are gone, and their number.
-            EngineFault: records came again, or never came.
+            EngineFault: records came again.
         """
         if partition is None or not partition.reading:
             return False
@@ -76,34 +92,81 @@ class Gaps:
         if found is not None and found < expected:
             raise EngineFault(f"{name} came again from offset {found}, not {expected}")
         start = await self._riding.out(
-            lambda: log_start(self._consumer, source, holes=self._holes),
+            lambda: log_start(self._consumer, source, holes=self.holes),
             f"Asking where {name} begins",
             over=lambda: partition.epoch.over,
         )
         if partition.epoch.over:
             return False
         if found is not None and start <= expected:
-            if not self._holes:
-                self._looks[source, expected] += 1
-                if self._looks[source, expected] > MOST_LOOKS:
-                    raise EngineFault(
-                        f"{name}: offset {found} came and {expected} never did, though this broker's logs "
-                        "have no holes"
-                    )
-                self._consumer.seek(source, expected)
-                self._counts.add("read_again")
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            return self._holes
+            return self.holes or not await self._may_show(source, expected)
+        if found is None and start <= expected and await self._holds(partition, expected):
+            return True  # the consumer went astray, by what a batch says of its own offsets
         if start > expected and self._accept:
             self._counts.add("gap_accepted", start - expected)
             log.warning("%s: %d purchases are gone and left out", name, start - expected)
-            if found is None:
-                self._consumer.seek(source, start)
-                partition.expected = start
-            return found is not None
+            self._consumer.seek(source, start)
+            partition.expected = start
+            return False
         gone = f"the purchases from {expected} to {start - 1} ({start - expected} of them) are gone unread"
         ended = f"there is no offset {expected} any more: the log was made anew or cut"
         raise SourceJumped(
             f"{name}: {gone if start > expected else ended}. `--accept-gap` goes on behind a gap; "
             "`cartpulse reset` starts anew from the log."
         )
+
+    async def _holds(self, partition: Partition, offset: int) -> bool:
+        """Return whether the log goes on at an offset, or ends there."""
+        source = partition.source
+        ends = await self._riding.out(
+            lambda: self._consumer.end_offsets([source]),
+            f"Asking where {source.topic}[{source.partition}] ends",
+            over=lambda: partition.epoch.over,
+        )
+        return bool(offset <= ends[source])
+
+    async def leave_out(self, partition: Partition, lost: Lost) -> int:
+        """Go on behind what a damaged log does not tell, if that is accepted; the answer is where.
+
+        Raises:
+            LogUnreadable: it is not accepted; the message names the offsets and the way on.
+        """
+        source = partition.source
+        name = f"{source.topic}[{source.partition}]"
+        if not self.holes and lost.last is not None and await self._may_show(source, lost.first):
+            return lost.first
+        over = lambda: partition.epoch.over  # noqa: E731 - said once
+        ends = await self._riding.out(
+            lambda: self._consumer.end_offsets([source]), f"Asking where {name} ends", over=over
+        )
+        following = await self._riding.out(
+            lambda: self._salvage.readable_from(source, lost, int(ends[source])),
+            f"Looking for where {name} can be read again",
+            over=over,
+        )
+        if not self._accept:
+            raise unreadable(
+                source,
+                Lost(lost.first, following - 1, lost.reason),
+                f"`--accept-gap` goes on at offset {following} and leaves {following - lost.first} offsets "
+                "out; what they held has to be sent again, or brought back with a copy of the log.",
+            )
+        self._counts.add("gap_accepted", following - lost.first)
+        log.warning(
+            "%s: offsets %d to %d cannot be read and are left out: %s",
+            name,
+            lost.first,
+            following - 1,
+            lost.reason,
+        )
+        return following
+
+    async def _may_show(self, source: TopicPartition, offset: int) -> bool:
+        """Wait a moment for what is missing to show; False once it was waited for long enough."""
+        self._looks[source, offset] += 1
+        if self._looks[source, offset] > MOST_LOOKS:
+            return False
+        self._consumer.seek(source, offset)
+        self._counts.add("read_again")
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return True

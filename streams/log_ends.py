@@ -13,14 +13,16 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from streams.clients import consumer_options, unreachable
+from streams.errors import LogUnreadable
+from streams.salvage import CarefulReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.settings import Settings
 
-READ_SECONDS: Final = 10.0
-"""How long it may take."""
+READ_SECONDS: Final = 30.0
+"""How long it may take: with a log that the broker cannot read, longer than otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class LogEnd:
     end: int
     """The offset behind the last one."""
     records: Sequence[Any]
-    """aiokafka's records, in order; a few more than asked for, or fewer where offsets hold none."""
+    """aiokafka's records, in order; a few more than asked for, or fewer where offsets hold none. A batch that
+    cannot be decoded is a `BrokenBatch` among them."""
+    damage: str = ""
+    """Why the rest of it cannot be read; empty where it can."""
 
 
 async def log_ends(settings: Settings, topic: str, records: int) -> dict[int, LogEnd]:
@@ -66,7 +71,7 @@ async def log_starts(settings: Settings, topic: str, records: int) -> dict[int, 
 
 
 async def _look(settings: Settings, topic: str, records: int, *, from_start: bool) -> dict[int, LogEnd]:
-    consumer = AIOKafkaConsumer(**consumer_options(settings, committed=False))
+    consumer = CarefulReader.of(AIOKafkaConsumer(**consumer_options(settings, committed=False)), settings)
     try:
         async with asyncio.timeout(READ_SECONDS):
             await consumer.start()
@@ -79,7 +84,7 @@ async def _look(settings: Settings, topic: str, records: int, *, from_start: boo
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, places: list[TopicPartition], records: int, *, from_start: bool
+    consumer: CarefulReader, places: list[TopicPartition], records: int, *, from_start: bool
 ) -> dict[int, LogEnd]:
     consumer.assign(places)
     starts = await consumer.beginning_offsets(places)
@@ -87,15 +92,29 @@ async def _read(
     for place in places:
         consumer.seek(place, starts[place] if from_start else max(starts[place], ends[place] - records))
     read: dict[TopicPartition, list[Any]] = {place: [] for place in places}
+    damage: dict[TopicPartition, str] = {}
     while True:
-        for place, fetched in (await consumer.getmany(*places, timeout_ms=100)).items():
-            read[place] += fetched
+        try:
+            whole = [place for place in places if place not in damage]
+            for place, fetched in (await consumer.getmany(*whole, timeout_ms=100)).items() if whole else ():
+                read[place] += fetched
+        except LogUnreadable as error:
+            if error.place is None:
+                raise
+            damage[error.place] = str(error)
         # The embedded broker names the last batch's base for its end; a fetch alone knows the true one.
         highest = {place: consumer.highwater(place) for place in places}
         positions = {place: await consumer.position(place) for place in places}
         if all(
-            high is not None and (positions[place] >= high or (from_start and len(read[place]) >= records))
+            place in damage
+            or (high is not None and positions[place] >= high)
+            or (from_start and len(read[place]) >= records)
             for place, high in highest.items()
         ):
             break
-    return {place.partition: LogEnd(starts[place], highest[place], read[place]) for place in places}
+    return {
+        place.partition: LogEnd(
+            starts[place], highest[place] or ends[place], read[place], damage.get(place, "")
+        )
+        for place in places
+    }

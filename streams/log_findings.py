@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from models.calendar import HOUR, instant_of
@@ -37,6 +37,8 @@ class Logs:
     purchases: Mapping[int, LogEnd]
     clocks: Mapping[int, Clock]
     """The last clock row of each partition that has one."""
+    rows: Mapping[int, LogEnd] = field(default_factory=dict)
+    """The changelog's."""
     earlier: bool = False
     """Whether some last clock row is of an earlier release, in a format which this one does not read."""
 
@@ -52,7 +54,8 @@ async def read_logs(settings: Settings) -> Logs:
     rows = await log_ends(settings, settings.changelog_topic, TAIL)
     last = {number: last_clock(end.records) for number, end in rows.items()}
     clocks = {number: clock for number, clock in last.items() if isinstance(clock, Clock)}
-    return Logs(purchases, clocks, any(isinstance(clock, EarlierFormat) for clock in last.values()))
+    earlier = any(isinstance(clock, EarlierFormat) for clock in last.values())
+    return Logs(purchases, clocks, rows, earlier)
 
 
 def log_findings(settings: Settings, logs: Logs, *, now: int) -> Iterator[Finding]:

@@ -18,10 +18,11 @@ from models.partitioner import partition_of
 from models.records import UNKNOWN_TIME
 from models.timestamps import EARLIEST_MS, LATEST_MS
 from streams.batch import Batch, Run
-from streams.dead_letters import dead_letter
+from streams.dead_letters import dead_letter, refusal_of
 from streams.delivery import Send, Step
 from streams.errors import EngineFault
 from streams.lease import Epoch
+from streams.log_batches import BrokenBatch
 from streams.recovery import Kept
 
 if TYPE_CHECKING:
@@ -144,14 +145,17 @@ class Partition:
         self.expected = self._end = delivery.acknowledged
         self._turn.set()  # a sweep that was interrupted goes on, whether records come or not
 
-    def offer(self, raws: list[Any]) -> None:
-        """Take fetched records that begin where the ones before ended."""
+    def offer(self, raws: Sequence[Any]) -> None:
+        """Take fetched records that begin where the ones before ended; one may be a whole `BrokenBatch`."""
         if self.closing:
             return
         records, refusals = self._decoder.decode([raw_of(record) for record in raws])
         if len(records) != len(raws):
             raise EngineFault(f"the decoder made {len(records)} records of {len(raws)}")
-        self._runs.append(Run(records, raws, tuple(refusals)))
+        # The bytes of a batch are no event either, but that is not why they are refused.
+        broken = {raw.offset: refusal_of(raw) for raw in raws if isinstance(raw, BrokenBatch)}
+        refused = tuple(broken.get(refusal.offset, refusal) for refusal in refusals)
+        self._runs.append(Run(records, raws, refused))
         self.expected = raws[-1].offset + 1
         self._turn.set()
 

@@ -130,12 +130,14 @@ class Partitions(mode.Service):
             self._consumer, self.owned.values, clock=self._clock, session=self._session, counts=self.counts
         )
         self._holes = await self._connections.holes()
+        salvage = self._connections.salvage()
         gaps = Gaps(
             self._consumer,
             accept=self.settings.accept_gap,
             counts=self.counts,
             riding=self._riding,
             holes=self._holes,
+            salvage=salvage,
         )
         self._checkpoints = Checkpoints(self.settings, counts=self.counts, clock=self._clock)
         self._standbys = Standbys(
@@ -168,7 +170,10 @@ class Partitions(mode.Service):
             self._consumer,
             self.owned,
             gaps=gaps,
+            salvage=salvage,
             riding=self._riding,
+            clock=self._clock,
+            counts=self.counts,
             progress=self._progress,
             most=self.settings.batch_records,
         )
@@ -211,7 +216,9 @@ class Partitions(mode.Service):
             *([self._consumer] if hasattr(self, "_consumer") else []),
             *getattr(self, "_producers", ()),
         ]
-        await asyncio.gather(self._closing.finish(), *(close(client) for client in clients))
+        await asyncio.gather(
+            self._closing.finish(), close(self._connections), *(close(client) for client in clients)
+        )
         if clients and not self._ending.reason:  # a ledger whose agent failed may be ahead of what was sent
             await self._checkpoints.write_last(self._kept)
 

@@ -17,7 +17,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from models.changes import Row
 from models.rows import CLOCK_KEY
 from streams.changelog import Greatest, Witness, runs_of
-from streams.errors import ChangelogUnreadable, SourceJumped
+from streams.errors import ChangelogUnreadable, LogUnreadable, SourceJumped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -161,7 +161,7 @@ async def _go_on(reader: Any, changelog: TopicPartition, kept: Kept) -> Recovere
         wrong = await asyncio.to_thread(_take, kept, greatest)
     except OffsetOutOfRangeError:
         raise Unfit(f"the changelog does not hold its place {kept.base} any more") from None
-    except (ChangelogUnreadable, ValueError) as error:
+    except (ChangelogUnreadable, LogUnreadable, ValueError) as error:
         raise Unfit(str(error)) from error
     return Recovered(kept.ledger, base, tuple(runs_of(wrong)), read, greatest.last, kept.origin)
 
@@ -186,9 +186,15 @@ async def _read_all(
     reader: Any, changelog: TopicPartition, make: Callable[[], LedgerLike], *, holes: bool
 ) -> Recovered:
     greatest, read = Greatest(), 0
-    async for records in read_to_end(reader, changelog, await log_start(reader, changelog, holes=holes)):
-        greatest.take(records)
-        read += len(records)
+    try:
+        async for records in read_to_end(reader, changelog, await log_start(reader, changelog, holes=holes)):
+            greatest.take(records)
+            read += len(records)
+    except LogUnreadable as error:
+        raise ChangelogUnreadable(
+            f"{error} Bring the changelog back from a copy, or make the state anew from the log: "
+            "`cartpulse reset`."
+        ) from error
     base = await reader.position(changelog)
     ledger = make()
     if greatest.rows:
@@ -259,6 +265,10 @@ async def check_source(
         record = await _first(reader, source)
     except OffsetOutOfRangeError:
         record, end = None, -1
+    except (
+        LogUnreadable
+    ):  # the record cannot be compared; what is wrong with the log shows when it is read on
+        record, end = None, max(reader.highwater(source) or 0, following)
     else:
         end = reader.highwater(source)
     if end < following:

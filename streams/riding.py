@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownError
 
 from streams.errors import BrokerUnreachable, DeliveryFailed
+from streams.undecodable import is_undecodable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,6 +39,8 @@ def passes(error: BaseException) -> bool:
     Kafka says of its errors which are worth another try. aiokafka wraps what it did not expect of a
     coordinator (one that is shutting down says `UNKNOWN_SERVER_ERROR`) in a plain `KafkaError`.
     """
+    if is_undecodable(error):
+        return False
     if isinstance(error, KafkaError):
         return bool(error.retriable) or type(error) in (KafkaError, KafkaTimeoutError, UnknownError)
     if isinstance(error, DeliveryFailed):  # a producer that could not be had, and why

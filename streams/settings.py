@@ -169,7 +169,7 @@ class Settings(BaseSettings, LedgerSettings):
     )
     accept_gap: bool = Field(
         default=False,
-        description="Go on although purchases are gone that were not yet applied; they are counted.",
+        description="Go on although purchases that were not applied are gone or cannot be read; counted.",
     )
     web_host: str = Field(
         "127.0.0.1",

@@ -20,7 +20,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.changelog import Greatest
 from streams.closing import close
-from streams.errors import CartpulseError, ChangelogUnreadable
+from streams.errors import CartpulseError, ChangelogUnreadable, LogUnreadable
 from streams.recovery import POLL_MS, Kept, recover
 
 if TYPE_CHECKING:
@@ -203,6 +203,13 @@ class Standbys:
         except OffsetOutOfRangeError as error:
             for changelog in error.args[0]:
                 self._warm.pop(changelog.partition, None)
+            return False
+        except LogUnreadable as reason:
+            for number in list(assigned):  # what was fetched of the others with it is not taken, either
+                if reason.place is None or number == reason.place.partition:
+                    self._give_up(number, reason)
+                else:
+                    self._warm.pop(number, None)
             return False
         for changelog in changelogs:
             warm = self._warm.get(changelog.partition)

@@ -5,7 +5,7 @@
 | 0 | it was told to end | |
 | 1 | it could not go on: the broker was away for too long, a send was refused, a fault of its own | yes |
 | 2 | the command was written wrongly | no |
-| 3 | logs and state do not fit together, topics differ, a right is missing: an operator has to decide | no |
+| 3 | logs and state do not fit, a log is damaged, topics differ, a right or a codec is missing: decide | no |
 | 4 | the changelog holds rows of a later release | no: start that release |
 | 5 | models failed on too many customers at a day boundary, and would again | no: a release that mends it |
 """
@@ -21,6 +21,8 @@ from streams.errors import (
     BoundaryFault,
     ChangelogLost,
     ChangelogUnreadable,
+    CodecMissing,
+    LogUnreadable,
     NewerRows,
     NotAllowed,
     SourceJumped,
@@ -47,6 +49,8 @@ _REFUSALS: Final = (
     TopicMismatch,
     ChangelogLost,
     ChangelogUnreadable,
+    CodecMissing,
+    LogUnreadable,
     NotAllowed,
     LedgerConflict,
     RowError,

@@ -24,6 +24,7 @@ from cartpulse.producing.workers import workers_said
 from cartpulse.reading import at_end
 from streams.acceptance import UNKNOWN, Watch
 from streams.clients import consumer_options, idempotence, producer_options, unreachable
+from streams.salvage import CarefulReader
 from streams.sources.position import PositionError
 from streams.sources.replay import Replay
 from streams.topics import require_purchases
@@ -84,7 +85,7 @@ class Sender:
         settings = self._settings
         await require_purchases(settings)
         producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
-        consumer = AIOKafkaConsumer(**consumer_options(settings))
+        consumer: Any = CarefulReader.of(AIOKafkaConsumer(**consumer_options(settings)), settings)
         try:
             await producer.start()
             await consumer.start()

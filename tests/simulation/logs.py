@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka.errors import InvalidProducerEpoch, OffsetOutOfRangeError, OutOfOrderSequenceNumber
 
+from streams.log_walk import Fetched as Bytes
 from tests.support.fake_kafka import Record
+from tests.support.raw_batches import ABORT, COMMIT, held, marker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +49,8 @@ class Batch:
     """Whose transaction it belongs to, if any."""
     state: str = "committed"
     """`open`, `committed`, `aborted`, or `marker`."""
+    aborts: bool = False
+    """Of a marker: whether it ends its producer's transaction by aborting it."""
 
 
 @dataclass(slots=True)
@@ -128,7 +132,8 @@ class Log:
         known = self._producers.get(producer)
         if known is None or known.epoch < epoch:
             self._producers[producer] = Sequence_(epoch)
-        self.batches.append(Batch(self.end, self.end + 1, [], at, state="marker"))
+        ended = Batch(self.end, self.end + 1, [], at, producer, "marker", aborts=not commit)
+        self.batches.append(ended)
         self.end += 1
 
     def read(self, start: int, most: int, *, committed: bool) -> Fetched:
@@ -155,6 +160,33 @@ class Log:
                     if len(found) == most:
                         return Fetched(found, record.offset + 1, self.end, self.stable)
         return Fetched(found, max(start, limit), self.end, self.stable)
+
+    def fetch(self, start: int, *, committed: bool) -> Bytes:
+        """The bytes of batches from an offset on, aborted ones and markers included.
+
+        Raises:
+            OffsetOutOfRangeError: there is no such offset.
+        """
+        if not self.start <= start <= self.end:
+            raise OffsetOutOfRangeError({self.partition: start})
+        limit = self.stable if committed else self.end
+        batches = [batch for batch in self.batches if batch.end > start and batch.base < limit]
+        pieces = [
+            marker(batch.base, ABORT if batch.aborts else COMMIT, producer=batch.producer or 0)
+            if batch.state == "marker"
+            else held(
+                batch.base,
+                batch.end - 1,
+                batch.records,
+                producer=-1 if batch.producer is None else batch.producer,
+                transactional=batch.producer is not None,
+            )
+            for batch in batches
+        ]
+        aborted = [
+            (batch.producer or 0, batch.base) for batch in batches if committed and batch.state == "aborted"
+        ]
+        return Bytes(b"".join(pieces), limit, tuple(aborted), self.start)
 
     def compact(self, before: float) -> None:
         """Keep the last of every key among the stable records older than a moment."""

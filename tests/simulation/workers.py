@@ -15,6 +15,7 @@ from streams.ending import Ending
 from streams.errors import DeliveryFailed
 from streams.partitions import Partitions
 from streams.recovery import digest
+from streams.salvage import Salvage
 from tests.simulation.check import EVERY
 from tests.simulation.member import Member
 from tests.simulation.producers import BACKOFF, Sender, TransactionalSender
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition
 
     from models.decode import Raw
+    from streams.log_walk import Fetched
     from streams.settings import Settings
     from tests.simulation.broker import Broker
     from tests.simulation.logs import Content
@@ -126,6 +128,22 @@ class SimulatedConnections:
         """One without a group."""
         await self._reach()
         return Reader(self._broker, committed=self._broker.transactional, assigned=self._worker.reads)
+
+    def salvage(self) -> Salvage:
+        """What reads the model's logs batch by batch."""
+        return Salvage(self)
+
+    async def fetch(self, place: TopicPartition, offset: int, most: int = 1 << 20) -> Fetched:
+        """The bytes of a log from an offset on; all that there are."""
+        del most
+        broker = self._broker
+        fetched: Fetched = await broker.network.ask(
+            lambda: broker.log(place).fetch(offset, committed=broker.transactional)
+        )
+        return fetched
+
+    async def stop(self) -> None:
+        """Nothing is kept open."""
 
     async def producers(self) -> tuple[Sender, Sender]:
         """For outputs and for rows."""

@@ -8,8 +8,10 @@ from typing import Any
 
 from aiokafka.structs import TopicPartition
 
+from streams.metrics import Counts
 from streams.reading import Reading
 from streams.riding import Riding
+from streams.salvage import Salvage
 from tests.support.fake_kafka import FakeClock, FakeConsumer, FakeLogs, until
 
 SOURCE = TopicPartition("purchases", 0)
@@ -57,7 +59,10 @@ def reading(owned: dict[int, Any], logs: FakeLogs, gaps: Gaps) -> tuple[Reading,
         consumer,
         owned,
         gaps=gaps,  # type: ignore[arg-type] # a stand-in
+        salvage=Salvage(logs),
         riding=Riding(FakeClock(), 1.0),
+        clock=FakeClock(),
+        counts=Counts(),
         progress=progress,
         most=10,
     )

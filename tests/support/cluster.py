@@ -118,6 +118,10 @@ class Cluster:
         texts = (self.log_of(number).read_text()[-6_000:] for number in range(len(self.workers)))
         return "\n---\n".join(texts)
 
+    def logs_whole(self) -> str:
+        """All that the workers said, from the first line on."""
+        return "\n".join(self.log_of(number).read_text() for number in range(len(self.workers)))
+
     async def applied(self) -> int:
         """How many purchases the changelog accounts for."""
         total = 0

@@ -7,8 +7,12 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError, UnsupportedCodecError
 from aiokafka.structs import TopicPartition
+
+from streams.log_walk import Fetched
+from streams.salvage import CarefulReader, Salvage
+from tests.support import raw_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,8 +62,20 @@ class FakeLogs:
         self.starts: defaultdict[TopicPartition, int] = defaultdict(int)
         self.committed: dict[TopicPartition, int] = {}
         self.changed = asyncio.Event()
+        self.marked = True
+        """Whether batches say that offsets hold no record; otherwise nothing does."""
         self._markers: defaultdict[TopicPartition, int] = defaultdict(int)
         """Offsets behind the last record that hold none."""
+        self.broken: defaultdict[TopicPartition, list[tuple[int, int, bytes]]] = defaultdict(list)
+        """First and last offset and bytes of batches that cannot be decoded."""
+
+    def append_broken(self, partition: TopicPartition, data: bytes, count: int) -> int:
+        """Write a batch that cannot be decoded, as it is; the answer is its first offset."""
+        first = self.end(partition)
+        self.broken[partition].append((first, first + count - 1, data))
+        self._markers[partition] += count
+        self.changed.set()
+        return first
 
     def mark(self, partition: TopicPartition) -> None:
         """Write the marker of a transaction's end."""
@@ -95,7 +111,30 @@ class FakeLogs:
         """Records from an offset on."""
         if not self.starts[partition] <= start <= self.end(partition):
             raise OffsetOutOfRangeError({partition: start})
-        return [record for record in self.records[partition] if record.offset >= start][:most]
+        records = [record for record in self.records[partition] if record.offset >= start][:most]
+        far = records[-1].offset if len(records) == most else self.end(partition)
+        if any(start <= last and first <= far for first, last, _ in self.broken[partition]):
+            raise UnsupportedCodecError("as aiokafka, which does not say where")
+        return records
+
+    async def fetch(self, place: TopicPartition, offset: int, most: int = 1 << 20) -> Fetched:
+        """Give the bytes of the log from an offset on: batches, markers where none is, and what is broken."""
+        end, pieces, at = self.end(place), list[bytes](), offset
+        if not self.starts[place] <= offset <= end:
+            raise OffsetOutOfRangeError({place: offset})
+        values = {record.offset: record for record in self.records[place]}
+        while at < end and sum(map(len, pieces)) < most:
+            broken = next((b for b in self.broken[place] if b[0] <= at <= b[1]), None)
+            if broken is not None:
+                pieces.append(broken[2])
+                at = broken[1] + 1
+            elif at in values:
+                pieces.append(raw_batches.batch(at, [values[at].value], key=values[at].key))
+                at += 1
+            else:
+                pieces += [raw_batches.marker(at)] if self.marked else []
+                at += 1
+        return Fetched(b"".join(pieces), end, (), self.starts[place])
 
 
 class FakeBuilder:
@@ -254,6 +293,10 @@ class FakeConsumer:
         """By hand."""
         self.positions = dict.fromkeys(partitions, -1)
 
+    def assignment(self) -> set[TopicPartition]:
+        """What it was assigned."""
+        return set(self.positions)
+
     async def rebalance(self, partitions: Iterable[TopicPartition]) -> None:
         """Take all partitions away and give these."""
         await self.listener.on_partitions_revoked(set(self.positions))
@@ -369,9 +412,16 @@ class FakeConnections:
         """The group's."""
         return self.group
 
-    async def reader(self) -> FakeConsumer:
+    async def reader(self) -> Any:
         """One without a group."""
-        return FakeConsumer(self.logs)
+        return CarefulReader(FakeConsumer(self.logs), self.salvage())
+
+    def salvage(self) -> Salvage:
+        """What reads the logs batch by batch."""
+        return Salvage(self.logs)
+
+    async def stop(self) -> None:
+        """End."""
 
     async def producers(self) -> tuple[FakeProducer, FakeProducer]:
         """Both."""

@@ -75,7 +75,7 @@ async def running(
 ) -> AsyncIterator[Service]:
     """The service, started, and stopped at the end."""
     service = Service(logs or FakeLogs(), SETTINGS.model_copy(update=overrides))
-    service.kafka.may_have_holes = holes
+    service.kafka.may_have_holes = service.logs.marked = holes
     await service.start()
     task = asyncio.create_task(service.agent()) if agent else None
     try:
