@@ -259,7 +259,7 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
     for count, sentence in (
         (file.steps_back, "rows lie before the row above them in time; all are sorted."),
         (
-            0 if "quantity" in found.constants else grouped.repeated,  # pieces that repeat are meant so
+            0 if found.pieces else grouped.repeated,
             "lines repeat another of their basket in everything; --drop-repeated leaves them out.",
         ),
         (

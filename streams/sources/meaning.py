@@ -195,7 +195,7 @@ def _decide_quantity(found: Survey, seen: Seen) -> None:
             f"Each row is one piece: no column is a quantity, and {names[counter]!r} counts an order's lines."
         )
         whole = WithConstants(found.table, {"quantity": 1})
-        found.table, found.constants = whole, {**found.constants, "quantity": 1}
+        found.table, found.constants, found.pieces = whole, {**found.constants, "quantity": 1}, True
         columns |= whole.places
         return
     if "quantity" in found.named or place not in orders.counter:

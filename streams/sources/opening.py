@@ -84,6 +84,10 @@ class Layout:
     """Fields that a person has named."""
     status: int | None = None
     """Place of the column that the layout has for the status of orders."""
+    spoken: frozenset[int] = frozenset()
+    """Places of the columns by which the layout itself leaves out rows that are no purchase."""
+    pieces: bool = False
+    """True if each row of the layout is one piece."""
 
     def doubts(self, columns: Mapping[str, int]) -> tuple[str, ...]:
         """Questions about columns that share a name and differ, one sentence each."""
@@ -178,7 +182,9 @@ def arranged(opened: Opened, told: Told) -> Layout:
     corrections = dict.fromkeys(_OF_THE_LAYOUT, "") | fields | columns
     taken: Table = whole if whole.changes else table
     status = taken.columns.index(preset.status) if preset.status in taken.columns else None
-    return Layout(taken, corrections, preset.name, tuple(notes), named, status)
+    spoken = frozenset(taken.columns.index(name) for name in preset.purchases if name in taken.columns)
+    pieces = "quantity" in preset.constants
+    return Layout(taken, corrections, preset.name, tuple(notes), named, status, spoken, pieces)
 
 
 def _preset(table: Table, told: Told, items: str) -> Preset | None:

@@ -110,6 +110,10 @@ class Survey:
     """Field to the column that a person or a known layout names for it."""
     status: int | None = None
     """Place of the column that a known layout has for the status of orders."""
+    spoken: frozenset[int] = frozenset()
+    """Places of the columns by which the layout itself leaves rows out."""
+    pieces: bool = False
+    """True if each row is one piece, so that rows which repeat are meant so."""
     first_alone: set[int] = field(default_factory=set)
     """Places of the marks of no sale that stand on the first line of an order alone, for all of it."""
     preset: str = ""
@@ -143,7 +147,7 @@ class Survey:
         names = self.table.columns[: len(self.table.columns) - len(self.constants)]
         return Judge(
             names,
-            set(self.columns.values()),
+            self.spoken.union(self.columns.values()),
             self.told.rules,
             self.values,
             numbers=self.number_reader(),
@@ -232,6 +236,8 @@ def _opened(path: Path | Container, told: Told, zone: ZoneInfo, avoided: Abstrac
         notes=layout.notes,
         named=layout.corrections if layout.preset else told.columns,
         status=layout.status,
+        spoken=layout.spoken,
+        pieces=layout.pieces or "quantity" in constants,
         undecided=layout.doubts({name: columns[name] for name in columns.keys() - constants.keys()}),
     )
 
