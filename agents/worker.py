@@ -15,7 +15,10 @@ from agents.purchases import add_purchases
 from models.decode import Decoder
 from models.ledger import Ledger
 from streams.app import Engine, create_engine
+from streams.errors import LogUnreadable
 from streams.memory import keep_buffers
+from streams.statuses import status_of
+from streams.undecodable import raised_in_a_fetch
 
 if TYPE_CHECKING:
     from streams.ports import DecoderLike, LedgerFactory
@@ -65,8 +68,21 @@ def run(engine: Engine) -> int:
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     if status and not engine.partitions.failed and worker.crash_reason is not None:
-        logging.getLogger(__name__).critical("The worker ends: %s", worker.crash_reason)
+        reason = _told(worker.crash_reason, engine)
+        logging.getLogger(__name__).critical("The worker ends: %s", reason)
+        status = status_of(reason)
     return engine.partitions.status or status
+
+
+def _told(reason: BaseException, engine: Engine) -> BaseException:
+    """Return the reason, or where Faust's own consumer cannot decode a batch, the topic and the way on."""
+    if not raised_in_a_fetch(reason):
+        return reason
+    return LogUnreadable(
+        f"{', '.join(engine.commands.topics)} holds a record batch that cannot be decoded ({reason}). It "
+        "keeps commands for a day and nothing that lasts: delete the topic, make it anew by `cartpulse "
+        "topics`, and start the workers again."
+    )
 
 
 def _note_thread(ended: threading.ExceptHookArgs) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import traceback
 from typing import Final
 
 from aiokafka.errors import (
@@ -25,6 +26,15 @@ _OF_BATCHES: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCo
 
 _EMPTY_CONTROL_BATCH: Final = "Control batch did not contain any records"
 """aiokafka says this in a plain `KafkaError`, which otherwise is a coordinator's."""
+
+
+def raised_in_a_fetch(error: BaseException) -> bool:
+    """Return whether the error is one of decoding that came out of aiokafka's consumer, by its traceback.
+
+    Of Faust's own consumer there is no more to be had: whatever ends it ends the app.
+    """
+    frames = traceback.walk_tb(error.__traceback__)
+    return is_undecodable(error) and any("aiokafka/consumer" in f.f_code.co_filename for f, _ in frames)
 
 
 def is_undecodable(error: BaseException) -> bool:

@@ -117,6 +117,24 @@ async def test_the_embedded_brokers_log_may_hold_what_nobody_can_decode(
         assert source.good == 24
 
 
+async def test_a_topic_of_commands_that_cannot_be_decoded_ends_a_worker_and_names_the_way_on(
+    tansu: LocalBroker, fresh_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    settings = fresh_settings(tansu, partitions=1)
+    async with Cluster(settings, tmp_path) as cluster:
+        worker = cluster.start_worker()
+        broken = of_strange_header_names(0, [b"{}"])
+
+        async def ended() -> bool:  # Faust hears what is written once it listens
+            await write(settings, TopicPartition(settings.commands_topic, 0), broken)
+            return worker.poll() is not None
+
+        await cluster.until(ended, 30, "an end")
+        assert worker.returncode == Status.REFUSED
+        assert "commands holds a record batch that cannot be decoded" in cluster.logs()
+        assert "`cartpulse topics`" in cluster.logs()
+
+
 @pytest.mark.kafka
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
 async def test_a_source_of_transactions_is_read_past_its_markers_and_not_past_its_records(
