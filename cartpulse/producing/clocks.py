@@ -27,11 +27,12 @@ async def ready(settings: Settings, *, producer_time: bool = False) -> Literal["
     Returns:
         The clock of the log; of one that is fresh, the log clock, unless the wall clock was set by hand.
     """
-    clock = choose_clock(settings, await log_clock(settings))
-    if clock == "wall" or producer_time:
-        await make_topics(settings, live=clock == "wall", producer_time=producer_time)
-    else:
+    found = await log_clock(settings)
+    clock = choose_clock(settings, found)
+    if found.there:
         await require_purchases(settings)
+    else:
+        await make_topics(settings, live=clock == "wall", producer_time=producer_time)
     return clock
 
 

@@ -157,8 +157,10 @@ async def test_a_file_loaded_into_fresh_topics_is_on_the_log_clock_and_one_behin
     assert history.returncode == 0, history.stdout + history.stderr
     assert "7 purchases are older than go-live" in history.stdout
     assert "and 0 ticks" in history.stdout
-    watching = await asyncio.to_thread(command, own, "replay", "--days", "1")
-    assert (watching.returncode, "follows the wall clock" in watching.stderr) == (1, True)
+    found = await log_clock(own)
+    assert (found.wall, found.there, found.history) == (True, True, len(WEEKS))
+    replayed = await asyncio.to_thread(command, own, "replay", "--days", "1")
+    assert (replayed.returncode, "follows the wall clock" in replayed.stderr) == (1, True)
 
 
 async def test_timestamps_that_are_none_are_counted_and_named_and_lose_nothing(

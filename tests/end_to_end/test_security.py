@@ -65,6 +65,7 @@ class Guarded:
             "partitions": 2,
             "session_timeout_ms": 6_000,
             "batch_records": 100,
+            "clock": "log",
             "web_port": 0,
         }
 

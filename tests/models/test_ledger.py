@@ -51,6 +51,7 @@ def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
     rhythm = {str(number): rng.uniform(0.4, 4.0) for number in range(customers)}
     log = [tick(-1)]
     sent: list[bytes] = []
+    forgotten: set[bytes] = set()
     for day in range(days):
         for customer, gap in rhythm.items():
             for part in range(3):
@@ -69,8 +70,13 @@ def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
         if rng.random() < 0.2:
             log.append(b"{rubbish")
         if erasing.random() < 0.15:
-            log.append(erase(str(erasing.randrange(customers)), day + 0.9))
-        log += an_edit(f"edit-{seed}-{day}", sent) + a_catalogue(f"catalogue-{seed}-{day}")
+            gone = str(erasing.randrange(customers))
+            log.append(erase(gone, day + 0.9))
+            forgotten |= {basket for basket in sent if f'"customer_id":"{gone}"'.encode() in basket}
+        # An edit of what was forgotten counts anew, under the old id: the one way in which ids have two
+        # contents.
+        known = [basket for basket in sent if basket not in forgotten]
+        log += an_edit(f"edit-{seed}-{day}", known) + a_catalogue(f"catalogue-{seed}-{day}")
         if rng.random() < 0.9:
             log.append(tick(day))
     return log

@@ -15,7 +15,7 @@ from models.ledger import Ledger
 from models.rows import CLOCK_KEY, LaterFormat, RowError, own_row, seal, unseal
 from models.settings import LedgerSettings
 from tests.models.test_ledger import a_log
-from tests.support.logs import Replay, basket, drive, live, records_of, replay_of, tick
+from tests.support.logs import Replay, basket, drive, live, records_of, replay_of, tick, until_live
 
 SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
 SAMPLES = Path(__file__).parents[1] / "samples" / "rows"
@@ -105,7 +105,7 @@ def test_a_state_made_anew_in_quiet_twice_over_stays_as_quiet() -> None:
 
 def test_history_of_the_wall_clock_stays_history() -> None:
     wall = SETTINGS.model_copy(update={"clock": "wall"})
-    log = [*a_log(5, days=20), live(20.5), *a_log(6, days=30)[1:]]
+    log = [until_live(), *a_log(5, days=20), live(20.5), *a_log(6, days=30)[1:]]
     whole, old, ledger = Replay(), Replay(), Ledger(wall)
     drive(Ledger(wall), records_of(log, wall), whole, finish=True)
     drive(ledger, records_of(log[:60], wall), old, finish=True)
