@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from aiokafka.structs import TopicPartition
 
 from models.events import DeadLetter
 from streams.clients import connection, consumer_options
+from streams.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,16 +121,17 @@ class Watch:
         admin = AIOKafkaAdminClient(**connection(self._settings))
         await admin.start()
         try:
-            began = moved = time.monotonic()
+            clock = SystemClock()
+            began = moved = clock.elapsed()
             ends = await self._committed(admin)
             while ends and sent.before(ends) < sent.total:
-                now = time.monotonic()
+                now = clock.elapsed()
                 if now > min(began + WAIT_SECONDS, moved + STILL_SECONDS):
                     break
                 await asyncio.sleep(0.1)
                 newer = await self._committed(admin)
                 if newer != ends:
-                    ends, moved = newer, time.monotonic()
+                    ends, moved = newer, clock.elapsed()
             return ends
         finally:
             await admin.close()

@@ -167,7 +167,8 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
             return sum(counts.values()) >= total
 
         try:
-            await cluster.until(all_are_read, 30, f"{total} events read")
+            # Each is held against its schema on the way, which takes a busy machine a good while.
+            await cluster.until(all_are_read, 120, f"{total} events read")
         finally:
             await consumer.stop()
         assert counts["dead-letters"] == len(bad)
