@@ -5,6 +5,9 @@ ARGS ?=
 # Files of tests that run side by side, as many as a small machine has processors: most tests wait for brokers.
 JOBS ?= 2
 SCHEDULES ?= 10000
+# Batches flipped for the decoder alone, and starts of Apache Kafka whose logs hold a hundred flipped ones each.
+FLIPS ?= 100000
+ROUNDS ?= 10
 BIN := .venv/bin
 READY := .venv/.ready
 RUNTIME := .venv/.runtime
@@ -35,10 +38,10 @@ demo: $(RUNTIME)
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-# First without a broker, in virtual time; SCHEDULES=0 leaves that out. Then record batches with flipped bits.
+# First without a broker, in virtual time, then record batches with flipped bits, then faults under real purchases.
 prove: setup
 	@$(BIN)/python -m tests.simulation --schedules $(SCHEDULES)
-	@$(BIN)/python -m tests.fuzz
+	@$(BIN)/python -m tests.fuzz --flips $(FLIPS) --rounds $(ROUNDS)
 	@$(BIN)/python -m tests.proof $(ARGS)
 
 mutants: setup
