@@ -12,7 +12,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 RUNTIME := .venv/.runtime
 
-.PHONY: help setup test prove mutants lint types imports docs docs-check check demo format lock clean
+.PHONY: help setup test prove prove-logs prove-faults prove-tests mutants lint types imports docs docs-check check demo format lock clean
 
 help:
 	@echo "make demo   replay a year of real purchases and show what came out"
@@ -38,10 +38,19 @@ demo: $(RUNTIME)
 test: setup
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-# First without a broker, in virtual time, then record batches with flipped bits, then faults under real purchases.
+# First without a broker, in virtual time, then record batches with flipped bits, then the tests that are too long
+# for every day, then faults under real purchases.
 prove: setup
 	@$(BIN)/python -m tests.simulation --schedules $(SCHEDULES)
+	@$(MAKE) prove-logs prove-tests prove-faults
+
+prove-logs: setup
 	@$(BIN)/python -m tests.fuzz --flips $(FLIPS) --rounds $(ROUNDS)
+
+prove-tests: setup
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m prove
+
+prove-faults: setup
 	@$(BIN)/python -m tests.proof $(ARGS)
 
 mutants: setup

@@ -88,3 +88,9 @@ def signs_of_life(
     finally:
         over.set()
         thread.join()
+
+
+def amount(number: int, noun: str) -> str:
+    """Write a number and its noun, in the plural where there is not one: `1 row`, `2,000 categories`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"

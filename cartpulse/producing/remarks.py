@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from cartpulse.terminal import amount
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -56,9 +58,9 @@ def people_sentences(grouped: Grouped) -> Iterator[str]:
     share = most / grouped.baskets
     about = "" if grouped.customers.exact else "about "
     yield (
-        f"{_number(customers)} customers, {_number(grouped.products)} products, "
-        f"{_number(grouped.categories)} categories, {grouped.baskets:,} baskets; the largest customer, "
-        f"{name!r}, has {about}{share:.1%} of the baskets."
+        f"{_amount(customers, 'customer')}, {_amount(grouped.products, 'product')}, "
+        f"{_amount(grouped.categories, 'category')}, {amount(grouped.baskets, 'basket')}; "
+        f"the largest customer, {name!r}, has {about}{share:.1%} of the baskets."
     )
     yield from suspicions(grouped)
 
@@ -130,5 +132,5 @@ def _rows(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} row{'s' if count > 1 else ''} with {reason}" for reason, count in shown)
 
 
-def _number(names: Distinct) -> str:
-    return f"{'' if names.exact else 'about '}{names.count:,}"
+def _amount(names: Distinct, noun: str) -> str:
+    return f"{'' if names.exact else 'about '}{amount(names.count, noun)}"

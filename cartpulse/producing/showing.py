@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cartpulse.producing.remarks import check_sentence, figures, left_out_sentences, people_sentences
+from cartpulse.terminal import amount
 from models.calendar import HOUR, instant_of
 from models.purchases import ContractError, Purchase, read
 from models.timestamps import text_of
@@ -231,11 +232,11 @@ def _show_refused_rows(console: Console, file: PurchaseFile) -> None:
 def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) -> None:
     """What became of every row; refused ones are counted by sort, or shown as `rows`."""
     found, grouped, refusals = file.survey, file.grouped, file.refusals
-    of_lines = f" of {grouped.lines:,} lines" if grouped.lines else ""
+    of_lines = f" of {amount(grouped.lines, 'line')}" if grouped.lines else ""
     console.print(
-        f"{file.survey.rows:,} rows make {grouped.baskets:,} baskets{of_lines}"
+        f"{amount(file.survey.rows, 'row')}: {amount(grouped.baskets, 'basket')}{of_lines}"
         + (f", {grouped.returns:,} of them returns" if grouped.returns else "")
-        + f"; {refusals.total:,} rows are refused.",
+        + f"; {amount(refusals.total, 'row')} refused.",
         highlight=False,
     )
     if grouped.baskets:

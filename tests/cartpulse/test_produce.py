@@ -85,7 +85,7 @@ def test_a_rehearsal_sends_nothing_and_explains_what_would_be_refused(
     refused = file.with_name("refused.csv")
     result = run(str(file), "--dry-run", "--refused", str(refused), "--broker", "127.0.0.1:1")
     assert result.exit_code == 0, result.output
-    assert "make 1 baskets of 2 lines; 1 rows are refused" in result.output
+    assert ": 1 basket of 2 lines; 1 row refused" in result.output
     assert "the month first" in result.output
     told = json.loads(run(str(file), "--dry-run", "--json", "--broker", "127.0.0.1:1").stdout)
     (row,) = told["refused_examples"]
@@ -127,7 +127,7 @@ def test_a_rehearsal_shows_what_is_no_sale_and_how_much_there_is(
         )
     shown = run(str(file), "--dry-run", "--broker", "127.0.0.1:1").output
     for sentence in (
-        "6 rows make 3 baskets of 3 lines; 0 rows are refused.",
+        "6 rows: 3 baskets of 3 lines; 0 rows refused.",
         "Left out, as no sale: 1 row with status=cancelled, 1 row with status=failed, 1 row with status=ref",
         "Kept, although the status is not known: 1 row with status=on hold.",
         "1 rows are of orders refunded in part, and count in full.",

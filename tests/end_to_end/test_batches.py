@@ -216,6 +216,7 @@ def log_file(broker: ApacheKafka, settings: Settings) -> Path:
     return broker.folder / "data" / f"{settings.purchases_topic}-0" / f"{0:020}.log"
 
 
+@pytest.mark.prove
 @pytest.mark.kafka
 async def test_a_log_of_apache_kafka_may_be_altered_and_costs_no_record_around_it(
     fresh_settings: Callable[..., Settings], tmp_path: Path
@@ -264,6 +265,7 @@ async def test_a_log_of_apache_kafka_may_be_altered_and_costs_no_record_around_i
         broker.close()
 
 
+@pytest.mark.prove
 @pytest.mark.kafka
 async def test_what_a_broker_cannot_find_any_more_ends_the_worker_and_a_gap_that_is_accepted_goes_on(
     fresh_settings: Callable[..., Settings], tmp_path: Path

@@ -106,6 +106,7 @@ async def make(runs: Sequence[Run], result: Report, path: Path | None, minutes: 
             shown = bar.add_task("", total=len(runs), failed=0)
             for run in runs:
                 if time.monotonic() + run.scenario.seconds > until:
+                    console.print(f"{run.name}: not begun, it would not be over in time", style="yellow")
                     continue
                 console.print(run.name, style="bold")
                 with bar if console.is_terminal else contextlib.nullcontext():
