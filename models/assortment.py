@@ -15,7 +15,9 @@ from models.settings import CategoryClass
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.state import State
+    from models.dictionary import Dictionary
+    from models.pairs import Pairs
+    from models.popularity import Popularity
 
 POPULAR = 48
 """Categories of a segment's list: a new customer's ten, and enough for one who has bought most of them."""
@@ -43,12 +45,18 @@ class Assortment(NamedTuple):
     """(n + 1, 8) share of its buyers' trips that hold the partner too."""
 
 
-def assortment_of(state: State) -> Assortment:
-    """The assortment of a partition as its newest boundary froze it."""
-    learnt = state.popularity.shares()
+def assortment_of(popularity: Popularity, pairs: Pairs, categories: Dictionary) -> Assortment:
+    """Return the assortment of a partition as its newest boundary froze it.
+
+    Args:
+        popularity: Shares of trips by category and segment.
+        pairs: Trips that hold two categories.
+        categories: Names and classes of the partition's categories.
+    """
+    learnt = popularity.shares()
     groups, known = learnt.shape
-    hashes = state.category_names.hashes[:known]
-    offered = state.category_names.classes[:known] == CategoryClass.EVERYWHERE
+    hashes = categories.hashes[:known]
+    offered = categories.classes[:known] == CategoryClass.EVERYWHERE
     shares = np.zeros((groups, known + 1), np.float32)
     shares[:, :known] = learnt
     best = greatest(ranking_keys(learnt, hashes, offered & (learnt > 0)), POPULAR)
@@ -56,7 +64,7 @@ def assortment_of(state: State) -> Assortment:
     popular[:, : best.shape[1]] = np.where(np.take_along_axis(offered & (learnt > 0), best, axis=1), best, 0)
     partners = np.zeros((known + 1, PARTNERS), np.int64)
     partner_shares = np.zeros((known + 1, PARTNERS), np.float32)
-    slots, counts = state.pairs.slots, state.pairs.counts
+    slots, counts = pairs.slots, pairs.counts
     if len(slots):
         every = learnt[-1, slots]
         trips = np.diagonal(counts)[:, None]

@@ -50,7 +50,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
         known = np.arange(len(state.ids))
         state.customers["due"][known] = alerts.next_due(state, known)
     state.clock = replace(state.clock, begun=day, fingerprint=state.settings.fingerprint)
-    state.assortment = assortment_of(state)
+    state.assortment = assortment_of(state.popularity, state.pairs, state.category_names)
     if first or adopting:  # counted anew as recovery counts: from the new calendar's days
         state.rebuild_histograms()
     state.histograms.roll(state.calendar.start(day + 1))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from models.timestamps import text_of
+from models.timestamps import instant_of, text_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,12 +34,6 @@ def date_of(day: int) -> date:
 def day_number(value: date) -> int:
     """The day number of a calendar date."""
     return (value - FIRST_DATE).days
-
-
-@lru_cache(maxsize=256)
-def instant_of(milliseconds: int) -> datetime:
-    """A UTC datetime from milliseconds since 1970."""
-    return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
 
 
 @lru_cache(maxsize=4096)

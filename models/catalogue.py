@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.records import Records
-    from models.step import Step
 
 MOST_PRODUCTS = 1 << 16
 """Listed at most; without names they take 384 KB."""
@@ -28,8 +26,8 @@ MOST_NAME_BYTES = 640 * 1024
 """Of all names: 10 a product, or 20 of 32,000."""
 _SHARD = 128
 """Products of one shard: with the longest names it stays below 256 KB."""
-_STATUSES: tuple[str, ...] = get_args(Status)
-_AVAILABLE = _STATUSES.index("available")
+STATUSES: tuple[str, ...] = get_args(Status)
+_AVAILABLE = STATUSES.index("available")
 _ENTRY = struct.Struct("<BBHH")
 """Place in the shard, status, number of the category, bytes of the name that follows."""
 
@@ -144,33 +142,8 @@ class Catalogue:
                 place, status, category, length = _ENTRY.unpack_from(payload, at)
                 at += _ENTRY.size + length
                 name = payload[at - length : at]
-                if len(name) != length or status >= len(_STATUSES) or place >= _SHARD:
+                if len(name) != length or status >= len(STATUSES) or place >= _SHARD:
                     raise ValueError("a shard of the catalogue holds an entry that is none")
                 name.decode()
                 entries[shard * _SHARD + place] = Entry(category, status, name)
         return cls(entries, {shard: offset for shard, (offset, _) in shards.items()})
-
-
-def update(step: Step, records: Records) -> int:
-    """Take what a run's first record says of products.
-
-    Args:
-        step: A step of its own: what was recommended before rests on the catalogue before.
-        records: A run of records.
-
-    Returns:
-        How many of them are accounted for: that one.
-    """
-    state, listings = step.state, records.listings[0]
-    products = state.product_names.numbers([listing.product_id for listing in listings])
-    categories = state.category_names.numbers([listing.category for listing in listings])
-    entries = [
-        Entry(category, _STATUSES.index(listing.status), (listing.name or "").encode())
-        for category, listing in zip(categories, listings, strict=True)
-    ]
-    state.catalogue, left_out = state.catalogue.updated(
-        zip(products, entries, strict=True), int(records.offsets[0])
-    )
-    step.counts["listed"] += len(listings) - left_out
-    step.counts["not_listed"] += left_out
-    return 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.alerts import Cycle
-from models.calendar import MINUTE, boundary_cause, date_text, instant_of
+from models.calendar import MINUTE, boundary_cause, date_text
 from models.columns import NEVER, NO_SEGMENT
 from models.consumption import purchase_probability
 from models.events import alert_id
@@ -20,6 +20,7 @@ from models.settings import LedgerSettings
 from models.settling import is_new
 from models.state import State
 from models.storage import Intake
+from models.timestamps import instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ import numpy as np
 from models import boundaries, checkpoint, storage
 from models.baskets import apply
 from models.calendar import MINUTE
-from models.catalogue import update as update_catalogue
+from models.catalogue_updates import update as update_catalogue
 from models.changes import Changes
 from models.days import catch_up
 from models.description import describe

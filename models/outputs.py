@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from models import cloudevents
-from models.calendar import instant_of
 from models.changes import Output
 from models.events import (
     RECOMMENDATION_TYPE,
@@ -22,7 +21,7 @@ from models.events import (
     SEGMENT_CHANGE_TYPE,
     SEGMENT_CHANGES,
 )
-from models.timestamps import text_of
+from models.timestamps import instant_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

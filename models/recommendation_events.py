@@ -27,7 +27,7 @@ from models.usual_products import Asked
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.recommendations import Recommended, Visits
+    from models.recommended import Recommended, Visits
     from models.records import Records
     from models.state import State
     from models.step import Step

@@ -7,13 +7,14 @@ first purchase of a business day, and when the five best are others than before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models import recommendation_events
 from models.candidates import ITEMS, best_chance, open_trips, own_habits, some_of, something_new
 from models.ranking import NO_KEY, greatest
+from models.recommended import Recommended, Visits
 from models.records import Kind
 
 if TYPE_CHECKING:
@@ -33,36 +34,6 @@ _MOST_PLACES = 1 << 22
 
 Answered = dict[int, tuple[int, ...]]
 """Customers (rows) and on what grounds they were answered last."""
-
-
-class Visits(NamedTuple):
-    """Baskets of k customers, each once."""
-
-    which: Integers
-    """(k,) indexes of their records."""
-    rows: Integers
-    """(k,) customers."""
-    days: Integers
-    """(k,) business days."""
-    trips: OpenTrips
-    """What the customers bought on open days, these baskets included."""
-
-
-class Recommended(NamedTuple):
-    """Ten places for each of k customers, best first."""
-
-    categories: Integers
-    """(k, 10) category numbers; 0 where there is nothing to recommend."""
-    scores: NDArray[np.float32]
-    """(k, 10) estimated share of next trips that hold it."""
-    cells: Integers
-    """(k, 10) position of the cell; -1 where there is none yet."""
-    new: NDArray[np.bool_]
-    """(k, 10) whether the customer never bought it."""
-    shares: NDArray[np.float32]
-    """(k, 10) for new ones: share of trips of the segment, or of the partner's buyers, that hold it."""
-    partners: Integers
-    """(k, 10) for new ones: number of the category that it is bought with; 0 where it is popular."""
 
 
 def answer(

@@ -95,7 +95,7 @@ class State:
         self.popularity, self.pairs = Popularity(), Pairs()
         self.learnt_until = 0
         """Last day whose trips the priors, the popularity and the pairs hold; 0 before the first."""
-        self.assortment = assortment_of(self)
+        self.assortment = assortment_of(self.popularity, self.pairs, self.category_names)
         self.histograms = Histograms(0)
         self.thresholds: tuple[Thresholds | None, ...] = ()
         self.sweep: Sweep | None = None

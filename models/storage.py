@@ -197,7 +197,7 @@ class Intake:
         state.customers["due"][before] = alerts.next_due(state, before)
         if clock.begun:
             state.rebuild_histograms()
-        state.assortment = assortment_of(state)
+        state.assortment = assortment_of(state.popularity, state.pairs, state.category_names)
         state.sweep = boundaries.lay_out_sweep(state) if clock.sweeping else None
 
 

@@ -54,3 +54,9 @@ def text_of(at: datetime) -> str:
     '2017-03-05T11:00:00Z'
     """
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=256)
+def instant_of(milliseconds: int) -> datetime:
+    """A UTC datetime from milliseconds since 1970."""
+    return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)

@@ -39,11 +39,10 @@ from streams.checkpoint_file import FORMAT, Heading, Memory, Owner, Unusable, op
 from streams.recovery import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from streams.clock import Clock
     from streams.metrics import Counts
-    from streams.partition import Partition
     from streams.ports import LedgerLike
     from streams.settings import Settings
 
@@ -52,10 +51,6 @@ log = logging.getLogger(__name__)
 SUFFIX = ".checkpoint"
 STOP_SECONDS = 5.0
 """How long the checkpoints of a clean stop may take: a worker that is told to end has ten in all."""
-LOOK_SECONDS = 0.5
-"""Between two looks at which partition is due."""
-ACKNOWLEDGED_SECONDS = 60.0
-"""How long a copied ledger waits in memory for its last steps to be acknowledged."""
 
 
 class Checkpoints:
@@ -72,12 +67,24 @@ class Checkpoints:
         self._folder = settings.checkpoint_dir
         self._counts = counts
         self._clock = clock
-        self._due: dict[int, float] = {}
         self._bases: dict[int, int] = {}
         """The place of each checkpoint that is there, as far as known."""
         self._sizes: dict[int, int] = {}
         self._complaint = ""
         self._stopping = threading.Event()
+
+    @property
+    def wanted(self) -> bool:
+        """True if the settings name a folder for checkpoints."""
+        return self._folder is not None
+
+    def base(self, partition: int) -> int | None:
+        """Return the place in the changelog of the checkpoint that a partition has, as far as known."""
+        return self._bases.get(partition)
+
+    def room(self, partition: int) -> Memory:
+        """Make memory of the size that a partition's checkpoint had last."""
+        return Memory(self._sizes.get(partition, 0))
 
     def path(self, partition: int) -> Path:
         """Where a partition's checkpoint is."""
@@ -102,32 +109,6 @@ class Checkpoints:
             self._counts.add("checkpoints_unusable")
             return None
 
-    async def run(self, owned: Callable[[], Iterable[Partition]]) -> None:
-        """Write each owned partition's checkpoint when it is due, one at a time, until cancelled."""
-        seconds = self._settings.checkpoint_seconds
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            for partition in list(owned()) if self._folder is not None else ():
-                # Those of one worker take turns from the start.
-                due = self._due.setdefault(
-                    partition.number, self._clock.elapsed() + seconds * (1 - partition.number % 16 / 32)
-                )
-                if partition.reading and not partition.closing and self._clock.elapsed() >= due:
-                    self._due[partition.number] = self._clock.elapsed() + seconds
-                    await self.write(partition)
-
-    async def write(self, partition: Partition) -> bool:
-        """Write a partition's checkpoint beside its work; whether there is a new one."""
-        try:
-            copied = await self._copy(partition)
-        except MemoryError as reason:
-            return self._failed(partition.number, reason)
-        except RuntimeError:  # a dictionary grew while it was copied
-            if partition.epoch.over:  # the ledger works for another epoch meanwhile
-                return False
-            raise
-        return copied is not None and await self._store(partition.number, *copied)
-
     async def write_last(self, kept: dict[int, Kept]) -> None:
         """Write the ledgers of a worker that has stopped cleanly, as far as it goes in a few seconds."""
         if self._folder is None:
@@ -137,36 +118,14 @@ class Checkpoints:
         try:
             for number, known in kept.items():
                 if self._bases.get(number) != known.base and not self._stopping.is_set():
-                    content = Memory(self._sizes.get(number, 0))
+                    content = self.room(number)
                     await asyncio.to_thread(known.ledger.save, content)
-                    await self._store(number, known, content)
+                    await self.store(number, known, content)
         finally:
             timer.cancel()
 
-    async def _copy(self, partition: Partition) -> tuple[Kept, Memory] | None:
-        """A partition's ledger between two steps, once all of it is acknowledged; None if that never is.
-
-        Only this partition stands still, for as long as copying memory takes.
-        """
-        delivery, number = partition.delivery, partition.number
-        if delivery is None or delivery.base == self._bases.get(number):
-            return None
-        content = await asyncio.to_thread(Memory, self._sizes.get(number, 0))
-        async with partition.standstill():
-            if partition.epoch.over or not partition.sound:
-                return None
-            kept = Kept(partition.ledger, delivery.base, delivery.witness)
-            computed = delivery.computed
-            await asyncio.to_thread(partition.ledger.save, content)
-        until = self._clock.elapsed() + ACKNOWLEDGED_SECONDS
-        # Whoever gets the partition next may change the ledger: then what was copied may be of two minds.
-        while not partition.epoch.over and self._clock.elapsed() < until:
-            if delivery.delivered >= computed:
-                return kept, content
-            await asyncio.sleep(0.02)
-        return None
-
-    async def _store(self, number: int, kept: Kept, content: Memory) -> bool:
+    async def store(self, number: int, kept: Kept, content: Memory) -> bool:
+        """Write a ledger's memory to its partition's file; tell whether there is a new one."""
         if kept.witness is None:  # no row was ever written, so there is nothing to spare
             return False
         heading = Heading(
@@ -181,13 +140,13 @@ class Checkpoints:
             path, stopped = self.path(number), self._stopping.is_set
             await asyncio.to_thread(write, path, heading, content, stopped=stopped)
         except OSError as reason:
-            return self._failed(number, reason)
+            return self.failed(number, reason)
         self._complaint = ""
         self._sizes[number], self._bases[number] = content.size, kept.base
         self._counts.add("checkpoints_written")
         return True
 
-    def _failed(self, number: int, reason: Exception) -> bool:
+    def failed(self, number: int, reason: Exception) -> bool:
         """Say so, once for each reason in a row; the answer is that there is no new checkpoint."""
         self._counts.add("checkpoints_failed")
         if (said := repr(reason)) != self._complaint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiokafka import ConsumerRebalanceListener
 
@@ -11,16 +11,36 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import TopicPartition
 
-    from streams.partitions import Partitions
+    from streams.metrics import Counts
+    from streams.settings import Settings
 
 ASSIGNED: Final = "partitions_assigned"
 """Level of how many partitions the group has assigned to this worker; not known while it is about to."""
 
 
+class Assignments(Protocol):
+    """Owner of the partitions that the group assigns."""
+
+    settings: Settings
+    counts: Counts
+
+    def wait_for_assignment(self) -> None:
+        """Note that nothing is assigned until the group says so."""
+
+    async def release(self, seconds: float) -> None:
+        """Deliver and commit what is computed, for so many seconds at most, and let all partitions go."""
+
+    def assign(self, assigned: Iterable[TopicPartition]) -> None:
+        """Open the partitions that are assigned."""
+
+    def fail(self, error: Exception) -> None:
+        """End the worker for this reason."""
+
+
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """aiokafka swallows what a listener raises; here it ends the worker."""
 
-    def __init__(self, partitions: Partitions) -> None:
+    def __init__(self, partitions: Assignments) -> None:
         self._partitions = partitions
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import mode
 
 from models.partitioner import partition_of
+from streams.checkpointing import CheckpointWriter
 from streams.checkpoints import Checkpoints
 from streams.clock import SystemClock
 from streams.closing import CLOSE_SECONDS, Closing, close
@@ -140,6 +141,9 @@ class Partitions(mode.Service):
             salvage=salvage,
         )
         self._checkpoints = Checkpoints(self.settings, counts=self.counts, clock=self._clock)
+        self._checkpoint_writer = CheckpointWriter(
+            self._checkpoints, seconds=self.settings.checkpoint_seconds, clock=self._clock
+        )
         self._standbys = Standbys(
             self.settings,
             connections=self._connections,
@@ -180,7 +184,7 @@ class Partitions(mode.Service):
         self._supervised.run(reading.run())
         self._supervised.run(self._commits.run())
         ends = Ends(self._consumer, holes=self._holes)
-        self._supervised.run(self._checkpoints.run(self.owned.values))
+        self._supervised.run(self._checkpoint_writer.run(self.owned.values))
         self._supervised.run(self._standbys.run())
         self.house = Housekeeping(
             self.owned.values,

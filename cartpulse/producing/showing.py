@@ -11,12 +11,12 @@ from rich.table import Table
 
 from cartpulse.producing.remarks import check_sentence, figures, left_out_sentences, people_sentences
 from cartpulse.terminal import amount
-from models.calendar import HOUR, instant_of
+from models.calendar import HOUR
 from models.purchases import ContractError, Purchase, read
-from models.timestamps import text_of
+from models.timestamps import instant_of, text_of
+from streams.sources.cells import date_cell
 from streams.sources.columns import FIELDS
 from streams.sources.dates import is_instant
-from streams.sources.lines import date_cell
 from streams.sources.texts import WESTERN
 
 if TYPE_CHECKING:

@@ -10,20 +10,22 @@ from pydantic import ValidationError
 
 from models.purchases import Listing, Status, contract_error
 from models.timestamps import text_of
+from streams.sources.cells import text_of_cell
 from streams.sources.columns import FIELDS, missing_columns, recognised
 from streams.sources.evidence import Unreadable
 from streams.sources.feed import Feed
+from streams.sources.first_pass import REPORT_EVERY, Progress
 from streams.sources.identifiers import IdEvidence, IdReader
-from streams.sources.lines import Refused, text_of_cell
+from streams.sources.lines import Refused
 from streams.sources.numerals import is_number
 from streams.sources.opening import open_table
-from streams.sources.survey import REPORT_EVERY, Progress, Told
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from datetime import datetime
     from pathlib import Path
 
+    from streams.sources.survey import Told
     from streams.sources.tables import Row
     from streams.sources.texts import Encoding
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.sources.cells import text_of_cell
 from streams.sources.columns import FIELDS, ColumnsError
 from streams.sources.evidence import Unreadable
-from streams.sources.lines import text_of_cell
 from streams.sources.numerals import NumberReader, is_number
 
 if TYPE_CHECKING:

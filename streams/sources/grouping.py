@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 from msgspec import structs
 
-from models.calendar import instant_of
 from models.decode import RUN, Decoder, Raw
 from models.purchases import MOST_LINES
 from models.records import UNKNOWN_TIME
-from models.timestamps import text_of
+from models.timestamps import instant_of, text_of
 from streams.sources.basket import Basket, Item
 from streams.sources.counting import Distinct, Frequent
 from streams.sources.feed import Feed

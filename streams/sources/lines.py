@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from streams.sources.cells import cell, date_cell, text_of_cell
 from streams.sources.currencies import stands_for
-from streams.sources.dates import Dated
 from streams.sources.evidence import Unreadable
-from streams.sources.identifiers import NOTHING, IdReading, readers
+from streams.sources.identifiers import IdReading, readers
 from streams.sources.numerals import other_currency
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from streams.sources.numerals import NumberReader
     from streams.sources.statuses import Judge
     from streams.sources.tables import Row
-
-_LONGEST_NOTHING: Final = max(map(len, NOTHING))
 
 
 class Line(msgspec.Struct, array_like=True, gc=False):
@@ -146,7 +144,7 @@ class LineReader:
             field = "occurred_at"
             occurred_at = self._instant(cells)
             field = "quantity"
-            quantity = self._numbers.quantity(_cell(cells, self._columns[field]))
+            quantity = self._numbers.quantity(cell(cells, self._columns[field]))
             field = "discount"
             discount = self._discount(cells, quantity)
             field = "unit_price" if "unit_price" in self._columns else "total"
@@ -187,8 +185,8 @@ class LineReader:
 
     def _price(self, cells: Sequence[Any], quantity: float, discount: float) -> float:
         if "unit_price" in self._columns:
-            return self._money(_cell(cells, self._columns["unit_price"]))
-        total = self._money(_cell(cells, self._columns["total"]))
+            return self._money(cell(cells, self._columns["unit_price"]))
+        total = self._money(cell(cells, self._columns["total"]))
         if quantity == 0:
             raise Unreadable("the quantity is 0, so the total has no price")
         return (total + discount) / quantity
@@ -197,14 +195,14 @@ class LineReader:
         """The order's amount; None where there is none that can be read, for it is a check alone."""
         place = self._columns.get("order_total")
         try:
-            return None if place is None else self._numbers.number(_cell(cells, place))
+            return None if place is None else self._numbers.number(cell(cells, place))
         except Unreadable:
             return None
 
     def _discount(self, cells: Sequence[Any], quantity: float) -> float:
         """The discount with the quantity's sign, whichever sign the file gives it."""
         place = self._columns.get("discount")
-        value = None if place is None else _cell(cells, place)
+        value = None if place is None else cell(cells, place)
         if value is None or value == "":
             return 0.0
         size = abs(self._money(value))
@@ -238,32 +236,6 @@ class LineReader:
     def _text(self, cells: Sequence[Any], field: str) -> str:
         place = self._columns.get(field)
         return "" if place is None else text_of_cell(cells[place])
-
-
-def text_of_cell(value: Any) -> str:
-    """A cell as an identifier or a name; empty where programs write that they have no value."""
-    if isinstance(value, str):
-        text = value.strip()
-        return "" if len(text) <= _LONGEST_NOTHING and text.lower() in NOTHING else text
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN alone differs
-
-
-def date_cell(cells: Sequence[Any], columns: Mapping[str, int]) -> Any:
-    """The moment of a row as the file has it, with the time of day that stands in a column of its own."""
-    value = _cell(cells, columns["occurred_at"])
-    if "time" not in columns:
-        return value
-    clock = _cell(cells, columns["time"])
-    # NaN, which alone differs from itself, is a time that is missing; so is what programs write for nothing.
-    missing = clock is None or clock != clock or (isinstance(clock, str) and clock.lower() in NOTHING)  # noqa: PLR0124
-    return value if missing else Dated(value, clock)
-
-
-def _cell(cells: Sequence[Any], place: int) -> Any:
-    value = cells[place]
-    return value.strip() if isinstance(value, str) else value
 
 
 def _sort_of_fault(fault: str) -> str:

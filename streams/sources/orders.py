@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.sources.cells import text_of_cell
 from streams.sources.counting import Distinct
-from streams.sources.lines import text_of_cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

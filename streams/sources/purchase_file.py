@@ -19,10 +19,10 @@ from models.records import UNKNOWN_TIME, Kind
 from models.timestamps import LATEST_MS
 from streams.sources.constants import check_currency
 from streams.sources.feed import Feed
+from streams.sources.first_pass import REPORT_EVERY, Progress, survey
 from streams.sources.grouping import Grouped, baskets
 from streams.sources.lines import LeftOut, Line, LineReader, Refused
 from streams.sources.sorting import RUN, Sorter
-from streams.sources.survey import REPORT_EVERY, Progress, Survey, Told, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from models.settings import LedgerSettings
     from streams.sources.forms.containers import Container
     from streams.sources.statuses import Judge
+    from streams.sources.survey import Survey, Told
 
 EXAMPLES: Final = 20
 """Refusals of one sort that are kept to be shown."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from streams.sources.cells import text_of_cell
 from streams.sources.columns import place_of, plain
 from streams.sources.dates import sort_of
 from streams.sources.evidence import Unreadable
-from streams.sources.lines import text_of_cell
 from streams.sources.status_values import folded, is_nothing, is_partly, is_yes, meaning
 from streams.sources.status_words import (
     AMOUNTS,

@@ -20,9 +20,9 @@ from models.calendar import (
     date_of,
     date_text,
     day_number,
-    instant_of,
 )
 from models.settings import LedgerSettings
+from models.timestamps import instant_of
 
 
 def calendar(time_zone: str, hour: int = 6) -> Calendar:

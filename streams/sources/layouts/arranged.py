@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from streams.sources.cells import text_of_cell
 from streams.sources.layouts.preset import plain
-from streams.sources.lines import text_of_cell
 from streams.sources.tables import Row
 
 if TYPE_CHECKING:
