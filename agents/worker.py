@@ -12,8 +12,8 @@ import faust
 
 from agents.commands import add_commands
 from agents.purchases import add_purchases
-from models.decode import Decoder
-from models.ledger import Ledger
+from models.ledger.ledger import Ledger
+from models.records.decoder import Decoder
 from streams.app import Engine, create_engine
 from streams.errors import LogUnreadable
 from streams.memory import keep_buffers

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.alert_dates import AlertDates
-from models.consumption import (
+from models.learning.alert_dates import AlertDates
+from models.learning.intervals import (
     Statistic,
     gamma_poisson_probability,
     interval_posterior,
@@ -27,7 +27,7 @@ from models.consumption import (
     renewal_interval,
     renewal_probability,
 )
-from models.priors import Priors
+from models.learning.priors import Priors
 from models.settings import NOT_CONSUMED
 from tests.support import exact
 

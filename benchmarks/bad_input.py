@@ -20,7 +20,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from models.rows import CLOCK_KEY, header
+from models.memory.rows import CLOCK_KEY, header
 from streams.broker import LocalBroker
 from streams.clients import consumer_options
 from streams.recovery import read_to_end

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from cartpulse.demonstration.latency import measure
-from models.rows import CLOCK_KEY, header
+from models.memory.rows import CLOCK_KEY, header
 from streams.apache_kafka import ApacheKafka
 from streams.clients import consumer_options
 from streams.recovery import read_to_end

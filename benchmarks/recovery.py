@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from models.decode import Decoder, Raw
-from models.ledger import Ledger
-from models.records import UNKNOWN_TIME
-from models.rows import CLOCK_KEY
-from models.storage import own_rows
+from models.ledger.changelog_rows import own_rows
+from models.ledger.ledger import Ledger
+from models.memory.rows import CLOCK_KEY
+from models.records.columns import UNKNOWN_TIME
+from models.records.decoder import Decoder, Raw
 from streams.apache_kafka import ApacheKafka
 from streams.changelog import Witness, fill, runs_of
 from streams.checkpoint_file import Heading, Memory, write

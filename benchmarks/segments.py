@@ -19,10 +19,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from models.decode import Decoder, Raw
-from models.ledger import Ledger
-from models.records import UNKNOWN_TIME
-from models.segments import SEGMENTS, label
+from models.learning.rfm import SEGMENTS, label
+from models.ledger.ledger import Ledger
+from models.records.columns import UNKNOWN_TIME
+from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
 from streams.sources.complete_journey import TIME_ZONE, CompleteJourney
 from streams.sources.ticks import with_ticks
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.state import State
+    from models.state.state import State
     from streams.sources.feed import Feed
 
 DAYS_A_MONTH = 365 / 12

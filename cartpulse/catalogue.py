@@ -23,7 +23,7 @@ from cartpulse.producing.telling import (
     encoding_of,
 )
 from cartpulse.signals import write_signals
-from models.catalogue import MOST_PRODUCTS
+from models.learning.catalogue import MOST_PRODUCTS
 from streams.sources.catalogue_file import Listed, read_catalogue, updates
 from streams.sources.survey import Told
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from models.contracts import documents
+from models.contracts.documents import documents
 from streams.errors import CartpulseError
 
 EXAMPLE = "Example: cartpulse contracts --check"

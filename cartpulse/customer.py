@@ -14,10 +14,10 @@ from cartpulse.options import Broker, Json, settings_with
 from cartpulse.reading import places_among, read_now, reader, topics_of
 from cartpulse.terminal import page_console, printable, reading_bar
 from cartpulse.watch_lines import Seen
-from models.description import look
-from models.events import EXPOSURES, RECOMMENDATIONS, SEGMENT_CHANGES
-from models.partitioner import partition_of
-from models.rows import CLOCK_KEY, RowError
+from models.contracts.events import EXPOSURES, RECOMMENDATIONS, SEGMENT_CHANGES
+from models.ledger.profile import look
+from models.memory.rows import CLOCK_KEY, RowError
+from models.records.partitioner import partition_of
 from streams.errors import CartpulseError, ChangelogUnreadable
 from streams.settings import Settings
 

@@ -16,7 +16,7 @@ from cartpulse.letters import Letter, Selection, Survey, instant, read_letters, 
 from cartpulse.options import Broker, Json, settings_with
 from cartpulse.replay import Replay, Told
 from cartpulse.terminal import printable, reading_bar
-from models.events import DeadLetterReplayed
+from models.contracts.events import DeadLetterReplayed
 from streams.errors import CartpulseError
 from streams.settings import Settings
 

@@ -11,7 +11,7 @@ from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
 from cartpulse.signals import write_signals
 from cartpulse.terminal import printable
-from models.purchases import is_identifier
+from models.contracts.purchases import is_identifier
 from streams.errors import SettingsError
 from streams.settings import Settings
 from streams.sources.feed import Feed

@@ -16,9 +16,9 @@ from cartpulse.looking import Bar, Look, look_for
 from cartpulse.options import Broker, settings_with
 from cartpulse.reading import places_among, read_now, reader, topics_of
 from cartpulse.terminal import reading_bar
-from models.description import look
-from models.export import Export
-from models.rows import CLOCK_KEY, RowError, header
+from models.ledger.export import Export
+from models.ledger.profile import look
+from models.memory.rows import CLOCK_KEY, RowError, header
 from streams.errors import ChangelogUnreadable, EngineFault
 from streams.settings import Settings
 from streams.topics import OUTPUTS

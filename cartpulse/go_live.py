@@ -10,8 +10,8 @@ import typer
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
 from cartpulse.signals import write_signals
-from models.clock import UNTIL_LIVE_MS
-from models.timestamps import EARLIEST_MS, LATEST_MS
+from models.contracts.timestamps import EARLIEST_MS, LATEST_MS
+from models.state.clock_row import UNTIL_LIVE_MS
 from streams.errors import SettingsError
 from streams.log_clock import choose_clock, log_clock
 from streams.settings import Settings

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cartpulse.letters import Letter
-    from models.events import DeadLetterReplayed
+    from models.contracts.events import DeadLetterReplayed
 
 HEX_WIDTH: Final = 16
 """Bytes on a line of a hexadecimal dump."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from cartpulse.reading import read_batches
-from models.events import DEAD_LETTER_REPLAYED_TYPE, DeadLetter, DeadLetterReplayed
+from models.contracts.events import DEAD_LETTER_REPLAYED_TYPE, DeadLetter, DeadLetterReplayed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

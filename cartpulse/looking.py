@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cartpulse.reading import Progress, read_now
-from models.rows import RowError
-from models.standings import Standings
+from models.memory.rows import RowError
+from models.segments.snapshot import Standings
 from streams.changelog import Greatest, row_of, undecodable
 from streams.errors import ChangelogUnreadable
 

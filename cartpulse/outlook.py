@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from models.clock import UNTIL_LIVE_MS
+from models.state.clock_row import UNTIL_LIVE_MS
 from streams.clock import SystemClock
 
 if TYPE_CHECKING:

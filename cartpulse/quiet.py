@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaProducer
 
 from cartpulse.reading import NoSuchTopicError, places_of, read_now, reader
-from models.clock import Clock
-from models.rows import CLOCK_KEY, LaterFormat, RowError, header_of_any_format
+from models.memory.rows import CLOCK_KEY, LaterFormat, RowError, header_of_any_format
+from models.state.clock_row import Clock
 from streams.clients import producer_options
 from streams.errors import CartpulseError, ChangelogUnreadable, NewerRows
 

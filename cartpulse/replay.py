@@ -19,11 +19,11 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from cartpulse.letters import Letter, read_letters
 from cartpulse.reading import places_of
-from models.cloudevents import source_of
-from models.decode import Decoder, Raw
-from models.events import DeadLetterReplayed
-from models.partitioner import partition_of
-from models.records import UNKNOWN_TIME, Kind
+from models.contracts.cloudevents import source_of
+from models.contracts.events import DeadLetterReplayed
+from models.records.columns import UNKNOWN_TIME, Kind
+from models.records.decoder import Decoder, Raw
+from models.records.partitioner import partition_of
 from streams.clients import idempotence, producer_options
 from streams.errors import CartpulseError, NotAllowed
 

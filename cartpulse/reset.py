@@ -21,7 +21,7 @@ from aiokafka.protocol.admin import DeleteGroupsRequest, DescribeGroupsRequest
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
 from cartpulse.quiet import clocks_after, note, same_clock
-from models.clock import Clock
+from models.state.clock_row import Clock
 from streams.clients import abilities, connection
 from streams.errors import BrokerUnreachable, CartpulseError
 from streams.settings import Settings

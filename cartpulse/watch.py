@@ -14,7 +14,7 @@ from cartpulse.options import Broker, Json, settings_with
 from cartpulse.outlook import outlook
 from cartpulse.reading import NoSuchTopicError, follow, reader, topics_of
 from cartpulse.watch_lines import Seen, Wanted, line
-from models.segments import SEGMENTS
+from models.learning.rfm import SEGMENTS
 from streams.errors import CartpulseError
 from streams.log_clock import log_clock
 from streams.settings import Settings

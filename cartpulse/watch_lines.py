@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from cartpulse.terminal import moment, printable
-from models.events import DEAD_LETTER_TYPE
+from models.contracts.events import DEAD_LETTER_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from models.cloudevents import source_of
+from models.contracts.cloudevents import source_of
 
 NOT_CONSUMED: tuple[str, ...] = (
     "BOTTLE DEPOSITS",

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from models.events import DeadLetter
+from models.contracts.events import DeadLetter
 from streams.clients import connection, consumer_options
 from streams.clock import SystemClock
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from models.changes import Changes, Refusal
+from models.contracts.changes import Changes, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from models.records import Records
+    from models.records.columns import Records
     from streams.ports import LedgerLike
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 
-from models.events import DeadLetter
+from models.contracts.events import DeadLetter
 from streams.dead_letters import BATCH
 from streams.errors import CodecMissing
 from streams.findings import Finding, Level

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.changes import Row
-from models.rows import (
+from models.contracts.changes import Row
+from models.memory.rows import (
     CLOCK_KEY,
     EarlierFormat,
     LaterFormat,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
-from models.changes import Refusal
-from models.events import DeadLetter
+from models.contracts.changes import Refusal
+from models.contracts.events import DeadLetter
 from streams.log_batches import BrokenBatch
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import TopicPartition
 
-    from models.changes import Row
+    from models.contracts.changes import Row
     from streams.outbox import Outbox
 
 TURNS = 12

@@ -23,7 +23,7 @@ from aiokafka.errors import (
     UnknownProducerId,
 )
 
-from models.changes import Row
+from models.contracts.changes import Row
 from streams.changelog import ROWS_PER_BATCH_BYTES, fill
 from streams.closing import bounded, close
 from streams.delivery import AHEAD, Delivery, Send, Step, record_batches

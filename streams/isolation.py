@@ -9,8 +9,8 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from models.changes import Refusal
-from models.records import Kind
+from models.contracts.changes import Refusal
+from models.records.columns import Kind
 from streams.errors import BoundaryFault, EngineFault
 
 if TYPE_CHECKING:

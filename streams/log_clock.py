@@ -1,7 +1,8 @@
 """Which clock a service's log is on, and when it went live, read from the log itself.
 
-The clock is fixed by the first record of a partition that tells the time (`models.event_time`), and kept in
-the clock row from then on. Whoever loads purchases has to know it: on the log clock sources write ticks.
+The clock is fixed by the first record of a partition that tells the time (`models.state.event_time`), and
+kept in the clock row from then on. Whoever loads purchases has to know it: on the log clock sources write
+ticks.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from models.clock import Clock
-from models.decode import Decoder
-from models.records import Kind
-from models.rows import CLOCK_KEY, EarlierFormat, RowError
+from models.memory.rows import CLOCK_KEY, EarlierFormat, RowError
+from models.records.columns import Kind
+from models.records.decoder import Decoder
+from models.state.clock_row import Clock
 from streams.clients import connection, unreachable
 from streams.log_ends import log_ends, log_starts
 from streams.partition import raw_of

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from models.calendar import HOUR
-from models.clock import Clock
-from models.decode import Decoder
-from models.partitioner import partition_of
-from models.records import UNKNOWN_TIME, Kind
-from models.rows import EarlierFormat
-from models.timestamps import instant_of, text_of
+from models.contracts.timestamps import instant_of, text_of
+from models.memory.rows import EarlierFormat
+from models.records.columns import UNKNOWN_TIME, Kind
+from models.records.decoder import Decoder
+from models.records.partitioner import partition_of
+from models.state.calendar import HOUR
+from models.state.clock_row import Clock
 from streams.findings import Finding, Level
 from streams.log_clock import TAIL, last_clock
 from streams.log_ends import log_ends

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.rows import LaterFormat, RowError
-from models.storage import LedgerConflict
+from models.ledger.changelog_rows import LedgerConflict
+from models.memory.rows import LaterFormat, RowError
 from streams.closing import close
 from streams.delivery import Step
 from streams.errors import ChangelogLost, ChangelogUnreadable, NewerRows

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.structs import TopicPartition
 
-from models.decode import Raw
-from models.partitioner import partition_of
-from models.records import UNKNOWN_TIME
-from models.timestamps import EARLIEST_MS, LATEST_MS
+from models.contracts.timestamps import EARLIEST_MS, LATEST_MS
+from models.records.columns import UNKNOWN_TIME
+from models.records.decoder import Raw
+from models.records.partitioner import partition_of
 from streams.batch import Batch, Run
 from streams.dead_letters import dead_letter, refusal_of
 from streams.delivery import Send, Step
@@ -28,7 +28,7 @@ from streams.recovery import Kept
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from models.changes import Changes, Refusal
+    from models.contracts.changes import Changes, Refusal
     from streams.clock import Clock
     from streams.delivery import Delivery
     from streams.isolation import Isolation

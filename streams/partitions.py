@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import mode
 
-from models.partitioner import partition_of
+from models.records.partitioner import partition_of
 from streams.checkpointing import CheckpointWriter
 from streams.checkpoints import Checkpoints
 from streams.clock import SystemClock

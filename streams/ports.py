@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from models.changes import Changes, Refusal, Row
-    from models.checkpoint import Readable, Writable
-    from models.decode import Raw
-    from models.records import Records
-    from models.standing import Standing
+    from models.contracts.changes import Changes, Refusal, Row
+    from models.ledger.checkpoint import Readable, Writable
+    from models.ledger.status import Standing
+    from models.records.columns import Records
+    from models.records.decoder import Raw
 
 
 class ClockRow(Protocol):
@@ -42,7 +42,7 @@ class ClockRow(Protocol):
 
 
 class LedgerLike(Protocol):
-    """What one partition knows; `models.ledger.Ledger` documents the contract."""
+    """What one partition knows; `models.ledger.ledger.Ledger` documents the contract."""
 
     @property
     def clock(self) -> ClockRow:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import OffsetOutOfRangeError
 
-from models.changes import Row
-from models.rows import CLOCK_KEY
+from models.contracts.changes import Row
+from models.memory.rows import CLOCK_KEY
 from streams.changelog import Greatest, Witness, runs_of
 from streams.errors import ChangelogUnreadable, LogUnreadable, SourceJumped
 

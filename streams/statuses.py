@@ -15,8 +15,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from models.rows import LaterFormat, RowError
-from models.storage import LedgerConflict
+from models.ledger.changelog_rows import LedgerConflict
+from models.memory.rows import LaterFormat, RowError
 from streams.errors import (
     BoundaryFault,
     ChangelogLost,

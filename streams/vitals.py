@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streams.listening import ASSIGNED
 
 if TYPE_CHECKING:
-    from models.standing import Standing
+    from models.ledger.status import Standing
     from streams.connections import Connections
     from streams.metrics import Counts
     from streams.partition import Partition

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from models.clock import Clock
-from models.rows import CLOCK_KEY
+from models.memory.rows import CLOCK_KEY
+from models.state.clock_row import Clock
 from streams.clients import consumer_options
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.calendar import day_number
+from models.state.calendar import day_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,8 +22,8 @@ from cartpulse.demonstration.outcomes import PurchaseDays, judge, score
 from cartpulse.demonstration.report import Report, too_short
 from cartpulse.demonstration.stage import Stage
 from cartpulse.demonstration.stories import Story, stories
-from models.calendar import calendar_of
 from models.settings import CategoryClass
+from models.state.calendar import calendar_of
 from streams.clients import idempotence, producer_options
 from streams.errors import BrokerUnreachable
 from streams.sources.complete_journey import CompleteJourney, Level

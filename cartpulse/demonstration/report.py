@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.panel import Panel
 from rich.table import Table
 
-from models.settling import SETTLED_DAYS
+from models.segments.settling import SETTLED_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

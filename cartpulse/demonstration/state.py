@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cartpulse.reading import read_batches
-from models.columns import CUSTOMER
-from models.row_formats import in_memory
-from models.rows import is_erased, unseal
+from models.memory.rows import is_erased, unseal
+from models.state.columns import CUSTOMER
+from models.state.row_formats import in_memory
 from streams.changelog import Greatest
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cartpulse.demonstration.outcomes import Outcome, Verdict, median_interval
-from models.calendar import date_of
-from models.segments import SEGMENTS
+from models.learning.rfm import SEGMENTS
+from models.state.calendar import date_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,7 +23,7 @@ from cartpulse.producing.showing import (
     show_reading,
     summary,
 )
-from models.calendar import HOUR
+from models.state.calendar import HOUR
 from streams.clock import SystemClock
 from streams.errors import CartpulseError
 from streams.log_clock import log_clock

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from cartpulse.producing.remarks import check_sentence, figures, left_out_sentences, people_sentences
 from cartpulse.terminal import amount
-from models.calendar import HOUR
-from models.purchases import ContractError, Purchase, read
-from models.timestamps import instant_of, text_of
+from models.contracts.purchases import ContractError, Purchase, read
+from models.contracts.timestamps import instant_of, text_of
+from models.state.calendar import HOUR
 from streams.sources.cells import date_cell
 from streams.sources.columns import FIELDS
 from streams.sources.dates import is_instant

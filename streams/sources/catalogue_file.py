@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from pydantic import ValidationError
 
-from models.purchases import Listing, Status, contract_error
-from models.timestamps import text_of
+from models.contracts.purchases import Listing, Status, contract_error
+from models.contracts.timestamps import text_of
 from streams.sources.cells import text_of_cell
 from streams.sources.columns import FIELDS, missing_columns, recognised
 from streams.sources.evidence import Unreadable

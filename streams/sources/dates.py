@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from models.timestamps import EARLIEST_MS, LATEST_MS
+from models.contracts.timestamps import EARLIEST_MS, LATEST_MS
 from streams.sources.clocks import Clock, ClockReading, has_offset
 from streams.sources.counted import Unit, digits_of
 from streams.sources.evidence import DayOrder, Unreadable

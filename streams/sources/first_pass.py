@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from models.timestamps import instant_of, text_of
+from models.contracts.timestamps import instant_of, text_of
 from streams.sources.cells import date_cell
 from streams.sources.columns import choose
 from streams.sources.constants import NUMBERS, WithConstants, check_date, constants_of

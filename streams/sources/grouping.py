@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 from msgspec import structs
 
-from models.decode import RUN, Decoder, Raw
-from models.purchases import MOST_LINES
-from models.records import UNKNOWN_TIME
-from models.timestamps import instant_of, text_of
+from models.contracts.purchases import MOST_LINES
+from models.contracts.timestamps import instant_of, text_of
+from models.records.columns import UNKNOWN_TIME
+from models.records.decoder import RUN, Decoder, Raw
 from streams.sources.basket import Basket, Item
 from streams.sources.counting import Distinct, Frequent
 from streams.sources.feed import Feed
@@ -29,7 +29,7 @@ from streams.sources.lines import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from models.changes import Refusal
+    from models.contracts.changes import Refusal
     from models.settings import LedgerSettings
     from streams.sources.lines import Line
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
-from models.decode import Decoder, Raw
-from models.records import UNKNOWN_TIME, Kind
-from models.timestamps import LATEST_MS
+from models.contracts.timestamps import LATEST_MS
+from models.records.columns import UNKNOWN_TIME, Kind
+from models.records.decoder import Decoder, Raw
 from streams.sources.constants import check_currency
 from streams.sources.feed import Feed
 from streams.sources.first_pass import REPORT_EVERY, Progress, survey

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from models.partitioner import partition_of
+from models.records.partitioner import partition_of
 from streams.acceptance import Sent
 from streams.errors import CartpulseError
 

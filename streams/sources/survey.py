@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from models.timestamps import LATEST_MS
+from models.contracts.timestamps import LATEST_MS
 from streams.sources.clocks import ClockDigits, ClockEvidence, ClockReading
 from streams.sources.counted import SerialDates, UnitEvidence
 from streams.sources.dates import DateReader

@@ -20,8 +20,8 @@ import msgspec
 import numpy as np
 from msgspec import structs
 
-from models.calendar import MINUTE, calendar_of, day_number
-from models.timestamps import instant_of, text_of
+from models.contracts.timestamps import instant_of, text_of
+from models.state.calendar import MINUTE, calendar_of, day_number
 from streams.sources.basket import Basket, Item
 from streams.sources.feed import Feed
 from streams.sources.synthetic_customers import SLOTS, hashed, trips, truth, uniform

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from agents.worker import _note_thread, assemble
-from models.ledger import Ledger
+from models.ledger.ledger import Ledger
 from streams.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
 from cartpulse.reading import read_all
-from models.clock import UNTIL_LIVE_MS, Clock
-from models.purchases import CatalogueUpdate, Erasure, read
-from models.rows import CLOCK_KEY, own_payload, own_row
+from models.contracts.purchases import CatalogueUpdate, Erasure, read
+from models.memory.rows import CLOCK_KEY, own_payload, own_row
+from models.state.clock_row import UNTIL_LIVE_MS, Clock
 from streams.clients import consumer_options, producer_options
 from streams.environment import load_settings
 from streams.log_clock import log_clock

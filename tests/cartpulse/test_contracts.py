@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cartpulse.contracts import differences, write
-from models.contracts import documents
+from models.contracts.documents import documents
+from tests.support.paths import DOCS
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "contracts"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMITTED = DOCS / "contracts"
 
 
 def test_the_committed_documents_are_those_of_the_models() -> None:

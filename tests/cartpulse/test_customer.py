@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
-from models.exposures import held_out
-from models.ledger import Ledger
-from models.partitioner import partition_of
-from models.rows import CLOCK_KEY
+from models.ledger.ledger import Ledger
+from models.memory.rows import CLOCK_KEY
+from models.records.partitioner import partition_of
+from models.state.holdout import held_out
 from streams.clients import ROWS_BATCH_BYTES, producer_options
 from streams.settings import Settings, variable
 from streams.topics import create_topics
@@ -23,7 +23,7 @@ from tests.support.logs import Replay, basket, drive, records_of, tick
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from models.changes import Row
+    from models.contracts.changes import Row
     from streams.broker import LocalBroker
 
 ZOE = "Zoë"

@@ -7,7 +7,7 @@ from typing import Any
 
 from cartpulse.letter_page import as_json, page
 from cartpulse.letters import Letter
-from models.events import DeadLetterReplayed
+from models.contracts.events import DeadLetterReplayed
 from tests.support.letters import WRITTEN, letter
 
 REPLAYED = DeadLetterReplayed(

@@ -9,7 +9,7 @@ import pytest
 
 from cartpulse.dead_letters import FIRST_BYTES, describe, sentence
 from cartpulse.letters import Letter, Selection, instant
-from models.events import dead_letter_id
+from models.contracts.events import dead_letter_id
 from tests.support.letters import WRITTEN, letter
 
 IDENTITY = dead_letter_id("purchases", 2, 41)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cartpulse.outlook import outlook
-from models.clock import UNTIL_LIVE_MS
+from models.state.clock_row import UNTIL_LIVE_MS
 from streams.log_clock import LogClock
 from streams.settings import Settings
 from tests.support.fake_kafka import FakeClock

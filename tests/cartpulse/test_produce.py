@@ -22,8 +22,8 @@ from cartpulse.reading import read_all
 from streams.settings import variable
 from streams.sources.position import alone
 from tests.support import tutorial_sales
-from tests.support.field import SAMPLES
 from tests.support.logs import replay_of
+from tests.support.paths import DOCS, FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from streams.broker import LocalBroker
     from streams.settings import Settings
 
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
-FIELD = Path(__file__).parents[1] / "samples" / "field"
+TUTORIAL = DOCS / "tutorial.md"
 ROWS = (
     "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID\n"
     "1,A,x,1,12/13/2010 8:00,2.50,C\n"
@@ -120,7 +119,7 @@ def test_a_rehearsal_shows_what_is_no_sale_and_how_much_there_is(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    shutil.copy(SAMPLES / "status.csv", file)
+    shutil.copy(FIELD / "status.csv", file)
     with file.open("a") as opened:
         opened.write(
             "5,B,2024-02-23 10:00,on hold,S2,1,2.5\n6,B,2024-02-24 10:00,partially refunded,S2,1,2.5\n"
@@ -145,7 +144,7 @@ def test_a_rehearsal_shows_what_is_no_sale_and_how_much_there_is(
 
 
 def test_rows_are_chosen_and_constants_set_on_the_command_line(file: Path) -> None:
-    shutil.copy(SAMPLES / "status.csv", file)
+    shutil.copy(FIELD / "status.csv", file)
     assert rehearsed(file, "--only", "status=Completed, FAILED")["baskets"] == 2
     assert rehearsed(file, "--without", "status=failed", "--without", "Status=refunded")["baskets"] == 2
     assert rehearsed(file, "--without", "status=")["baskets"] == 4

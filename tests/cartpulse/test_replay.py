@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 from cartpulse.main import app
 from cartpulse.reading import read_all
 from cartpulse.replay import Replay
-from models.events import DEAD_LETTER_REPLAYED_TYPE
-from models.partitioner import partition_of
+from models.contracts.events import DEAD_LETTER_REPLAYED_TYPE
+from models.records.partitioner import partition_of
 from streams.clients import producer_options
 from streams.settings import Settings, variable
 from streams.topics import create_topics
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from models.events import DeadLetter
+    from models.contracts.events import DeadLetter
     from streams.broker import LocalBroker
 
 GOOD = purchase(1, "900")

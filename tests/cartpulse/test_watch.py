@@ -19,7 +19,7 @@ from cartpulse.reading import follow, places_of, reader
 from streams.clients import producer_options
 from streams.settings import Settings, variable
 from streams.topics import create_topics
-from tests.support.cluster import ROOT
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

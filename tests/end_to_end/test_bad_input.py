@@ -17,29 +17,30 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 from jsonschema import Draft202012Validator
 
-from models.clock import Clock
-from models.columns import CUSTOMER, RING, ROW_BYTES
-from models.events import DeadLetter
-from models.ledger import Ledger
-from models.partitioner import partition_of
-from models.row_formats import in_memory
-from models.rows import CLOCK_KEY, header, unseal
-from models.timestamps import milliseconds
+from models.contracts.events import DeadLetter
+from models.contracts.timestamps import milliseconds
+from models.ledger.ledger import Ledger
+from models.memory.rows import CLOCK_KEY, header, unseal
+from models.records.partitioner import partition_of
+from models.state.clock_row import Clock
+from models.state.columns import CUSTOMER, RING, ROW_BYTES
+from models.state.row_formats import in_memory
 from streams.clients import producer_options
 from streams.dead_letters import KEPT
 from streams.partition import raw_of
 from streams.recovery import read_to_end
 from streams.topics import OUTPUTS
 from tests.support.bad_input import Log, Malformed, Placed, journey, malformed, mixed, replay_of
-from tests.support.cluster import ROOT, Cluster, Job
+from tests.support.cluster import Cluster, Job
 from tests.support.failing_worker import POISON
+from tests.support.paths import ROOT
 from tests.support.purchases import produce, purchase, shop
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from models.decode import Raw
+    from models.records.decoder import Raw
     from models.settings import LedgerSettings
     from streams.broker import LocalBroker
     from streams.settings import Settings

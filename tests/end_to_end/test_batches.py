@@ -10,8 +10,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from models.events import DeadLetter
-from models.rows import own_payload
+from models.contracts.events import DeadLetter
+from models.memory.rows import own_payload
 from streams.apache_kafka import ApacheKafka
 from streams.clients import producer_options
 from streams.kafka_node import Node

@@ -10,7 +10,7 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from cartpulse.signals import write_signals
-from models.purchases import Listing
+from models.contracts.purchases import Listing
 from streams.recovery import read_to_end
 from streams.sources.catalogue_file import updates
 from tests.end_to_end.test_workers import REAL

@@ -16,12 +16,13 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
-from models.rows import own_payload
+from models.memory.rows import own_payload
 from streams.clients import idempotence, producer_options
 from streams.kafka_artifacts import artifacts, java
 from streams.log_batches import split
 from streams.raw_log import RawLog
-from tests.support.cluster import ROOT, Cluster
+from tests.support.cluster import Cluster
+from tests.support.paths import ROOT
 from tests.support.purchases import purchase
 from tests.support.raw_batches import CODECS
 

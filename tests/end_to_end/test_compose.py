@@ -21,13 +21,13 @@ from cartpulse.reading import read_all
 from streams.broker import end_with_parent, free_port
 from streams.environment import load_settings
 from streams.topics import topic_specs
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tests.conftest import Broker
 
-ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service["image"] == "cartpulse"]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.events import DeadLetter
+from models.contracts.events import DeadLetter
 from streams.settings import variable
 from tests.end_to_end.test_upgrades import REAL
-from tests.support.cluster import ROOT, Cluster
+from tests.support.cluster import Cluster
+from tests.support.paths import ROOT
 from tests.support.purchases import produce
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from aiokafka.structs import TopicPartition
 from cartpulse.customer import UnknownCustomerError, gather
 from cartpulse.erase import write_erasure
 from cartpulse.export import gather as gather_all
-from models.rows import is_erased
+from models.memory.rows import is_erased
 from streams.recovery import read_to_end
 from tests.end_to_end.test_workers import REAL
 from tests.support.cluster import Cluster

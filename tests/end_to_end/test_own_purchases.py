@@ -14,14 +14,15 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from cartpulse.reading import read_all
-from models.clock import Clock
-from models.rows import CLOCK_KEY
+from models.memory.rows import CLOCK_KEY
+from models.state.clock_row import Clock
 from streams.clients import producer_options
 from streams.log_clock import log_clock
 from streams.settings import variable
 from streams.topics import OUTPUTS, create_topics
 from tests.end_to_end.test_bad_input import REAL
-from tests.support.cluster import ROOT, Cluster
+from tests.support.cluster import Cluster
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

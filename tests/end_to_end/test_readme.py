@@ -12,7 +12,8 @@ from cartpulse.reading import read_all
 from streams.topics import OUTPUTS, create_topics
 from tests.end_to_end.test_bad_input import REAL
 from tests.end_to_end.test_own_purchases import until_applied
-from tests.support.cluster import ROOT, Cluster
+from tests.support.cluster import Cluster
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

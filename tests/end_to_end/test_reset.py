@@ -14,9 +14,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from cartpulse.reset import _delete_topic
-from models.clock import Clock
-from models.columns import ROW_VERSION
-from models.rows import CLOCK_KEY, seal, unseal
+from models.memory.rows import CLOCK_KEY, ROW_VERSION, seal, unseal
+from models.state.clock_row import Clock
 from streams.clients import producer_options
 from streams.settings import variable
 from streams.statuses import Status

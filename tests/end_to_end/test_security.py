@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaTimeoutError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
-from models.ledger import Ledger
+from models.ledger.ledger import Ledger
 from streams.apache_kafka import ApacheKafka
 from streams.clients import connection, consumer_options, producer_options
 from streams.errors import BrokerUnreachable
@@ -27,16 +26,17 @@ from streams.settings import Settings, variable
 from streams.statuses import Status
 from streams.topics import OUTPUTS, create_topics
 from tests.support.cluster import Cluster, Job
+from tests.support.paths import ROOT
 from tests.support.purchases import produce, shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from models.settings import LedgerSettings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.end_to_end]
 
-ROOT = Path(__file__).parents[2]
 RIGHTS = ROOT / "deploy" / "kafka" / "acls.sh"
 TOOLS = ROOT / "tests" / "support" / "kafka_tools.pom.xml"
 ADMINISTRATOR = "administrator"

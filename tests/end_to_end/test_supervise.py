@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.ledger import Ledger
+from models.ledger.ledger import Ledger
 from streams.statuses import Status
 from tests.support.cluster import Cluster, Job
 from tests.support.purchases import produce, shop

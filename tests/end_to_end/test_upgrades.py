@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from models.columns import ROW_VERSION
-from models.ledger import Ledger
-from models.rows import seal
+from models.ledger.ledger import Ledger
+from models.memory.rows import ROW_VERSION, seal
 from streams.clients import producer_options
 from streams.statuses import Status
 from tests.support.cluster import Cluster, Job

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from prometheus_client.parser import text_string_to_metric_families
 
-from models.ledger import Ledger
+from models.ledger.ledger import Ledger
 from streams.broker import free_port
 from streams.topics import OUTPUTS
 from tests.support.cluster import Cluster, Job

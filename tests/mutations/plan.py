@@ -419,7 +419,7 @@ MUTATIONS = (
         "an erased customer stays in a ledger that takes the tombstone",
         (
             Edit(
-                "models/storage.py",
+                "models/ledger/changelog_rows.py",
                 "                if row is not None:\n                    state.forget(row)\n",
                 "",
             ),
@@ -428,27 +428,45 @@ MUTATIONS = (
     ),
     Mutation(
         "an edited event is taken for the one that was counted",
-        (Edit("models/baskets.py", "    duplicate[again] = known == content[again]\n", ""),),
-        _tests("tests/models/test_ledger.py", "-k", "edited"),
+        (Edit("models/ledger/baskets.py", "    duplicate[again] = known == content[again]\n", ""),),
+        _tests("tests/models/ledger/test_ledger.py", "-k", "edited"),
     ),
     Mutation(
         "what a remembered event said does not move with it",
-        (Edit("models/state.py", '("ring_at", "ring_hash", "ring_content"):', '("ring_at", "ring_hash"):'),),
-        _tests("tests/models/test_ledger.py", "-k", "any_cutting"),
+        (
+            Edit(
+                "models/state/state.py",
+                '("ring_at", "ring_hash", "ring_content"):',
+                '("ring_at", "ring_hash"):',
+            ),
+        ),
+        _tests("tests/models/ledger/test_ledger.py", "-k", "any_cutting"),
     ),
     Mutation(
         "what a catalogue says is not written to the changelog",
-        (Edit("models/step.py", "return self.state.catalogue.changed_since(self._catalogue)", "return []"),),
-        _tests("tests/models/test_catalogue.py"),
+        (
+            Edit(
+                "models/state/step.py",
+                "return self.state.catalogue.changed_since(self._catalogue)",
+                "return []",
+            ),
+        ),
+        _tests("tests/models/learning/test_catalogue.py"),
     ),
     Mutation(
         "a catalogue's rows do not grow with the log",
-        (Edit("models/storage.py", "offset=catalogue.offsets[shard], boundary=0", "offset=0, boundary=0"),),
-        _tests("tests/models/test_catalogue.py"),
+        (
+            Edit(
+                "models/ledger/changelog_rows.py",
+                "offset=catalogue.offsets[shard], boundary=0",
+                "offset=0, boundary=0",
+            ),
+        ),
+        _tests("tests/models/learning/test_catalogue.py"),
     ),
     Mutation(
         "a catalogue that is not the first of its run is passed over",
-        (Edit("models/ledger.py", "if kind in _ALONE or (", "if kind == int(Kind.ERASE) or ("),),
-        _tests("tests/models/test_ledger.py"),
+        (Edit("models/ledger/ledger.py", "if kind in _ALONE or (", "if kind == int(Kind.ERASE) or ("),),
+        _tests("tests/models/ledger/test_ledger.py"),
     ),
 )

@@ -34,11 +34,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from models.columns import CUSTOMER
-from models.decode import Decoder
-from models.partitioner import partition_of
-from models.records import Kind
-from models.rows import is_erased
+from models.memory.rows import is_erased
+from models.records.columns import Kind
+from models.records.decoder import Decoder
+from models.records.partitioner import partition_of
+from models.state.columns import CUSTOMER
 from streams.batch import Run
 from streams.clock import SystemClock
 from streams.dead_letters import dead_letter
@@ -49,7 +49,7 @@ from streams.recovery import digest
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from models.changes import Changes
+    from models.contracts.changes import Changes
     from streams.ports import LedgerLike
     from streams.settings import Settings
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from models.partitioner import partition_of
+from models.records.partitioner import partition_of
 from models.settings import LedgerSettings
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.ticks import tick, with_ticks

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import TopicPartition
 
-from models.rows import CLOCK_KEY
+from models.memory.rows import CLOCK_KEY
 from streams.changelog import Greatest
 from streams.topics import OUTPUTS
 from tests.proof.oracle import Found, Replay
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
     from pathlib import Path
 
-    from models.ledger import Ledger
+    from models.ledger.ledger import Ledger
     from models.settings import LedgerSettings
     from streams.settings import Settings
     from tests.proof.load import Load

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from models.columns import CUSTOMER
-from models.partitioner import partition_of
-from models.row_formats import RING_AT, in_memory, shortened
-from models.rows import CLOCK_KEY, is_erased, seal, unseal
+from models.memory.rows import CLOCK_KEY, is_erased, seal, unseal
+from models.records.partitioner import partition_of
+from models.state.columns import CUSTOMER
+from models.state.row_formats import RING_AT, in_memory, shortened
 from streams.recovery import digest
 from streams.settings import Settings
 from tests.proof.oracle import Found, Outcome, Replay, Verdict, Written, compare, event_of, purchases

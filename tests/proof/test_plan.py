@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from models.decode import Decoder, Raw
-from models.partitioner import partition_of
-from models.records import UNKNOWN_TIME, Kind
+from models.records.columns import UNKNOWN_TIME, Kind
+from models.records.decoder import Decoder, Raw
+from models.records.partitioner import partition_of
 from streams.settings import Settings
 from tests.proof.plan import Event, Plan
 from tests.support.failing_worker import POISON

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from models.rows import CLOCK_KEY, header
+from models.memory.rows import CLOCK_KEY, header
 from streams.clients import consumer_options
 from streams.closing import close
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from cartpulse.main import main
-from models.ledger import Ledger
+from models.ledger.ledger import Ledger
 from streams.batch import Batch
 from streams.clock import SystemClock
 from tests.support.failing_worker import failing_apply
 
 if TYPE_CHECKING:
-    from models.changes import Changes
-    from models.records import Records
+    from models.contracts.changes import Changes
+    from models.records.columns import Records
 
 
 class FailingLedger(Ledger):
@@ -30,7 +30,7 @@ class FailingLedger(Ledger):
 
     def advance(self, records: Records) -> Changes:
         """Apply as the ledger does, and fail where the category is met."""
-        with mock.patch("models.ledger.apply", failing_apply):
+        with mock.patch("models.ledger.ledger.apply", failing_apply):
             return super().advance(records)
 
 
@@ -59,7 +59,7 @@ if __name__ == "__main__":
     if "SLOW_MS" in os.environ:
         mock.patch.object(Batch, "__aenter__", enter_slowly).start()
     if "ROW_VERSION" in os.environ:
-        mock.patch("models.rows.ROW_VERSION", int(os.environ["ROW_VERSION"])).start()
+        mock.patch("models.memory.rows.ROW_VERSION", int(os.environ["ROW_VERSION"])).start()
     if "CLOCK_OFFSET_SECONDS" in os.environ:
         mock.patch.object(SystemClock, "now_ms", wrong_time).start()
     mock.patch("agents.worker.Ledger", BlockingLedger if "BLOCK_MS" in os.environ else FailingLedger).start()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka.structs import TopicPartition
 
-from models.rows import CLOCK_KEY, header, own_payload
+from models.memory.rows import CLOCK_KEY, header, own_payload
 from tests.simulation.schedule import BROKEN, POISON
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from aiokafka.errors import KafkaError
 
-from models.changes import Refusal
-from models.records import Kind, Records
+from models.contracts.changes import Refusal
+from models.records.columns import Kind, Records
 from streams.ending import Ending
 from streams.errors import DeliveryFailed
 from streams.partitions import Partitions
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import TopicPartition
 
-    from models.decode import Raw
+    from models.records.decoder import Raw
     from streams.log_walk import Fetched
     from streams.settings import Settings
     from tests.simulation.broker import Broker

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.events import DeadLetter
+from models.contracts.events import DeadLetter
 from streams import acceptance
 from streams.acceptance import Acceptance, Sent, Watch
 from streams.clients import consumer_options, producer_options

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from models.decode import Decoder
+from models.records.decoder import Decoder
 from streams.app import create_engine
 from streams.settings import Settings
 from streams.web import Web

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.changes import Changes
+from models.contracts.changes import Changes
 from streams.batch import Batch
 from tests.support.counting import CountingLedger
 from tests.support.runs import run_of

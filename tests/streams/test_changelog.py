@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from models.changes import Row
-from models.columns import LONGEST_ROW, ROW_BYTES, ROW_VERSION
-from models.ledger import MOST_CUSTOMERS, MOST_ROW_BYTES
-from models.rows import CLOCK_KEY, erased_row, own_row, seal
+from models.contracts.changes import Row
+from models.ledger.ledger import MOST_CUSTOMERS, MOST_ROW_BYTES
+from models.memory.rows import CLOCK_KEY, ROW_VERSION, erased_row, own_row, seal
+from models.state.columns import LONGEST_ROW, ROW_BYTES
 from streams.changelog import Greatest, fill, records_of
 from streams.clients import ROWS_BATCH_BYTES
 from streams.errors import ChangelogUnreadable, NewerRows

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from streams.clock import SystemClock
+from tests.support.paths import ROOT
 
-STREAMS = Path(__file__).parents[2] / "streams"
+STREAMS = ROOT / "streams"
 OTHERS = {"apache_kafka.py", "broker.py", "kafka_node.py", "topics.py", "sources"}
 """What waits for a broker, or measures how fast a replay goes, and decides nothing by the date."""
 

@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 
-from models.changes import Refusal
-from models.events import DeadLetter
+from models.contracts.changes import Refusal
+from models.contracts.events import DeadLetter
 from streams.dead_letters import KEPT, LARGEST_VALUE, dead_letter
 from tests.support.fake_kafka import Record
 

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from models.standing import Standing
+from models.ledger.status import Standing
 from streams.exposition import exposition, process_collector
 from streams.metrics import Counts
 from streams.vitals import PartitionVitals, Vitals

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiokafka.structs import TopicPartition
 
-from models.clock import Clock
-from models.decode import Decoder, Raw
-from models.records import UNKNOWN_TIME, Kind
+from models.records.columns import UNKNOWN_TIME, Kind
+from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
+from models.state.clock_row import Clock
 from streams.ends import Ends
 from streams.errors import EngineFault
 from streams.housekeeping import TICK_AGAIN_SECONDS, WARN_SECONDS, Housekeeping, tick

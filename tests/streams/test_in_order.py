@@ -9,8 +9,8 @@ import pytest
 from aiokafka.errors import KafkaTimeoutError
 from aiokafka.structs import TopicPartition
 
-from models.changes import Row
-from models.rows import erased_row
+from models.contracts.changes import Row
+from models.memory.rows import erased_row
 from streams.changelog import Witness
 from streams.delivery import AHEAD, Send, Step
 from streams.errors import DeliveryFailed, EngineFault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.records import Kind
+from models.records.columns import Kind
 from streams.errors import BoundaryFault, EngineFault
 from streams.isolation import PER_MINUTE, Isolation
 from tests.support.fake_kafka import FakeClock

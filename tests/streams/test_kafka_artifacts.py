@@ -12,8 +12,8 @@ import pytest
 from streams import kafka_artifacts
 from streams.errors import KafkaUnavailable, LocalBrokerError
 from streams.kafka_artifacts import artifacts, java
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 MAVEN = """for option; do case $option in
 -DoutputDirectory=*) folder=${option#*=};;
 esac; done

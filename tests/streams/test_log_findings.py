@@ -6,10 +6,9 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from models.clock import Clock
-from models.columns import ROW_VERSION
-from models.partitioner import partition_of
-from models.rows import CLOCK_KEY, seal, unseal
+from models.memory.rows import CLOCK_KEY, ROW_VERSION, seal, unseal
+from models.records.partitioner import partition_of
+from models.state.clock_row import Clock
 from streams.findings import Finding, Level
 from streams.log_ends import LogEnd
 from streams.log_findings import Logs, log_findings, read_logs

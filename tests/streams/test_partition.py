@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka.structs import TopicPartition
 
-from models.changes import Changes, Row
-from models.decode import Decoder
-from models.partitioner import partition_of
-from models.rows import CLOCK_KEY, header
+from models.contracts.changes import Changes, Row
+from models.memory.rows import CLOCK_KEY, header
+from models.records.decoder import Decoder
+from models.records.partitioner import partition_of
 from streams.delivery import AHEAD
 from streams.errors import EngineFault
 from streams.in_order import InOrder
@@ -29,7 +29,7 @@ from tests.support.runs import consumed, run_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from models.records import Records
+    from models.records.columns import Records
     from streams.batch import Batch
 
 SETTINGS = Settings(partitions=3, sweep_limit=2)

@@ -9,7 +9,7 @@ from aiokafka.errors import (
     CommitFailedError,
 )
 
-from models.decode import Decoder
+from models.records.decoder import Decoder
 from streams.errors import (
     ChangelogLost,
     TopicMismatch,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
-from models.events import DeadLetter
+from models.contracts.events import DeadLetter
 from streams.errors import CodecMissing, LogUnreadable
 from streams.log_batches import BrokenBatch
 from streams.statuses import Status, status_of

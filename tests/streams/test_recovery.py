@@ -10,8 +10,8 @@ import pytest
 from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.structs import TopicPartition
 
-from models.ledger import Ledger
-from models.rows import CLOCK_KEY, is_erased, own_row
+from models.ledger.ledger import Ledger
+from models.memory.rows import CLOCK_KEY, is_erased, own_row
 from models.settings import LedgerSettings
 from streams.changelog import Greatest, Witness, fill
 from streams.errors import SourceJumped
@@ -23,7 +23,7 @@ from tests.support.logs import Replay, basket, drive, erase, records_of, tick
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from models.changes import Row
+    from models.contracts.changes import Row
 
 SETTINGS = LedgerSettings()
 CHANGELOG, SOURCE = TopicPartition("changelog", 0), TopicPartition("purchases", 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.rows import CLOCK_KEY, own_row
+from models.memory.rows import CLOCK_KEY, own_row
 from tests.streams.test_checkpoints import settled
 from tests.support.fake_kafka import FakeLogs, until
 from tests.support.partitions import CHANGELOGS, SOURCES, Service, clocks, fill, running

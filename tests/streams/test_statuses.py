@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.rows import LaterFormat, RowError
-from models.storage import LedgerConflict
+from models.ledger.changelog_rows import LedgerConflict
+from models.memory.rows import LaterFormat, RowError
 from streams import errors
 from streams.statuses import FOR_GOOD, Status, status_of
 

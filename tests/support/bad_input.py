@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from models.decode import Decoder, Raw
-from models.ledger import Ledger
-from models.partitioner import partition_of
-from models.purchases import ContractError, read
-from models.records import UNKNOWN_TIME
+from models.contracts.purchases import ContractError, read
+from models.ledger.ledger import Ledger
+from models.records.columns import UNKNOWN_TIME
+from models.records.decoder import Decoder, Raw
+from models.records.partitioner import partition_of
 from models.settings import LedgerSettings
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.ticks import with_ticks
-from tests.models.malformed import BYTE_FAULTS, REFUSED, mutated_baskets
 from tests.support.logs import Replay, drive
+from tests.support.malformed import BYTE_FAULTS, REFUSED, mutated_baskets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

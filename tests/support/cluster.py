@@ -16,13 +16,12 @@ import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from models.decode import Decoder
-from models.rows import CLOCK_KEY, header
+from models.memory.rows import CLOCK_KEY, header
+from models.records.decoder import Decoder
 from streams.broker import end_with_parent
 from streams.changelog import Greatest
 from streams.clients import consumer_options, producer_options
@@ -32,15 +31,15 @@ from streams.recovery import read_to_end
 from streams.settings import variable
 from streams.topics import OUTPUTS, create_topics
 from tests.support.counting import CountingLedger
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from models.settings import LedgerSettings
     from streams.ports import LedgerLike
     from streams.settings import Settings
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)

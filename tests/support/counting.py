@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from models.changes import Changes, Output, Refusal, Row
-from models.checkpoint import CheckpointError
-from models.records import Kind
-from models.rows import CLOCK_KEY, header, own_payload, own_row
-from models.standing import Standing
+from models.contracts.changes import Changes, Output, Refusal, Row
+from models.ledger.checkpoint import CheckpointError
+from models.ledger.status import Standing
+from models.memory.rows import CLOCK_KEY, header, own_payload, own_row
+from models.records.columns import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from models.checkpoint import Readable, Writable
-    from models.records import Records
+    from models.ledger.checkpoint import Readable, Writable
+    from models.records.columns import Records
 
 DAY = 5_000
 POISON = b"poison"

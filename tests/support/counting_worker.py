@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING
 
 from agents.worker import assemble, run
-from models.decode import Decoder
+from models.records.decoder import Decoder
 from streams.environment import load_settings
 from tests.support.counting import CountingLedger
 
 if TYPE_CHECKING:
-    from models.changes import Changes
-    from models.records import Records
+    from models.contracts.changes import Changes
+    from models.records.columns import Records
 
 
 class SlowLedger(CountingLedger):

@@ -20,7 +20,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy import stats
 
-from models import consumption, priors
+from models.learning import intervals as consumption
+from models.learning import priors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from agents.worker import assemble, run
-from models import baskets
+from models.ledger import baskets
 from streams.environment import load_settings
 
 if TYPE_CHECKING:
-    from models.records import Records
-    from models.step import Step
+    from models.records.columns import Records
+    from models.state.step import Step
 
 POISON = "POISON"
 """A category whose baskets make the model raise."""
@@ -32,7 +32,7 @@ def main() -> int:
     """Run until told to stop."""
     settings = load_settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    with mock.patch("models.ledger.apply", failing_apply):
+    with mock.patch("models.ledger.ledger.apply", failing_apply):
         return run(assemble(settings))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-from models.events import DeadLetter
+from models.contracts.events import DeadLetter
 
 WRITTEN = datetime(2017, 3, 5, 11, tzinfo=UTC)
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from models.decode import Decoder, Raw
-from models.ledger import Ledger
-from models.records import UNKNOWN_TIME
-from models.rows import header
+from models.ledger.ledger import Ledger
+from models.memory.rows import header
+from models.records.columns import UNKNOWN_TIME
+from models.records.decoder import Decoder, Raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from models.changes import Changes, Output, Refusal, Row
-    from models.records import Records
+    from models.contracts.changes import Changes, Output, Refusal, Row
+    from models.records.columns import Records
     from models.settings import LedgerSettings
 
 FIRST_DAY = datetime(2017, 1, 1, tzinfo=UTC)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from models.calendar import calendar_of
-from models.decode import Decoder, Raw
-from models.ledger import Ledger
-from models.records import UNKNOWN_TIME
+from models.ledger.ledger import Ledger
+from models.records.columns import UNKNOWN_TIME
+from models.records.decoder import Decoder, Raw
 from models.settings import CategoryClass, LedgerSettings
+from models.state.calendar import calendar_of
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.ticks import with_ticks
 from tests.support import exact
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.changes import Changes, Output
+    from models.contracts.changes import Changes, Output
     from streams.sources.complete_journey import Level
 
     Integers = NDArray[np.int64]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.structs import TopicPartition
 
-from models.decode import Decoder
-from models.rows import CLOCK_KEY, header
+from models.memory.rows import CLOCK_KEY, header
+from models.records.decoder import Decoder
 from streams.ending import Ending
 from streams.partitions import Partitions
 from streams.settings import Settings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 
-from models.partitioner import partition_of
+from models.records.partitioner import partition_of
 from models.settings import LedgerSettings
 from streams.clients import producer_options
 from streams.sources.ticks import tick

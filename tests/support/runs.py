@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.decode import Decoder
+from models.records.decoder import Decoder
 from models.settings import LedgerSettings
 from streams.batch import Run
 from streams.partition import raw_of

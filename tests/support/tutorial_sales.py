@@ -8,9 +8,14 @@ from __future__ import annotations
 import csv
 import random
 from datetime import datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-FILE = Path(__file__).parents[2] / "docs" / "tutorial" / "sales.csv"
+from tests.support.paths import DOCS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE = DOCS / "tutorial" / "sales.csv"
 
 HEADER = (
     "InvoiceNo",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cartpulse.demonstration.latency import purchases
-from models.purchases import Purchase, read
+from models.contracts.purchases import Purchase, read
 
 
 def test_every_purchase_keeps_the_contract_and_names_a_new_customer() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cartpulse.demonstration.outcomes import Outcome, PurchaseDays, Verdict, judge, median_interval, score
 from cartpulse.demonstration.received import Alert, Evidence
-from models.calendar import date_of
+from models.state.calendar import date_of
 
 HIT, MISS, UNKNOWN = Outcome.HIT, Outcome.MISS, Outcome.UNKNOWN
 LAST_DAY = 1000

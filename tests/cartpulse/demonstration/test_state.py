@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cartpulse.demonstration.state import baskets
-from models.decode import Decoder, Raw
-from models.ledger import Ledger
-from models.rows import RowError
+from models.ledger.ledger import Ledger
+from models.memory.rows import RowError
+from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
 from tests.support.purchases import purchase
 

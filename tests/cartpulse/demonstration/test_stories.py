@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from cartpulse.demonstration.outcomes import Verdict, judge
 from cartpulse.demonstration.received import Alert, Evidence, Reason, Received, Recommended, SegmentChange
 from cartpulse.demonstration.stories import stories
-from models.calendar import date_of, day_number
+from models.state.calendar import date_of, day_number
 
 START = day_number(datetime(2017, 1, 1, tzinfo=UTC).date())
 LAST_DAY = START + 364

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.columns import ROW_VERSION
+from models.memory.rows import ROW_VERSION
 from streams.statuses import Status
 from tests.proof.scenario import scenario
 

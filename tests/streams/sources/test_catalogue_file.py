@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.purchases import LARGEST_EVENT, CatalogueUpdate, Listing, read
+from models.contracts.purchases import LARGEST_EVENT, CatalogueUpdate, Listing, read
 from streams.sources.catalogue_file import RECORD_BYTES, Listed, read_catalogue, updates
 from streams.sources.columns import ColumnsError
 from streams.sources.survey import Told

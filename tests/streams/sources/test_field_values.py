@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -17,8 +16,12 @@ from streams.sources.counted import SerialDates
 from streams.sources.identifiers import DamagedIds
 from streams.sources.purchase_file import PurchaseFile
 from streams.sources.survey import Told
+from tests.support.paths import SAMPLES
 
-FIELD = Path(__file__).parents[2] / "samples" / "field"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FIELD = SAMPLES / "field"
 
 
 class Sent:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -17,9 +16,13 @@ from streams.sources.columns import ColumnsError
 from streams.sources.layouts import PRESETS
 from streams.sources.purchase_file import PurchaseFile
 from streams.sources.survey import Survey, Told
+from tests.support.paths import DOCS, SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "samples" / "layouts"
-TABLE = Path(__file__).parents[3] / "docs" / "layouts.md"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = SAMPLES / "layouts"
+TABLE = DOCS / "layouts.md"
 
 Basket = tuple[str, str, list[tuple[Any, ...]]]
 """Customer, time, and the product, quantity, unit price, discount (and category) of each line."""
@@ -176,7 +179,7 @@ def read(
 
 
 def sample(name: str) -> Path:
-    (path,) = SAMPLES.glob(f"{name}.*")
+    (path,) = FILES.glob(f"{name}.*")
     return path
 
 

@@ -12,7 +12,7 @@ from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.purchase_file import PurchaseFile
 from streams.sources.survey import Survey, Told
-from tests.support.field import SAMPLES
+from tests.support.paths import FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,7 +139,7 @@ def test_a_price_that_is_the_orders_is_none(tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_quantity_asks_one_question() -> None:
-    path = SAMPLES / "no-quantity.csv"
+    path = FIELD / "no-quantity.csv"
     with pytest.raises(ColumnsError, match=r"recognised as quantity\..*--set quantity=1"):
         Outcome(path, Told())
     for told in (Told(constants={"quantity": "1"}), Told(columns={"quantity": "1"})):
@@ -147,7 +147,7 @@ def test_a_file_without_a_quantity_asks_one_question() -> None:
 
 
 def test_olist_has_one_piece_a_row_and_its_customers_come_again() -> None:
-    found = Outcome(SAMPLES / "olist.csv", Told(preset="none"))
+    found = Outcome(FIELD / "olist.csv", Told(preset="none"))
     (basket,) = found.baskets
     assert basket["customer_id"] == "U1"
     assert [(item["product_id"], item["quantity"]) for item in basket["items"]] == [("p9", 1.0), ("p9", 1.0)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models.partitioner import partition_of
+from models.records.partitioner import partition_of
 from streams.settings import Settings
 from streams.sources import replay
 from streams.sources.feed import Feed

@@ -12,7 +12,7 @@ from streams.sources.columns import ColumnsError
 from streams.sources.purchase_file import PurchaseFile
 from streams.sources.statuses import Rules
 from streams.sources.survey import Told
-from tests.support.field import SAMPLES
+from tests.support.paths import FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +70,7 @@ def outcome(
 
 
 def test_an_order_that_was_cancelled_refunded_or_failed_is_no_purchase() -> None:
-    found = Outcome(SAMPLES / "status.csv", Told())
+    found = Outcome(FIELD / "status.csv", Told())
     assert len(found.sent) == 1
     assert found.left_out == {"status=cancelled": 1, "status=refunded": 1, "status=failed": 1}
     assert found.refused == 0
@@ -78,7 +78,7 @@ def test_an_order_that_was_cancelled_refunded_or_failed_is_no_purchase() -> None
 
 
 def test_shopifys_status_stands_on_the_first_line_of_an_order_and_counts_for_all() -> None:
-    found = Outcome(SAMPLES / "shopify.csv", SHOPIFY, "EUR")
+    found = Outcome(FIELD / "shopify.csv", SHOPIFY, "EUR")
     assert ([customer for customer, _ in found.sent], found.lines) == (["ada@shop.example"], 2)
     assert found.left_out == {"Financial Status=refunded": 1, "Financial Status=voided": 1}
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from models.decode import Decoder, Raw
-from models.records import UNKNOWN_TIME
+from models.records.columns import UNKNOWN_TIME
+from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
 from streams.sources.synthetic import Synthetic
 from streams.sources.synthetic_customers import CLASSES, EXTRA_CHANCE, GROUP, trips

@@ -1,0 +1,448 @@
+"""The output contracts, and the input's: pydantic models, one per kind of event, units in their fields.
+
+The models are version 1 and only grow: a field may be added; none is removed, renamed or given another
+meaning without a new version in the event's type. Readers ignore fields that they do not know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date  # noqa: TC003 - pydantic reads the annotations
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from models.contracts import cloudevents
+from models.contracts.changes import Output
+from models.contracts.purchases import (
+    CatalogueUpdate,
+    ContractError,
+    Erasure,
+    ErrorCode,
+    Item,
+    Purchase,
+    Signal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "DEAD_LETTERS",
+    "DEAD_LETTER_REPLAYED_TYPE",
+    "DEAD_LETTER_TYPE",
+    "EXPOSURES",
+    "PURCHASES",
+    "RECOMMENDATIONS",
+    "RECOMMENDATION_TYPE",
+    "REPLENISHMENT_ALERTS",
+    "REPLENISHMENT_ALERT_TYPE",
+    "SEGMENT_CHANGES",
+    "SEGMENT_CHANGE_TYPE",
+    "AlertEvidence",
+    "AlertState",
+    "CatalogueUpdate",
+    "ContractError",
+    "DeadLetter",
+    "DeadLetterReplayed",
+    "DiscoverEvidence",
+    "Erasure",
+    "ErrorCode",
+    "Item",
+    "PastEvidence",
+    "Purchase",
+    "PurchaseHabit",
+    "Reason",
+    "Recommendation",
+    "RecommendedItem",
+    "RepeatEvidence",
+    "ReplenishmentAlert",
+    "Scores",
+    "Segment",
+    "SegmentChange",
+    "SegmentEvidence",
+    "Signal",
+    "alert_id",
+    "dead_letter_id",
+    "event_id",
+    "output",
+]
+
+PURCHASES: Final = "purchases"
+REPLENISHMENT_ALERTS: Final = "replenishment-alerts"
+RECOMMENDATIONS: Final = "recommendations"
+SEGMENT_CHANGES: Final = "segment-changes"
+EXPOSURES: Final = "exposures"
+DEAD_LETTERS: Final = "dead-letters"
+
+REPLENISHMENT_ALERT_TYPE: Final = "io.cartpulse.replenishment-alert.v1"
+RECOMMENDATION_TYPE: Final = "io.cartpulse.recommendation.v1"
+SEGMENT_CHANGE_TYPE: Final = "io.cartpulse.segment-change.v1"
+DEAD_LETTER_TYPE: Final = "io.cartpulse.dead-letter.v1"
+DEAD_LETTER_REPLAYED_TYPE: Final = "io.cartpulse.dead-letter-replayed.v1"
+
+AlertState = Literal["raised", "fulfilled", "missed", "withdrawn"]
+Segment = Literal[
+    "Champions",
+    "Loyal Customers",
+    "Potential Loyalists",
+    "New Customers",
+    "Promising",
+    "Needs Attention",
+    "At Risk",
+    "Hibernating",
+]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Score = Annotated[int, Field(ge=1, le=5)]
+
+
+class _Event(BaseModel):
+    """Frozen, finite, tolerant of fields that a later version adds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
+
+
+class PurchaseHabit(_Event):
+    """A product of the alert's category that this customer usually buys."""
+
+    product_id: str = Field(description="The product, as in the purchases.")
+    trips: float = Field(ge=0, description="Trips on which it was bought; old ones count less.")
+    last_bought: date = Field(description="Business day of the last purchase of it.")
+
+
+class AlertEvidence(_Event):
+    """What an alert rests on, for the person who asks why."""
+
+    purchases_seen: int = Field(ge=0, description="Business days on which the customer bought the category.")
+    typical_interval_days: float = Field(ge=0, description="The customer's typical days between two of them.")
+    last_purchase: date = Field(description="The last of them.")
+    usual_quantity: float = Field(description="Units the customer usually buys at a time.")
+
+
+class ReplenishmentAlert(_Event):
+    """The customer is about to run out of a category, or how an alert that said so ended.
+
+    An alert is `raised` once per cycle and closed once: `fulfilled` by a purchase in time, `missed` when its
+    window passed without one, `withdrawn` when it lost its ground. `alert_id` ties them together.
+    """
+
+    alert_id: str = Field(
+        pattern=r"^[0-9a-f]{32}$",
+        description="The ce_id of the raised event; stays when the alert is closed.",
+    )
+    customer_id: str = Field(description="Whom the alert is about; the record's key in UTF-8.")
+    category: str = Field(description="What the customer is about to need.")
+    state: AlertState = Field(description="What happened to the alert.")
+    products: tuple[PurchaseHabit, ...] = Field(
+        description="What the customer usually buys of the category, most bought first; may be empty."
+    )
+    best_date: date = Field(
+        description="The business day to aim at: the greatest chance of a purchase around it."
+    )
+    interval_low: date = Field(description="Begin of the 80 % interval of the next purchase.")
+    interval_high: date = Field(description="End of the 80 % interval of the next purchase.")
+    probability_7_days: Probability | None = Field(
+        description="Chance of a purchase of the category within 7 days; null once the alert is closed."
+    )
+    hit_probability: Probability | None = Field(
+        description="Chance that the purchase falls into the alert's window; null once the alert is closed."
+    )
+    valid_until: AwareDatetime = Field(description="When the alert's window closes; UTC.")
+    evidence: AlertEvidence
+    cause: str = Field(description="The event id or the boundary (boundary:YYYY-MM-DD) that made it happen.")
+    occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
+    model_version: str = Field(description="The models that decided.")
+
+
+class RepeatEvidence(_Event):
+    """What the recommendation of something bought before rests on."""
+
+    trips_with: int = Field(
+        ge=0, description="Of the customer's last `trips` trips, those with the category."
+    )
+    trips: int = Field(ge=0, description="Trips looked back on, 12 at most; a trip is a business day.")
+    last_purchase: date = Field(description="Business day of the last purchase of the category.")
+    probability_7_days: Probability = Field(
+        description="Chance of a purchase of the category within 7 days, by the customer's own intervals."
+    )
+
+
+class PastEvidence(RepeatEvidence):
+    """What a repeat rests on that none of the last trips has: the whole past, and others' trips."""
+
+    purchase_days: int = Field(
+        ge=1, description="Business days on which the customer ever bought the category."
+    )
+    typical_interval_days: float | None = Field(
+        ge=0, description="The customer's typical days between two of them; null where there is one."
+    )
+    segment: Segment | None = Field(description="Whose trips `share` speaks of; null for all.")
+    share: Probability = Field(description="Share of those trips that hold the category.")
+
+
+class DiscoverEvidence(_Event):
+    """What the recommendation of something new to the customer rests on."""
+
+    bought_with: str | None = Field(
+        description="What the customer buys and this goes with; null where it is popular."
+    )
+    segment: str | None = Field(
+        description="Where it is popular; null where it is bought with another, or popular with all."
+    )
+    share: Probability = Field(
+        description="Share of trips that hold it: of those with `bought_with`, the segment's, or all."
+    )
+
+
+class RecommendedItem(_Event):
+    """One category that the customer may buy on the next trip."""
+
+    category: str = Field(description="What is recommended.")
+    kind: Literal["repeat", "discover"] = Field(
+        description="Whether the customer bought it before, or never did."
+    )
+    product_id: str | None = Field(
+        description="What the customer usually buys of the category and can be had; null where there is none."
+    )
+    product_name: str | None = Field(
+        None, description="What people call the product; null where the catalogue does not say so."
+    )
+    score: Probability = Field(description="Estimated share of the customer's next trips that hold it.")
+    reason: str = Field(description="A sentence for a person.")
+    evidence: RepeatEvidence | PastEvidence | DiscoverEvidence = Field(
+        description="The numbers of that sentence."
+    )
+
+
+class Recommendation(_Event):
+    """What the customer is likely to buy on the next trip.
+
+    It is made anew at the first purchase of a business day, and when the five best change; the newest holds.
+    """
+
+    customer_id: str = Field(description="Whom it is for; the record's key in UTF-8.")
+    items: tuple[RecommendedItem, ...] = Field(
+        min_length=1, max_length=10, description="The likeliest first, ten at most."
+    )
+    basis: Literal["history", "popular in your segment", "popular"] = Field(
+        description="What it rests on: the customer's purchases, or, where there are none, those of others."
+    )
+    segment: Segment | None = Field(description="The customer's segment; null where there is none yet.")
+    valid_until: AwareDatetime = Field(description="When it is stale, if no other has come; UTC.")
+    cause: str = Field(description="The id of the purchase or return that made it happen.")
+    occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
+    model_version: str = Field(description="The models that decided.")
+
+
+class Reason(_Event):
+    """One ground of a segment, in words and in numbers."""
+
+    text: str = Field(description="A sentence for a person.")
+    measure: Literal["recency", "frequency", "monetary"] = Field(description="What was measured.")
+    value: float = Field(description="What it was, in `unit`.")
+    score: Score = Field(description="Its fifth among the partition's customers; 5 is the best.")
+    unit: str = Field(description="Unit of `value`, such as days, purchase days or USD.")
+
+
+class Scores(_Event):
+    """RFM scores: fifths among the partition's customers, 5 the best."""
+
+    recency: Score = Field(description="By the time of the last purchase.")
+    frequency: Score = Field(description="By the number of purchase days.")
+    monetary: Score = Field(description="By spend.")
+
+
+class SegmentEvidence(_Event):
+    """What a segment rests on."""
+
+    last_purchase: AwareDatetime = Field(description="When the customer last bought; UTC.")
+    purchase_days: int = Field(ge=0, description="Business days on which the customer bought.")
+    spend: float = Field(description="What the customer spent, less returns, in the service's currency.")
+
+
+class SegmentChange(_Event):
+    """The customer's reported segment is another one than before."""
+
+    customer_id: str = Field(description="Who changed; the record's key in UTF-8.")
+    from_segment: Segment | None = Field(
+        validation_alias="from",
+        serialization_alias="from",
+        description="The segment before; null for the first.",
+    )
+    to_segment: Segment = Field(
+        validation_alias="to", serialization_alias="to", description="The segment now."
+    )
+    reasons: tuple[Reason, ...] = Field(description="Why, the weightiest first.")
+    scores: Scores
+    evidence: SegmentEvidence
+    valid_until: AwareDatetime | None = Field(
+        description="When it will be looked at anew; null where it stays until the next change; UTC."
+    )
+    cause: str = Field(description="The event id or the boundary (boundary:YYYY-MM-DD) that made it happen.")
+    occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
+    model_version: str = Field(description="The models that decided.")
+
+
+class DeadLetter(_Event):
+    """The headers of a dead letter; its key and value are those of the source record, byte for byte.
+
+    A record batch that cannot be decoded is one letter: its value is the batch as the log holds it, header
+    included, without a key, and `last_offset` tells how far it goes.
+
+    Where the original is beyond what the topic takes, the value is its first 64 KB, and `size` and `sha256`
+    tell what the whole was.
+    """
+
+    topic: str = Field(description="Topic of the source record.")
+    partition: int = Field(ge=0, description="Its partition.")
+    offset: int = Field(ge=0, description="Its offset; of a whole record batch, the first.")
+    last_offset: int | None = Field(
+        default=None, ge=0, description="The last offset of a record batch that cannot be decoded."
+    )
+    stage: Literal["decode", "time", "duplicate", "apply"] = Field(description="Which step refused it.")
+    error: str = Field(description="A short stable code.")
+    field: str = Field(
+        default="", description="Path of the field at fault, such as items[3].quantity; empty where none is."
+    )
+    reason: str = Field(description="One sentence for a person.")
+    size: int | None = Field(default=None, ge=0, description="Bytes of the original, where it was cut.")
+    sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the original, where it was cut."
+    )
+
+    @property
+    def identity(self) -> str:
+        """The `ce_id`: the same for the same source position, however often it is refused."""
+        return dead_letter_id(self.topic, self.partition, self.offset)
+
+    def headers(self, *, source: str = cloudevents.SOURCE) -> cloudevents.Headers:
+        """The record headers: CloudEvents attributes, and one per field.
+
+        There is no `ce_time`: nothing in a broken record is sure, and copies are to be equal.
+        """
+        fields = self.model_dump(mode="json", exclude_none=True)
+        return (
+            *cloudevents.headers(
+                type_=DEAD_LETTER_TYPE,
+                identity=self.identity,
+                source=source,
+                time=None,
+                content_type=cloudevents.BYTES,
+            ),
+            *((name, str(content).encode()) for name, content in fields.items()),
+        )
+
+    @classmethod
+    def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> DeadLetter:
+        """The dead letter that a record's headers describe.
+
+        Raises:
+            ValueError: the headers are not those of a dead letter (pydantic's ValidationError is one).
+        """
+        texts = {name: content.decode() for name, content in headers if name in cls.model_fields}
+        return cls.model_validate(texts)
+
+
+class DeadLetterReplayed(_Event):
+    """A dead letter was sent back to the purchases. It lies behind the letter, with the letter's key.
+
+    It is written when the purchase is acknowledged, so that no letter is sent back a second time.
+    """
+
+    letter_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="The ce_id of the dead letter.")
+    repaired: bool = Field(description="Whether it was sent with a corrected value, or as it was.")
+    topic: str = Field(description="Where it was sent.")
+    partition: int = Field(ge=0, description="Partition of that topic.")
+    offset: int = Field(ge=0, description="The purchase's offset there.")
+    occurred_at: AwareDatetime = Field(description="When it was sent; UTC.")
+
+    @property
+    def identity(self) -> str:
+        """The `ce_id`: of this sending. One that was interrupted and repeated has another."""
+        place = (self.topic, str(self.partition), str(self.offset))
+        return _digest(DEAD_LETTER_REPLAYED_TYPE.encode(), self.letter_id.encode(), *map(str.encode, place))
+
+    def headers(self, *, source: str = cloudevents.SOURCE) -> cloudevents.Headers:
+        """The record headers."""
+        return cloudevents.headers(
+            type_=DEAD_LETTER_REPLAYED_TYPE, identity=self.identity, source=source, time=self.occurred_at
+        )
+
+
+def _digest(*parts: bytes) -> str:
+    """The first 128 bits, in hex, of SHA-256 over the parts, each after its length in 4 bytes, big-endian."""
+    joined = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return hashlib.sha256(joined).hexdigest()[:32]
+
+
+@lru_cache(maxsize=8192)
+def _part(text: str) -> bytes:
+    """A part of an event id as it is hashed; types, categories, states and boundaries recur."""
+    encoded = text.encode()
+    return len(encoded).to_bytes(4, "big") + encoded
+
+
+def event_id(type_: str, customer_id: bytes, category: str, cause: str, state: str) -> str:
+    """The id of an output event: a function of what happened, so that copies can be told.
+
+    `category` and `state` are empty where the event has none.
+
+    >>> event_id(REPLENISHMENT_ALERT_TYPE, b"900", "FLUID MILK PRODUCTS", "boundary:2017-03-05", "raised")
+    'c44083b53e55598415591a10612be8c1'
+    """
+    return event_ids(type_, [customer_id], [category], [cause], state)[0]
+
+
+def event_ids(
+    type_: str, customer_ids: Iterable[bytes], categories: Iterable[str], causes: Iterable[str], state: str
+) -> list[str]:
+    """The ids of many output events of one type and state."""
+    first, last, sha256 = _part(type_), _part(state), hashlib.sha256
+    return [
+        sha256(
+            first + len(customer).to_bytes(4, "big") + customer + _part(category) + _part(cause) + last
+        ).hexdigest()[:32]
+        for customer, category, cause in zip(customer_ids, categories, causes, strict=True)
+    ]
+
+
+def alert_id(customer_id: bytes, category: str, cause: str) -> str:
+    """The `alert_id` of an alert that `cause` raised: the id of its raised event."""
+    return event_id(REPLENISHMENT_ALERT_TYPE, customer_id, category, cause, "raised")
+
+
+def dead_letter_id(topic: str, partition: int, offset: int) -> str:
+    """The id of the dead letter of one source position."""
+    return _digest(DEAD_LETTER_TYPE.encode(), topic.encode(), str(partition).encode(), str(offset).encode())
+
+
+_alert_json = ReplenishmentAlert.__pydantic_serializer__.to_json
+_recommendation_json = Recommendation.__pydantic_serializer__.to_json
+_change_json = SegmentChange.__pydantic_serializer__.to_json
+
+
+def output(
+    event: ReplenishmentAlert | Recommendation | SegmentChange, *, source: str = cloudevents.SOURCE
+) -> Output:
+    """The record of an event; `source` is its `ce_source`."""
+    key = event.customer_id.encode()
+    if isinstance(event, ReplenishmentAlert):
+        topic, type_ = REPLENISHMENT_ALERTS, REPLENISHMENT_ALERT_TYPE
+        identity = event_id(type_, key, event.category, event.cause, event.state)
+        value = _alert_json(event, by_alias=True)
+    elif isinstance(event, Recommendation):
+        topic, type_ = RECOMMENDATIONS, RECOMMENDATION_TYPE
+        identity = event_id(type_, key, "", event.cause, "")
+        value = _recommendation_json(event, by_alias=True)
+    else:
+        topic, type_ = SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE
+        identity = event_id(type_, key, "", event.cause, "")
+        value = _change_json(event, by_alias=True)
+    return Output(
+        topic=topic,
+        key=key,
+        value=value,
+        headers=cloudevents.headers(type_=type_, identity=identity, source=source, time=event.occurred_at),
+        timestamp=round(event.occurred_at.timestamp() * 1000),
+    )

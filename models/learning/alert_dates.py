@@ -1,0 +1,117 @@
+"""The date on which to expect a purchase: the one whose window is most likely to hold it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.learning.intervals import LAPSE, Posterior, interval_cdf, renewal_survival
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Reals = NDArray[np.float64]
+
+LOCATIONS = np.linspace(-1.0, 7.0, 129)
+"""Grid of ln D's location: medians of 9 hours to three years, in steps of 6 %."""
+SPREADS = np.linspace(0.1, 3.0, 59)
+"""Grid of ln D's spread; values outside either grid count as its edge."""
+HALVINGS = 14
+"""Bisection steps: a window of 43 days at most is narrowed to minutes."""
+
+
+class AlertDates:
+    """Best dates over a grid of (location, spread), made once, read per alert.
+
+    A window of fixed length holds most of a single-peaked density where both its ends are as dense [1]_.
+    For ln D normal that point is found by bisection for every grid point; a look-up interpolates between four
+    of them and takes the better of the two whole days beside it. The mean and the median of D are both later:
+    for a wide spread, much later.
+
+    Args:
+        lead_days: days before the date on which its window opens, 0 or more.
+        grace_days: days after the date on which its window closes, 0 or more.
+
+    Examples:
+        >>> dates = AlertDates(lead_days=2, grace_days=5)
+        >>> days, hit = dates.best(Posterior(np.log([14.0, 28.0]), np.array([0.3, 0.9])))
+        >>> print(days, np.round(hit, 3))
+        [12 12] [0.653 0.18 ]
+
+    References:
+        .. [1] Casella, Berger (2002). Statistical Inference, 2nd ed., theorem 9.3.2 (shortest intervals).
+    """
+
+    def __init__(self, lead_days: int, grace_days: int) -> None:
+        if lead_days < 0 or grace_days < 0:
+            raise ValueError("lead and grace are whole days, 0 or more")
+        self.lead_days = lead_days
+        self.grace_days = grace_days
+        location, spread = np.meshgrid(LOCATIONS, SPREADS, indexing="ij")
+        self._table = self._balanced(location, spread)
+
+    def best(self, posterior: Posterior, lapse: float = LAPSE) -> tuple[NDArray[np.int64], Reals]:
+        """The date for each, in days from the last trip, and the chance of a purchase in its window.
+
+        Returns:
+            (k,) days, `lead_days` + 1 at least so that the window opens after the trip, and (k,) P(date -
+            `lead_days` <= D <= date + `grace_days`), 0 to 1 - `lapse`.
+        """
+        earlier = np.floor(self._look_up(posterior))
+        first = np.full_like(earlier, self.lead_days + 1.0)
+        candidates = np.stack([first, np.maximum(earlier, first), np.maximum(earlier + 1, first)])
+        chances = self.hit(posterior, candidates)
+        choice = np.argmax(chances, axis=0)
+        at = np.arange(len(choice))
+        return candidates[choice, at].astype(np.int64), (1 - lapse) * chances[choice, at]
+
+    def hit(self, posterior: Posterior, days: NDArray[np.float64] | NDArray[np.int64]) -> Reals:
+        """P(days - lead <= D <= days + grace) of a customer who has not lapsed."""
+        return interval_cdf(posterior, days + self.grace_days) - interval_cdf(
+            posterior, days - self.lead_days - 1
+        )
+
+    def hit_given(
+        self, posterior: Posterior, days: NDArray[np.int64], elapsed: NDArray[np.int64], lapse: float = LAPSE
+    ) -> Reals:
+        """P(a trip in the window | none within `elapsed` whole days): what an alert says when it is raised.
+
+        >>> dates = AlertDates(lead_days=2, grace_days=5)
+        >>> one = Posterior(np.log([28.0]), np.array([0.9]))
+        >>> print(np.round(dates.hit_given(one, np.array([12]), np.array([9])), 3))
+        [0.203]
+        """
+        start = np.maximum(elapsed, days - self.lead_days - 1)
+        ended = interval_cdf(posterior, days + self.grace_days) - interval_cdf(posterior, start)
+        return (1 - lapse) * np.maximum(ended, 0.0) / renewal_survival(posterior, elapsed, lapse)
+
+    def _balanced(self, location: Reals, spread: Reals) -> Reals:
+        """Where both ends of the window are as dense: days from the last trip, not rounded."""
+        back, ahead = self.lead_days + 0.5, self.grace_days + 0.5
+        peak = np.exp(location - spread**2)
+        low = np.maximum(peak - ahead, back)
+        high = peak + back
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            start, end = np.log(np.maximum(middle - back, 1e-9)), np.log(middle + ahead)
+            rising = (end - start) - ((start - location) ** 2 - (end - location) ** 2) / (2 * spread**2) < 0
+            low = np.where(rising, middle, low)
+            high = np.where(rising, high, middle)
+        return (low + high) / 2
+
+    def _look_up(self, posterior: Posterior) -> Reals:
+        """Bilinear interpolation in the table."""
+        rows, below = _place(posterior.location, LOCATIONS)
+        columns, left = _place(posterior.spread, SPREADS)
+        table = self._table
+        lower = table[rows, columns] * (1 - left) + table[rows, columns + 1] * left
+        upper = table[rows + 1, columns] * (1 - left) + table[rows + 1, columns + 1] * left
+        return lower * (1 - below) + upper * below
+
+
+def _place(values: Reals, grid: Reals) -> tuple[NDArray[np.int64], Reals]:
+    """Index of the grid point at or before each value, and how far it lies on the way to the next, 0 to 1."""
+    steps = (np.clip(values, grid[0], grid[-1]) - grid[0]) / (grid[1] - grid[0])
+    index = np.minimum(steps.astype(np.int64), len(grid) - 2)
+    return index, steps - index

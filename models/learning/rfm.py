@@ -1,0 +1,266 @@
+"""Recency, frequency and money: where a customer stands among all, and what that is called.
+
+A customer's score in each of the three is its quintile by mid-rank, and the scores name the segment. Ranks
+come from integer histograms that every change of a customer updates by removing the old value and adding the
+new one: they are exact up to a bucket, whatever the order of updates, and equal to those built anew from all
+customers. Recency is ranked by the *time* of the last purchase: ranks stay right while nobody buys anything,
+with no timer.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+import numpy as np
+
+from models.contracts.events import Segment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Integers = NDArray[np.int64]
+    Scores = NDArray[np.int8]
+
+SEGMENTS: tuple[str, ...] = get_args(Segment)
+"""Best to worst; a label is an index into it."""
+
+DAY_MS = 86_400_000
+FINE_MS = 300_000
+"""Young last purchases are counted by five minutes: one evening may hold a tenth of a grocer's customers."""
+FINE_A_DAY = DAY_MS // FINE_MS
+FINE_DAYS = 32
+"""Last purchases at most this old are young: most customers of a grocer are here."""
+COARSE_MS = 3_600_000
+"""Older ones are counted by the hour."""
+COARSE_A_DAY = DAY_MS // COARSE_MS
+COARSE_DAYS = 4 * 366
+"""Days counted by the hour; all that is older is one bucket, which may hold a fifth of the population."""
+EXACT_BITS = 10
+"""Amounts below 2^10 have a bucket each; above, 2^9 buckets to a doubling, .2 % wide at most."""
+AMOUNT_BITS = 40
+"""Amounts of 2^40 and more (11 billion in cents) share the last bucket."""
+SPEND_STEP = 100
+"""Spend comes in 1/10,000 of the currency and is counted in 1/100."""
+LOWEST = np.iinfo(np.int64).min
+NUMBERS = struct.Struct("<12q")
+
+
+class Standing(NamedTuple):
+    """What ranks k customers. A frequency of 0 says that the customer is not (or no longer) among them."""
+
+    last_purchase: Integers
+    """(k,) ms since 1970 UTC."""
+    frequency: Integers
+    """(k,) purchase days."""
+    spend: Integers
+    """(k,) 1/10,000 of the currency."""
+
+
+class Thresholds(NamedTuple):
+    """Four cuts for each measure, ascending: a score is 1 plus the number of cuts at or below the value."""
+
+    last_purchase: tuple[int, ...]
+    frequency: tuple[int, ...]
+    spend: tuple[int, ...]
+
+    def scores(self, standing: Standing) -> tuple[Scores, Scores, Scores]:
+        """(k,) scores 1 to 5, 5 best, for recency, frequency and money.
+
+        >>> cuts = Thresholds((10, 20, 30, 40), (2, 4, 8, 16), (100, 200, 300, 400))
+        >>> [int(s[0]) for s in cuts.scores(Standing(*(np.array([v]) for v in (30, 1, 999))))]
+        [4, 1, 5]
+        """
+        recency, frequency, money = (
+            (np.searchsorted(np.array(cuts, np.int64), values, side="right") + 1).astype(np.int8)
+            for cuts, values in zip(self, standing, strict=True)
+        )
+        return recency, frequency, money
+
+    def encode(self) -> bytes:
+        """96 bytes."""
+        return NUMBERS.pack(*self.last_purchase, *self.frequency, *self.spend)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Thresholds:
+        """The thresholds that `encode` wrote.
+
+        Raises:
+            ValueError: not 96 bytes, or cuts that do not ascend.
+        """
+        if len(data) != NUMBERS.size:
+            raise ValueError(f"thresholds take {NUMBERS.size} bytes, not {len(data)}")
+        cuts = NUMBERS.unpack(data)
+        found = cls(cuts[:4], cuts[4:8], cuts[8:])
+        if any(tuple(sorted(measure)) != measure for measure in found):
+            raise ValueError("thresholds do not ascend")
+        return found
+
+
+class Histograms:
+    """Counts of customers by last purchase, frequency and spend.
+
+    Args:
+        day_start_ms: the time from which ages are counted, ms since 1970 UTC: say the start of the
+            business day
+            that a boundary opens. It decides which last purchases are young.
+
+    Examples:
+        >>> day = 17_200 * DAY_MS
+        >>> k = np.arange(100)
+        >>> shop = Histograms(day)
+        >>> shop.add(Standing(day - k * COARSE_MS, 1 + k, 50_000 * k))
+        >>> cuts = shop.thresholds(minimum_population=50)
+        >>> cuts.frequency
+        (21, 41, 61, 81)
+        >>> recency, frequency, money = cuts.scores(Standing(day - k[:1] * COARSE_MS, 1 + k[:1], k[:1]))
+        >>> SEGMENTS[label(recency, frequency, money)[0]]
+        'New Customers'
+    """
+
+    def __init__(self, day_start_ms: int) -> None:
+        self._fine_day = _fine_day(day_start_ms)
+        self._fine = np.zeros(FINE_A_DAY * (FINE_DAYS + 8), np.int64)
+        self._coarse = np.zeros(1 + COARSE_A_DAY * COARSE_DAYS, np.int64)
+        self._frequency = np.zeros(_bucket(np.array([1 << AMOUNT_BITS]))[0] + 1, np.int64)
+        self._spend = np.zeros_like(self._frequency)
+
+    @classmethod
+    def build(cls, standing: Standing, day_start_ms: int) -> Histograms:
+        """Counts of all customers at once: equal to those kept up to date change by change."""
+        histograms = cls(day_start_ms)
+        histograms.add(standing)
+        return histograms
+
+    @property
+    def population(self) -> int:
+        """How many customers are counted."""
+        return int(self._frequency.sum())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Histograms):
+            return NotImplemented
+        return (
+            self._fine_day == other._fine_day
+            and np.array_equal(np.trim_zeros(self._fine, "b"), np.trim_zeros(other._fine, "b"))
+            and np.array_equal(self._coarse, other._coarse)
+            and np.array_equal(self._frequency, other._frequency)
+            and np.array_equal(self._spend, other._spend)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def move(self, old: Standing, new: Standing) -> None:
+        """Take customers from where they stood to where they stand now; new ones stood at frequency 0."""
+        self._count(old, -1)
+        self._count(new, 1)
+
+    def add(self, standing: Standing) -> None:
+        """Count customers not counted before."""
+        self._count(standing, 1)
+
+    def roll(self, day_start_ms: int) -> None:
+        """Let time pass: what is now older than `FINE_DAYS` is counted by the hour, the oldest as one.
+
+        The result depends on the customers and the last `day_start_ms` alone. Going back does nothing.
+        """
+        passed = _fine_day(day_start_ms) - self._fine_day
+        if passed <= 0:
+            return
+        young, hours = passed * FINE_A_DAY, passed * COARSE_A_DAY
+        self._reach(young - 1)
+        aged = self._fine[:young].reshape(hours, -1).sum(axis=1)
+        coarse = np.concatenate([self._coarse, aged])
+        self._coarse = np.append(coarse[: hours + 1].sum(), coarse[hours + 1 :])
+        self._fine = np.append(self._fine[young:], np.zeros(young, np.int64))
+        self._fine_day += passed
+
+    def thresholds(self, minimum_population: int = 1) -> Thresholds | None:
+        """Cuts of the quintile score 1 + floor(5 (less + equal/2) / n), at most 5; None below the minimum."""
+        if self.population < max(minimum_population, 1):
+            return None
+        recency = np.concatenate([self._coarse, self._fine])
+        return Thresholds(
+            tuple(self._instant(bucket) for bucket in _cuts(recency)),
+            tuple(_least(bucket) for bucket in _cuts(self._frequency)),
+            tuple(max(_least(bucket) * SPEND_STEP, LOWEST) for bucket in _cuts(self._spend)),
+        )
+
+    def _count(self, standing: Standing, sign: int) -> None:
+        here = standing.frequency > 0
+        age = standing.last_purchase[here] - self._fine_day * DAY_MS
+        young = age >= 0
+        if np.any(young):
+            self._reach(int(age.max()) // FINE_MS)
+        np.add.at(self._fine, age[young] // FINE_MS, sign)
+        np.add.at(self._coarse, np.maximum(len(self._coarse) + age[~young] // COARSE_MS, 0), sign)
+        np.add.at(self._frequency, _bucket(standing.frequency[here]), sign)
+        np.add.at(self._spend, _bucket(standing.spend[here] // SPEND_STEP), sign)
+
+    def _reach(self, bucket: int) -> None:
+        """Make room for a time further ahead than any before."""
+        if bucket >= len(self._fine):
+            self._fine = np.append(self._fine, np.zeros(bucket + 1 - len(self._fine), np.int64))
+
+    def _instant(self, bucket: int) -> int:
+        """The earliest time in a bucket of (coarse, fine), ms since 1970 UTC."""
+        if bucket == 0:
+            return LOWEST
+        behind = bucket - len(self._coarse)
+        return self._fine_day * DAY_MS + behind * (COARSE_MS if behind < 0 else FINE_MS)
+
+
+def label(recency: Scores, frequency: Scores, money: Scores) -> Scores:
+    """Index into `SEGMENTS` of each customer, from scores 1 to 5.
+
+    Frequency and money count as one score, floor((F + M + 1) / 2).
+
+    >>> five, four, one = (np.array([s], np.int8) for s in (5, 4, 1))
+    >>> SEGMENTS[label(five, four, five)[0]], SEGMENTS[label(one, one, one)[0]]
+    ('Champions', 'Hibernating')
+    """
+    labels: Scores = LABELS[recency, (frequency + money + 1) // 2]
+    return labels
+
+
+def _label_table() -> Scores:
+    """(6, 6) label of (recency score, frequency-money score); row and column 0 are unused."""
+    table = np.full((6, 6), 7, np.int8)
+    table[5, 4:] = 0
+    table[3:5, 4:] = 1
+    table[4:, 2:4] = 2
+    table[5, 1] = 3
+    table[4, 1] = 4
+    table[3, 1:4] = 5
+    table[1:3, 3:] = 6
+    return table
+
+
+LABELS = _label_table()
+
+
+def _fine_day(day_start_ms: int) -> int:
+    """The first day (of 24 h, since 1970 UTC) whose purchases are young."""
+    return day_start_ms // DAY_MS - FINE_DAYS
+
+
+def _bucket(amounts: Integers) -> Integers:
+    """Bucket of each amount: itself below 2^10, then 2^9 to a doubling; negative ones in the first."""
+    capped = np.clip(amounts, 0, 1 << AMOUNT_BITS)
+    shift = np.maximum(np.frexp(capped.astype(np.float64))[1].astype(np.int64) - EXACT_BITS, 0)
+    return (shift << (EXACT_BITS - 1)) + (capped >> shift)
+
+
+def _least(bucket: int) -> int:
+    """The least amount in a bucket; the first reaches below all."""
+    half = 1 << (EXACT_BITS - 1)
+    shift = max(bucket // half - 1, 0)
+    return (bucket - shift * half) << shift if bucket else LOWEST
+
+
+def _cuts(counts: Integers) -> list[int]:
+    """The first bucket of each score 2 to 5; one past the end where a score has none."""
+    before = np.cumsum(counts) - counts
+    total = int(counts.sum())
+    scores = 1 + 5 * (2 * before + counts) // (2 * total)
+    return [int(np.searchsorted(scores, score, side="left")) for score in range(2, 6)]

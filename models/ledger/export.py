@@ -1,0 +1,131 @@
+"""One customer's row as plain values with names, and the row again from them: nothing known is left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.ledger.changelog_rows import Intake
+from models.memory.rows import seal
+from models.settings import LedgerSettings
+from models.state.columns import CELL, CUSTOMER, NO_EVENT, OPEN_LINE, PRODUCT
+from models.state.row_formats import shortened
+from models.state.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from models.memory.dictionary import Dictionary
+
+_SECTIONS = ("cells", "products", "open_lines")
+"""Columns of `CUSTOMER` that count runs: the export holds the runs themselves."""
+_RING = ("ring_at", "ring_hash", "ring_content")
+
+
+class Export:
+    """What the changelog's rows say of customers.
+
+    Args:
+        rows: The partition's own rows and those of the customers asked for: the greatest of each key.
+        partitions: Partitions of the log.
+
+    Raises:
+        RowError: A row is damaged or of another format version.
+    """
+
+    def __init__(self, rows: Iterable[tuple[bytes, bytes]], *, partitions: int = 1) -> None:
+        self._state = State(LedgerSettings(), partitions)
+        intake = Intake(self._state, {})
+        intake.take(rows)
+        intake.settle_for_a_look()
+
+    def of(self, customer: bytes) -> dict[str, Any] | None:
+        """All columns of a customer's row, JSON-able, as `models.state.columns` names them.
+
+        Categories and products are named. Days are numbers that count from 2000-01-01, which is day 1;
+        instants are ms since 1970 UTC, money 1/10,000 of the currency, quantities on open days 1/1,000.
+
+        Args:
+            customer: The id.
+
+        Returns:
+            None for one who is not known.
+        """
+        state = self._state
+        row = state.rows.get(customer)
+        if row is None:
+            return None
+        record = state.customers[row]
+        told = {
+            name: record[name].tolist() for name in CUSTOMER.names or () if name not in (*_SECTIONS, *_RING)
+        }
+        told["events"] = [
+            {"occurred_ms": at, "hash": f"{event:016x}", "content": f"{content:08x}"}
+            for at, event, content in sorted(zip(*(record[name].tolist() for name in _RING), strict=True))
+            if at != NO_EVENT
+        ]
+        told["cells"] = self._named(state.cells.run(row))
+        told["products"] = self._named(state.products.run(row))
+        told["open_lines"] = [self._named(lines.run(row)) for lines in state.open_lines]
+        return told
+
+    def row(self, told: Mapping[str, Any]) -> bytes:
+        """The customer's row from what `of` told.
+
+        Raises:
+            KeyError: A column is missing.
+        """
+        record = np.zeros(1, CUSTOMER)
+        for name in CUSTOMER.names or ():
+            if name not in (*_SECTIONS, *_RING):
+                record[name] = told[name]
+        events = told["events"]
+        record["ring_at"] = NO_EVENT
+        if events:
+            record["ring_at"][0, -len(events) :] = [event["occurred_ms"] for event in events]
+            record["ring_hash"][0, -len(events) :] = [int(event["hash"], 16) for event in events]
+            record["ring_content"][0, -len(events) :] = [int(event["content"], 16) for event in events]
+        runs = [
+            self._numbered(told["cells"], CELL),
+            self._numbered(told["products"], PRODUCT),
+            *(self._numbered(lines, OPEN_LINE) for lines in told["open_lines"]),
+        ]
+        record["cells"], record["products"] = len(runs[0]), len(runs[1])
+        record["open_lines"] = [len(runs[2]), len(runs[3])]
+        return seal(shortened(record.tobytes(), len(events)), *(run.tobytes() for run in runs))
+
+    def _named(self, records: NDArray[Any]) -> list[dict[str, Any]]:
+        fields = records.dtype.names or ()
+        return [
+            {
+                field: names.name(int(value)) if (names := self._names(field)) else _plain(value)
+                for field, value in zip(fields, record, strict=True)
+            }
+            for record in records.tolist()
+        ]
+
+    def _numbered(self, told: Iterable[Mapping[str, Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
+        rows = [
+            tuple(
+                names.find([each[field]])[0] if (names := self._names(field)) else each[field]
+                for field in dtype.names or ()
+            )
+            for each in told
+        ]
+        return np.array([_deep(row) for row in rows], dtype)
+
+    def _names(self, field: str) -> Dictionary | None:
+        """The dictionary of a column that holds numbers of names."""
+        return {"category": self._state.category_names, "product": self._state.product_names}.get(field)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _deep(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A record for numpy, which takes sub-arrays as tuples."""
+    return tuple(tuple(value) if isinstance(value, list) else value for value in row)

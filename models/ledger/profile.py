@@ -1,0 +1,205 @@
+"""One customer for people: habits, alerts and segment as plain values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.alerts.lifecycle import Cycle
+from models.contracts.events import alert_id
+from models.contracts.timestamps import instant_of
+from models.learning.intervals import purchase_probability
+from models.learning.rfm import SEGMENTS, label
+from models.ledger.changelog_rows import Intake
+from models.segments.changes import reasons
+from models.segments.settling import is_new
+from models.settings import LedgerSettings
+from models.state.calendar import MINUTE, boundary_cause, date_text
+from models.state.columns import NEVER, NO_SEGMENT
+from models.state.habits import statistics_of
+from models.state.holdout import held_out
+from models.state.open_days import bought_on
+from models.state.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from models.learning.rfm import Thresholds
+    from models.segments.snapshot import Standings
+
+HORIZONS = (7, 14, 28)
+"""Days ahead for which the chance of a purchase is told."""
+
+
+def look(
+    rows: Iterable[tuple[bytes, bytes]], customer: bytes, standings: Standings, *, partitions: int = 1
+) -> dict[str, object] | None:
+    """What a changelog says of one customer, without the rows of the others: as `describe` of a whole ledger.
+
+    Args:
+        rows: The partition's own rows and the customer's: the greatest of each key, in any order.
+        customer: The customer id.
+        standings: All of the partition's customers: what `label`, `scores` and `reasons` go by.
+        partitions: Partitions of the log.
+
+    Returns:
+        JSON-able values; None where no row of the customer is among them.
+
+    Raises:
+        RowError: A row is damaged or of another format version.
+    """
+    state = State(LedgerSettings(), partitions)
+    intake = Intake(state, {})
+    intake.take(rows)
+    intake.settle_for_a_look()
+    return describe(state, customer, standings.thresholds(state))
+
+
+def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str, object] | None:
+    """What a partition knows of a customer: JSON-able; None for one it does not know.
+
+    Args:
+        state: Of the partition.
+        customer: The customer id.
+        cuts: What `label`, `scores` and `reasons` go by; None where the partition ranks nobody yet.
+            `segment` is the reported one.
+    """
+    row = state.rows.get(customer)
+    if row is None:
+        return None
+    record: Any = state.customers[row]
+    segment = int(record["segment"])
+    baskets = int(record["baskets"])
+    cells = state.cells.run(row)
+    habits = _habits(state, row, cells)
+    return {
+        "customer_id": customer.decode(errors="replace"),
+        "baskets": baskets,
+        "purchase_days": int(state.standing(np.array([row])).frequency[0]),
+        "spend": int(record["spend"]) / 10_000,
+        "currency": state.settings.currency,
+        "first_purchase": _instant(int(record["first_purchase"])) if baskets else None,
+        "last_purchase": _instant(int(record["last_purchase"])) if baskets else None,
+        "held_out": held_out(customer, state.settings.holdout_share, state.settings.holdout_salt),
+        "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
+        "new": bool(baskets) and bool(is_new(state, np.array([row]))[0]),
+        **_ranked(state, row, cuts),
+        "late": int(record["late"]),
+        "duplicates": int(record["duplicates"]),
+        "open_days": [date_text(day) for day in sorted(record["open_day"].tolist()) if day != NEVER],
+        "source_offset": int(record["offset"]),
+        "habits": sorted(habits, key=lambda habit: str(habit["category"])),
+        "open_alerts": sorted(
+            (_alert(state, customer, cell) for cell in cells[cells["alert"] == Cycle.RAISED]),
+            key=lambda alert: (str(alert["best_date"]), str(alert["category"])),
+        ),
+        "as_of": _as_of(state),
+    }
+
+
+def _as_of(state: State) -> dict[str, object]:
+    """How far time has come in the partition."""
+    clock = state.clock
+    return {
+        "watermark": None if clock.watermark is None else _instant(clock.watermark),
+        "closed_day": date_text(clock.finished) if clock.finished else None,
+        "closing_day": date_text(clock.begun) if clock.sweeping else None,
+        "time_zone": state.settings.time_zone,
+        "clock": "wall" if clock.wall else "log",
+        "live_at": None if clock.live_at is None else _instant(clock.live_at),
+        "history": clock.history(state.settings.lateness_minutes * MINUTE),
+    }
+
+
+def _ranked(state: State, row: int, cuts: Thresholds | None) -> dict[str, object]:
+    """Exact RFM by some cuts, for one who has bought."""
+    standing = state.standing(np.array([row]))
+    if cuts is None or not standing.frequency[0]:
+        return {"label": None, "scores": None, "reasons": []}
+    scores = cuts.scores(standing)
+    recency, frequency, monetary = (int(score[0]) for score in scores)
+    days, spend = int(standing.frequency[0]), int(standing.spend[0]) / 10_000
+    quiet = (state.clock.watermark or 0) - int(standing.last_purchase[0])
+    ranked = recency, frequency, monetary
+    labelled = SEGMENTS[int(label(*scores)[0])]
+    return {
+        "label": labelled,
+        "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
+        "reasons": reasons(
+            ranked, quiet, days, spend, state.settings.currency, grounds=ranked, segment=labelled
+        ),
+    }
+
+
+def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, object]]:
+    """Each category's habit; where too little is known, no date and no chance."""
+    if not len(cells):
+        return []
+    settings, today = state.settings, state.clock.begun
+    prior, statistics = state.priors.of(cells["category"]), statistics_of(cells)
+    elapsed = np.maximum(today - cells["last_day"].astype(np.int64), 0)
+    chances = np.stack(
+        [purchase_probability(statistics, prior, elapsed, ahead) for ahead in HORIZONS], axis=1
+    )
+    open_now = _bought_on_open_days(state, row)
+    told = []
+    for cell, chance in zip(cells, np.round(chances, 4).tolist(), strict=True):
+        known = int(cell["purchases"]) >= settings.alert_minimum_purchases
+        cycle = Cycle(int(cell["alert"]))
+        planned = cycle is not Cycle.UNPLANNED
+        intervals = int(cell["purchases"]) - 1
+        told.append(
+            {
+                "category": state.category_names.name(int(cell["category"])),
+                "purchases": int(cell["purchases"]),
+                "last_purchase": date_text(int(cell["last_day"])),
+                "last_interval_days": int(cell["last_interval"]),
+                "typical_interval_days": round(float(np.exp(cell["sum_log"] / intervals)), 1)
+                if intervals
+                else None,
+                "usual_quantity": round(float(cell["quantity"]), 3),
+                "enough_known": known,
+                "alert": cycle.name.lower(),
+                "best_date": date_text(int(cell["best_day"])) if planned else None,
+                "interval_low": date_text(int(cell["low_day"])) if known else None,
+                "interval_high": date_text(int(cell["high_day"])) if known else None,
+                **{
+                    f"probability_{ahead}_days": value if known else None
+                    for ahead, value in zip(HORIZONS, chance, strict=True)
+                },
+                "bought_on_open_day": int(cell["category"]) in open_now,
+            }
+        )
+    return told
+
+
+def _bought_on_open_days(state: State, row: int) -> set[int]:
+    """Categories bought on days that are not closed: habits do not know of it yet."""
+    rows = np.array([row])
+    days = [day for day in state.customers["open_day"][row].tolist() if day != NEVER]
+    return {category for day in days for category in bought_on(state, rows, day).categories.tolist()}
+
+
+def _alert(state: State, customer: bytes, cell: Any) -> dict[str, object]:
+    """An alert that was raised and is not closed."""
+    category, raised = state.category_names.name(int(cell["category"])), int(cell["raised_day"])
+    raised_at = state.calendar.boundary(raised)
+    return {
+        "alert_id": alert_id(customer, category, boundary_cause(raised)),
+        "category": category,
+        "raised_at": _instant(raised_at),
+        "best_date": date_text(int(cell["best_day"])),
+        "interval_low": date_text(int(cell["low_day"])),
+        "interval_high": date_text(int(cell["high_day"])),
+        "valid_until": _instant(
+            state.calendar.boundary(int(cell["best_day"]) + state.settings.alert_grace_days)
+        ),
+        "sent": not state.clock.is_history(raised_at),
+    }
+
+
+def _instant(milliseconds: int) -> str:
+    return instant_of(milliseconds).isoformat()

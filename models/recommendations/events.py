@@ -1,0 +1,371 @@
+"""The events of recommendations: each item with its score, and the numbers that a person would ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.contracts.encoding import (
+    RECOMMENDATION,
+    outputs_of,
+    quoted,
+    text_as_json,
+    time_text,
+)
+from models.contracts.events import event_ids
+from models.learning.intervals import Statistic, observe, purchase_probability
+from models.learning.rfm import SEGMENTS
+from models.memory import structured as whole
+from models.memory.dictionary import UNTRACKED
+from models.memory.ranking import best_within, look_up
+from models.state.calendar import date_text
+from models.state.columns import NO_SEGMENT, OPEN_LINE
+from models.state.habits import RECENT_TRIPS, statistics_of
+from models.state.usual_products import Asked
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.recommendations.found import Recommended, Visits
+    from models.records.columns import Records
+    from models.state.state import State
+    from models.state.step import Step
+
+    Integers = NDArray[np.int64]
+
+MODEL_VERSION = "next-trip-2"
+"""Changes with every change of formula or constant that a recommendation depends on."""
+VALID_DAYS = 28
+"""Days after which a recommendation is stale, if no other has come."""
+SHOWN_TRIPS = 12
+"""Trips that the evidence speaks of, of those that a cell remembers."""
+PROBABILITY_DAYS = 7
+RHYTHM_ENDS = 2
+"""Typical intervals since the last purchase after which a rhythm is no ground any more: it has ended."""
+_POPULAR = ("popular", "popular in your segment")
+"""The basis without a history: without a segment, and with one."""
+_SEGMENTS = [*(quoted(segment) for segment in SEGMENTS), "null"]
+"""As JSON; the last is `NO_SEGMENT`."""
+
+
+class _Habits(NamedTuple):
+    """Of n recommended repeats."""
+
+    trips_with: list[int]
+    """Of the last `trips` trips, those with the category."""
+    trips: list[int]
+    last_day: list[int]
+    elapsed: list[int]
+    """Days since."""
+    chances: list[str]
+    """Of a purchase within 7 days, as JSON."""
+    days: list[int]
+    """Business days with the category, ever."""
+    intervals: list[float]
+    """Typical days between two of them; 0 where there is one."""
+
+
+class _Ground(NamedTuple):
+    """What speaks for a repeat, up to the day of its last purchase."""
+
+    reason: str
+    """Begin of the sentence."""
+    trips: str
+    """Begin of the evidence, as JSON."""
+    more: str
+    """End of the evidence, as JSON."""
+
+
+def emit(step: Step, records: Records, visits: Visits, found: Recommended, said: Integers) -> None:
+    """Emit one event for each customer who is told something.
+
+    Args:
+        step: The step being computed.
+        records: A run of records.
+        visits: The baskets that made it happen, of k customers.
+        found: What was found for them.
+        said: (m,) index of those to whom it is said.
+    """
+    state, times = step.state, records.occurred_at
+    if state.clock.wall or state.clock.live_at is not None:  # history need not be put into words
+        told = [not state.clock.is_history(at) for at in times[visits.which[said]].tolist()]
+        step.counts["suppressed"] += len(said) - sum(told)
+        said = said[told]
+    boundary_text = state.calendar.boundary_text
+    which, rows, days = visits.which[said], visits.rows[said], visits.days[said]
+    something = found.categories[said] > 0
+    owners, places = np.nonzero(something)
+    items = _items(state, visits, found, said[owners], places)
+    repeats = np.any(~found.new[said] & something, axis=1)
+    ends = np.cumsum(something.sum(axis=1)).tolist()
+    customers = [state.ids[row] for row in rows.tolist()]
+    causes = [records.event_ids[record] for record in which.tolist()]
+    first, values, occurred_at = 0, list[bytes](), times[which].tolist()
+    for customer, cause, day, end, known, segment, at in zip(
+        customers,
+        causes,
+        days.tolist(),
+        ends,
+        repeats.tolist(),
+        state.customers["segment"][rows].tolist(),
+        occurred_at,
+        strict=True,
+    ):
+        basis = "history" if known else _POPULAR[segment != NO_SEGMENT]
+        value = (
+            f'{{"customer_id":{text_as_json(customer.decode())},"items":[{",".join(items[first:end])}],'
+            f'"basis":"{basis}","segment":{_SEGMENTS[segment]},'
+            f'"valid_until":"{boundary_text(day + VALID_DAYS)}","cause":{text_as_json(cause)},'
+            f'"occurred_at":"{time_text(at)}","model_version":"{MODEL_VERSION}"}}'
+        )
+        first = end
+        values.append(value.encode())
+    identities = event_ids(RECOMMENDATION.type_, customers, [""] * len(customers), causes, "")
+    source = state.settings.event_source
+    step.emit(outputs_of(RECOMMENDATION, customers, identities, values, times=occurred_at, source=source))
+
+
+def _items(state: State, visits: Visits, found: Recommended, owners: Integers, places: Integers) -> list[str]:
+    """The items of events, as JSON: each of a customer (index into the visits) and a place."""
+    categories, new = found.categories[owners, places], found.new[owners, places]
+    scores = found.scores[owners, places]
+    repeats, discoveries = np.flatnonzero(~new), np.flatnonzero(new)
+    which = owners[repeats], categories[repeats]
+    habits = _habits(state, visits, *which, found.cells[owners, places][repeats])
+    repeated = _repeats(
+        state.category_names.names(which[1].tolist()),
+        _product_fields(state, _usual_products(state, visits.rows, *which)),
+        _decimals(scores[repeats]),
+        habits,
+        _grounds(state, visits.rows[which[0]], which[1], habits),
+    )
+    if not len(discoveries):
+        return repeated
+    at = owners[discoveries], places[discoveries]
+    discovered = _discoveries(
+        state.category_names.names(categories[discoveries].tolist()),
+        _decimals(scores[discoveries]),
+        np.round(found.shares[at].astype(np.float64), 4).tolist(),
+        state.category_names.names(found.partners[at].tolist()),
+        state.customers["segment"][visits.rows[at[0]]].tolist(),
+    )
+    items = [""] * len(new)
+    for kind, of_kind in ((repeats, repeated), (discoveries, discovered)):
+        for place, item in zip(kind.tolist(), of_kind, strict=True):
+            items[place] = item
+    return items
+
+
+def _product_fields(state: State, products: list[int]) -> list[str]:
+    """What is said of each product (number), as JSON; 0 is none."""
+    said = [quoted(product) if product else "null" for product in state.product_names.names(products)]
+    if not state.catalogue:
+        return [f'"product_id":{product},"product_name":null' for product in said]
+    names = map(state.catalogue.name, products)
+    return [
+        f'"product_id":{product},"product_name":{"null" if name is None else quoted(name)}'
+        for product, name in zip(said, names, strict=True)
+    ]
+
+
+def _repeats(
+    names: list[str], products: list[str], scores: list[str], habits: _Habits, grounds: list[_Ground]
+) -> list[str]:
+    agos = [_AGO[days] if days < len(_AGO) else _ago(days) for days in habits.elapsed]
+    return [
+        f'{{"category":{quoted(name)},"kind":"repeat",{product},"score":{score},'
+        f'"reason":"{ground.reason}, last {ago}","evidence":{{{ground.trips},'
+        f'"last_purchase":"{date_text(last)}","probability_7_days":{chance}{ground.more}}}}}'
+        for name, product, score, ground, ago, last, chance in zip(
+            names, products, scores, grounds, agos, habits.last_day, habits.chances, strict=True
+        )
+    ]
+
+
+def _grounds(state: State, rows: Integers, categories: Integers, habits: _Habits) -> list[_Ground]:
+    """Find what speaks for each of n repeats: the last trips, or the past where none of them has it.
+
+    Args:
+        state: Of the partition.
+        rows: (n,) customers.
+        categories: (n,) category numbers.
+        habits: What is known of them.
+    """
+    grounds = [
+        _RECENT[trips_with][trips] for trips_with, trips in zip(habits.trips_with, habits.trips, strict=True)
+    ]
+    for place, trips_with in enumerate(habits.trips_with):
+        if not trips_with:
+            segment = int(state.customers["segment"][rows[place]])
+            shares = state.assortment.shares[segment if segment != NO_SEGMENT else -1]
+            share = float(shares[min(int(categories[place]), len(shares) - 1)])
+            grounds[place] = _past(habits, place, share, SEGMENTS[segment] if segment != NO_SEGMENT else None)
+    return grounds
+
+
+def _past(habits: _Habits, place: int, share: float, segment: str | None) -> _Ground:
+    """Say what speaks for a repeat that none of the last trips has.
+
+    A rhythm that has not ended speaks for itself. Otherwise the score rests on others' trips as much as on
+    the customer's own past, and both are told.
+    """
+    days, interval = habits.days[place], habits.intervals[place]
+    bought = "1 day" if days == 1 else f"{days} days"
+    if 0 < habits.elapsed[place] <= RHYTHM_ENDS * interval:
+        every = "day" if round(interval) <= 1 else f"{round(interval)} days"
+        reason = f"Bought on {bought}, about every {every}"
+    elif share > 0:
+        reason = f"Bought on {percent(share)} of {_trips_of(segment)}, and by you on {bought}"
+    else:
+        reason = f"Bought on {bought}"
+    typical = repr(round(interval, 2)) if interval else "null"
+    among = "null" if segment is None else quoted(segment)
+    return _Ground(
+        reason,
+        _trips_json(0, habits.trips[place]),
+        f',"purchase_days":{days},"typical_interval_days":{typical},"segment":{among},'
+        f'"share":{round(share, 4)!r}',
+    )
+
+
+def _discoveries(
+    names: list[str], scores: list[str], shares: list[float], partners: list[str], segments: list[int]
+) -> list[str]:
+    items: list[str] = []
+    for name, score, share, partner, segment in zip(names, scores, shares, partners, segments, strict=True):
+        among = None if partner or segment == NO_SEGMENT else SEGMENTS[segment]
+        if partner:
+            why = f"Bought with {partner} by {percent(share)} of those who buy {partner}"
+        else:
+            why = f"Bought on {percent(share)} of {_trips_of(among)}"
+        items.append(
+            f'{{"category":{quoted(name)},"kind":"discover","product_id":null,"product_name":null,"score":{score},'
+            f'"reason":{quoted(why)},"evidence":{{"bought_with":{quoted(partner) if partner else "null"},'
+            f'"segment":{"null" if among is None else quoted(among)},"share":{share!r}}}}}'
+        )
+    return items
+
+
+def _decimals(shares: NDArray[Any]) -> list[str]:
+    """Numbers from 0 to 1 as JSON, rounded to four places."""
+    return [_DECIMALS[step] for step in np.rint(shares.astype(np.float64) * _STEPS).astype(np.int64).tolist()]
+
+
+def percent(share: float) -> str:
+    """Write a share above 0 as a percentage that is not 0.
+
+    >>> percent(0.42), percent(0.0042), percent(0.00001)
+    ('42%', '0.4%', 'less than 0.1%')
+    """
+    if share >= 0.01:
+        return f"{share:.0%}"
+    return f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
+
+
+def _trips_of(segment: str | None) -> str:
+    return "all trips" if segment is None else f"the trips of {segment}"
+
+
+def _trips_json(trips_with: int, trips: int) -> str:
+    return f'"trips_with":{trips_with},"trips":{trips}'
+
+
+def _ago(days: int) -> str:
+    if days == 0:
+        return "today"
+    return "yesterday" if days == 1 else f"{days} days ago"
+
+
+_AGO = [_ago(days) for days in range(100)]
+_STEPS = 10_000
+_DECIMALS = [repr(step / _STEPS) for step in range(_STEPS + 1)]
+_RECENT = [
+    [
+        _Ground(f"Bought on {trips_with} of your last {trips} trips", _trips_json(trips_with, trips), "")
+        for trips in range(SHOWN_TRIPS + 1)
+    ]
+    for trips_with in range(SHOWN_TRIPS + 1)
+]
+"""Said of nearly every item: looking these up takes a third of the time of making them."""
+
+
+def _habits(state: State, visits: Visits, owners: Integers, categories: Integers, cells: Integers) -> _Habits:
+    """What is known of habits, as if the open days were closed."""
+    rows, trips, known = visits.rows, visits.trips, cells >= 0
+    statistics = np.zeros((len(cells), len(Statistic)), np.float32)
+    records = whole.take(state.cells.records, cells[known])
+    statistics[known] = statistics_of(records)
+    recent = np.zeros(len(cells), np.int64)
+    recent[known] = records["recent"]
+    recent <<= trips.added[owners]
+    open_days = state.customers["open_day"][rows].astype(np.int64)
+    wanted = owners << 16 | categories
+    for later in (False, True):
+        for slot in (0, 1):
+            place, bought = look_up(wanted, trips.owners[slot] << 16 | trips.categories[slot])
+            now = np.flatnonzero(bought & (trips.later[owners, 1 - slot] == later))
+            if not len(now):
+                continue
+            quantities = trips.quantities[slot][place[now]] / 1000.0
+            statistics[now] = observe(statistics[now], open_days[owners[now], slot], quantities)
+            recent[now] |= np.where(trips.later[owners[now], slot], 2, 1)
+    last = statistics[:, Statistic.LAST_DAY].astype(np.int64)
+    elapsed = trips.today[owners] - last
+    prior = state.priors.of(categories)
+    chances = purchase_probability(statistics, prior, elapsed, PROBABILITY_DAYS)
+    folded = state.customers["trips"][rows][owners] + trips.added[owners]
+    shown = np.minimum(folded, SHOWN_TRIPS)
+    days = statistics[:, Statistic.PURCHASES].astype(np.int64)
+    mean_log = statistics[:, Statistic.SUM_LOG].astype(np.float64) / np.maximum(days - 1, 1)
+    return _Habits(
+        np.bitwise_count(recent & ((1 << shown) - 1) & ((1 << RECENT_TRIPS) - 1)).tolist(),
+        shown.tolist(),
+        last.tolist(),
+        elapsed.tolist(),
+        _decimals(chances),
+        days.tolist(),
+        np.where(days > 1, np.exp(mean_log), 0.0).tolist(),
+    )
+
+
+def _usual_products(state: State, rows: Integers, owners: Integers, categories: Integers) -> list[int]:
+    """The number of what each customer usually buys of a category, open days included, and can be had.
+
+    0 where there is none.
+    """
+    if not len(owners):
+        return []
+    asked = Asked(state, rows[owners], categories)
+    held = asked.held(state)
+    items, products, counts = held.asked, held.products, held.counts
+    for arena in state.open_lines:
+        items_of, lines = _lines(arena.gather(asked.customers), asked)
+        items = np.concatenate([items, items_of])
+        products = np.concatenate([products, lines["product"]])
+        counts = np.concatenate([counts, np.ones(len(lines))])
+    if state.catalogue:
+        had = ~state.catalogue.lacks(products)
+        items, products, counts = items[had], products[had], counts[had]
+    order = np.argsort(items << 32 | products, kind="stable")
+    items, products, counts = items[order], products[order], counts[order]
+    first = np.flatnonzero(
+        np.r_[True, (items[1:] != items[:-1]) | (products[1:] != products[:-1])][: len(items)]
+    )
+    if not len(first):
+        return [UNTRACKED] * len(owners)
+    items, products, counts = items[first], products[first], np.add.reduceat(counts, first)
+    best = best_within(items, counts, state.product_names.hashes[products])
+    usual = np.full(len(owners), UNTRACKED)
+    usual[items[best]] = products[best]
+    return usual.tolist()
+
+
+def _lines(gathered: tuple[Integers, NDArray[Any]], asked: Asked) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """Item and line of what was bought of a wanted category on an open day, its product known."""
+    owners, lines = gathered
+    if not len(lines):
+        return np.zeros(0, np.int32), np.zeros(0, OPEN_LINE)
+    items = asked.places(owners, lines["category"])
+    kept = (items >= 0) & (lines["quantity"] > 0) & (lines["product"] != UNTRACKED)
+    return items[kept], whole.take(lines, kept)

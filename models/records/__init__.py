@@ -1,0 +1,1 @@
+"""Records: the bytes of the purchases log, decoded into columns."""

@@ -1,0 +1,56 @@
+"""Where all customers of a changelog stand, of whom nothing else is kept: what a label is exact by."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from models.learning.rfm import Histograms, Standing
+from models.memory.rows import header, is_erased
+from models.state.columns import CUSTOMER
+
+if TYPE_CHECKING:
+    from models.learning.rfm import Thresholds
+    from models.state.state import State
+
+_FIELDS: Final[Any] = CUSTOMER.fields
+_INSTANT_AND_SPEND, _DAYS, _OPEN = struct.Struct("<qq"), struct.Struct("<I"), struct.Struct("<BB")
+_LAST_PURCHASE: Final = int(_FIELDS["last_purchase"][1])
+_FREQUENCY: Final = int(_FIELDS["frequency"][1])
+_OPEN_PURCHASE: Final = int(_FIELDS["open_purchase"][1])
+"""Where these stand in a row, of every format: `spend` comes right behind the last purchase."""
+
+
+class Standings:
+    """Takes rows one by one, in any order; of each customer the greatest counts."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[int, int, int, int, int]] = {}
+
+    def take(self, customer: bytes, row: bytes) -> None:
+        """Take note of a customer's row, or of the one that a tombstone stands for.
+
+        Raises:
+            RowError: It is no row, or of another format version.
+        """
+        _, offset, boundary, _ = header(row)
+        known = self._known.get(customer)
+        if known is not None and known[:2] > (offset, boundary):
+            return
+        last = spend = days = 0
+        if not is_erased(row):
+            last, spend = _INSTANT_AND_SPEND.unpack_from(row, _LAST_PURCHASE)
+            days = _DAYS.unpack_from(row, _FREQUENCY)[0] + sum(_OPEN.unpack_from(row, _OPEN_PURCHASE))
+        self._known[customer] = (offset, boundary, last, days, spend)
+
+    def thresholds(self, state: State) -> Thresholds | None:
+        """The thresholds of this moment, as a ledger of these rows has them; `state` knows the time."""
+        if not state.clock.begun:
+            return None
+        _, _, last, days, spend = np.array(list(self._known.values()), np.int64).reshape(-1, 5).T
+        start = state.calendar.start(state.clock.begun + 1)
+        return Histograms.build(Standing(last, days, spend), start).thresholds(
+            state.settings.segment_minimum_population
+        )

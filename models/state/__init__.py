@@ -1,0 +1,1 @@
+"""State: all that one partition knows, and one step of changing it."""

@@ -1,0 +1,106 @@
+"""The columns of a partition's state, and the bounds that keep a customer's row under 12 KB.
+
+A row of the changelog is these records, byte for byte: what is in memory is what is stored, so nothing is
+rounded anew when a batch is cut elsewhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.memory.rows import HEADER
+
+LONGEST_ROW = 12 * 1024
+"""Bytes that a customer's row may take. The bounds below keep it well under that."""
+RING = 32
+"""Recent events remembered per customer to recognise duplicates: order inside a day is free up to so many."""
+MOST_CELLS = 64
+"""Categories kept per customer: 3.7 KB of a full row. Fewer would forget habits."""
+MOST_PRODUCTS = 100
+"""Products kept per customer: 1.4 KB of a full row."""
+MOST_OPEN_LINES = 86
+"""(category, product) pairs of one customer's open day; 99.9 % of days in The Complete Journey hold fewer."""
+NO_EVENT = np.iinfo(np.int64).min
+"""`ring_at` of an empty place of the ring: less than every instant."""
+NO_SEGMENT = -1
+NEVER = 0
+"""A day number that stands for no day: days count from 2000-01-01, and events of that day are day 1."""
+
+CUSTOMER = np.dtype(
+    [
+        *((name, HEADER[name]) for name in HEADER.names or ()),
+        ("cells", "u1"),
+        ("products", "u1"),
+        ("open_lines", "u1", (2,)),
+        ("first_purchase", "<i8"),  # ms since 1970 UTC
+        ("last_purchase", "<i8"),  # ms since 1970 UTC
+        ("spend", "<i8"),  # 1/10,000 of the currency, returns taken off
+        ("baskets", "<u4"),  # purchases, no returns
+        ("frequency", "<u4"),  # purchase days folded
+        ("trips", "<u2"),  # folded days on which something was consumed
+        ("late", "<u2"),  # events of days that were closed; 65,535 stands for all beyond
+        ("duplicates", "<u2"),  # events that came again; the same
+        ("segment", "i1"),  # reported segment, 0 is best
+        ("recommended_day", "<u2"),  # last day whose first purchase was answered with recommendations
+        ("recommended", "<u8"),  # sum of the name hashes of the five best of the newest, 0 for none
+        ("open_day", "<u2", (2,)),  # the day in the slot of its parity, or NEVER
+        ("open_purchase", "u1", (2,)),  # 1 when that day holds a purchase
+        ("ring_at", "<i8", (RING,)),  # ms since 1970 UTC
+        ("ring_hash", "<u8", (RING,)),
+        ("ring_content", "<u4", (RING,)),  # hash of what the event says: `Records.content_hashes`
+    ]
+)
+
+CELL = np.dtype(
+    [
+        ("category", "<u2"),
+        ("purchases", "<u2"),  # purchase days
+        ("first_day", "<u2"),
+        ("last_day", "<u2"),
+        ("last_interval", "<u2"),  # days
+        ("sum_log", "<f4"),  # sum of ln(interval in days)
+        ("sum_log2", "<f4"),
+        ("ewma_interval", "<f4"),  # days
+        ("ewma_log", "<f4"),
+        ("decayed", "<f4", (4,)),  # purchase days, half-lives 14, 28, 56, 112 days, as of last_day
+        ("quantity", "<f4"),  # units a purchase day, exponentially weighted
+        ("count", "<u2"),  # trips with the category, decayed per trip of the customer, 1/1,024
+        ("recent", "<u2"),  # the customer's last 16 trips, newest in bit 0: 1 where it was bought
+        ("best_day", "<u2"),
+        ("low_day", "<u2"),  # 80 % interval of the next purchase day
+        ("high_day", "<u2"),
+        ("raised_day", "<u2"),  # boundary that raised the alert
+        ("alert", "u1"),  # AlertState
+    ]
+)
+"""One customer's habit in one category."""
+
+PRODUCT = np.dtype(
+    [
+        ("product", "<u4"),
+        ("category", "<u2"),
+        ("count", "<f4"),  # trips with the product, decayed per trip, as of `trip`
+        ("trip", "<u2"),
+        ("last_day", "<u2"),
+    ]
+)
+"""One customer's habit in one product."""
+
+OPEN_LINE = np.dtype(
+    [
+        ("category", "<u2"),
+        ("product", "<u4"),
+        ("quantity", "<i8"),  # 1/1,000 of a unit, returns taken off
+    ]
+)
+"""What one customer bought of one product on a day that is still open."""
+
+ROW_BYTES = (
+    CUSTOMER.itemsize
+    + MOST_CELLS * CELL.itemsize
+    + MOST_PRODUCTS * PRODUCT.itemsize
+    + 2 * MOST_OPEN_LINES * OPEN_LINE.itemsize
+    + 1
+    + 4
+)
+"""The longest row, the count of its ring's events and its checksum included."""

@@ -1,0 +1,165 @@
+"""What a trip adds to a customer's habits: statistics per category, counts per product, both bounded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.learning.intervals import HALF_LIVES, Statistic, observe
+from models.memory import structured as whole
+from models.memory.dictionary import UNTRACKED
+from models.memory.ranking import among_first, look_up
+from models.state.columns import CELL, MOST_CELLS, MOST_PRODUCTS, PRODUCT
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.state.open_days import Bought
+    from models.state.state import State
+
+TRIP_DECAY = 0.97
+"""What the count of a product or a category keeps per trip of its customer without it (docs/models.md)."""
+COUNT_SCALE = 1024
+"""Steps of one in a category's count: no count passes 1 / (1 - `TRIP_DECAY`) = 33.4, which fits 16 bits."""
+RECENT_TRIPS = 16
+"""Trips that `recent` remembers."""
+_COLUMNS = (
+    ("purchases", Statistic.PURCHASES),
+    ("first_day", Statistic.FIRST_DAY),
+    ("last_day", Statistic.LAST_DAY),
+    ("last_interval", Statistic.LAST_INTERVAL),
+    ("sum_log", Statistic.SUM_LOG),
+    ("sum_log2", Statistic.SUM_LOG2),
+    ("ewma_interval", Statistic.EWMA_INTERVAL),
+    ("ewma_log", Statistic.EWMA_LOG),
+    ("quantity", Statistic.QUANTITY),
+)
+_DECAYED = slice(Statistic.DECAYED_14, Statistic.DECAYED_112 + 1)
+
+
+class Evicted(NamedTuple):
+    """Cells that lost their place in a full row."""
+
+    rows: NDArray[np.int64]
+    """(m,) their customers."""
+    cells: NDArray[Any]
+    """(m,) cell records."""
+
+
+def statistics_of(cells: NDArray[Any]) -> NDArray[np.float32]:
+    """(k, 13) statistics of cell records, as `models.learning.intervals` reads them."""
+    matrix = np.empty((len(cells), len(Statistic)), np.float32)
+    for name, column in _COLUMNS:
+        matrix[:, column] = cells[name]
+    matrix[:, _DECAYED] = cells["decayed"]
+    return matrix
+
+
+def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: int) -> Evicted:
+    """Add a trip to each bought category's cell.
+
+    Args:
+        state: Changed in place.
+        rows: (k,) customers.
+        bought: What they bought on the day.
+        day: The day, later than any that these customers folded.
+
+    Returns:
+        The cells for which a full row has no room any more: those with the least decayed count of trips;
+        among equals the longest unused, then by name.
+    """
+    buyers, owners = np.unique(bought.owners, return_inverse=True)
+    rows = rows[buyers]
+    held_owners, held = state.cells.gather(rows)
+    held_keys = held_owners << 16 | held["category"]
+    keys = owners << 16 | bought.categories
+    held["count"] = np.rint(held["count"] * TRIP_DECAY)
+    held["recent"] <<= 1
+    by_key = np.argsort(held_keys)
+    place, known = look_up(keys, held_keys[by_key])
+    fresh = np.zeros(int((~known).sum()), CELL)
+    fresh["category"] = bought.categories[~known]
+    all_owners = np.concatenate([held_owners, owners[~known]])
+    cells = whole.join(held, fresh)
+    at = np.empty(len(keys), np.int64)
+    at[known] = by_key[place[known]]
+    at[~known] = len(held) + np.arange(len(fresh))
+    whole.put(cells, at, _observed(whole.take(cells, at), bought.quantities, day))
+    count = cells["decayed"][:, -1] * np.exp2((cells["last_day"] - float(day)) / HALF_LIVES[-1])
+    names = state.category_names.hashes[cells["category"]]
+    keep = among_first(all_owners, MOST_CELLS, -count, -cells["last_day"].astype(np.int64), names)
+    evicted = Evicted(rows[all_owners[~keep]], whole.take(cells, ~keep))
+    order = np.flatnonzero(keep)
+    order = order[np.argsort(all_owners[order], kind="stable")]
+    all_owners, cells = all_owners[order], whole.take(cells, order)
+    state.cells.put_all(rows, all_owners, cells)
+    return evicted
+
+
+def _observed(cells: NDArray[Any], quantities: NDArray[np.int64], day: int) -> NDArray[Any]:
+    """Cell records after a trip."""
+    matrix = observe(statistics_of(cells), float(day), quantities / 1000.0)
+    after = whole.copy(cells)
+    for name, column in _COLUMNS:
+        after[name] = matrix[:, column]
+    after["decayed"] = matrix[:, _DECAYED]
+    after["count"] += COUNT_SCALE
+    after["recent"] |= 1
+    return after
+
+
+def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: int) -> None:
+    """Count a trip for each product that was bought in a bought category.
+
+    Args:
+        state: Changed in place; its customers' `trips` count this day already.
+        rows: (k,) customers.
+        bought: What they bought on the day.
+        day: The day.
+    """
+    buyers, owners = np.unique(bought.owners, return_inverse=True)
+    rows = rows[buyers]
+    added_owners, added = _bought_products(state, rows, owners << 16 | bought.categories, day)
+    held_owners, held = state.products.gather(rows)
+    owners = np.concatenate([held_owners, added_owners])
+    products = whole.join(held, added)
+    order = np.argsort(
+        owners << 32 | products["product"], kind="stable"
+    )  # what was held comes before what is new
+    owners, products = owners[order], whole.take(products, order)
+    trips = state.customers["trips"][rows][owners].astype(np.int64)
+    again = np.flatnonzero(
+        (owners[1:] == owners[:-1]) & (products["product"][1:] == products["product"][:-1])
+    )
+    elapsed = trips[again] - products["trip"][again]
+    products["count"][again + 1] += products["count"][again] * TRIP_DECAY**elapsed
+    keep = np.ones(len(products), bool)
+    keep[again] = False
+    owners, products, trips = owners[keep], whole.take(products, keep), trips[keep]
+    count = products["count"] * TRIP_DECAY ** (trips - products["trip"])
+    names = state.product_names.hashes[products["product"]]
+    keep = among_first(owners, MOST_PRODUCTS, -count, -products["last_day"].astype(np.int64), names)
+    owners, products = owners[keep], whole.take(products, keep)
+    state.products.put_all(rows, owners, products)
+
+
+def _bought_products(
+    state: State, rows: NDArray[np.int64], bought_keys: NDArray[np.int64], day: int
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """One fresh record per customer and product bought on a day, and its customer's index into `rows`."""
+    arena = state.open_lines[day & 1]
+    owners, lines = arena.gather(rows)
+    bought = (
+        (lines["quantity"] > 0)
+        & (lines["product"] != UNTRACKED)
+        & look_up(owners << 16 | lines["category"], bought_keys)[1]
+    )
+    owners, lines = owners[bought], whole.take(lines, bought)
+    once = np.unique(owners << 32 | lines["product"], return_index=True)[1]
+    owners, lines = owners[once], whole.take(lines, once)
+    added = np.zeros(len(lines), PRODUCT)
+    added["product"], added["category"] = lines["product"], lines["category"]
+    added["count"], added["last_day"] = 1.0, day
+    added["trip"] = state.customers["trips"][rows][owners]
+    return owners, added

@@ -1,0 +1,246 @@
+"""What one partition knows: its customers in columns, its dictionaries, priors, thresholds and clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from models.learning.assortment import assortment_of
+from models.learning.catalogue import Catalogue
+from models.learning.pairs import Pairs
+from models.learning.popularity import Popularity
+from models.learning.priors import Priors
+from models.learning.rfm import Histograms, Standing
+from models.memory import structured as whole
+from models.memory.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
+from models.memory.dictionary import Dictionary
+from models.memory.rows import ROW_VERSION, RowError, seal, unseal
+from models.state.calendar import calendar_of
+from models.state.clock_row import Clock
+from models.state.columns import (
+    CELL,
+    CUSTOMER,
+    MOST_CELLS,
+    MOST_OPEN_LINES,
+    MOST_PRODUCTS,
+    NO_EVENT,
+    NO_SEGMENT,
+    OPEN_LINE,
+    PRODUCT,
+)
+from models.state.row_formats import in_memory, shortened
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.learning.rfm import Thresholds
+    from models.settings import LedgerSettings
+
+MOST_CATEGORY_BYTES = 512 * 1024
+MOST_PRODUCT_BYTES = 3 * 1024 * 1024
+"""Bytes of dictionary names: with the priors under 4 MiB, so that recovery reads little besides customers
+(and the catalogue, which has a bound of its own)."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """The customers whom an unfinished boundary concerns, in order of their ids."""
+
+    rows: NDArray[np.int64]
+    at: int = 0
+
+    def without(self, row: int, last: int) -> Sweep:
+        """The same once a customer is gone and the last one has taken the place."""
+        passed = int(np.count_nonzero(self.rows[: self.at] == row))
+        rows = self.rows[self.rows != row]
+        return Sweep(np.where(rows == last, row, rows), self.at - passed)
+
+
+class Image(NamedTuple):
+    """What some customers were."""
+
+    rows: NDArray[np.int64]
+    """(k,) the customers."""
+    records: NDArray[Any]
+    """(k,) their fixed columns."""
+    runs: list[tuple[NDArray[np.int64], NDArray[Any]]]
+    """Of each arena, (m,) index into `rows`, ascending, and (m,) records."""
+
+
+class State:
+    """Columns over the customers of one partition. `row` is a customer's place in them.
+
+    Args:
+        settings: The settings that shape outputs.
+        partitions: Partition count of the log.
+    """
+
+    def __init__(self, settings: LedgerSettings, partitions: int) -> None:
+        self.adopted_at = 0
+        """The boundary (day) at which these settings came into force; 0 for the first."""
+        self.rows: dict[bytes, int] = {}
+        self.ids: list[bytes] = []
+        self.customers: NDArray[Any] = reserved(RESERVED_CUSTOMERS, CUSTOMER)
+        self.cells = Arena(CELL, MOST_CELLS)
+        self.products = Arena(PRODUCT, MOST_PRODUCTS)
+        self.open_lines = (Arena(OPEN_LINE, MOST_OPEN_LINES), Arena(OPEN_LINE, MOST_OPEN_LINES))
+        self.category_names = Dictionary(most_names=(1 << 16) - 1, most_bytes=MOST_CATEGORY_BYTES)
+        self.product_names = Dictionary(most_names=(1 << 32) - 1, most_bytes=MOST_PRODUCT_BYTES)
+        self.adopt(settings)
+        self.catalogue = Catalogue()
+        self.priors = Priors()
+        self.popularity, self.pairs = Popularity(), Pairs()
+        self.learnt_until = 0
+        """Last day whose trips the priors, the popularity and the pairs hold; 0 before the first."""
+        self.assortment = assortment_of(self.popularity, self.pairs, self.category_names)
+        self.histograms = Histograms(0)
+        self.thresholds: tuple[Thresholds | None, ...] = ()
+        self.sweep: Sweep | None = None
+        self.clock = Clock(
+            wall=settings.clock == "wall", partitions=partitions, fingerprint=settings.fingerprint
+        )
+
+    def adopt(self, settings: LedgerSettings) -> None:
+        """Let settings be in force, and what follows from them alone."""
+        self.settings, self.calendar = settings, calendar_of(settings)
+        self.category_names.classify(settings.class_of)
+
+    @property
+    def arenas(self) -> tuple[Arena, ...]:
+        """The runs of a row, in the order in which it holds them."""
+        return (self.cells, self.products, *self.open_lines)
+
+    def add(self, customer: bytes) -> int:
+        """A row for a new customer, who has seen every boundary begun so far."""
+        row = len(self.ids)
+        self.reserve(row + 1)
+        record = self.customers[row : row + 1]
+        record[:] = np.zeros(1, CUSTOMER)
+        record["offset"] = -1
+        record["boundary"] = self.clock.begun
+        record["segment"] = NO_SEGMENT
+        record["ring_at"] = NO_EVENT
+        self.rows[customer] = row
+        self.ids.append(customer)
+        return row
+
+    def reserve(self, customers: int) -> None:
+        """Make room for at least this many customers."""
+        self.customers = grown(self.customers, customers)
+        for arena in self.arenas:
+            arena.reserve(customers)
+
+    def drop_last(self, count: int) -> None:
+        """Forget the customers added after the first `count`."""
+        while len(self.ids) > count:
+            for arena in self.arenas:
+                arena.release(len(self.ids) - 1)
+            del self.rows[self.ids.pop()]
+
+    def forget(self, row: int) -> None:
+        """Leave nothing of a customer; the last one takes the place, in an unfinished sweep too."""
+        for arena in self.arenas:
+            arena.wipe(row)
+        del self.rows[self.ids[row]]
+        last = len(self.ids) - 1
+        if self.sweep is not None:
+            self.sweep = self.sweep.without(row, last)
+        if row != last:
+            self._change_place(last, row)
+        self.customers[last] = np.zeros(1, CUSTOMER)[0]
+        self.ids.pop()
+
+    def recall(self, row: int, customer: bytes) -> None:
+        """Give a customer who was forgotten the place back, empty; a sweep is the caller's to put back."""
+        last = len(self.ids)
+        self.add(customer)
+        if row != last:
+            self.ids[last] = b""
+            self._change_place(row, last)
+            self.ids[row] = customer
+            self.rows[customer] = row
+
+    def _change_place(self, row: int, to: int) -> None:
+        """Move a customer to where nobody is."""
+        self.customers[to] = self.customers[row]
+        for arena in self.arenas:
+            arena.hand_over(row, to)
+        self.ids[to] = self.ids[row]
+        self.rows[self.ids[to]] = to
+
+    def image(self, rows: NDArray[np.int64]) -> Image:
+        """Customers as they are, for `put_back`."""
+        return Image(rows, whole.take(self.customers, rows), [arena.gather(rows) for arena in self.arenas])
+
+    def put_back(self, image: Image) -> None:
+        """Make customers what they were."""
+        whole.put(self.customers, image.rows, image.records)
+        for arena, runs in zip(self.arenas, image.runs, strict=True):
+            arena.put_all(image.rows, *runs)
+
+    def encode(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """The changelog rows of customers, recent events in order of time whatever order they came in."""
+        ring_at, ring_hash = self.customers["ring_at"][rows], self.customers["ring_hash"][rows]
+        order = np.lexsort((ring_hash, ring_at), axis=1)
+        for column in ("ring_at", "ring_hash", "ring_content"):
+            places = self.customers[column]
+            places[rows] = np.take_along_axis(places[rows], order, axis=1)
+        events = (ring_at != NO_EVENT).sum(axis=1).tolist()
+        heads = [shortened(head, filled) for head, filled in zip(self._heads(rows), events, strict=True)]
+        runs = [arena.slices(rows) for arena in self.arenas]
+        return [seal(*pieces) for pieces in zip(heads, *runs, strict=True)]
+
+    def decode(self, row: int, value: bytes) -> None:
+        """Put what a changelog row holds in the place of a customer.
+
+        Raises:
+            RowError: Damaged, cut off, of another format version, or with other sections than it says.
+        """
+        body = in_memory(unseal(value))
+        if len(body) < CUSTOMER.itemsize:
+            raise RowError(f"a customer's row of {len(body)} bytes is cut off")
+        record = np.frombuffer(body, CUSTOMER, 1)
+        counts = (int(record["cells"][0]), int(record["products"][0]), *record["open_lines"][0].tolist())
+        if any(count > arena.longest for count, arena in zip(counts, self.arenas, strict=True)):
+            raise RowError(f"a customer's row of {len(body)} bytes claims sections beyond their bounds")
+        sizes = [count * arena.records.itemsize for count, arena in zip(counts, self.arenas, strict=True)]
+        if CUSTOMER.itemsize + sum(sizes) != len(body):
+            raise RowError(f"a customer's row of {len(body)} bytes holds other sections than it says")
+        at = CUSTOMER.itemsize
+        for arena, count, size in zip(self.arenas, counts, sizes, strict=True):
+            arena.put(row, np.frombuffer(body, arena.records.dtype, count, at))
+            at += size
+        self.customers[row] = record[0]
+
+    def _heads(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """What precedes the runs in each customer's row."""
+        records = whole.take(self.customers, rows)
+        records["version"] = ROW_VERSION
+        records["cells"], records["products"] = self.cells.lengths[rows], self.products.lengths[rows]
+        for slot, arena in enumerate(self.open_lines):
+            records["open_lines"][:, slot] = arena.lengths[rows]
+        size, heads = CUSTOMER.itemsize, memoryview(records.view(np.uint8).data)
+        return [bytes(heads[at : at + size]) for at in range(0, len(heads), size)]
+
+    def standing(self, rows: NDArray[np.int64]) -> Standing:
+        """Recency, frequency and spend of customers, as if their open days were closed."""
+        customers = self.customers
+        open_days = customers["open_purchase"][rows].sum(axis=1, dtype=np.int64)
+        return Standing(
+            customers["last_purchase"][rows],
+            customers["frequency"][rows] + open_days,
+            customers["spend"][rows],
+        )
+
+    def rebuild_histograms(self) -> None:
+        """Count every customer anew: the histograms are derived from the rows and stored nowhere."""
+        start = self.calendar.start(self.clock.begun + 1)
+        self.histograms = Histograms.build(self.standing(np.arange(len(self.ids))), start)
+
+
+def standing_of(customers: NDArray[Any]) -> Standing:
+    """Recency, frequency and spend of customer records, as if their open days were closed."""
+    open_days = customers["open_purchase"].sum(axis=1, dtype=np.int64)
+    return Standing(customers["last_purchase"], customers["frequency"] + open_days, customers["spend"])

@@ -1,0 +1,228 @@
+"""Alerts from plan to end: the edges of their window, once a cycle, capped, jumped over, withdrawn."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import cache
+from typing import Any
+
+import pytest
+
+from models.settings import LedgerSettings
+from models.state.columns import MOST_CELLS
+from tests.support.logs import FIRST_DAY, Replay, basket, replay_of, tick
+
+SETTINGS = LedgerSettings(alert_minimum_probability=0.0, segment_minimum_population=1_000)
+MILK = ("MILK", "p1", 1.0, 1.0)
+NOON = 0.5
+RHYTHM = (0, 10, 20)
+"""Days of the trips that make a habit."""
+
+
+def a_year(trips: dict[int, list[bytes]], last: int, *, silent: range = range(0)) -> list[bytes]:
+    """Baskets by day with a tick behind every day, but for those of a silence."""
+    log = [tick(-1)]
+    for day in range(last + 1):
+        log += trips.get(day, [])
+        if day not in silent:
+            log.append(tick(day))
+    return log
+
+
+def milk(*days: float, customer: str = "1") -> dict[int, list[bytes]]:
+    return {int(day): [basket(f"m{day}-{customer}", customer, day + NOON, MILK)] for day in days}
+
+
+def alerts(replay: Replay, *states: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = list(replay.values("replenishment-alerts"))
+    return [alert for alert in found if not states or alert["state"] in states]
+
+
+def day_of(text: str) -> int:
+    """Days since the logs' first."""
+    return (dt.date.fromisoformat(text[:10]) - FIRST_DAY.date()).days
+
+
+@cache
+def raised() -> dict[str, Any]:
+    """The alert that the rhythm leads to."""
+    (alert,) = alerts(replay_of(a_year(milk(*RHYTHM), 60), SETTINGS), "raised")
+    return alert
+
+
+def test_an_alert_is_raised_at_the_boundary_that_opens_the_lead_before_its_best_date() -> None:
+    best = day_of(raised()["best_date"])
+    closed = best - SETTINGS.alert_lead_days - 1
+    assert best > RHYTHM[-1]
+    assert raised()["cause"] == f"boundary:{FIRST_DAY.date() + dt.timedelta(days=closed)}"
+    assert raised()["occurred_at"] == f"{FIRST_DAY.date() + dt.timedelta(days=closed + 1)}T06:00:00Z"
+
+
+def test_it_is_valid_until_the_boundary_that_closes_its_last_day_of_grace() -> None:
+    end = dt.date.fromisoformat(raised()["best_date"]) + dt.timedelta(days=SETTINGS.alert_grace_days + 1)
+    assert raised()["valid_until"] == f"{end}T06:00:00Z"
+
+
+def test_it_says_what_it_rests_on() -> None:
+    assert raised()["evidence"] == {
+        "purchases_seen": 3,
+        "typical_interval_days": 10.0,
+        "last_purchase": "2017-01-21",
+        "usual_quantity": 1.0,
+    }
+    assert [habit["product_id"] for habit in raised()["products"]] == ["p1"]
+    assert 0 < raised()["hit_probability"] < 1
+    assert 0 < raised()["probability_7_days"] < 1
+
+
+@pytest.mark.parametrize(
+    ("after_best", "end"),
+    [
+        (-SETTINGS.alert_lead_days, "fulfilled"),
+        (0, "fulfilled"),
+        (SETTINGS.alert_grace_days, "fulfilled"),
+        (SETTINGS.alert_grace_days + 1, "missed"),
+    ],
+)
+def test_a_purchase_up_to_the_last_day_of_grace_fulfils_it_and_one_a_day_later_does_not(
+    after_best: int, end: str
+) -> None:
+    bought = day_of(raised()["best_date"]) + after_best
+    replay = replay_of(a_year(milk(*RHYTHM, bought), bought + 1), SETTINGS)
+    (closed,) = alerts(replay, "fulfilled", "missed", "withdrawn")
+    assert closed["state"] == end
+    assert closed["alert_id"] == raised()["alert_id"]
+    if end == "fulfilled":
+        assert closed["cause"] == f"m{bought}-1"
+    else:
+        assert closed["cause"] == f"boundary:{FIRST_DAY.date() + dt.timedelta(days=bought - 1)}"
+
+
+def test_a_purchase_after_the_window_but_before_its_boundary_is_missed_too() -> None:
+    last = day_of(raised()["best_date"]) + SETTINGS.alert_grace_days
+    night = {last + 1: [basket("night", "1", last + 1 + 1 / 24, MILK)]}
+    log = a_year(milk(*RHYTHM) | night, last + 2)
+    night_first = [record for record in log if record not in (night[last + 1][0], tick(last))]
+    at = night_first.index(tick(last + 1))
+    replay = replay_of([*night_first[:at], night[last + 1][0], tick(last), *night_first[at:]], SETTINGS)
+    assert [alert["state"] for alert in alerts(replay)] == ["raised", "missed"]
+
+
+def test_a_purchase_before_it_would_be_raised_begins_another_cycle() -> None:
+    early = day_of(raised()["best_date"]) - SETTINGS.alert_lead_days - 2
+    replay = replay_of(a_year(milk(*RHYTHM, early), early + 2), SETTINGS)
+    assert all(alert["evidence"]["purchases_seen"] == 4 for alert in alerts(replay))
+
+
+def test_a_purchase_in_the_night_before_the_boundary_that_would_raise_it_overtakes_it() -> None:
+    opened = day_of(raised()["best_date"]) - SETTINGS.alert_lead_days
+    night = {opened: [basket("night", "1", opened + 1 / 24, MILK)]}
+    log = a_year(milk(*RHYTHM) | night, opened - 2)
+    replay = replay_of([*log, night[opened][0], tick(opened - 1), tick(opened)], SETTINGS)
+    assert alerts(replay) == []
+    assert replay.counts["alerts_overtaken"] == 1
+
+
+def test_a_returned_line_fulfils_nothing() -> None:
+    best = day_of(raised()["best_date"])
+    back = basket("back", "1", best + NOON, ("MILK", "p1", -1.0, 1.0), kind="return")
+    replay = replay_of(a_year(milk(*RHYTHM) | {best: [back]}, best + 10), SETTINGS)
+    assert [alert["state"] for alert in alerts(replay)] == ["raised", "missed"]
+
+
+def test_another_category_fulfils_nothing() -> None:
+    best = day_of(raised()["best_date"])
+    bread = basket("bread", "1", best + NOON, ("BREAD", "p9", 1.0, 1.0))
+    replay = replay_of(a_year(milk(*RHYTHM) | {best: [bread]}, best + 10), SETTINGS)
+    assert [alert["state"] for alert in alerts(replay)] == ["raised", "missed"]
+
+
+def test_a_cycle_raises_once_and_a_missed_one_stays_silent_until_the_next_trip() -> None:
+    replay = replay_of(a_year(milk(*RHYTHM), 200), SETTINGS)
+    assert [alert["state"] for alert in alerts(replay)] == ["raised", "missed"]
+    replay = replay_of(a_year(milk(*RHYTHM, 100), 200), SETTINGS)
+    assert [alert["state"] for alert in alerts(replay)] == ["raised", "missed"] * 2
+
+
+def test_two_baskets_of_one_day_fulfil_once() -> None:
+    best = day_of(raised()["best_date"])
+    twice = [basket("first", "1", best + NOON, MILK), basket("second", "1", best + NOON + 0.1, MILK)]
+    replay = replay_of(a_year(milk(*RHYTHM) | {best: twice}, best + 2), SETTINGS)
+    assert [alert["cause"] for alert in alerts(replay, "fulfilled")] == ["first"]
+
+
+def test_a_jump_over_several_boundaries_raises_once_what_is_still_valid() -> None:
+    best = day_of(raised()["best_date"])
+    replay = replay_of(a_year(milk(*RHYTHM), best + 1, silent=range(21, best + 1)), SETTINGS)
+    (alert,) = alerts(replay)
+    assert alert["state"] == "raised"
+    assert alert["cause"] == f"boundary:{FIRST_DAY.date() + dt.timedelta(days=best + 1)}"
+    assert alert["best_date"] == raised()["best_date"]
+    assert alert["hit_probability"] < raised()["hit_probability"]
+
+
+def test_a_jump_beyond_the_window_raises_nothing() -> None:
+    closing = day_of(raised()["best_date"]) + SETTINGS.alert_grace_days
+    replay = replay_of(a_year(milk(*RHYTHM), closing, silent=range(21, closing)), SETTINGS)
+    assert alerts(replay) == []
+    assert replay.counts["alerts_overtaken"] == 1
+
+
+def test_a_jump_over_window_and_all_closes_a_raised_one_as_missed_once() -> None:
+    best = day_of(raised()["best_date"])
+    replay = replay_of(a_year(milk(*RHYTHM), best + 40, silent=range(best, best + 40)), SETTINGS)
+    assert [alert["state"] for alert in alerts(replay)] == ["raised", "missed"]
+
+
+def test_too_few_purchases_or_too_little_hope_raise_nothing() -> None:
+    assert alerts(replay_of(a_year(milk(0, 10), 60), SETTINGS)) == []
+    sure = SETTINGS.model_copy(update={"alert_minimum_probability": 0.9})
+    assert alerts(replay_of(a_year(milk(*RHYTHM), 60), sure)) == []
+
+
+@pytest.mark.parametrize("cap", [0, 2])
+def test_the_daily_cap_keeps_the_likeliest_and_counts_the_rest(cap: int) -> None:
+    lines = [(f"c{number}", f"p{number}", 1.0, 1.0) for number in range(5)]
+    trips = {day: [basket(f"b{day}", "1", day + NOON, line)] for day, line in enumerate(lines)}
+    trips |= {day: [basket(f"b{day}", "1", day + NOON, *lines)] for day in RHYTHM[1:]}
+    every = replay_of(a_year(trips, 60), SETTINGS)
+    capped = replay_of(a_year(trips, 60), SETTINGS.model_copy(update={"alert_daily_cap": cap}))
+    by_day: dict[str, list[dict[str, Any]]] = {}
+    for alert in alerts(every, "raised"):
+        by_day.setdefault(alert["cause"], []).append(alert)
+    kept = {alert["alert_id"] for alert in alerts(capped, "raised")}
+    assert any(len({alert["hit_probability"] for alert in day}) > 2 for day in by_day.values())
+    for together in by_day.values():
+        chances = sorted((alert["hit_probability"] for alert in together), reverse=True)
+        mine = [alert["hit_probability"] for alert in together if alert["alert_id"] in kept]
+        assert sorted(mine, reverse=True) == chances[:cap]
+    assert capped.counts["alerts_capped"] == len(alerts(every, "raised")) - len(kept) > 0
+    assert not every.counts["alerts_capped"]
+
+
+def test_an_alert_whose_category_a_full_row_drops_is_withdrawn() -> None:
+    seldom = milk(0, 300)
+    eager = SETTINGS.model_copy(update={"alert_minimum_purchases": 2})
+    (alone,) = alerts(replay_of(a_year(seldom, 600), eager), "raised")
+    best = day_of(alone["best_date"])
+    crowd = [(f"c{number}", f"q{number}", 1.0, 1.0) for number in range(MOST_CELLS)]
+    trips = seldom | {best: [basket("crowd", "1", best + NOON, *crowd)]}
+    replay = replay_of(a_year(trips, best + 20), eager)
+    mine = [alert for alert in alerts(replay) if alert["category"] == "MILK"]
+    assert [alert["state"] for alert in mine] == ["raised", "withdrawn"]
+    assert mine[1]["alert_id"] == mine[0]["alert_id"]
+    assert mine[1]["probability_7_days"] is None
+
+
+def test_a_quiet_category_is_learnt_and_never_alerted_on_nor_counted_against_the_cap() -> None:
+    both = {day: [basket(f"b{day}", "1", day + NOON, MILK, ("EGGS", "e", 1.0, 1.0))] for day in RHYTHM}
+    quiet = SETTINGS.model_copy(update={"alert_quiet_categories": ("MILK",), "alert_daily_cap": 1})
+    replay = replay_of(a_year(both, 60), quiet)
+    assert [alert["category"] for alert in alerts(replay, "raised")] == ["EGGS"]
+    assert replay.counts["alerts_quiet"] == 1
+    assert replay.counts["alerts_capped"] == 0
+
+
+def test_categories_that_nobody_runs_out_of_are_never_alerted_on() -> None:
+    trips = {day: [basket(f"b{day}", "1", day + NOON, ("FUEL", "p", 1.0, 1.0))] for day in RHYTHM}
+    assert alerts(replay_of(a_year(trips, 60), SETTINGS)) == []

@@ -1,0 +1,129 @@
+"""Events of the hot path against the contract: pydantic models give the same bytes, schemas find no fault."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from models.contracts import encoding as outputs
+from models.contracts.encoding import (
+    ALERT,
+    RECOMMENDATION,
+    SEGMENT_CHANGE,
+    numbers_as_json,
+    outputs_of,
+    time_text,
+)
+from models.contracts.events import (
+    RECOMMENDATIONS,
+    REPLENISHMENT_ALERTS,
+    SEGMENT_CHANGES,
+    Recommendation,
+    ReplenishmentAlert,
+    SegmentChange,
+    output,
+)
+from models.settings import LedgerSettings
+from tests.models.ledger.test_ledger import a_log
+from tests.support.logs import basket, live, replay_of, tick, until_live
+from tests.support.paths import DOCS
+
+if TYPE_CHECKING:
+    from models.contracts.changes import Output
+
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.05, time_zone="America/New_York"
+)
+SCHEMAS = DOCS / "contracts"
+MODELS: dict[str, type[ReplenishmentAlert | Recommendation | SegmentChange]] = {
+    RECOMMENDATIONS: Recommendation,
+    REPLENISHMENT_ALERTS: ReplenishmentAlert,
+    SEGMENT_CHANGES: SegmentChange,
+}
+
+
+@cache
+def events() -> tuple[Output, ...]:
+    """All that a made-up log gives: every kind, every state but `withdrawn`, non-ASCII names, odd times."""
+    odd = [
+        basket(f"odd{day}", "Zoë \N{SNOWMAN}", day + 0.123456, ('Käse "x"\\', "p/é", 1 / 3, 0.07))
+        for day in range(45, 75, 5)
+    ]
+    log = a_log(7, days=45, customers=8)
+    for at, value in enumerate(odd):
+        log += [value, *(tick(45 + at * 5 + day) for day in range(5))]
+    return tuple(replay_of(log, SETTINGS).outputs)
+
+
+def test_its_examples_print_what_they_say() -> None:
+    assert doctest.testmod(outputs).failed == 0
+
+
+def test_every_event_is_what_the_model_of_its_topic_writes_byte_for_byte() -> None:
+    assert {event.topic for event in events()} == set(MODELS)
+    for event in events():
+        model = MODELS[event.topic].model_validate_json(event.value)
+        assert output(model, source=SETTINGS.event_source) == event
+
+
+@pytest.mark.parametrize("topic", MODELS)
+def test_the_committed_schema_finds_no_fault_in_any_event(topic: str) -> None:
+    name = topic.removesuffix("s")
+    schema = json.loads((SCHEMAS / f"{name}.v1.json").read_text(encoding="utf-8"))
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    found = [json.loads(event.value) for event in events() if event.topic == topic]
+    assert len(found) > 20
+    for value in found:
+        validator.validate(value)
+        assert value.keys() == schema["properties"].keys()
+
+
+def test_the_log_shows_every_state_and_names_that_are_not_ascii() -> None:
+    alerts = [json.loads(event.value) for event in events() if event.topic == REPLENISHMENT_ALERTS]
+    assert {alert["state"] for alert in alerts} >= {"raised", "fulfilled", "missed"}
+    assert 'Käse "x"\\' in {alert["category"] for alert in alerts}
+
+
+def test_a_raised_alert_s_id_is_the_alert_s_id() -> None:
+    for event in events():
+        value = json.loads(event.value)
+        if value.get("state") == "raised":
+            assert dict(event.headers)["ce_id"].decode() == value["alert_id"]
+
+
+def test_times_keep_their_milliseconds_and_name_utc() -> None:
+    assert time_text(1_488_711_600_001).endswith("Z")
+    assert ".001" in time_text(1_488_711_600_001)
+
+
+@pytest.mark.parametrize("contract", [ALERT, RECOMMENDATION, SEGMENT_CHANGE])
+def test_an_output_carries_what_identifies_it(contract: outputs.Contract) -> None:
+    (event,) = outputs_of(
+        contract, [b"900"], ["abc"], [b'{"a":1}'], times=[1_488_711_600_000], source="/shop"
+    )
+    headers = dict(event.headers)
+    assert (event.topic, event.key, event.value) == (contract.topic, b"900", b'{"a":1}')
+    assert event.timestamp == 1_488_711_600_000
+    assert headers["ce_id"] == b"abc"
+    assert headers["ce_type"] == contract.type_.encode()
+    assert headers["ce_source"] == b"/shop"
+    assert headers["ce_time"] == b"2017-03-05T11:00:00Z"
+
+
+@given(st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False)))
+def test_numbers_as_json_are_the_numbers_one_by_one(values: list[float | None]) -> None:
+    assert [json.loads(text) for text in numbers_as_json(values)] == values
+
+
+def test_history_before_live_is_never_sent_on_the_wall_clock() -> None:
+    wall = SETTINGS.model_copy(update={"clock": "wall"})
+    replay = replay_of([until_live(), *a_log(7, days=20), live(30.0)], wall)
+    assert replay.outputs == []
+    assert replay.counts["suppressed"] > 0

@@ -1,0 +1,50 @@
+"""Exports: every column of a row as plain values, and the same row from them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from models.ledger.export import Export
+from models.ledger.ledger import Ledger
+from models.settings import LedgerSettings
+from models.state.columns import CUSTOMER
+from tests.models.ledger.test_ledger import a_log
+from tests.support.logs import Replay, drive, records_of
+
+SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+
+
+def rows_of(seed: int) -> dict[bytes, bytes]:
+    """What a changelog holds after a made-up month, in the middle of a day."""
+    replay = Replay()
+    ledger = Ledger(SETTINGS)
+    drive(ledger, records_of(a_log(seed, days=30)[:-3], SETTINGS), replay)
+    return replay.rows
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_export_read_back_is_the_same_row(seed: int) -> None:
+    rows = rows_of(seed)
+    export, known = Export(rows.items()), 0
+    for customer, row in rows.items():
+        told = None if customer[:1] == b"\0" else export.of(customer)
+        if told is not None:
+            known += 1
+            assert export.row(json.loads(json.dumps(told))) == row
+    assert known > 2
+
+
+def test_an_export_names_what_the_row_numbers() -> None:
+    rows = rows_of(1)
+    told = Export(rows.items()).of(b"2")
+    assert told is not None
+    assert {cell["category"] for cell in told["cells"]} <= {"MILK", "BREAD", "EGGS", "COUPON", "Käse"}
+    assert {product["product"] for product in told["products"]} <= {"p0", "p1", "p2", "p3"}
+    assert len(told["events"]) >= told["baskets"] > 3
+    assert set(CUSTOMER.names or ()) - told.keys() == {"ring_at", "ring_hash", "ring_content"}
+
+
+def test_nobody_is_exported_as_nothing() -> None:
+    assert Export(rows_of(1).items()).of(b"nobody") is None

@@ -1,0 +1,148 @@
+"""Habits: what a trip adds to cells and products, and what a full row gives up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.learning.intervals import Statistic, observe
+from models.settings import LedgerSettings
+from models.state.columns import CELL, MOST_CELLS, MOST_PRODUCTS
+from models.state.habits import TRIP_DECAY, fold_categories, fold_products, statistics_of
+from models.state.open_days import bought_on
+from models.state.state import State
+
+SETTINGS = LedgerSettings()
+LINE = tuple[str, str, int]
+TRIPS = st.lists(
+    st.tuples(
+        st.integers(1, 30),
+        st.dictionaries(
+            st.tuples(st.sampled_from(["MILK", "BREAD", "EGGS"]), st.sampled_from(["p1", "p2"])),
+            st.integers(1, 5_000),
+            min_size=1,
+        ),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def customer() -> State:
+    state = State(SETTINGS, 1)
+    state.add(b"1")
+    return state
+
+
+def trip(state: State, day: int, lines: list[LINE]) -> list[str]:
+    """Fold one day of customer 0; names of the categories evicted."""
+    rows, arena = np.array([0]), state.open_lines[day & 1]
+    made = np.zeros(len(lines), arena.records.dtype)
+    made["category"] = state.category_names.numbers([category for category, _, _ in lines])
+    made["product"] = state.product_names.numbers([product for _, product, _ in lines])
+    made["quantity"] = [quantity for _, _, quantity in lines]
+    arena.put(0, made)
+    state.customers["open_day"][0, day & 1] = day
+    bought = bought_on(state, rows, day)
+    if len(bought.owners):
+        state.customers["trips"][0] += 1
+    evicted = fold_categories(state, rows, bought, day)
+    fold_products(state, rows, bought, day)
+    return [state.category_names.name(int(cell["category"])) for cell in evicted.cells]
+
+
+def cells(state: State) -> dict[str, Any]:
+    return {state.category_names.name(int(cell["category"])): cell for cell in state.cells.run(0)}
+
+
+def products(state: State) -> dict[str, Any]:
+    return {state.product_names.name(int(held["product"])): held for held in state.products.run(0)}
+
+
+@given(trips=TRIPS)
+def test_cells_are_what_observing_their_trips_one_by_one_gives(
+    trips: list[tuple[int, dict[tuple[str, str], int]]],
+) -> None:
+    state, day = customer(), 6_000
+    wanted: dict[str, Any] = {}
+    for gap, lines in trips:
+        day += gap
+        assert trip(state, day, [(*key, quantity) for key, quantity in lines.items()]) == []
+        for category in {category for category, _ in lines}:
+            before = wanted.get(category, np.zeros((1, len(Statistic)), np.float32))
+            units = sum(quantity for (name, _), quantity in lines.items() if name == category) / 1000
+            wanted[category] = observe(before, float(day), units)
+    found = cells(state)
+    assert found.keys() == wanted.keys()
+    for category, cell in found.items():
+        assert statistics_of(np.array([cell], CELL)).tolist() == wanted[category].tolist()
+
+
+@given(trips=TRIPS)
+def test_a_product_s_count_loses_three_in_a_hundred_a_trip(
+    trips: list[tuple[int, dict[tuple[str, str], int]]],
+) -> None:
+    state, day = customer(), 6_000
+    bought: list[set[str]] = []
+    for gap, lines in trips:
+        day += gap
+        one_category = {product: quantity for (_, product), quantity in lines.items()}
+        trip(state, day, [("MILK", product, quantity) for product, quantity in one_category.items()])
+        bought.append(set(one_category))
+    for product, held in products(state).items():
+        wanted = sum(
+            TRIP_DECAY ** (len(bought) - 1 - at) for at, names in enumerate(bought) if product in names
+        )
+        now = held["count"] * TRIP_DECAY ** (len(bought) - int(held["trip"]))
+        assert now == pytest.approx(wanted, rel=1e-5)
+    assert products(state).keys() == set.union(*bought)
+
+
+def test_what_was_returned_in_full_is_no_trip() -> None:
+    state = customer()
+    trip(state, 6_000, [("MILK", "p1", 1_000), ("MILK", "p2", -1_000), ("EGGS", "p3", 2_000)])
+    assert cells(state).keys() == {"EGGS"}
+    assert products(state).keys() == {"p3"}
+
+
+def test_a_full_row_gives_up_the_cell_with_the_least_decayed_count() -> None:
+    state = customer()
+    trip(state, 6_000, [("OLD", "p", 1_000)])
+    for day in range(6_100, 6_103):
+        trip(state, day, [(f"c{number}", "p", 1_000) for number in range(MOST_CELLS - 1)])
+    assert "OLD" in cells(state)
+    assert trip(state, 6_110, [("NEW", "p", 1_000)]) == ["OLD"]
+    assert "NEW" in cells(state)
+    assert len(state.cells.run(0)) == MOST_CELLS
+
+
+def test_a_newcomer_with_less_than_all_others_is_the_one_that_goes() -> None:
+    state = customer()
+    for day in (6_000, 6_001):
+        trip(state, day, [(f"c{number}", "p", 1_000) for number in range(MOST_CELLS)])
+    assert trip(state, 6_002, [("NEW", "p", 1_000)]) == ["NEW"]
+
+
+def test_products_beyond_the_bound_give_way_to_those_of_late() -> None:
+    state = customer()
+    trip(state, 6_000, [("MILK", f"old{number}", 1_000) for number in range(60)])
+    trip(state, 6_010, [("MILK", f"new{number}", 1_000) for number in range(60)])
+    names = products(state).keys()
+    assert len(names) == MOST_PRODUCTS
+    assert {f"new{number}" for number in range(60)} <= names
+
+
+def test_the_order_of_the_day_s_lines_shapes_nothing() -> None:
+    lines = [(f"c{number % 70}", f"p{number}", 1_000) for number in range(80)]
+    one, other = customer(), customer()
+    for state in (one, other):  # names keep their numbers, lines their own order
+        state.category_names.numbers([category for category, _, _ in lines])
+        state.product_names.numbers([product for _, product, _ in lines])
+    trip(one, 6_000, lines)
+    trip(other, 6_000, lines[::-1])
+    assert one.cells.run(0).tobytes() == other.cells.run(0).tobytes()
+    assert sorted(products(one)) == sorted(products(other))
