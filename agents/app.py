@@ -4,6 +4,6 @@
 """
 
 from agents.worker import assemble
-from streams.environment import load_settings
+from streams.settings.environment import load_settings
 
 app = assemble(load_settings()).app

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     from streams.app import Engine
-    from streams.partitions import Partitions
+    from streams.engine.partitions import Partitions
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     from streams.app import Engine
-    from streams.batch import Batch
+    from streams.partition.batch import Batch
 
 
 def add_purchases(engine: Engine) -> None:

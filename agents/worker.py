@@ -16,13 +16,13 @@ from models.ledger.ledger import Ledger
 from models.records.decoder import Decoder
 from streams.app import Engine, create_engine
 from streams.errors import LogUnreadable
-from streams.memory import keep_buffers
-from streams.statuses import status_of
-from streams.undecodable import raised_in_a_fetch
+from streams.kafka.undecodable import raised_in_a_fetch
+from streams.process.exit_status import status_of
+from streams.process.memory import keep_buffers
 
 if TYPE_CHECKING:
-    from streams.ports import DecoderLike, LedgerFactory
-    from streams.settings import Settings
+    from streams.flow import DecoderLike, LedgerFactory
+    from streams.settings.settings import Settings
 
 SILENT = logging.CRITICAL + 1
 """Level of the loggers of Faust and mode, which say in a traceback what is said in a line where it arises."""
@@ -55,7 +55,7 @@ def run(engine: Engine) -> int:
     Faust's own worker runs the app, so that `faust -A agents.app worker` is the same thing. What it would
     print of a failure is a traceback; the reason is logged in one line where it arises.
     """
-    for name in ("mode", "faust", "streams.partitions.lifecycle"):
+    for name in ("mode", "faust", "streams.engine.partitions.lifecycle"):
         logging.getLogger(name).setLevel(SILENT)
     threading.excepthook = _note_thread
     keep_buffers()

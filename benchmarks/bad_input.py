@@ -21,10 +21,10 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.memory.rows import CLOCK_KEY, header
-from streams.broker import LocalBroker
-from streams.clients import consumer_options
-from streams.recovery import read_to_end
-from streams.settings import Settings
+from streams.brokers.embedded import LocalBroker
+from streams.changelog.recovery import read_to_end
+from streams.kafka.options import consumer_options
+from streams.settings.settings import Settings
 from tests.end_to_end.test_bad_input import REAL, write
 from tests.support.bad_input import Placed, journey, malformed, mixed
 from tests.support.cluster import Cluster

@@ -22,10 +22,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from cartpulse.demonstration.latency import measure
 from models.memory.rows import CLOCK_KEY, header
-from streams.apache_kafka import ApacheKafka
-from streams.clients import consumer_options
-from streams.recovery import read_to_end
-from streams.settings import Settings
+from streams.brokers.apache_kafka import ApacheKafka
+from streams.changelog.recovery import read_to_end
+from streams.kafka.options import consumer_options
+from streams.settings.settings import Settings
 from tests.end_to_end.test_bad_input import REAL, write
 from tests.support.bad_input import Placed, journey
 from tests.support.cluster import Cluster

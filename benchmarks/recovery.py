@@ -29,18 +29,18 @@ from models.ledger.ledger import Ledger
 from models.memory.rows import CLOCK_KEY
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Decoder, Raw
-from streams.apache_kafka import ApacheKafka
-from streams.changelog import Witness, fill, runs_of
-from streams.checkpoint_file import Heading, Memory, write
-from streams.checkpoints import Checkpoints
-from streams.clients import consumer_options
+from streams.brokers.apache_kafka import ApacheKafka
+from streams.changelog.checkpoint_file import Heading, Memory, write
+from streams.changelog.checkpoints import Checkpoints
+from streams.changelog.recovery import read_to_end, recover
+from streams.changelog.rows import Witness, fill, runs_of
 from streams.clock import SystemClock
-from streams.connections import Connections
+from streams.kafka.clients import Connections
+from streams.kafka.options import consumer_options
+from streams.kafka.topics import create_topics
 from streams.metrics import Counts
-from streams.recovery import read_to_end, recover
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from streams.sources.ticks import tick
-from streams.topics import create_topics
 from tests.end_to_end.test_workers import REAL
 from tests.support.cluster import Cluster
 from tests.support.purchases import produce, purchase

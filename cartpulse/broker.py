@@ -7,12 +7,12 @@ import typer
 
 from cartpulse.endings import run
 from cartpulse.options import settings_with
-from streams.apache_kafka import ApacheKafka
-from streams.broker import LOCAL_SESSION_MS, LocalBroker, free_port
+from streams.brokers.apache_kafka import ApacheKafka
+from streams.brokers.artifacts import artifacts, fetched, java
+from streams.brokers.embedded import LOCAL_SESSION_MS, LocalBroker, free_port
+from streams.brokers.node import Node, port_of_a_node
 from streams.errors import CartpulseError, LocalBrokerError, TopicMismatch
-from streams.kafka_artifacts import artifacts, fetched, java
-from streams.kafka_node import Node, port_of_a_node
-from streams.topics import create_topics, remake_empty
+from streams.kafka.topics import create_topics, remake_empty
 
 EXAMPLE = "Example: cartpulse broker --kafka --data ~/kafka-data"
 

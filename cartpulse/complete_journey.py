@@ -10,15 +10,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
-from streams.clients import idempotence, producer_options, unreachable
 from streams.errors import SettingsError
-from streams.log_clock import choose_clock, log_clock
-from streams.settings import Settings
+from streams.kafka.options import idempotence, producer_options, unreachable
+from streams.kafka.topics import create_topics
+from streams.operations.log_clock import choose_clock, log_clock
+from streams.settings.settings import Settings
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.replay import Progress as Sent
 from streams.sources.replay import Replay
 from streams.sources.ticks import with_ticks
-from streams.topics import create_topics
 
 EXAMPLE = "Example: cartpulse replay --broker kafka-1:9092 --days 60 --speed 2"
 

@@ -19,7 +19,7 @@ from models.ledger.profile import look
 from models.memory.rows import CLOCK_KEY, RowError
 from models.records.partitioner import partition_of
 from streams.errors import CartpulseError, ChangelogUnreadable
-from streams.settings import Settings
+from streams.settings.settings import Settings
 
 EXAMPLE = "Example: cartpulse customer 900"
 

@@ -18,7 +18,7 @@ from cartpulse.replay import Replay, Told
 from cartpulse.terminal import printable, reading_bar
 from models.contracts.events import DeadLetterReplayed
 from streams.errors import CartpulseError
-from streams.settings import Settings
+from streams.settings.settings import Settings
 
 EXAMPLE = "Example: cartpulse dead-letters list --limit 20"
 SHOW_EXAMPLE = "Example: cartpulse dead-letters show 5f50f1a0 --raw > letter.json"

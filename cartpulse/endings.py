@@ -13,12 +13,12 @@ import typer
 from typer.core import TyperGroup
 
 from streams.errors import CartpulseError
-from streams.statuses import Status, status_of
+from streams.process.exit_status import Status, status_of
 
 T = TypeVar("T")
 
 FAILED: Final = int(Status.FAILED)
-"""Exit status of a command that could not do its work; `streams.statuses` lists the others."""
+"""Exit status of a command that could not do its work; `streams.process.exit_status` lists the others."""
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C, as shells expect it: 128 + SIGINT."""
 TERMINATED: Final = 143

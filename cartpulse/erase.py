@@ -13,7 +13,7 @@ from cartpulse.signals import write_signals
 from cartpulse.terminal import printable
 from models.contracts.purchases import is_identifier
 from streams.errors import SettingsError
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from streams.sources.feed import Feed
 
 EXAMPLE = "Example: cartpulse erase 900 --yes"

@@ -20,8 +20,8 @@ from models.ledger.export import Export
 from models.ledger.profile import look
 from models.memory.rows import CLOCK_KEY, RowError, header
 from streams.errors import ChangelogUnreadable, EngineFault
-from streams.settings import Settings
-from streams.topics import OUTPUTS
+from streams.kafka.topics import OUTPUTS
+from streams.settings.settings import Settings
 
 EXAMPLE = "Example: cartpulse export 900 > customer-900.json"
 

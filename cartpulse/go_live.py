@@ -13,10 +13,10 @@ from cartpulse.signals import write_signals
 from models.contracts.timestamps import EARLIEST_MS, LATEST_MS
 from models.state.clock_row import UNTIL_LIVE_MS
 from streams.errors import SettingsError
-from streams.log_clock import choose_clock, log_clock
-from streams.settings import Settings
+from streams.kafka.topics import TopicsReport, create_topics
+from streams.operations.log_clock import choose_clock, log_clock
+from streams.settings.settings import Settings
 from streams.sources.feed import Feed
-from streams.topics import TopicsReport, create_topics
 
 EXAMPLE = "Example: cartpulse go-live --broker kafka-1:9092"
 

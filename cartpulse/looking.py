@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cartpulse.reading import Progress, read_now
 from models.memory.rows import RowError
 from models.segments.snapshot import Standings
-from streams.changelog import Greatest, row_of, undecodable
+from streams.changelog.rows import Greatest, row_of, undecodable
 from streams.errors import ChangelogUnreadable
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
-    from streams.log_batches import BrokenBatch
+    from streams.kafka.log.batches import BrokenBatch
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
 """Shows a read's progress under a title."""

@@ -26,7 +26,7 @@ from cartpulse import (
     worker,
 )
 from cartpulse.endings import Commands
-from streams.release import versions
+from streams.process.version import versions
 
 app = typer.Typer(
     name="cartpulse",

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from streams.environment import load_settings
-from streams.settings import Settings
+from streams.settings.environment import load_settings
+from streams.settings.settings import Settings
 
 Broker = Annotated[
     str | None,

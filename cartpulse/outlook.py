@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streams.clock import Clock
-    from streams.log_clock import LogClock
-    from streams.settings import Settings
+    from streams.operations.log_clock import LogClock
+    from streams.settings.settings import Settings
 
 
 def outlook(

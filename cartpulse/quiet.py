@@ -15,11 +15,11 @@ from aiokafka import AIOKafkaProducer
 from cartpulse.reading import NoSuchTopicError, places_of, read_now, reader
 from models.memory.rows import CLOCK_KEY, LaterFormat, RowError, header_of_any_format
 from models.state.clock_row import Clock
-from streams.clients import producer_options
 from streams.errors import CartpulseError, ChangelogUnreadable, NewerRows
+from streams.kafka.options import producer_options
 
 if TYPE_CHECKING:
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 
 class NothingKnownError(CartpulseError):

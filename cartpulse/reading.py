@@ -12,15 +12,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
 
-from streams.clients import connection, consumer_options
 from streams.errors import BrokerUnreachable, CartpulseError, NotAllowed
-from streams.log_batches import BrokenBatch
-from streams.salvage import CarefulReader
+from streams.kafka.log.batches import BrokenBatch
+from streams.kafka.log.salvage import CarefulReader
+from streams.kafka.options import connection, consumer_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 STILL_SECONDS: Final = 90.0
 """A read that gets nothing for so long has lost its broker. A transaction that its writer left open may keep

@@ -24,14 +24,14 @@ from models.contracts.events import DeadLetterReplayed
 from models.records.columns import UNKNOWN_TIME, Kind
 from models.records.decoder import Decoder, Raw
 from models.records.partitioner import partition_of
-from streams.clients import idempotence, producer_options
 from streams.errors import CartpulseError, NotAllowed
+from streams.kafka.options import idempotence, producer_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from cartpulse.letters import Survey
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 HEADER: Final = "replayed-from"
 """Of a purchase that was sent back: the letter's id."""

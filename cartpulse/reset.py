@@ -22,10 +22,10 @@ from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
 from cartpulse.quiet import clocks_after, note, same_clock
 from models.state.clock_row import Clock
-from streams.clients import abilities, connection
 from streams.errors import BrokerUnreachable, CartpulseError
-from streams.settings import Settings
-from streams.topics import create_topics
+from streams.kafka.options import abilities, connection
+from streams.kafka.topics import create_topics
+from streams.settings.settings import Settings
 
 EXAMPLE = "Example: cartpulse reset --yes"
 

@@ -7,7 +7,7 @@ import typer
 
 from cartpulse.options import Json, settings_with
 from streams.errors import CartpulseError
-from streams.settings_docs import PAGE, with_table
+from streams.settings.reference import PAGE, with_table
 
 EXAMPLE = "Example: CARTPULSE_PARTITIONS=4 cartpulse settings"
 

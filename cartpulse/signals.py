@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from streams.clients import idempotence, producer_options
+from streams.kafka.options import idempotence, producer_options
+from streams.kafka.topics import create_topics
 from streams.sources.replay import NotAcknowledgedError, Replay
-from streams.topics import create_topics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from streams.sources.feed import Feed
 
 

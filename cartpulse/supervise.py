@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from streams.broker import end_with_parent
+from streams.brokers.embedded import end_with_parent
 from streams.errors import SettingsError
-from streams.settings import variable
-from streams.statuses import FOR_GOOD, Status
+from streams.process.exit_status import FOR_GOOD, Status
+from streams.settings.settings import variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 log = structlog.get_logger("cartpulse.supervise")
 
@@ -112,8 +112,8 @@ class Supervisor:
     """Runs workers as child processes until it is told to end, or one ends for good.
 
     A worker that ends, with status 0 or another, is started again after a pause. One whose status says that
-    it would end the same way again (`streams.statuses.FOR_GOOD`) ends them all: another worker would take
-    over what it could not go on with, and end next.
+    it would end the same way again (`streams.process.exit_status.FOR_GOOD`) ends them all: another worker
+    would take over what it could not go on with, and end next.
 
     Args:
         environments: one for each worker.

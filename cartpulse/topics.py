@@ -9,7 +9,7 @@ from cartpulse.endings import run
 from cartpulse.go_live import make_topics
 from cartpulse.options import Broker, Json, settings_with
 from streams.errors import SettingsError
-from streams.topics import topic_specs
+from streams.kafka.topics import topic_specs
 
 EXAMPLE = "Example: CARTPULSE_PARTITIONS=4 cartpulse topics --broker kafka-1:9092"
 

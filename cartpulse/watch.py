@@ -16,9 +16,9 @@ from cartpulse.reading import NoSuchTopicError, follow, reader, topics_of
 from cartpulse.watch_lines import Seen, Wanted, line
 from models.learning.rfm import SEGMENTS
 from streams.errors import CartpulseError
-from streams.log_clock import log_clock
-from streams.settings import Settings
-from streams.topics import OUTPUTS
+from streams.kafka.topics import OUTPUTS
+from streams.operations.log_clock import log_clock
+from streams.settings.settings import Settings
 
 EXAMPLE = 'Example: cartpulse watch segment-changes --segment "At Risk"'
 

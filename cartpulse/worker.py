@@ -9,11 +9,11 @@ import typer
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
 from cartpulse.supervise import Supervisor, environments
-from streams.ending import Ending
 from streams.errors import CartpulseError
-from streams.logs import configure
-from streams.settings import Settings
-from streams.topics import create_topics
+from streams.kafka.topics import create_topics
+from streams.process.logs import configure
+from streams.process.shutdown import Ending
+from streams.settings.settings import Settings
 
 EXAMPLE = "Example: KAFKA_BROKER=kafka-1:9092 CARTPULSE_PARTITIONS=4 cartpulse worker"
 

@@ -10,18 +10,18 @@ from uuid import uuid4
 
 import faust
 
-from streams.channel import BatchChannel
-from streams.clients import faust_options
 from streams.clock import SystemClock
-from streams.connections import Connections
-from streams.ending import Ending
-from streams.partitions import Partitions
-from streams.vitals import Observer
-from streams.web import Web
+from streams.engine.partitions import Partitions
+from streams.kafka.clients import Connections
+from streams.kafka.options import faust_options
+from streams.monitoring.health import Observer
+from streams.monitoring.web import Web
+from streams.partition.channel import BatchChannel
+from streams.process.shutdown import Ending
 
 if TYPE_CHECKING:
-    from streams.ports import DecoderLike, LedgerFactory
-    from streams.settings import Settings
+    from streams.flow import DecoderLike, LedgerFactory
+    from streams.settings.settings import Settings
 
 VOID_BATCHES = 1_000
 """Batches of earlier epochs that may still wait for a slow agent when a rebalance hands out new ones."""
@@ -63,7 +63,7 @@ def create_engine(settings: Settings, *, ledgers: LedgerFactory, decoder: Decode
         consumer_auto_offset_reset="latest",
         key_serializer="raw",
         value_serializer="raw",
-        web_enabled=False,  # `streams.web` is there before Faust's would be
+        web_enabled=False,  # `streams.monitoring.web` is there before Faust's would be
         worker_redirect_stdouts=False,
         broker_session_timeout=settings.session_timeout_ms / 1_000,
         broker_heartbeat_interval=settings.session_timeout_ms / 6_000,

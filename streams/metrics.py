@@ -1,4 +1,4 @@
-"""What a worker counts and times: the one place where it is kept; `streams/exposition.py` shows it.
+"""Counters and times of a worker, kept in one place; `streams/monitoring/prometheus.py` shows them.
 
 Everything here happens once for a batch or less often, never for an event, and costs a dictionary's look-up.
 """

@@ -13,11 +13,11 @@ os.environ.setdefault(
 
 import pytest
 
-from streams.apache_kafka import ApacheKafka
-from streams.broker import LocalBroker
+from streams.brokers.apache_kafka import ApacheKafka
+from streams.brokers.embedded import LocalBroker
+from streams.brokers.node import Node
 from streams.errors import KafkaUnavailable
-from streams.kafka_node import Node
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from tests.support.kafka_cluster import LOGIN
 
 if TYPE_CHECKING:

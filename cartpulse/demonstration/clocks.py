@@ -11,12 +11,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.memory.rows import CLOCK_KEY
 from models.state.clock_row import Clock
-from streams.clients import consumer_options
+from streams.kafka.options import consumer_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 _WAIT_MS = 1_000
 """How long one look waits for a batch; there is one, so it comes at once."""

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from streams.clients import consumer_options, producer_options
+from streams.kafka.options import consumer_options, producer_options
 from streams.sources.basket import Basket, Item
 from streams.sources.feed import Feed
 from streams.sources.replay import send_steadily
@@ -24,7 +24,7 @@ from streams.sources.replay import send_steadily
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 PER_SECOND: Final = 1_000
 SECONDS: Final = 15

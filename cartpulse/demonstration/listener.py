@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Self
 
 from cartpulse.demonstration.received import Received
 from cartpulse.reading import at_end, open_reader
-from streams.topics import OUTPUTS
+from streams.kafka.topics import OUTPUTS
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 _WAIT_MS = 100
 """How long one read waits for records, in ms."""

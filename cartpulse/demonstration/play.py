@@ -24,8 +24,8 @@ from cartpulse.demonstration.stage import Stage
 from cartpulse.demonstration.stories import Story, stories
 from models.settings import CategoryClass
 from models.state.calendar import calendar_of
-from streams.clients import idempotence, producer_options
 from streams.errors import BrokerUnreachable
+from streams.kafka.options import idempotence, producer_options
 from streams.sources.complete_journey import CompleteJourney, Level
 from streams.sources.replay import Replay
 from streams.sources.ticks import with_ticks
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cartpulse.demonstration.latency import Latency
     from cartpulse.demonstration.received import Alert
     from cartpulse.demonstration.state import Known
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,19 @@ from contextlib import aclosing
 from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from cartpulse.reading import read_all
-from streams.broker import LOCAL_SESSION_MS, LocalBroker, end_with_parent
-from streams.clients import abilities
-from streams.environment import load_settings
+from streams.brokers.embedded import LOCAL_SESSION_MS, LocalBroker, end_with_parent
 from streams.errors import CartpulseError
-from streams.settings import variable
+from streams.kafka.options import abilities
+from streams.kafka.topics import create_topics
+from streams.settings.environment import load_settings
+from streams.settings.settings import variable
 from streams.sources.complete_journey import TIME_ZONE
-from streams.topics import create_topics
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from types import TracebackType
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 T = TypeVar("T")
 

@@ -12,10 +12,10 @@ from cartpulse.reading import read_batches
 from models.memory.rows import is_erased, unseal
 from models.state.columns import CUSTOMER
 from models.state.row_formats import in_memory
-from streams.changelog import Greatest
+from streams.changelog.rows import Greatest
 
 if TYPE_CHECKING:
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cartpulse.go_live import make_topics
-from streams.log_clock import choose_clock, log_clock
+from streams.kafka.topics import require_purchases
+from streams.operations.log_clock import choose_clock, log_clock
 from streams.sources.ticks import with_ticks
-from streams.topics import require_purchases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Literal
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from streams.sources.feed import Feed
 
 

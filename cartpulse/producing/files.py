@@ -26,7 +26,7 @@ from cartpulse.producing.showing import (
 from models.state.calendar import HOUR
 from streams.clock import SystemClock
 from streams.errors import CartpulseError
-from streams.log_clock import log_clock
+from streams.operations.log_clock import log_clock
 from streams.sources.forms.containers import STANDARD_INPUT, spooled
 from streams.sources.position import SUFFIX, Destination, Position, alone
 from streams.sources.purchase_file import PurchaseFile
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from streams.sources.feed import Feed
     from streams.sources.lines import Refused
     from streams.sources.survey import Told

@@ -14,9 +14,9 @@ from cartpulse.producing.sending import said, send_with_bar
 from cartpulse.producing.showing import FIRST_BASKETS, first_of, show_baskets
 from streams.clock import SystemClock
 from streams.errors import SettingsError
+from streams.kafka.topics import keeps_producer_time
 from streams.sources.position import SUFFIX, Destination, Position
 from streams.sources.synthetic import Synthetic
-from streams.topics import keeps_producer_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from streams.sources.synthetic_process import Process
 
 

@@ -22,20 +22,20 @@ from rich.progress import Progress as Bar
 from cartpulse.endings import run
 from cartpulse.producing.workers import workers_said
 from cartpulse.reading import at_end
-from streams.acceptance import UNKNOWN, Watch
-from streams.clients import consumer_options, idempotence, producer_options, unreachable
-from streams.salvage import CarefulReader
+from streams.kafka.log.salvage import CarefulReader
+from streams.kafka.options import consumer_options, idempotence, producer_options, unreachable
+from streams.kafka.topics import require_purchases
+from streams.operations.acceptance import UNKNOWN, Watch
 from streams.sources.position import PositionError
 from streams.sources.replay import Replay
-from streams.topics import require_purchases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from rich.console import Console
 
-    from streams.acceptance import Acceptance
-    from streams.settings import Settings
+    from streams.operations.acceptance import Acceptance
+    from streams.settings.settings import Settings
     from streams.sources.feed import Feed
     from streams.sources.position import Position
     from streams.sources.replay import Progress

@@ -21,7 +21,7 @@ def workers_said(workers: Mapping[str, Any] | None) -> Iterator[str]:
     """Sentences about what workers have made of what was sent.
 
     Args:
-        workers: `streams.acceptance.Acceptance` as a mapping; None where nothing is known.
+        workers: `streams.operations.acceptance.Acceptance` as a mapping; None where nothing is known.
     """
     if workers is None:
         return

@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from models.records.partitioner import partition_of
-from streams.acceptance import Sent
 from streams.errors import CartpulseError
+from streams.operations.acceptance import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
     from aiokafka.producer.message_accumulator import BatchBuilder
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from streams.sources.feed import Feed
 
 BATCH_BYTES: Final = 512 * 1024

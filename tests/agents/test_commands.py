@@ -10,7 +10,7 @@ import pytest
 from agents.commands import respond
 
 if TYPE_CHECKING:
-    from streams.partitions import Partitions
+    from streams.engine.partitions import Partitions
 
 
 class Told:

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from agents.worker import assemble
-from streams.batch import Batch
-from streams.settings import Settings
+from streams.partition.batch import Batch
+from streams.settings.settings import Settings
 from tests.support.counting import CountingLedger
 from tests.support.fake_kafka import until
 from tests.support.runs import run_of

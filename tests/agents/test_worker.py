@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agents.worker import _note_thread, assemble
 from models.ledger.ledger import Ledger
-from streams.settings import Settings
+from streams.settings.settings import Settings
 
 if TYPE_CHECKING:
     import pytest

@@ -11,18 +11,18 @@ from aiokafka.structs import TopicPartition
 from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
-from streams.dead_letters import dead_letter, refusal_of
-from streams.log_batches import BrokenBatch
-from streams.settings import Settings, variable
-from streams.statuses import Status
-from streams.topics import create_topics
+from streams.delivery.dead_letters import dead_letter, refusal_of
+from streams.kafka.log.batches import BrokenBatch
+from streams.kafka.topics import create_topics
+from streams.process.exit_status import Status
+from streams.settings.settings import Settings, variable
 from tests.support.purchases import produce, purchase
 from tests.support.raw_batches import batch, of_strange_header_names, of_unknown_codec, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.broker import LocalBroker
+    from streams.brokers.embedded import LocalBroker
     from tests.conftest import Broker
 
 STRANGE = "the name of a header is no UTF-8"

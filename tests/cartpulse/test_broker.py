@@ -15,17 +15,17 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from streams.broker import free_port
-from streams.clients import consumer_options, producer_options
-from streams.settings import Settings
-from streams.topics import remake_empty, topic_specs
+from streams.brokers.embedded import free_port
+from streams.kafka.options import consumer_options, producer_options
+from streams.kafka.topics import remake_empty, topic_specs
+from streams.settings.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from streams.apache_kafka import ApacheKafka
-    from streams.broker import LocalBroker
+    from streams.brokers.apache_kafka import ApacheKafka
+    from streams.brokers.embedded import LocalBroker
 
 
 def command(*arguments: str) -> list[str]:

@@ -18,11 +18,11 @@ from cartpulse.reading import read_all
 from models.contracts.purchases import CatalogueUpdate, Erasure, read
 from models.memory.rows import CLOCK_KEY, own_payload, own_row
 from models.state.clock_row import UNTIL_LIVE_MS, Clock
-from streams.clients import consumer_options, producer_options
-from streams.environment import load_settings
-from streams.log_clock import log_clock
-from streams.settings import Settings, variable
-from streams.topics import create_topics, keeps_producer_time, topic_specs
+from streams.kafka.options import consumer_options, producer_options
+from streams.kafka.topics import create_topics, keeps_producer_time, topic_specs
+from streams.operations.log_clock import log_clock
+from streams.settings.environment import load_settings
+from streams.settings.settings import Settings, variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,16 +15,16 @@ from models.ledger.ledger import Ledger
 from models.memory.rows import CLOCK_KEY
 from models.records.partitioner import partition_of
 from models.state.holdout import held_out
-from streams.clients import ROWS_BATCH_BYTES, producer_options
-from streams.settings import Settings, variable
-from streams.topics import create_topics
+from streams.kafka.options import ROWS_BATCH_BYTES, producer_options
+from streams.kafka.topics import create_topics
+from streams.settings.settings import Settings, variable
 from tests.support.logs import Replay, basket, drive, records_of, tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from models.contracts.changes import Row
-    from streams.broker import LocalBroker
+    from streams.brokers.embedded import LocalBroker
 
 ZOE = "Zoë"
 HOME = partition_of(ZOE.encode(), 2, "murmur2")

@@ -12,12 +12,12 @@ from typer.testing import CliRunner, Result
 
 from cartpulse.doctor import show
 from cartpulse.main import app
-from streams.clients import Abilities
 from streams.clock import SystemClock
-from streams.diagnosis import Diagnosis
-from streams.findings import Finding, Level
-from streams.settings import Settings, variable
-from streams.topics import create_topics
+from streams.kafka.options import Abilities
+from streams.kafka.topics import create_topics
+from streams.operations.diagnosis import Diagnosis
+from streams.operations.findings import Finding, Level
+from streams.settings.settings import Settings, variable
 from tests.support.purchases import produce, shop
 
 if TYPE_CHECKING:

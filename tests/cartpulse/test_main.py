@@ -17,9 +17,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
-from streams import settings_docs
 from streams.errors import BrokerUnreachable
-from streams.topics import TopicsReport
+from streams.kafka.topics import TopicsReport
+from streams.settings import reference as settings_docs
 
 if TYPE_CHECKING:
     from io import FileIO

@@ -8,8 +8,8 @@ import pytest
 
 from cartpulse.outlook import outlook
 from models.state.clock_row import UNTIL_LIVE_MS
-from streams.log_clock import LogClock
-from streams.settings import Settings
+from streams.operations.log_clock import LogClock
+from streams.settings.settings import Settings
 from tests.support.fake_kafka import FakeClock
 
 SETTINGS = Settings(time_zone="Europe/Berlin")

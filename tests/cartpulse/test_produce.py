@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
 from cartpulse.reading import read_all
-from streams.settings import variable
+from streams.settings.settings import variable
 from streams.sources.position import alone
 from tests.support import tutorial_sales
 from tests.support.logs import replay_of
@@ -28,8 +28,8 @@ from tests.support.paths import DOCS, FIELD
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.broker import LocalBroker
-    from streams.settings import Settings
+    from streams.brokers.embedded import LocalBroker
+    from streams.settings.settings import Settings
 
 TUTORIAL = DOCS / "tutorial.md"
 ROWS = (

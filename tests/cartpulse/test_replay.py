@@ -15,9 +15,9 @@ from cartpulse.reading import read_all
 from cartpulse.replay import Replay
 from models.contracts.events import DEAD_LETTER_REPLAYED_TYPE
 from models.records.partitioner import partition_of
-from streams.clients import producer_options
-from streams.settings import Settings, variable
-from streams.topics import create_topics
+from streams.kafka.options import producer_options
+from streams.kafka.topics import create_topics
+from streams.settings.settings import Settings, variable
 from tests.support.letters import told
 from tests.support.purchases import purchase
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.contracts.events import DeadLetter
-    from streams.broker import LocalBroker
+    from streams.brokers.embedded import LocalBroker
 
 GOOD = purchase(1, "900")
 FUTURE = told(1, stage="time", error="future")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cartpulse.supervise import LONGEST_PAUSE_SECONDS, Backoff, Supervisor, environments
-from streams.environment import load_settings
 from streams.errors import SettingsError
-from streams.settings import Settings
-from streams.statuses import Status
+from streams.process.exit_status import Status
+from streams.settings.environment import load_settings
+from streams.settings.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,15 +16,15 @@ from typer.testing import CliRunner
 
 from cartpulse.main import app
 from cartpulse.reading import follow, places_of, reader
-from streams.clients import producer_options
-from streams.settings import Settings, variable
-from streams.topics import create_topics
+from streams.kafka.options import producer_options
+from streams.kafka.topics import create_topics
+from streams.settings.settings import Settings, variable
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.broker import LocalBroker
+    from streams.brokers.embedded import LocalBroker
     from tests.conftest import Broker
 
 TOPIC = "segment-changes"

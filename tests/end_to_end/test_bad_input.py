@@ -25,11 +25,11 @@ from models.records.partitioner import partition_of
 from models.state.clock_row import Clock
 from models.state.columns import CUSTOMER, RING, ROW_BYTES
 from models.state.row_formats import in_memory
-from streams.clients import producer_options
-from streams.dead_letters import KEPT
-from streams.partition import raw_of
-from streams.recovery import read_to_end
-from streams.topics import OUTPUTS
+from streams.changelog.recovery import read_to_end
+from streams.delivery.dead_letters import KEPT
+from streams.kafka.options import producer_options
+from streams.kafka.topics import OUTPUTS
+from streams.partition.partition import raw_of
 from tests.support.bad_input import Log, Malformed, Placed, journey, malformed, mixed, replay_of
 from tests.support.cluster import Cluster, Job
 from tests.support.failing_worker import POISON
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
     from models.records.decoder import Raw
     from models.settings import LedgerSettings
-    from streams.broker import LocalBroker
-    from streams.settings import Settings
+    from streams.brokers.embedded import LocalBroker
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
     from tests.support.logs import Replay
 

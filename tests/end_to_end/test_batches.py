@@ -12,10 +12,10 @@ from aiokafka.structs import TopicPartition
 
 from models.contracts.events import DeadLetter
 from models.memory.rows import own_payload
-from streams.apache_kafka import ApacheKafka
-from streams.clients import producer_options
-from streams.kafka_node import Node
-from streams.statuses import Status
+from streams.brokers.apache_kafka import ApacheKafka
+from streams.brokers.node import Node
+from streams.kafka.options import producer_options
+from streams.process.exit_status import Status
 from tests.support.cluster import Cluster
 from tests.support.kafka_cluster import HEAP_MIB
 from tests.support.purchases import purchase
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streams.broker import LocalBroker
-    from streams.settings import Settings
+    from streams.brokers.embedded import LocalBroker
+    from streams.settings.settings import Settings
 
 pytestmark = pytest.mark.end_to_end
 

@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from cartpulse.signals import write_signals
 from models.contracts.purchases import Listing
-from streams.recovery import read_to_end
+from streams.changelog.recovery import read_to_end
 from streams.sources.catalogue_file import updates
 from tests.end_to_end.test_workers import REAL
 from tests.support.cluster import Cluster
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
 
 pytestmark = pytest.mark.end_to_end

@@ -17,10 +17,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from models.memory.rows import own_payload
-from streams.clients import idempotence, producer_options
-from streams.kafka_artifacts import artifacts, java
-from streams.log_batches import split
-from streams.raw_log import RawLog
+from streams.brokers.artifacts import artifacts, java
+from streams.kafka.log.batches import split
+from streams.kafka.log.fetch import RawLog
+from streams.kafka.options import idempotence, producer_options
 from tests.support.cluster import Cluster
 from tests.support.paths import ROOT
 from tests.support.purchases import purchase
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
 
 pytestmark = pytest.mark.end_to_end

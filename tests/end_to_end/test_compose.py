@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from cartpulse.reading import read_all
-from streams.broker import end_with_parent, free_port
-from streams.environment import load_settings
-from streams.topics import topic_specs
+from streams.brokers.embedded import end_with_parent, free_port
+from streams.kafka.topics import topic_specs
+from streams.settings.environment import load_settings
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:

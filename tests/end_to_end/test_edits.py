@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from models.contracts.events import DeadLetter
-from streams.settings import variable
+from streams.settings.settings import variable
 from tests.end_to_end.test_upgrades import REAL
 from tests.support.cluster import Cluster
 from tests.support.paths import ROOT
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
 
 pytestmark = pytest.mark.end_to_end

@@ -14,7 +14,7 @@ from cartpulse.customer import UnknownCustomerError, gather
 from cartpulse.erase import write_erasure
 from cartpulse.export import gather as gather_all
 from models.memory.rows import is_erased
-from streams.recovery import read_to_end
+from streams.changelog.recovery import read_to_end
 from tests.end_to_end.test_workers import REAL
 from tests.support.cluster import Cluster
 from tests.support.purchases import produce, purchase, shop
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cartpulse.reading import Progress
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
 
 pytestmark = pytest.mark.end_to_end

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streams.broker import LocalBroker
-    from streams.settings import Settings
+    from streams.brokers.embedded import LocalBroker
+    from streams.settings.settings import Settings
 
 pytestmark = pytest.mark.end_to_end
 

@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaProducer
 from cartpulse.reading import read_all
 from models.memory.rows import CLOCK_KEY
 from models.state.clock_row import Clock
-from streams.clients import producer_options
-from streams.log_clock import log_clock
-from streams.settings import variable
-from streams.topics import OUTPUTS, create_topics
+from streams.kafka.options import producer_options
+from streams.kafka.topics import OUTPUTS, create_topics
+from streams.operations.log_clock import log_clock
+from streams.settings.settings import variable
 from tests.end_to_end.test_bad_input import REAL
 from tests.support.cluster import Cluster
 from tests.support.paths import ROOT
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streams.broker import LocalBroker
-    from streams.settings import Settings
+    from streams.brokers.embedded import LocalBroker
+    from streams.settings.settings import Settings
 
 pytestmark = pytest.mark.end_to_end
 

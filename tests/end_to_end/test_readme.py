@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cartpulse.reading import read_all
-from streams.topics import OUTPUTS, create_topics
+from streams.kafka.topics import OUTPUTS, create_topics
 from tests.end_to_end.test_bad_input import REAL
 from tests.end_to_end.test_own_purchases import until_applied
 from tests.support.cluster import Cluster
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streams.broker import LocalBroker
-    from streams.settings import Settings
+    from streams.brokers.embedded import LocalBroker
+    from streams.settings.settings import Settings
 
 pytestmark = pytest.mark.end_to_end
 

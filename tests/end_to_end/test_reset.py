@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaProducer
 from cartpulse.reset import _delete_topic
 from models.memory.rows import CLOCK_KEY, ROW_VERSION, seal, unseal
 from models.state.clock_row import Clock
-from streams.clients import producer_options
-from streams.settings import variable
-from streams.statuses import Status
-from streams.topics import create_topics
+from streams.kafka.options import producer_options
+from streams.kafka.topics import create_topics
+from streams.process.exit_status import Status
+from streams.settings.settings import variable
 from tests.end_to_end.test_upgrades import REAL
 from tests.support.cluster import Cluster
 from tests.support.purchases import produce, shop
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
 
 pytestmark = pytest.mark.end_to_end

@@ -17,14 +17,14 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaTimeoutError, To
 from pydantic import SecretStr
 
 from models.ledger.ledger import Ledger
-from streams.apache_kafka import ApacheKafka
-from streams.clients import connection, consumer_options, producer_options
+from streams.brokers.apache_kafka import ApacheKafka
+from streams.brokers.artifacts import artifacts, java
+from streams.brokers.node import Login, Node
 from streams.errors import BrokerUnreachable
-from streams.kafka_artifacts import artifacts, java
-from streams.kafka_node import Login, Node
-from streams.settings import Settings, variable
-from streams.statuses import Status
-from streams.topics import OUTPUTS, create_topics
+from streams.kafka.options import connection, consumer_options, producer_options
+from streams.kafka.topics import OUTPUTS, create_topics
+from streams.process.exit_status import Status
+from streams.settings.settings import Settings, variable
 from tests.support.cluster import Cluster, Job
 from tests.support.paths import ROOT
 from tests.support.purchases import produce, shop

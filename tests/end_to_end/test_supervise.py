@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.ledger.ledger import Ledger
-from streams.statuses import Status
+from streams.process.exit_status import Status
 from tests.support.cluster import Cluster, Job
 from tests.support.purchases import produce, shop
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.settings import LedgerSettings
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
 
 pytestmark = pytest.mark.end_to_end

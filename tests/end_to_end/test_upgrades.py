@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaProducer
 
 from models.ledger.ledger import Ledger
 from models.memory.rows import ROW_VERSION, seal
-from streams.clients import producer_options
-from streams.statuses import Status
+from streams.kafka.options import producer_options
+from streams.process.exit_status import Status
 from tests.support.cluster import Cluster, Job
 from tests.support.purchases import produce, shop
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.settings import LedgerSettings
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
 
 pytestmark = pytest.mark.end_to_end

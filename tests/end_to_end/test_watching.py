@@ -11,8 +11,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from prometheus_client.parser import text_string_to_metric_families
 
 from models.ledger.ledger import Ledger
-from streams.broker import free_port
-from streams.topics import OUTPUTS
+from streams.brokers.embedded import free_port
+from streams.kafka.topics import OUTPUTS
 from tests.support.cluster import Cluster, Job
 from tests.support.purchases import produce, shop
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.settings import LedgerSettings
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
 
 pytestmark = pytest.mark.end_to_end

@@ -12,10 +12,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.ledger.ledger import Ledger
-from streams.apache_kafka import ApacheKafka
-from streams.broker import LocalBroker
-from streams.clients import consumer_options
-from streams.statuses import Status
+from streams.brokers.apache_kafka import ApacheKafka
+from streams.brokers.embedded import LocalBroker
+from streams.kafka.options import consumer_options
+from streams.process.exit_status import Status
 from tests.support.cluster import Cluster, Job
 from tests.support.purchases import produce, purchase, shop
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.settings import LedgerSettings
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.conftest import Broker
 
 pytestmark = pytest.mark.end_to_end

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiokafka.structs import TopicPartition
 
-from streams.log_batches import BrokenBatch
-from streams.log_walk import Fetched, walk
+from streams.kafka.log.batches import BrokenBatch
+from streams.kafka.log.walk import Fetched, walk
 from tests.support.raw_batches import ATTRIBUTES, CODECS, batch, marker, message, sealed, sealed_message
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from aiokafka import AIOKafkaProducer
 
 from models.contracts.events import DeadLetter
 from models.memory.rows import CLOCK_KEY, header, own_payload
-from streams.apache_kafka import ApacheKafka
-from streams.clients import producer_options
-from streams.kafka_node import Node
-from streams.settings import Settings
+from streams.brokers.apache_kafka import ApacheKafka
+from streams.brokers.node import Node
+from streams.kafka.options import producer_options
+from streams.settings.settings import Settings
 from tests.fuzz.flips import flipped
 from tests.support.cluster import Cluster
 from tests.support.kafka_cluster import HEAP_MIB

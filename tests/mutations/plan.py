@@ -61,7 +61,7 @@ MUTATIONS = (
         "offsets are committed before their rows are acknowledged",
         (
             Edit(
-                "streams/commits.py",
+                "streams/membership/commits.py",
                 "partition.source: partition.delivery.acknowledged",
                 "partition.source: partition.expected",
             ),
@@ -72,7 +72,7 @@ MUTATIONS = (
         "rows are written after the step counts as acknowledged",
         (
             Edit(
-                "streams/in_order.py",
+                "streams/delivery/at_least_once.py",
                 "        if step.rows and not await self._send_rows(step.rows):\n",
                 "        self.acknowledged = step.end\n        self._settled()\n"
                 "        if step.rows and not await self._send_rows(step.rows):\n",
@@ -82,19 +82,23 @@ MUTATIONS = (
     ),
     Mutation(
         "an epoch that is over may send",
-        (Edit("streams/lease.py", "            if self.over:\n                raise Revoked\n", ""),),
+        (
+            Edit(
+                "streams/delivery/lease.py", "            if self.over:\n                raise Revoked\n", ""
+            ),
+        ),
         AT_LEAST_ONCE,
     ),
     Mutation(
         "fetched records are bound to an epoch a moment after they came",
         (
             Edit(
-                "streams/reading.py",
+                "streams/engine/fetching.py",
                 "            bound = [(self._owned.get(source.partition), raws) ",
                 "            await asyncio.sleep(0.3)\n"
                 "            bound = [(self._owned.get(source.partition), raws) ",
             ),
-            Edit("streams/reading.py", "import functools\n", "import asyncio\nimport functools\n"),
+            Edit("streams/engine/fetching.py", "import functools\n", "import asyncio\nimport functools\n"),
         ),
         AT_LEAST_ONCE,
     ),
@@ -102,7 +106,7 @@ MUTATIONS = (
         "the clock row is left out",
         (
             Edit(
-                "streams/in_order.py",
+                "streams/delivery/at_least_once.py",
                 "await self._send_rows(step.rows):",
                 "await self._send_rows(step.rows[:-1]):",
             ),
@@ -111,14 +115,14 @@ MUTATIONS = (
     ),
     Mutation(
         "the source is taken up at the last applied record, not behind it",
-        (Edit("streams/recovery.py", "following = clock.offset + 1", "following = clock.offset"),),
+        (Edit("streams/changelog/recovery.py", "following = clock.offset + 1", "following = clock.offset"),),
         AT_LEAST_ONCE,
     ),
     Mutation(
         "of the changelog's records the last of every fetch is left out",
         (
             Edit(
-                "streams/recovery.py",
+                "streams/changelog/recovery.py",
                 "            yield fetched[partition]",
                 "            yield fetched[partition][: max(1, len(fetched[partition]) - 1)]",
             ),
@@ -127,20 +131,26 @@ MUTATIONS = (
     ),
     Mutation(
         "outputs are not waited for",
-        (Edit("streams/in_order.py", "        if ahead is not None:\n            await ahead\n", ""),),
+        (
+            Edit(
+                "streams/delivery/at_least_once.py",
+                "        if ahead is not None:\n            await ahead\n",
+                "",
+            ),
+        ),
         AT_LEAST_ONCE,
     ),
     Mutation(
         "a partition is not sought in the callback",
-        (Edit("streams/partitions.py", "        self._consumer.seek(source, 0)\n", ""),),
+        (Edit("streams/engine/partitions.py", "        self._consumer.seek(source, 0)\n", ""),),
         AT_LEAST_ONCE,
     ),
     Mutation(
         "a recovered partition without an offset is not sought",
         (
-            Edit("streams/partitions.py", "        self._consumer.seek(source, 0)\n", ""),
+            Edit("streams/engine/partitions.py", "        self._consumer.seek(source, 0)\n", ""),
             Edit(
-                "streams/partitions.py",
+                "streams/engine/partitions.py",
                 "        self._consumer.seek(partition.source, opened.start)\n",
                 "        if opened.start:\n            self._consumer.seek(partition.source, opened.start)\n",
             ),
@@ -151,7 +161,7 @@ MUTATIONS = (
         "what waits is cleared after the seek",
         (
             Edit(
-                "streams/partition.py",
+                "streams/partition/partition.py",
                 "        self._runs.append(Run(",
                 "        self._runs.clear()\n        self._runs.append(Run(",
             ),
@@ -162,7 +172,7 @@ MUTATIONS = (
         "the last row in the log wins, not the greatest",
         (
             Edit(
-                "streams/changelog.py",
+                "streams/changelog/rows.py",
                 "if known is not None and known > rank:",
                 "if False:",
             ),
@@ -173,7 +183,7 @@ MUTATIONS = (
         "corrected rows are not written again",
         (
             Edit(
-                "streams/opening.py",
+                "streams/engine/opening.py",
                 "for rows in recovered.corrections:",
                 "for rows in ():",
             ),
@@ -184,7 +194,7 @@ MUTATIONS = (
         "there is no lease",
         (
             Edit(
-                "streams/lease.py",
+                "streams/delivery/lease.py",
                 "return self._clock.elapsed() < self._until",
                 "return True",
             ),
@@ -195,7 +205,7 @@ MUTATIONS = (
         "a refused commit renews the lease",
         (
             Edit(
-                "streams/commits.py",
+                "streams/membership/commits.py",
                 'self._counts.add("commits_refused")  # the group is about',
                 "lease.renew(asked)  # the group is about",
             ),
@@ -204,14 +214,20 @@ MUTATIONS = (
     ),
     Mutation(
         "the changelog position moves on whatever offset was acknowledged",
-        (Edit("streams/in_order.py", "        if base != self.base:\n", "        if base < 0:\n"),),
+        (
+            Edit(
+                "streams/delivery/at_least_once.py",
+                "        if base != self.base:\n",
+                "        if base < 0:\n",
+            ),
+        ),
         AT_LEAST_ONCE,
     ),
     Mutation(
         "a kept ledger is taken up whatever was written since",
         (
             Edit(
-                "streams/recovery.py",
+                "streams/changelog/recovery.py",
                 "if kept.live and not kept.wrong and greatest.last == kept.witness:",
                 "if kept.live:",
             ),
@@ -220,25 +236,25 @@ MUTATIONS = (
     ),
     Mutation(
         "a ledger is kept that holds what is not acknowledged",
-        (Edit("streams/partition.py", "clean = self.idle and self.sound", "clean = True"),),
+        (Edit("streams/partition/partition.py", "clean = self.idle and self.sound", "clean = True"),),
         AT_LEAST_ONCE,
     ),
     Mutation(
         "a standby forgets which rows have to be written again",
         (
             Edit(
-                "streams/standby.py",
+                "streams/changelog/standby.py",
                 "warm.wrong = (warm.wrong - greatest.rows.keys()) | greatest.corrected | set(older)",
                 "warm.wrong = set()",
             ),
         ),
-        _tests("tests/streams/test_standby.py"),
+        _tests("tests/streams/changelog/test_standby.py"),
     ),
     Mutation(
         "an interrupted sweep waits for a purchase",
         (
             Edit(
-                "streams/partition.py",
+                "streams/partition/partition.py",
                 "self._turn.set()  # a sweep that was interrupted goes on, whether records come or not",
                 "pass",
             ),
@@ -247,25 +263,25 @@ MUTATIONS = (
     ),
     Mutation(
         "a worker that stops opens what it is assigned meanwhile",
-        (Edit("streams/partitions.py", "        if self.should_stop:\n", "        if False:\n"),),
-        _tests("tests/streams/test_partitions.py"),
+        (Edit("streams/engine/partitions.py", "        if self.should_stop:\n", "        if False:\n"),),
+        _tests("tests/streams/engine/test_partitions.py"),
     ),
     Mutation(
         "what is committed is asked after the changelog is read",
         (
             Edit(
-                "streams/opening.py",
+                "streams/engine/opening.py",
                 "                committed=committed,\n",
                 "                committed=await self._consumer.committed(partition.source),\n",
             ),
         ),
-        _tests("tests/streams/test_partitions_source.py"),
+        _tests("tests/streams/engine/test_partitions_source.py"),
     ),
     Mutation(
         "halving drops a record",
         (
             Edit(
-                "streams/isolation.py",
+                "streams/partition/isolation.py",
                 "[run.part(0, middle), run.part(middle, len(run))]",
                 "[run.part(0, middle), run.part(middle, max(middle + 1, len(run) - 1))]",
             ),
@@ -274,19 +290,25 @@ MUTATIONS = (
     ),
     Mutation(
         "batches travel over a plain Faust channel",
-        (Edit("streams/channel.py", "        return self._batches\n", "        return super().queue\n"),),
-        _tests("tests/streams/test_channel.py"),
+        (
+            Edit(
+                "streams/partition/channel.py",
+                "        return self._batches\n",
+                "        return super().queue\n",
+            ),
+        ),
+        _tests("tests/streams/partition/test_channel.py"),
     ),
     Mutation(
         "the producer id is taken after the changelog is read",
         (
             Edit(
-                "streams/opening.py",
+                "streams/engine/opening.py",
                 "await self._connections.transactional(partition.number) if self._exactly_once else None",
                 "None",
             ),
             Edit(
-                "streams/opening.py",
+                "streams/engine/opening.py",
                 "        delivery = self._delivery(partition, producer, recovered, start=start)\n",
                 "        if self._exactly_once:\n"
                 "            producer = await self._connections.transactional(partition.number)\n"
@@ -299,7 +321,7 @@ MUTATIONS = (
         "the position is left out of the transaction",
         (
             Edit(
-                "streams/in_transactions.py",
+                "streams/delivery/exactly_once.py",
                 "self._producer.send_offsets_to_transaction({self._source: steps[-1].end}, self._group)",
                 "asyncio.sleep(0)",
             ),
@@ -310,7 +332,7 @@ MUTATIONS = (
         "rows have a transaction of their own, behind that of the outputs",
         (
             Edit(
-                "streams/in_transactions.py",
+                "streams/delivery/exactly_once.py",
                 "        base, _, *_ = await asyncio.gather(\n",
                 "        await asyncio.gather(*outputs)\n"
                 "        await self._epoch.permit()\n"
@@ -326,7 +348,7 @@ MUTATIONS = (
         "a fenced producer counts as delivered",
         (
             Edit(
-                "streams/in_transactions.py",
+                "streams/delivery/exactly_once.py",
                 'or a transaction took too long")\n            return 0\n',
                 'or a transaction took too long")\n            return len(steps)\n',
             ),
@@ -337,7 +359,7 @@ MUTATIONS = (
         "a fenced producer is taken for an end of the epoch",
         (
             Edit(
-                "streams/in_transactions.py",
+                "streams/delivery/exactly_once.py",
                 "        self._open = False\n        self._gone(why)\n",
                 "        self._open = False\n",
             ),
@@ -348,7 +370,7 @@ MUTATIONS = (
         "a transaction is committed without asking whether the epoch is over",
         (
             Edit(
-                "streams/in_transactions.py",
+                "streams/delivery/exactly_once.py",
                 "        await self._epoch.permit()\n        self._open = False",
                 "        self._open = False",
             ),
@@ -359,7 +381,7 @@ MUTATIONS = (
         "of the rows of several steps the first is kept, not the last",
         (
             Edit(
-                "streams/in_transactions.py",
+                "streams/delivery/exactly_once.py",
                 "            rows.pop(key, None)\n            rows[key] = value\n",
                 "            rows.setdefault(key, value)\n",
             ),
@@ -370,50 +392,56 @@ MUTATIONS = (
         "a tombstone is not counted where the next rows are expected",
         (
             Edit(
-                "streams/delivery.py",
+                "streams/delivery/queue.py",
                 "        last = base + records_of(rows) - 1\n",
                 "        last = base + len(rows) - 1\n",
             ),
         ),
-        _tests("tests/streams/test_in_order.py", "tests/streams/test_in_transactions.py"),
+        _tests("tests/streams/delivery/test_at_least_once.py", "tests/streams/delivery/test_exactly_once.py"),
     ),
     Mutation(
         "an erased customer's row is written without a tombstone",
         (
             Edit(
-                "streams/changelog.py",
+                "streams/changelog/rows.py",
                 'return row.key[:1] != b"\\0" and is_erased(row.value)',
                 "return False",
             ),
         ),
-        _tests("tests/streams/test_changelog.py"),
+        _tests("tests/streams/changelog/test_rows.py"),
     ),
     Mutation(
         "a tombstone is passed over",
         (
             Edit(
-                "streams/changelog.py",
+                "streams/changelog/rows.py",
                 "                    value = _erased_by(record)\n",
                 "                    continue\n",
             ),
         ),
-        _tests("tests/streams/test_changelog.py"),
+        _tests("tests/streams/changelog/test_rows.py"),
     ),
     Mutation(
         "a stale row behind a tombstone is not written over",
         (
             Edit(
-                "streams/recovery.py",
+                "streams/changelog/recovery.py",
                 "    return rows + [Row(key, greatest.rows[key]) for key in sorted(unknown)]\n",
                 "    return rows\n",
             ),
         ),
-        _tests("tests/streams/test_recovery.py"),
+        _tests("tests/streams/changelog/test_recovery.py"),
     ),
     Mutation(
         "an erased customer's tombstone before the place is forgotten",
-        (Edit("streams/recovery.py", "    if not unknown <= greatest.rows.keys():\n", "    if False:\n"),),
-        _tests("tests/streams/test_recovery.py"),
+        (
+            Edit(
+                "streams/changelog/recovery.py",
+                "    if not unknown <= greatest.rows.keys():\n",
+                "    if False:\n",
+            ),
+        ),
+        _tests("tests/streams/changelog/test_recovery.py"),
     ),
     Mutation(
         "an erased customer stays in a ledger that takes the tombstone",
@@ -424,7 +452,7 @@ MUTATIONS = (
                 "",
             ),
         ),
-        _tests("tests/streams/test_recovery.py"),
+        _tests("tests/streams/changelog/test_recovery.py"),
     ),
     Mutation(
         "an edited event is taken for the one that was counted",

@@ -10,16 +10,16 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from streams.apache_kafka import ApacheKafka
-from streams.clients import connection
-from streams.topics import topic_specs
+from streams.brokers.apache_kafka import ApacheKafka
+from streams.kafka.options import connection
+from streams.kafka.topics import topic_specs
 from tests.support.kafka_cluster import KafkaCluster, ProxiedKafka
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from pathlib import Path
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.proof.scenario import Scenario
 
 

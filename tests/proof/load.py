@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
 
-from streams.clients import producer_options
-from streams.recovery import digest
+from streams.changelog.recovery import digest
+from streams.kafka.options import producer_options
 
 if TYPE_CHECKING:
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.proof.plan import Event, Plan
 
 PATIENCE_MS = 120_000

@@ -39,19 +39,19 @@ from models.records.columns import Kind
 from models.records.decoder import Decoder
 from models.records.partitioner import partition_of
 from models.state.columns import CUSTOMER
-from streams.batch import Run
+from streams.changelog.recovery import digest
 from streams.clock import SystemClock
-from streams.dead_letters import dead_letter
-from streams.isolation import Isolation
-from streams.partition import raw_of
-from streams.recovery import digest
+from streams.delivery.dead_letters import dead_letter
+from streams.partition.batch import Run
+from streams.partition.isolation import Isolation
+from streams.partition.partition import raw_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from models.contracts.changes import Changes
-    from streams.ports import LedgerLike
-    from streams.settings import Settings
+    from streams.flow import LedgerLike
+    from streams.settings.settings import Settings
 
 SWEEP = 1_000
 MOST_DETAILS = 200

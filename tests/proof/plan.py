@@ -27,7 +27,7 @@ from tests.support.logs import edited
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from streams.sources.feed import Feed
 
 POISON_SHARE = 0.13

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 
-from streams.recovery import POLL_MS, RECORDS_AT_ONCE
+from streams.changelog.recovery import POLL_MS, RECORDS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.errors import KafkaUnavailable
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from tests.proof.brokers import Brokers, configure_topics, remove_topics
 from tests.proof.load import Load
 from tests.proof.oracle import Verdict, Written, compare

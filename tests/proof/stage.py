@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from aiokafka import TopicPartition
 
 from models.memory.rows import CLOCK_KEY
-from streams.changelog import Greatest
-from streams.topics import OUTPUTS
+from streams.changelog.rows import Greatest
+from streams.kafka.topics import OUTPUTS
 from tests.proof.oracle import Found, Replay
 from tests.proof.reading import log_starts, read_all
 from tests.proof.watch import Watch
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from models.ledger.ledger import Ledger
     from models.settings import LedgerSettings
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.proof.load import Load
     from tests.proof.oracle import Outcome
     from tests.proof.scenario import Guarantee

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.clients import consumer_options
-from streams.recovery import digest, read_to_end
-from streams.topics import create_topics
+from streams.changelog.recovery import digest, read_to_end
+from streams.kafka.options import consumer_options
+from streams.kafka.topics import create_topics
 from tests.proof.load import Load
 from tests.proof.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.apache_kafka import ApacheKafka
-    from streams.settings import Settings
+    from streams.brokers.apache_kafka import ApacheKafka
+    from streams.settings.settings import Settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.end_to_end]
 

@@ -15,8 +15,8 @@ from models.memory.rows import CLOCK_KEY, is_erased, seal, unseal
 from models.records.partitioner import partition_of
 from models.state.columns import CUSTOMER
 from models.state.row_formats import RING_AT, in_memory, shortened
-from streams.recovery import digest
-from streams.settings import Settings
+from streams.changelog.recovery import digest
+from streams.settings.settings import Settings
 from tests.proof.oracle import Found, Outcome, Replay, Verdict, Written, compare, event_of, purchases
 from tests.proof.plan import Plan
 from tests.proof.worker import FailingLedger

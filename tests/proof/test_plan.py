@@ -10,7 +10,7 @@ import pytest
 from models.records.columns import UNKNOWN_TIME, Kind
 from models.records.decoder import Decoder, Raw
 from models.records.partitioner import partition_of
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from tests.proof.plan import Event, Plan
 from tests.support.failing_worker import POISON
 

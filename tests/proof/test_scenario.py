@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from tests.proof.__main__ import chosen
 from tests.proof.runner import Run, service
 from tests.proof.scenario import scenario, scenarios

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.memory.rows import CLOCK_KEY, own_row
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from tests.proof import watch as module
 from tests.proof.load import Load
 from tests.proof.plan import Plan

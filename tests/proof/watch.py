@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from models.memory.rows import CLOCK_KEY, header
-from streams.clients import consumer_options
-from streams.closing import close
+from streams.kafka.closing import close
+from streams.kafka.options import consumer_options
 
 if TYPE_CHECKING:
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.proof.load import Load
 
 LOOK_MS = 100

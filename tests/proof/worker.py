@@ -16,8 +16,8 @@ from unittest import mock
 
 from cartpulse.main import main
 from models.ledger.ledger import Ledger
-from streams.batch import Batch
 from streams.clock import SystemClock
+from streams.partition.batch import Batch
 from tests.support.failing_worker import failing_apply
 
 if TYPE_CHECKING:

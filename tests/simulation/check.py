@@ -19,7 +19,7 @@ from tests.simulation.schedule import BROKEN, POISON
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.simulation.broker import Broker
     from tests.simulation.logs import Content
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka.errors import InvalidProducerEpoch, OffsetOutOfRangeError, OutOfOrderSequenceNumber
 
-from streams.log_walk import Fetched as Bytes
+from streams.kafka.log.walk import Fetched as Bytes
 from tests.support.fake_kafka import Record
 from tests.support.raw_batches import ABORT, COMMIT, held, marker
 

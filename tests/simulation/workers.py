@@ -11,11 +11,11 @@ from aiokafka.errors import KafkaError
 
 from models.contracts.changes import Refusal
 from models.records.columns import Kind, Records
-from streams.ending import Ending
+from streams.changelog.recovery import digest
+from streams.engine.partitions import Partitions
 from streams.errors import DeliveryFailed
-from streams.partitions import Partitions
-from streams.recovery import digest
-from streams.salvage import Salvage
+from streams.kafka.log.salvage import Salvage
+from streams.process.shutdown import Ending
 from tests.simulation.check import EVERY
 from tests.simulation.member import Member
 from tests.simulation.producers import BACKOFF, Sender, TransactionalSender
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition
 
     from models.records.decoder import Raw
-    from streams.log_walk import Fetched
-    from streams.settings import Settings
+    from streams.kafka.log.walk import Fetched
+    from streams.settings.settings import Settings
     from tests.simulation.broker import Broker
     from tests.simulation.logs import Content
     from tests.simulation.schedule import Fault, Schedule

@@ -19,7 +19,7 @@ from unittest import mock
 from aiokafka.structs import TopicPartition
 
 from streams.errors import BrokerUnreachable, DeliveryFailed
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from tests.simulation.broker import Broker
 from tests.simulation.check import Oracle
 from tests.simulation.logs import Content, Producer
@@ -311,7 +311,10 @@ def quiet() -> Iterator[None]:
     gc.disable()
     gc.freeze()
     try:
-        with mock.patch("streams.memory.gc"), mock.patch("streams.checkpoint_file.os.fsync"):
+        with (
+            mock.patch("streams.process.memory.gc"),
+            mock.patch("streams.changelog.checkpoint_file.os.fsync"),
+        ):
             yield
     finally:
         logging.disable(disabled)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from models.records.decoder import Decoder
 from streams.app import create_engine
-from streams.settings import Settings
-from streams.web import Web
+from streams.monitoring.web import Web
+from streams.settings.settings import Settings
 from tests.support.counting import CountingLedger
 
 if TYPE_CHECKING:

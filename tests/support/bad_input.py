@@ -24,7 +24,7 @@ from tests.support.malformed import BYTE_FAULTS, REFUSED, mutated_baskets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 LARGE = 200_000
 """Bytes beyond which a malformed event is sent once, not over and over."""

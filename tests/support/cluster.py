@@ -22,14 +22,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.memory.rows import CLOCK_KEY, header
 from models.records.decoder import Decoder
-from streams.broker import end_with_parent
-from streams.changelog import Greatest
-from streams.clients import consumer_options, producer_options
-from streams.closing import close
-from streams.partition import raw_of
-from streams.recovery import read_to_end
-from streams.settings import variable
-from streams.topics import OUTPUTS, create_topics
+from streams.brokers.embedded import end_with_parent
+from streams.changelog.recovery import read_to_end
+from streams.changelog.rows import Greatest
+from streams.kafka.closing import close
+from streams.kafka.options import consumer_options, producer_options
+from streams.kafka.topics import OUTPUTS, create_topics
+from streams.partition.partition import raw_of
+from streams.settings.settings import variable
 from tests.support.counting import CountingLedger
 from tests.support.paths import ROOT
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.settings import LedgerSettings
-    from streams.ports import LedgerLike
-    from streams.settings import Settings
+    from streams.flow import LedgerLike
+    from streams.settings.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from agents.worker import assemble, run
 from models.records.decoder import Decoder
-from streams.environment import load_settings
+from streams.settings.environment import load_settings
 from tests.support.counting import CountingLedger
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from unittest import mock
 
 from agents.worker import assemble, run
 from models.ledger import baskets
-from streams.environment import load_settings
+from streams.settings.environment import load_settings
 
 if TYPE_CHECKING:
     from models.records.columns import Records

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiokafka.errors import OffsetOutOfRangeError, UnsupportedCodecError
 from aiokafka.structs import TopicPartition
 
-from streams.log_walk import Fetched
-from streams.salvage import CarefulReader, Salvage
+from streams.kafka.log.salvage import CarefulReader, Salvage
+from streams.kafka.log.walk import Fetched
 from tests.support import raw_batches
 
 if TYPE_CHECKING:

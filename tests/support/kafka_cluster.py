@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from streams.apache_kafka import READY_SECONDS, ApacheKafka, new_cluster_id
-from streams.broker import accepts, answers
-from streams.kafka_node import Login, Node, Proxied, port_of_a_node
+from streams.brokers.apache_kafka import READY_SECONDS, ApacheKafka, new_cluster_id
+from streams.brokers.embedded import accepts, answers
+from streams.brokers.node import Login, Node, Proxied, port_of_a_node
 from tests.support.proxy import Proxy, ports_of
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from aiokafka.structs import TopicPartition
 
 from models.memory.rows import CLOCK_KEY, header
 from models.records.decoder import Decoder
-from streams.ending import Ending
-from streams.partitions import Partitions
-from streams.settings import Settings
+from streams.engine.partitions import Partitions
+from streams.process.shutdown import Ending
+from streams.settings.settings import Settings
 from tests.support.counting import CountingLedger
 from tests.support.fake_kafka import FakeConnections, FakeLogs, RunningClock, until
 from tests.support.purchases import purchase

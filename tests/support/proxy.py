@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from streams.kafka_node import HOST
+from streams.brokers.node import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from streams.apache_kafka import ApacheKafka
+    from streams.brokers.apache_kafka import ApacheKafka
 
 CHUNK_BYTES: Final = 64 * 1024
 CHUNKS: Final = 256

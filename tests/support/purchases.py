@@ -11,13 +11,13 @@ from aiokafka import AIOKafkaProducer
 
 from models.records.partitioner import partition_of
 from models.settings import LedgerSettings
-from streams.clients import producer_options
+from streams.kafka.options import producer_options
 from streams.sources.ticks import tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 
 def purchase(

@@ -13,14 +13,14 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from streams.clients import connection
+from streams.kafka.options import connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from aiokafka.structs import TopicPartition
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from models.records.decoder import Decoder
 from models.settings import LedgerSettings
-from streams.batch import Run
-from streams.partition import raw_of
+from streams.partition.batch import Run
+from streams.partition.partition import raw_of
 from tests.support.fake_kafka import Record
 from tests.support.purchases import purchase
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams.clients import producer_options
-from streams.topics import create_topics
+from streams.kafka.options import producer_options
+from streams.kafka.topics import create_topics
 from tests.support.kafka_cluster import KafkaCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.apache_kafka import ApacheKafka
-    from streams.settings import Settings
+    from streams.brokers.apache_kafka import ApacheKafka
+    from streams.settings.settings import Settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.end_to_end]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.kafka_node import HOST, port_of_a_node
+from streams.brokers.node import HOST, port_of_a_node
 from tests.support.proxy import Proxy, Way
 
 if TYPE_CHECKING:

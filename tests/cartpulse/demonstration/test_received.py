@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cartpulse.demonstration.received import Received
-from streams.settings import Settings
+from streams.settings.settings import Settings
 
 SETTINGS = Settings(topic_prefix="shop-")
 

@@ -25,7 +25,7 @@ from tests.support.logs import Replay, basket, drive, records_of, tick
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.ports import LedgerLike
+    from streams.flow import LedgerLike
 
 SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
 OTHERS = SETTINGS.model_copy(update={"alert_grace_days": 3, "boundary_hour": 4})

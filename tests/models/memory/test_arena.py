@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.memory.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
-from streams.memory import keep_buffers
+from streams.process.memory import keep_buffers
 
 RECORD = np.dtype([("number", "<u2"), ("amount", "<i8")])
 LONGEST = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.kafka_node import BROKERS_OWN
+from streams.brokers.node import BROKERS_OWN
 from tests.proof.scenario import scenario
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from aiokafka.structs import TopicPartition
 
-from streams.checkpoint_file import read_heading
-from streams.recovery import read_to_end
+from streams.changelog.checkpoint_file import read_heading
+from streams.changelog.recovery import read_to_end
 from tests.proof.scenario import scenario
 from tests.proof.scenarios.endurance import CLEANER, EAGER
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from streams.checkpoint_file import Heading
+    from streams.changelog.checkpoint_file import Heading
     from tests.proof.stage import Stage, Worker
 
     Damage = Callable[[list[Path], random.Random], object]

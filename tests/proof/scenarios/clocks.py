@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaProducer
 
 from cartpulse.go_live import NEVER, live_record
-from streams.clients import producer_options
-from streams.housekeeping import tick
-from streams.recovery import digest
+from streams.changelog.recovery import digest
+from streams.engine.housekeeping import tick
+from streams.kafka.options import producer_options
 from tests.proof.scenario import scenario
 
 if TYPE_CHECKING:

@@ -15,16 +15,16 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, Records
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
-from streams.clients import connection
-from streams.statuses import Status
-from streams.topics import topic_specs
+from streams.kafka.options import connection
+from streams.kafka.topics import topic_specs
+from streams.process.exit_status import Status
 from tests.proof.scenario import scenario
 
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncIterator
 
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
     from tests.proof.stage import Stage, Worker
 
 STOP = int(Status.REFUSED)

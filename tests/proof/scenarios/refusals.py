@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from streams.statuses import Status
+from streams.process.exit_status import Status
 from tests.proof.brokers import configure_topics
 from tests.proof.scenario import scenario
 

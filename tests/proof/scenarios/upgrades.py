@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.memory.rows import ROW_VERSION
-from streams.statuses import Status
+from streams.process.exit_status import Status
 from tests.proof.scenario import scenario
 
 if TYPE_CHECKING:

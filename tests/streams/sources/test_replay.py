@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models.records.partitioner import partition_of
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from streams.sources import replay
 from streams.sources.feed import Feed
 from streams.sources.replay import NotAcknowledgedError, Progress, Replay, send_steadily

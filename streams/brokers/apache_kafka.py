@@ -1,0 +1,289 @@
+"""One node of Apache Kafka 4 (KRaft) from its Maven artifacts, as a process on this machine.
+
+For whoever wants Apache Kafka without Docker, and for what the embedded broker cannot show. It needs Java 17
+and, the first time, Maven (`kafka_artifacts`). Ports and data stay the same over `kill` and `start`, so that
+a test can take it away and bring it back.
+
+async with ApacheKafka() as broker:
+    settings = Settings(kafka_broker=broker.address)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+
+from streams.brokers import node as kafka_node
+from streams.brokers.artifacts import artifacts, java
+from streams.brokers.embedded import accepts, answers, end_with_parent
+from streams.brokers.node import HOST, Node
+from streams.errors import LocalBrokerError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+READY_SECONDS: Final = 90.0
+"""A cold start takes four seconds; after SIGKILL, or on a busy machine, many more."""
+
+STOP_SECONDS: Final = 20.0
+"""What an orderly end may take, before it is a SIGKILL."""
+
+HEAP_MIB: Final = 512
+
+
+class ApacheKafka:
+    """One node, broker and controller in one process.
+
+    Args:
+        node: What it is told; a plain one, alone, without any initial rebalance delay, where not given.
+        folder: Where its data is kept, made where it is missing; without it a temporary one, which `close`
+            removes.
+        cluster_id: Of the cluster that it is formatted for; a new one where not given.
+        heap_mib: Java's heap at most.
+    """
+
+    def __init__(
+        self,
+        node: Node | None = None,
+        *,
+        folder: Path | None = None,
+        cluster_id: str | None = None,
+        heap_mib: int = HEAP_MIB,
+    ) -> None:
+        self.node = node or Node()
+        self._temporary = folder is None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="cartpulse-kafka-"))
+        self._cluster_id = cluster_id or new_cluster_id()
+        self._heap_mib = heap_mib
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """`host:port` for `KAFKA_BROKER`: of the plain listener, or of the secured one where it is alone."""
+        return self.secured_address if self.node.guarded else f"{HOST}:{self.node.port}"
+
+    @property
+    def secured_address(self) -> str:
+        """`host:port` of the listener with TLS that takes the node's logins by PLAIN and SCRAM-SHA-512."""
+        return f"{HOST}:{self.node.secured}"
+
+    @property
+    def proxied_address(self) -> str:
+        """`host:port` that clients of the proxied listener are told.
+
+        Raises:
+            LocalBrokerError: the node has none.
+        """
+        if self.node.proxied is None:
+            raise LocalBrokerError("This node has no proxied listener.")
+        return f"{HOST}:{self.node.proxied.advertised}"
+
+    @property
+    def certificate(self) -> Path:
+        """PEM file of the authority that signs the secured listener's certificate."""
+        return kafka_node.certificate(self._folder)
+
+    @property
+    def folder(self) -> Path:
+        """Where its data is kept, in `data`, beside its configuration and its log."""
+        return self._folder
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running node.
+
+        Raises:
+            LocalBrokerError: it does not run.
+        """
+        if self._process is None:
+            raise LocalBrokerError("Apache Kafka was not started.")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    async def start(self) -> None:
+        """Start the node, the first time or again, and return when a topic can be made and written.
+
+        Raises:
+            KafkaUnavailable: Java or Maven is missing.
+            LocalBrokerError: it does not come up within 90 s.
+        """
+        await self.launch()
+        try:
+            await self._ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    async def launch(self) -> None:
+        """Start the process and do not wait for it: one of several nodes answers only when most of them run.
+
+        Raises:
+            KafkaUnavailable: Java or Maven is missing.
+            LocalBrokerError: its folder is in use or cannot be prepared.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            # The process inherits the lock with the file, and so holds it for as long as it lives.
+            try:
+                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as reason:
+                raise LocalBrokerError(
+                    f"{self._folder} is in use by a broker that runs: name another folder, or end that one."
+                ) from reason
+            program = await asyncio.to_thread(self._program)
+            config = await asyncio.to_thread(self._prepare, program)
+            # Here and not in a thread: a process ends with the thread that started it.
+            self._process = _spawn([*program, "kafka.Kafka", str(config)], log.fileno())
+
+    async def wait(self) -> int:
+        """The exit status, when it has ended by itself or by a signal."""
+        while self._process is not None and self._process.poll() is None:  # noqa: ASYNC110 (no event is set)
+            await asyncio.sleep(0.1)
+        return self._process.returncode if self._process is not None else 0
+
+    async def stop(self) -> None:
+        """End it in order: what it leads others take over; `start` brings it back."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._process.wait, STOP_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that loses its power; `start` brings it back."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait()
+
+    def close(self) -> None:
+        """End it for good and remove its data, where the folder is a temporary one."""
+        self.kill()
+        if self._temporary:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+        self.close()
+
+    def last_words(self) -> str:
+        """The end of what the process wrote."""
+        return self._log.read_text(errors="replace")[-3_000:].strip() if self._log.exists() else ""
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "server.log"
+
+    async def _ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                if not accepts(int(self.address.rpartition(":")[2])):
+                    raise ConnectionRefusedError(self.address)
+                async with asyncio.timeout(10):
+                    await answers(self.address, **self._administration())
+            except (KafkaError, OSError, TimeoutError) as reason:
+                if not self.running or time.monotonic() > deadline:
+                    raise LocalBrokerError(
+                        f"Apache Kafka does not come up ({reason!r}):\n{self.last_words()}"
+                    ) from reason
+                await asyncio.sleep(0.2)
+            else:
+                return
+
+    def _administration(self) -> dict[str, Any]:
+        """What an aiokafka client needs to do anything at all at `address`."""
+        if not self.node.guarded:
+            return {}
+        administrator = self.node.logins[0]
+        return {
+            "security_protocol": "SASL_SSL",
+            "ssl_context": create_ssl_context(cafile=self.certificate),
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": administrator.user,
+            "sasl_plain_password": administrator.password,
+        }
+
+    def _program(self) -> list[str]:
+        return [java(), "-Xms128m", f"-Xmx{self._heap_mib}m", "-XX:+UseSerialGC", "-cp", f"{artifacts()}/*"]
+
+    def _prepare(self, program: list[str]) -> Path:
+        """Write the configuration; the first time, format the data's folder."""
+        config = self._folder / "server.properties"
+        config.write_text(self.node.server_properties(self._folder))
+        config.chmod(0o600)  # it holds passwords
+        if self.node.logins and not self.certificate.exists():
+            self._make_certificate()
+        if not (self._folder / "data" / "meta.properties").exists():
+            users = [
+                f"SCRAM-SHA-512=[name={login.user},password={login.password}]" for login in self.node.logins
+            ]
+            arguments = ["format", "-t", self._cluster_id, "-c", str(config)]
+            added = [word for user in users for word in ("--add-scram", user)]
+            _run([*program, "kafka.tools.StorageTool", *arguments, *added])
+        return config
+
+    def _make_certificate(self) -> None:
+        tool = str(Path(java()).with_name("keytool"))
+        store = str(kafka_node.keystore(self._folder))
+        keystore = [
+            "-alias",
+            "broker",
+            "-keystore",
+            store,
+            "-storepass",
+            kafka_node.keystore_password(self.node),
+        ]
+        made = ["-dname", "CN=localhost", "-keyalg", "RSA", "-validity", "2", "-storetype", "PKCS12"]
+        extensions = ("san=ip:127.0.0.1", "bc:critical=ca:true", "ku:critical=keyCertSign,digitalSignature")
+        extended = [word for extension in extensions for word in ("-ext", extension)]
+        _run([tool, "-genkeypair", *keystore, *made, *extended])
+        _run([tool, "-exportcert", "-rfc", *keystore, "-file", str(self.certificate)])
+
+
+def new_cluster_id() -> str:
+    """An id that Kafka takes: 22 characters, none of which in front is a `-`."""
+    return "K" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:].rstrip("=")
+
+
+def _run(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (Java's programs)
+    if result.returncode:
+        said = f"{result.stdout[-1_000:]}{result.stderr[-1_000:]}".strip()
+        raise LocalBrokerError(f"Apache Kafka's folder cannot be prepared: {said}")
+
+
+def _spawn(command: list[str], log: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 (Java, with our own arguments)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,  # Ctrl-C in a terminal reaches us, and we stop it
+        preexec_fn=end_with_parent(),  # noqa: PLW1509 (it makes two system calls and takes no lock)
+    )

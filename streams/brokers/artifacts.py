@@ -1,0 +1,99 @@
+"""Java, and the jars of Apache Kafka that Maven fetches into the environment, once (43 MB)."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from streams.errors import KafkaUnavailable
+from streams.process.installed import data_folder
+
+POM: Final = Path(__file__).with_name("pom.xml")
+"""Names the artifacts and their versions; a part of the installed package."""
+
+JAVA: Final = 17
+"""The oldest Java that Apache Kafka 4 runs on."""
+
+
+def fetched(pom: Path = POM) -> bool:
+    """Whether the jars are there."""
+    return _jars(pom).is_dir()
+
+
+def artifacts(pom: Path = POM) -> Path:
+    """The folder with Kafka's jars, fetched when they are not there yet.
+
+    Args:
+        pom: Names them.
+
+    Raises:
+        KafkaUnavailable: no Maven, or it could not fetch them.
+    """
+    jars = _jars(pom)
+    if fetched(pom):
+        return jars
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise KafkaUnavailable(
+            "Apache Kafka is fetched by Maven, and there is no `mvn`: install Maven 3.8 or newer "
+            "(Debian, Ubuntu: apt-get install maven; macOS: brew install maven)."
+        )
+    with tempfile.TemporaryDirectory(prefix="fetching-", dir=jars.parent) as folder:
+        fresh = Path(folder) / "jars"
+        arguments = ["-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={fresh}"]
+        result = subprocess.run(  # noqa: S603 (the program that was found, on a file of ours)
+            [maven, *arguments, *_repositories(Path(folder))], capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            raise KafkaUnavailable(
+                "Maven could not fetch Apache Kafka; look at the network and at Maven's settings: "
+                f"{result.stdout[-1_000:].strip()}"
+            )
+        with contextlib.suppress(OSError):  # another run was faster
+            fresh.rename(jars)
+    return jars
+
+
+def _repositories(folder: Path) -> list[str]:
+    """List options by which Maven writes into a folder of ours, and only reads the user's own repository."""
+    options = [f"-Dmaven.repo.local={folder / 'repository'}"]
+    users = Path(os.path.expanduser("~/.m2/repository"))  # noqa: PTH111 - raises nothing where there is no home
+    if users.is_dir():
+        options.append(f"-Dmaven.repo.local.tail={users}")  # older than 3.9, Maven fetches all anew
+    return options
+
+
+def java() -> str:
+    """The Java program.
+
+    Raises:
+        KafkaUnavailable: there is none, or it is too old.
+    """
+    program = shutil.which("java")
+    if program is None:
+        raise KafkaUnavailable(
+            f"Apache Kafka runs on Java, and there is no `java`: install Java {JAVA} or newer "
+            f"(Debian, Ubuntu: apt-get install openjdk-{JAVA}-jre-headless; macOS: brew install openjdk)."
+        )
+    said = subprocess.run(  # noqa: S603 (the program that was found)
+        [program, "-version"], capture_output=True, text=True, check=False
+    ).stderr
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < JAVA:
+        raise KafkaUnavailable(
+            f"Apache Kafka needs Java {JAVA} or newer, and `java` is {said.strip()[:60]!r}: "
+            f"install Java {JAVA}, and put it first in PATH."
+        )
+    return program
+
+
+def _jars(pom: Path) -> Path:
+    """Where they are kept: a folder of its own for each list of artifacts."""
+    return data_folder() / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"

@@ -1,0 +1,1 @@
+"""The changelog: rows framed in record batches, recovery from them, checkpoints and standbys."""

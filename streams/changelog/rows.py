@@ -1,0 +1,193 @@
+"""Rows to record batches, and back."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from models.contracts.changes import Row
+from models.memory.rows import (
+    CLOCK_KEY,
+    EarlierFormat,
+    LaterFormat,
+    RowError,
+    header,
+    is_erased,
+    rank_of,
+    row_of_tombstone,
+)
+from streams.errors import ChangelogUnreadable, NewerRows
+from streams.kafka.log.batches import BrokenBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+RANK = "rank"
+"""Record header of a tombstone: its (source offset, boundary), by which the greatest of a key is found."""
+
+ROWS_PER_BATCH_BYTES = 6 * 1024 * 1024
+"""A ledger cuts its changes so that their rows stay below this; rewritten rows are cut the same way."""
+
+
+class Witness(NamedTuple):
+    """A row by which a changelog is known again: where it lies, and what it is."""
+
+    offset: int
+    digest: int
+    """64-bit BLAKE2b of key and value."""
+
+    @classmethod
+    def of(cls, offset: int, key: bytes | None, value: bytes | None) -> Witness:
+        """The witness that a row at an offset is.
+
+        No CRC: a row ends with its own, and the CRC of anything with its CRC behind it is always the same.
+        """
+        content = b"%d:%b%b" % (len(key or b""), key or b"", value or b"")
+        return cls(offset, int.from_bytes(blake2b(content, digest_size=8).digest(), "little"))
+
+
+def fill(builder: Any, rows: Sequence[Row], timestamp: int) -> Any:
+    """Write all rows into one record batch and close it: a broker appends it whole or not at all.
+
+    A batch left open would be kept back for the producer's linger time, and could be added to.
+
+    Args:
+        builder: a new `BatchBuilder` of the producer that will send it.
+        rows: what changed, the clock row last.
+        timestamp: wall time, ms since 1970 UTC; compaction leaves rows alone until a day after it.
+
+    Raises:
+        ValueError: they do not fit into one batch, which is a fault of the ledger.
+    """
+    for row in rows:
+        taken = builder.append(timestamp=timestamp, key=row.key, value=row.value)
+        if taken is not None and _leaves_a_tombstone(row):
+            rank = [(RANK, rank_of(row.value))]
+            taken = builder.append(timestamp=timestamp, key=row.key, value=None, headers=rank)
+        if taken is None:
+            size = sum(len(row.key) + len(row.value) for row in rows)
+            raise ValueError(f"{len(rows)} rows of {size} bytes do not fit into one record batch")
+    builder.close()
+    return builder
+
+
+def records_of(rows: Sequence[Row]) -> int:
+    """How many records `fill` makes of rows: one each, and tombstones behind those of erased customers."""
+    return len(rows) + sum(map(_leaves_a_tombstone, rows))
+
+
+def _leaves_a_tombstone(row: Row) -> bool:
+    return row.key[:1] != b"\0" and is_erased(row.value)
+
+
+class Greatest:
+    """The greatest row of every key of one changelog, by (source offset, boundary), and never just the last.
+
+    A worker that lost its partition may still have had rows under way; they land behind its successor's. They
+    are correct rows of an older state, so the greatest wins, and a key whose last row is not its greatest is
+    remembered in `corrected`: compaction would keep the wrong one, so it has to be written again.
+
+    A tombstone is a row like any other here: the erased customer's, of the rank that its header carries.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.corrected: set[bytes] = set()
+        self._ranks: dict[bytes, tuple[int, int]] = {}
+        self._last: Any = None
+
+    def take(self, records: Iterable[Any]) -> None:
+        """Take note of aiokafka's consumer records, in the order of the log.
+
+        Raises:
+            NewerRows: one is of a later release.
+            ChangelogUnreadable: one is no row of ours.
+        """
+        rows, ranks, corrected = self.rows, self._ranks, self.corrected
+        record = None
+        for record in records:
+            key, value = record.key, record.value
+            if isinstance(record, BrokenBatch):
+                raise undecodable(record)
+            try:
+                if value is None:
+                    value = _erased_by(record)
+                _, offset, boundary, _ = header(value)
+            except LaterFormat as error:
+                raise NewerRows(
+                    f"{record.topic}[{record.partition}] holds at offset {record.offset} {error}. Start that "
+                    "release: this worker has written nothing."
+                ) from error
+            except EarlierFormat as error:
+                raise ChangelogUnreadable(
+                    f"{record.topic}[{record.partition}] holds at offset {record.offset} {error}."
+                ) from error
+            except RowError as error:
+                raise ChangelogUnreadable(
+                    f"{record.topic}[{record.partition}] holds at offset {record.offset} what is no row of "
+                    f"Cartpulse's ({error}): another program writes to this topic."
+                ) from error
+            rank = (offset, boundary)
+            known = ranks.get(key)
+            if known is not None and known > rank:
+                corrected.add(key)
+                continue
+            if corrected:
+                corrected.discard(key)
+            rows[key] = value
+            ranks[key] = rank
+        self._last = record or self._last
+
+    @property
+    def last(self) -> Witness | None:
+        """The last record taken note of."""
+        record = self._last
+        return None if record is None else Witness.of(record.offset, record.key, record.value)
+
+    def corrections(self) -> Iterator[list[Row]]:
+        """The rows to write again, in runs that fit a record batch, the clock row last."""
+        return runs_of(Row(key, self.rows[key]) for key in self.corrected)
+
+
+def undecodable(broken: BrokenBatch) -> ChangelogUnreadable:
+    """The error for a changelog that holds a batch that cannot be decoded."""
+    return ChangelogUnreadable(
+        f"{broken.topic}[{broken.partition}] holds at offset {broken.first_offset} to {broken.offset} a "
+        f"batch that cannot be decoded: {broken.reason}. Bring the changelog back from a copy, or make the "
+        "state anew from the log: `cartpulse reset`."
+    )
+
+
+def row_of(record: Any) -> bytes:
+    """The row that a record of a changelog holds, or that it stands for as a tombstone.
+
+    Raises:
+        RowError: It is a tombstone of another program's.
+    """
+    return _erased_by(record) if record.value is None else bytes(record.value)
+
+
+def _erased_by(tombstone: Any) -> bytes:
+    """The row that a tombstone of ours stands for.
+
+    Raises:
+        RowError: It carries no rank, so it is another program's.
+    """
+    rank = dict(tombstone.headers).get(RANK)
+    if rank is None:
+        raise RowError("a tombstone without a rank")
+    return row_of_tombstone(rank)
+
+
+def runs_of(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows in runs that fit a record batch, by their keys, the clock row last."""
+    run: list[Row] = []
+    size = 0
+    for row in sorted(rows, key=lambda row: (row.key == CLOCK_KEY, row.key)):
+        if run and size + len(row.key) + len(row.value) > ROWS_PER_BATCH_BYTES:
+            yield run
+            run, size = [], 0
+        run.append(row)
+        size += len(row.key) + len(row.value)
+    if run:
+        yield run

@@ -1,0 +1,246 @@
+"""Standbys: warm copies of partitions that others own, so that a takeover reads only what was written last.
+
+A standby tails a partition's changelog into a ledger of its own and writes nothing. When the partition is
+assigned to this worker, ledger and place become what it kept, and recovery reads on from there: a few rows
+instead of all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.structs import TopicPartition
+
+from streams.changelog.recovery import POLL_MS, Kept, recover
+from streams.changelog.rows import Greatest
+from streams.errors import CartpulseError, ChangelogUnreadable, LogUnreadable
+from streams.kafka.closing import close
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from streams.changelog.checkpoints import Checkpoints
+    from streams.changelog.rows import Witness
+    from streams.flow import LedgerFactory, LedgerLike
+    from streams.kafka.clients import Connections
+    from streams.metrics import Counts
+    from streams.settings.settings import Settings
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.25
+"""Between two polls of a standby that is at the end: a takeover then reads a quarter of a second's rows."""
+PAUSE_SECONDS = 2.0
+"""Before a broker that is away is asked again."""
+ROWS_AT_ONCE = 2_000
+"""Rows of one poll: some 20 ms of work, so that a standby that catches up leaves most of a core to others."""
+
+
+@dataclass(slots=True)
+class Warm:
+    """A partition that is followed."""
+
+    ledger: LedgerLike
+    position: int
+    """The next changelog offset to read."""
+    witness: Witness | None = None
+    wrong: set[bytes] = field(default_factory=set)
+    """Keys whose last row so far is not the greatest."""
+    end: int = 0
+    """The changelog's end as of the last poll."""
+    sound: bool = True
+    """False while rows are being taken, and for good if that failed."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the ledger takes rows."""
+
+
+class Standbys:
+    """The partitions that one worker follows without owning them.
+
+    Args:
+        settings: of the service; `standby_partitions` says how many.
+        connections: makes the reader.
+        ledgers: makes the ledger of a partition.
+        checkpoints: where a standby begins, if there is one.
+        counts: the worker's counters.
+        holes: whether the broker's logs may have offsets that hold no record.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        connections: Connections,
+        ledgers: LedgerFactory,
+        checkpoints: Checkpoints,
+        counts: Counts,
+        holes: bool,
+    ) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._ledgers = ledgers
+        self._checkpoints = checkpoints
+        self._counts = counts
+        self._holes = holes
+        # A name that a restart keeps, where there is one.
+        named = settings.group_instance_id or settings.worker_name
+        self._name = named or f"{socket.gethostname()}/{os.getpid()}"
+        self._warm: dict[int, Warm] = {}
+        self._owned: frozenset[int] | None = None
+        self._given_up: set[int] = set()
+
+    def assigned(self, owned: Iterable[int], kept: Mapping[int, Kept]) -> None:
+        """Take note of what this worker owns from now on.
+
+        Between a revocation and this nothing changes, or a copy would be let go in the moment it is made for.
+
+        Args:
+            owned: the partitions.
+            kept: ledgers of others that it owned before: a standby of one goes on with it.
+        """
+        self._owned = frozenset(owned)
+        self._given_up.clear()
+        for number in self.wanted():
+            if number in kept and number not in self._warm:
+                known = kept[number]
+                self._warm[number] = Warm(known.ledger, known.base, known.witness, set(known.wrong))
+
+    def wanted(self) -> list[int]:
+        """Which partitions to follow: the first few of those not owned, in an order of this worker's own."""
+        if self._owned is None:
+            return []
+        free = set(range(self._settings.partitions)) - self._owned - self._given_up
+        order = sorted(free, key=lambda number: blake2b(f"{self._name}/{number}".encode()).digest())
+        return order[: self._settings.standby_partitions]
+
+    async def give(self, number: int) -> Kept | None:
+        """Hand over what is known of a partition that this worker was assigned."""
+        warm = self._warm.pop(number, None)
+        if warm is None:
+            return None
+        async with warm.lock:
+            if warm.witness is None or not warm.sound:
+                return None
+            return Kept(
+                warm.ledger, warm.position, warm.witness, frozenset(warm.wrong), origin="a standby's copy"
+            )
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            if not self.wanted():
+                continue
+            try:
+                reader = await self._connections.reader()
+                try:
+                    await self._follow(reader)
+                finally:
+                    await close(reader)
+            except (KafkaError, OSError, CartpulseError) as reason:
+                log.info("Standbys stay where they are, and are read on later: %r", reason)
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _follow(self, reader: Any) -> None:
+        assigned: set[int] = set()
+        while wanted := self.wanted():
+            for number in set(self._warm) - set(wanted) - (self._owned or set()):
+                del self._warm[number]
+            for number in set(wanted) - set(self._warm):
+                await self._begin(reader, number)
+                assigned = set()  # the reader was assigned another
+            if assigned != set(self._warm):
+                assigned = set(self._warm)
+                reader.assign([self._changelog(number) for number in assigned])
+                for number, warm in self._warm.items():
+                    reader.seek(self._changelog(number), warm.position)
+            busy = await self._poll(reader, assigned) if assigned else False
+            self._counts.level("standby_lag", self.lag)
+            await asyncio.sleep(0 if busy else POLL_SECONDS)
+
+    @property
+    def lag(self) -> int:
+        """Rows that the standbys have not taken yet, as of the last poll."""
+        return sum(max(0, warm.end - warm.position) for warm in self._warm.values())
+
+    async def _begin(self, reader: Any, number: int) -> None:
+        """Bring a copy up to now, as a recovery would: from a checkpoint, or the whole changelog."""
+
+        def make() -> LedgerLike:
+            return self._ledgers(number, self._settings.partitions)
+
+        changelog = self._changelog(number)
+        try:
+            recovered = await recover(
+                reader,
+                changelog,
+                make,
+                None,
+                stored=lambda: self._checkpoints.load(number, make),
+                holes=self._holes,
+            )
+        except (ChangelogUnreadable, ValueError) as reason:
+            self._give_up(number, reason)
+            return
+        if number in (self._owned or ()):  # it was assigned meanwhile, and is being opened without this
+            return
+        wrong = {row.key for run in recovered.corrections for row in run}
+        self._warm[number] = Warm(recovered.ledger, recovered.base, recovered.witness, wrong)
+        self._counts.add("standbys_begun")
+
+    async def _poll(self, reader: Any, assigned: Iterable[int]) -> bool:
+        """Take what there is; whether there may be more at once."""
+        try:
+            changelogs = [self._changelog(number) for number in assigned]
+            fetched = await reader.getmany(*changelogs, timeout_ms=POLL_MS, max_records=ROWS_AT_ONCE)
+        except OffsetOutOfRangeError as error:
+            for changelog in error.args[0]:
+                self._warm.pop(changelog.partition, None)
+            return False
+        except LogUnreadable as reason:
+            for number in list(assigned):  # what was fetched of the others with it is not taken, either
+                if reason.place is None or number == reason.place.partition:
+                    self._give_up(number, reason)
+                else:
+                    self._warm.pop(number, None)
+            return False
+        for changelog in changelogs:
+            warm = self._warm.get(changelog.partition)
+            if warm is None:
+                continue
+            try:
+                async with warm.lock:
+                    if records := fetched.get(changelog):
+                        await asyncio.to_thread(_take, warm, records)
+                        self._counts.add("standby_rows", len(records))
+                    warm.position = await reader.position(changelog)
+                    warm.end = reader.highwater(changelog) or warm.position
+            except (ChangelogUnreadable, ValueError) as reason:
+                self._give_up(changelog.partition, reason)
+        return bool(fetched)
+
+    def _give_up(self, number: int, reason: Exception) -> None:
+        """Until the next assignment: what cannot be read now cannot be read a moment later."""
+        self._warm.pop(number, None)
+        self._given_up.add(number)
+        log.warning("Partition %d is not followed any more: %s", number, reason)
+
+    def _changelog(self, number: int) -> TopicPartition:
+        return TopicPartition(self._settings.changelog_topic, number)
+
+
+def _take(warm: Warm, records: list[Any]) -> None:
+    warm.sound = False
+    greatest = Greatest()
+    greatest.take(records)
+    older = warm.ledger.take(greatest.rows.items())
+    warm.wrong = (warm.wrong - greatest.rows.keys()) | greatest.corrected | set(older)
+    warm.witness = greatest.last
+    warm.sound = True

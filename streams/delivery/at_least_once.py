@@ -1,0 +1,102 @@
+"""Delivery at least once: in the one order that survives any crash, on any broker.
+
+Of every step: first its outputs, dead letters and strangers, acknowledged; then its rows with the clock row,
+as one record batch on the changelog, acknowledged; only then may its source offset be committed. Up to four
+steps may be computed, and their outputs sent, ahead of the rows that are not acknowledged yet; of rows, one
+batch at a time is under way. A crash at any point leaves a prefix of that order: outputs are made again with
+equal ids, and the state is never ahead of what was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Any
+
+from streams.changelog.rows import fill
+from streams.delivery.queue import AHEAD, Delivery, Send, Step, record_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiokafka.structs import TopicPartition
+
+    from models.contracts.changes import Row
+    from streams.delivery.outbox import Outbox
+
+TURNS = 12
+"""Turns of the event loop between two steps when the rows are behind. An acknowledgement takes about ten to
+become the next send: with a step computed at each of them, the rows, of which one batch at a time is under
+way, would hold up all. When they are not behind, turns would only delay the next step."""
+
+
+class InOrder(Delivery):
+    """Outputs, then rows, step by step.
+
+    Args:
+        sent: the outbox of everything but rows.
+        kept: the outbox of rows, whose producer takes batches of that size.
+        options: what every delivery takes.
+    """
+
+    def __init__(self, *, sent: Outbox, kept: Outbox, **options: Any) -> None:
+        super().__init__(**options)
+        self._sent = sent
+        self._kept = kept
+        self._ahead: deque[asyncio.Task[None] | None] = deque()
+
+    @property
+    def turns(self) -> int:
+        """More than one when the steps that wait leave room for one more at most."""
+        return TURNS if len(self._steps) >= AHEAD - 1 else 1
+
+    def put(self, step: Step) -> None:
+        """Take the next step; its sends start at once, and its rows follow when it is their turn."""
+        ahead = None
+        if step.sends:
+            ahead = asyncio.create_task(self._send_ahead(step.sends))
+            ahead.add_done_callback(_look_at)  # `run` may have ended before its turn comes
+        self._ahead.append(ahead)
+        super().put(step)
+
+    async def run(self) -> None:
+        """Deliver until cancelled, and take what was sent ahead along into the end."""
+        try:
+            await super().run()
+        finally:
+            for ahead in self._ahead:
+                if ahead is not None:
+                    ahead.cancel()
+
+    async def _deliver(self) -> int:
+        step, ahead = self._steps[0], self._ahead[0]
+        if ahead is not None:
+            await ahead
+        if step.rows and not await self._send_rows(step.rows):
+            return 0
+        self._ahead.popleft()
+        return 1
+
+    async def _send_rows(self, rows: Sequence[Row]) -> bool:
+        builder = fill(self._kept.builder(), rows, self._clock.now_ms())
+        base = await self._kept.send(builder, self._changelog, self._epoch)
+        if base != self.base:
+            self._overtaken(self.base, base)
+            return False
+        self._landed(base, rows)
+        return True
+
+    async def _send_ahead(self, sends: Sequence[Send]) -> None:
+        targets: defaultdict[TopicPartition, list[Send]] = defaultdict(list)
+        for send in sends:
+            targets[send.target].append(send)
+        await asyncio.gather(*(self._send_in_turn(target, mine) for target, mine in targets.items()))
+
+    async def _send_in_turn(self, target: TopicPartition, sends: Sequence[Send]) -> None:
+        for builder in record_batches(self._sent.builder, sends):
+            await self._sent.send(builder, target, self._epoch)
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        task.exception()

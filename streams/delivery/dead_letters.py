@@ -1,0 +1,74 @@
+"""What is written to `dead-letters` for a record that was refused."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
+
+from models.contracts.changes import Refusal
+from models.contracts.events import DeadLetter
+from streams.kafka.log.batches import BrokenBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BATCH: Final = "batch"
+"""Code of the letter of a whole record batch."""
+
+LARGEST_VALUE = 2 * 1024 * 1024
+"""Bytes: twice what an event of the contract may take. A value beyond it is cut, for the topic's sake."""
+
+KEPT = 64 * 1024
+"""Bytes kept of such a value, beside its size and SHA-256; its position says where the whole can be read. Of
+a key too: a customer id has 256 bytes, and a compressed record of megabytes of key would fit no topic."""
+
+
+class Letter(NamedTuple):
+    """A record for `dead-letters`."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp: int
+
+
+def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
+    """Key and value are the original bytes, untouched; where the record came from and why is in the headers.
+
+    Args:
+        raw: the record as aiokafka's consumer gave it.
+        refusal: why it was refused.
+        source: the `ce_source` of the application.
+    """
+    value = raw.value
+    broken = isinstance(raw, BrokenBatch)
+    cut = value is not None and len(value) > LARGEST_VALUE
+    described = DeadLetter(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.first_offset if broken else raw.offset,
+        last_offset=raw.offset if broken else None,
+        stage=cast("Literal['decode', 'time', 'duplicate', 'apply']", refusal.stage),
+        error=refusal.error,
+        field=_encodable(refusal.field),
+        reason=_encodable(refusal.reason),
+        size=len(value) if cut else None,
+        sha256=hashlib.sha256(value).hexdigest() if cut else None,
+    )
+    key = raw.key if raw.key is None else raw.key[:KEPT]
+    return Letter(key, value[:KEPT] if cut else value, described.headers(source=source), raw.timestamp)
+
+
+def refusal_of(broken: BrokenBatch) -> Refusal:
+    """Refuse a whole batch, by its last offset: that says how far the source is accounted for."""
+    count = broken.offset - broken.first_offset + 1
+    reason = (
+        f"The record batch of {count} offset{'s' if count > 1 else ''}, {broken.first_offset} to "
+        f"{broken.offset}, cannot be decoded: {broken.reason}. Send what it held again."
+    )
+    return Refusal(broken.offset, "decode", BATCH, "", reason)
+
+
+def _encodable(text: str) -> str:
+    """The text without the half characters that a message may quote from broken input."""
+    return text.encode(errors="replace").decode()

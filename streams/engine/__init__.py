@@ -1,0 +1,1 @@
+"""The engine: partitions assigned, opened, fetched for, and given up."""

@@ -1,0 +1,86 @@
+"""Checkpoint writer: copies each owned partition's ledger between two steps, when it is due."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from streams.changelog.recovery import Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from streams.changelog.checkpoint_file import Memory
+    from streams.changelog.checkpoints import Checkpoints
+    from streams.clock import Clock
+    from streams.partition.partition import Partition
+
+LOOK_SECONDS = 0.5
+"""Between two looks at which partition is due."""
+ACKNOWLEDGED_SECONDS = 60.0
+"""How long a copied ledger waits in memory for its last steps to be acknowledged."""
+
+
+class CheckpointWriter:
+    """Writes the checkpoints of the partitions that a worker owns.
+
+    Args:
+        files: Checkpoints on the worker's disk.
+        seconds: Time between two checkpoints of one partition.
+        clock: The machine's clocks.
+    """
+
+    def __init__(self, files: Checkpoints, *, seconds: float, clock: Clock) -> None:
+        self._files = files
+        self._seconds = seconds
+        self._clock = clock
+        self._due: dict[int, float] = {}
+
+    async def run(self, owned: Callable[[], Iterable[Partition]]) -> None:
+        """Write each owned partition's checkpoint when it is due, one at a time, until cancelled."""
+        seconds = self._seconds
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for partition in list(owned()) if self._files.wanted else ():
+                # Those of one worker take turns from the start.
+                due = self._due.setdefault(
+                    partition.number, self._clock.elapsed() + seconds * (1 - partition.number % 16 / 32)
+                )
+                if partition.reading and not partition.closing and self._clock.elapsed() >= due:
+                    self._due[partition.number] = self._clock.elapsed() + seconds
+                    await self.write(partition)
+
+    async def write(self, partition: Partition) -> bool:
+        """Write a partition's checkpoint beside its work; whether there is a new one."""
+        try:
+            copied = await self._copy(partition)
+        except MemoryError as reason:
+            return self._files.failed(partition.number, reason)
+        except RuntimeError:  # a dictionary grew while it was copied
+            if partition.epoch.over:  # the ledger works for another epoch meanwhile
+                return False
+            raise
+        return copied is not None and await self._files.store(partition.number, *copied)
+
+    async def _copy(self, partition: Partition) -> tuple[Kept, Memory] | None:
+        """A partition's ledger between two steps, once all of it is acknowledged; None if that never is.
+
+        Only this partition stands still, for as long as copying memory takes.
+        """
+        delivery, number = partition.delivery, partition.number
+        if delivery is None or delivery.base == self._files.base(number):
+            return None
+        content = await asyncio.to_thread(self._files.room, number)
+        async with partition.standstill():
+            if partition.epoch.over or not partition.sound:
+                return None
+            kept = Kept(partition.ledger, delivery.base, delivery.witness)
+            computed = delivery.computed
+            await asyncio.to_thread(partition.ledger.save, content)
+        until = self._clock.elapsed() + ACKNOWLEDGED_SECONDS
+        # Whoever gets the partition next may change the ledger: then what was copied may be of two minds.
+        while not partition.epoch.over and self._clock.elapsed() < until:
+            if delivery.delivered >= computed:
+                return kept, content
+            await asyncio.sleep(0.02)
+        return None

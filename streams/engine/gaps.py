@@ -1,0 +1,172 @@
+"""Records that do not begin where they should: are the missing ones gone, or were they never records?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from streams.changelog.recovery import log_start
+from streams.errors import EngineFault, SourceJumped
+from streams.kafka.log.walk import Lost, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiokafka.structs import TopicPartition
+
+    from streams.kafka.log.salvage import Salvage
+    from streams.kafka.retry import Riding
+    from streams.metrics import Counts
+    from streams.partition.partition import Partition
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 0.02
+"""Until a hole is looked at again on a broker whose logs have none: an append shows a fetch or two later."""
+
+MOST_LOOKS = 500
+"""Looks at one hole, ten seconds and more of them: after so many its records are lost, and waiting ends."""
+
+
+class Gaps:
+    """Looks at gaps that show while a partition is read; those at its assignment are recovery's.
+
+    Args:
+        consumer: the member of the group, which is asked for the log start.
+        accept: whether purchases that are gone may be left out.
+        counts: the worker's counters.
+        riding: how long the broker may be away when it is asked.
+        holes: whether the broker's logs may have offsets that were never records: markers of transactions,
+            and what was aborted. They are read by batches, which say so. The embedded broker has neither:
+            what is missing there shows in a moment, and is waited for.
+        salvage: finds where a damaged log can be read again.
+    """
+
+    def __init__(
+        self,
+        consumer: Any,
+        *,
+        accept: bool,
+        counts: Counts,
+        riding: Riding,
+        holes: bool,
+        salvage: Salvage,
+    ) -> None:
+        self._consumer = consumer
+        self._accept = accept
+        self._counts = counts
+        self._riding = riding
+        self.holes = holes
+        self._salvage = salvage
+        self._looks: Counter[tuple[TopicPartition, int]] = Counter()
+
+    def unbroken(self, partition: Partition, raws: Sequence[Any]) -> Sequence[Any]:
+        """Return the records up to the first hole; the rest is read again, by batches if there are holes."""
+        if raws[-1].offset - raws[0].offset + 1 == len(raws):
+            return raws
+        first = raws[0].offset
+        whole = next((count for count, raw in enumerate(raws) if raw.offset != first + count), len(raws))
+        self._consumer.seek(partition.source, first + whole)
+        if not self.holes:
+            self._counts.add("read_again")
+        return raws[:whole]
+
+    async def look(self, partition: Partition | None, found: int | None) -> bool:
+        """Judge a gap by the start of the log; the answer is whether batches have to say what is missing.
+
+        Args:
+            partition: whose records are missing; None if it is not ours any more.
+            found: the first offset that came instead of the expected one; None if the expected one is out of
+                the log's range.
+
+        Raises:
+            SourceJumped: purchases are gone, and their number.
+            EngineFault: records came again.
+        """
+        if partition is None or not partition.reading:
+            return False
+        source, expected = partition.source, partition.expected
+        name = f"{source.topic}[{source.partition}]"
+        if found is not None and found < expected:
+            raise EngineFault(f"{name} came again from offset {found}, not {expected}")
+        start = await self._riding.out(
+            lambda: log_start(self._consumer, source, holes=self.holes),
+            f"Asking where {name} begins",
+            over=lambda: partition.epoch.over,
+        )
+        if partition.epoch.over:
+            return False
+        if found is not None and start <= expected:
+            return self.holes or not await self._may_show(source, expected)
+        if found is None and start <= expected and await self._holds(partition, expected):
+            return True  # the consumer went astray, by what a batch says of its own offsets
+        if start > expected and self._accept:
+            self._counts.add("gap_accepted", start - expected)
+            log.warning("%s: %d purchases are gone and left out", name, start - expected)
+            self._consumer.seek(source, start)
+            partition.expected = start
+            return False
+        gone = f"the purchases from {expected} to {start - 1} ({start - expected} of them) are gone unread"
+        ended = f"there is no offset {expected} any more: the log was made anew or cut"
+        raise SourceJumped(
+            f"{name}: {gone if start > expected else ended}. `--accept-gap` goes on behind a gap; "
+            "`cartpulse reset` starts anew from the log."
+        )
+
+    async def _holds(self, partition: Partition, offset: int) -> bool:
+        """Return whether the log goes on at an offset, or ends there."""
+        source = partition.source
+        ends = await self._riding.out(
+            lambda: self._consumer.end_offsets([source]),
+            f"Asking where {source.topic}[{source.partition}] ends",
+            over=lambda: partition.epoch.over,
+        )
+        return bool(offset <= ends[source])
+
+    async def leave_out(self, partition: Partition, lost: Lost) -> int:
+        """Go on behind what a damaged log does not tell, if that is accepted; the answer is where.
+
+        Raises:
+            LogUnreadable: it is not accepted; the message names the offsets and the way on.
+        """
+        source = partition.source
+        name = f"{source.topic}[{source.partition}]"
+        if not self.holes and lost.last is not None and await self._may_show(source, lost.first):
+            return lost.first
+        over = lambda: partition.epoch.over  # noqa: E731 - said once
+        ends = await self._riding.out(
+            lambda: self._consumer.end_offsets([source]), f"Asking where {name} ends", over=over
+        )
+        following = await self._riding.out(
+            lambda: self._salvage.readable_from(source, lost, int(ends[source])),
+            f"Looking for where {name} can be read again",
+            over=over,
+        )
+        if not self._accept:
+            raise unreadable(
+                source,
+                Lost(lost.first, following - 1, lost.reason),
+                f"`--accept-gap` goes on at offset {following} and leaves {following - lost.first} offsets "
+                "out; what they held has to be sent again, or brought back with a copy of the log.",
+            )
+        self._counts.add("gap_accepted", following - lost.first)
+        log.warning(
+            "%s: offsets %d to %d cannot be read and are left out: %s",
+            name,
+            lost.first,
+            following - 1,
+            lost.reason,
+        )
+        return following
+
+    async def _may_show(self, source: TopicPartition, offset: int) -> bool:
+        """Wait a moment for what is missing to show; False once it was waited for long enough."""
+        self._looks[source, offset] += 1
+        if self._looks[source, offset] > MOST_LOOKS:
+            return False
+        self._consumer.seek(source, offset)
+        self._counts.add("read_again")
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return True

@@ -1,0 +1,270 @@
+"""From an assigned partition to one that can be read: its ledger, its place in the source, its delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from models.ledger.changelog_rows import LedgerConflict
+from models.memory.rows import LaterFormat, RowError
+from streams.changelog.recovery import check_source, recover
+from streams.delivery.at_least_once import InOrder
+from streams.delivery.exactly_once import InTransactions
+from streams.delivery.queue import Step
+from streams.errors import ChangelogLost, ChangelogUnreadable, NewerRows
+from streams.kafka.closing import close
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.changelog.checkpoints import Checkpoints
+    from streams.changelog.recovery import Kept, Recovered
+    from streams.changelog.standby import Standbys
+    from streams.clock import Clock
+    from streams.delivery.outbox import Outbox
+    from streams.delivery.queue import Delivery
+    from streams.flow import LedgerFactory, LedgerLike
+    from streams.kafka.clients import Connections
+    from streams.kafka.closing import Closing
+    from streams.kafka.retry import Riding
+    from streams.metrics import Counts
+    from streams.partition.partition import Partition
+    from streams.settings.settings import Settings
+
+
+log = logging.getLogger(__name__)
+
+
+FORGOTTEN = (
+    "{changelog} is empty, and this worker has written to it. If the broker keeps all in memory, as the "
+    "embedded one does, and was restarted, it has forgotten everything: start the worker again, and send the "
+    "purchases again. If the topic was deleted or made anew, bring it back; or `cartpulse reset` makes the "
+    "state anew from the log."
+)
+"""For a worker that outlived what it rested on. A new worker cannot tell such a broker from a fresh one."""
+
+
+class Opened(NamedTuple):
+    """What a partition goes on with."""
+
+    ledger: LedgerLike
+    delivery: Delivery
+    start: int
+    """The source offset to begin at."""
+    read: int
+    """Rows read from the changelog."""
+    corrected: int
+    """Rows of them that have to be written again, and are about to be."""
+    origin: str
+    """What spared it reading the whole changelog; empty if nothing did."""
+
+    def note(self, number: int, fingerprint: int, counts: Counts) -> None:
+        """Say and count how the partition of this number goes on.
+
+        Args:
+            number: of the partition.
+            fingerprint: of the worker's settings of the ledger.
+            counts: the worker's counters.
+        """
+        counts.add("recoveries")
+        counts.add("rows_recovered", self.read)
+        counts.add("rows_corrected", self.corrected)
+        log.info(
+            "Partition %d goes on at offset %d after %d rows%s",
+            number,
+            self.start,
+            self.read,
+            f" of the changelog's tail, on top of {self.origin}" if self.origin else "",
+        )
+        if self.start and self.ledger.clock.fingerprint != fingerprint:
+            log.warning(
+                "Partition %d was made with other settings of the ledger; those of this worker are adopted "
+                "at the next boundary",
+                number,
+            )
+
+
+class Opening:
+    """Opens partitions of one worker.
+
+    Args:
+        settings: of the service.
+        connections: the Kafka clients.
+        consumer: the member of the group, which knows what the group has committed.
+        ledgers: makes the ledger of a partition.
+        sent: the outbox of outputs.
+        rows: the outbox of rows.
+        clock: the machine's clocks.
+        closing: where producers go whose epoch is over.
+        riding: how long a broker may be away.
+        holes: whether the broker's logs may have offsets that hold no record.
+        exactly_once: whether deliveries are transactions.
+        reopen: called with a partition and the reason when its changelog has to be read again.
+        fail: called with the reason when the worker cannot go on.
+        checkpoints: the worker's own, on its disk.
+        standbys: the partitions that it followed without owning them.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        connections: Connections,
+        consumer: Any,
+        ledgers: LedgerFactory,
+        sent: Outbox,
+        rows: Outbox,
+        clock: Clock,
+        closing: Closing,
+        riding: Riding,
+        holes: bool,
+        exactly_once: bool,
+        reopen: Callable[[Partition, str], None],
+        fail: Callable[[Exception], None],
+        checkpoints: Checkpoints,
+        standbys: Standbys,
+    ) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._consumer = consumer
+        self._ledgers = ledgers
+        self._sent = sent
+        self._rows = rows
+        self._clock = clock
+        self._riding = riding
+        self._holes = holes
+        self._closing = closing
+        self._exactly_once = exactly_once
+        self._reopen = reopen
+        self._fail = fail
+        self._checkpoints = checkpoints
+        self._standbys = standbys
+
+    async def open(self, partition: Partition, kept: Kept | None) -> Opened:
+        """Recover a partition and find its place; nothing is sent yet.
+
+        A broker that goes away meanwhile is waited for: nothing was changed, so it is begun anew.
+
+        Args:
+            partition: newly assigned.
+            kept: its ledger, if it was clean at the last revocation.
+
+        Raises:
+            SourceJumped: the source and the state do not fit together.
+            ChangelogLost: the changelog is empty, and the worker knows that it was not.
+            ChangelogUnreadable: the changelog holds what is no row.
+            BrokerUnreachable: the broker was away for too long.
+        """
+        return await self._riding.out(
+            lambda: self._attempt(partition, kept),
+            f"Opening partition {partition.number}",
+            over=lambda: partition.epoch.over,
+        )
+
+    async def _attempt(self, partition: Partition, kept: Kept | None) -> Opened:
+        producer = await self._connections.transactional(partition.number) if self._exactly_once else None
+        try:
+            recovered, start = await self._recover(partition, kept)
+        except BaseException:
+            if producer is not None:
+                self._closing.begin(close(producer))
+            raise
+        delivery = self._delivery(partition, producer, recovered, start=start)
+        for rows in recovered.corrections:
+            delivery.put(Step(start, rows=rows))
+        return Opened(
+            recovered.ledger,
+            delivery,
+            start,
+            read=recovered.read,
+            corrected=sum(map(len, recovered.corrections)),
+            origin=recovered.origin,
+        )
+
+    async def _recover(self, partition: Partition, kept: Kept | None) -> tuple[Recovered, int]:
+        number, partitions = partition.number, self._settings.partitions
+        warm = await self._standbys.give(number)
+        # Before the changelog is read: another owner may go on meanwhile, and what it commits later is not in
+        # there.
+        committed = await self._committed(partition)
+        reader = self._riding.reader(
+            await self._connections.reader(), f"Reading {partition.changelog.topic}[{number}]"
+        )
+        try:
+            recovered = await recover(
+                reader,
+                partition.changelog,
+                lambda: self._ledgers(number, partitions),
+                kept or warm,
+                stored=lambda: self._checkpoints.load(number, lambda: self._ledgers(number, partitions)),
+                holes=self._holes,
+            )
+            if kept is not None and kept.witness is not None and not (recovered.read or recovered.origin):
+                raise ChangelogLost(FORGOTTEN.format(changelog=f"{partition.changelog.topic}[{number}]"))
+            start = await check_source(
+                reader,
+                partition.source,
+                recovered.ledger.clock,
+                committed=committed,
+                accept_gap=self._settings.accept_gap,
+                holes=self._holes,
+            )
+        except (RowError, LedgerConflict) as error:
+            raise _told(error, f"{partition.changelog.topic}[{number}]") from error
+        finally:
+            await close(reader)
+        return recovered, start
+
+    def _delivery(self, partition: Partition, producer: Any, recovered: Recovered, *, start: int) -> Delivery:
+        options: dict[str, Any] = {
+            "epoch": partition.epoch,
+            "changelog": partition.changelog,
+            "clock": self._clock,
+            "start": start,
+            "base": recovered.base,
+            "witness": recovered.witness,
+            "settled": partition.progressed,
+            "overtaken": lambda expected, landed: self._landed_elsewhere(partition, expected, landed),
+        }
+        if producer is None:
+            return InOrder(sent=self._sent, kept=self._rows, **options)
+        return InTransactions(
+            producer=producer,
+            source=partition.source,
+            group=self._settings.group,
+            deadline=self._settings.send_deadline_seconds,
+            gone=lambda why: self._reopen(partition, why),
+            **options,
+        )
+
+    def _landed_elsewhere(self, partition: Partition, expected: int, landed: int) -> None:
+        """Rows behind the end are another worker's; those before it say that the log is not the same."""
+        if landed < expected:
+            self._fail(
+                ChangelogLost(
+                    f"{partition.changelog.topic}[{partition.number}]: rows landed at offset {landed} "
+                    f"instead of {expected}, so the changelog was deleted, made anew or cut while this "
+                    "worker ran. `cartpulse reset` makes the state anew from the log; or bring the changelog "
+                    "back."
+                )
+            )
+            return
+        self._reopen(
+            partition,
+            f"rows landed at offset {landed} of the changelog instead of {expected}, so another worker wrote "
+            "in between",
+        )
+
+    async def _committed(self, partition: Partition) -> int | None:
+        async with asyncio.timeout(self._riding.patience):  # aiokafka asks for a coordinator without end
+            committed: int | None = await self._consumer.committed(partition.source)
+        return committed
+
+
+def _told(error: RowError | LedgerConflict, changelog: str) -> Exception:
+    """The same, with the name of the changelog that does not load."""
+    if isinstance(error, LaterFormat):
+        return NewerRows(f"{changelog} holds {error}. Start that release: this worker has written nothing.")
+    kind = LedgerConflict if isinstance(error, LedgerConflict) else ChangelogUnreadable
+    return kind(f"{changelog}: {error}")

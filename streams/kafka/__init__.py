@@ -1,0 +1,1 @@
+"""Kafka clients: made, secured, retried, closed; topics made and checked."""

@@ -1,0 +1,209 @@
+"""The Kafka clients of one worker, made from its settings."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+
+from streams.errors import DeliveryFailed, SettingsError, TopicMismatch
+from streams.kafka.closing import close
+from streams.kafka.log.fetch import RawLog
+from streams.kafka.log.salvage import CarefulReader, Salvage
+from streams.kafka.options import (
+    BATCH_BYTES,
+    ROWS_BATCH_BYTES,
+    abilities,
+    consumer_options,
+    idempotence,
+    limit_loggers,
+    producer_options,
+    transactional_options,
+)
+from streams.kafka.permissions import check_groups
+from streams.kafka.topics import check_topics, topic_specs
+
+if TYPE_CHECKING:
+    from aiokafka.structs import TopicPartition
+
+    from streams.kafka.options import Abilities
+    from streams.settings.settings import Settings
+
+
+NEVER_MS = 2**31 - 1
+"""After so long without a fetch a member would leave the group. One on hold, or without a partition, fetches
+nothing and has to stay; batches that are stuck are noticed otherwise."""
+
+
+GLANCE_SECONDS = 0.05
+"""How long it may take to tell how far a reader is: one that knows its place tells it at once."""
+
+WHY_SECONDS = 3.0
+"""How long the look for a reason may take; a broker that is away gives none."""
+
+
+class Connections:
+    """Makes clients; whoever asks for one starts and stops it.
+
+    Args:
+        settings: of the service.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._known: Abilities | None = None
+        self._readers: list[weakref.ref[Any]] = []
+        self._raw = RawLog(settings)
+
+    async def stop(self) -> None:
+        """Close the connection for raw bytes, if one was made."""
+        await self._raw.close()
+
+    def salvage(self) -> Salvage:
+        """What reads a log batch by batch where a consumer cannot."""
+        return Salvage(self._raw)
+
+    async def consumer(self) -> Any:
+        """The consumer that is a member of the group, started and not yet subscribed.
+
+        A consumer that joins before `start` has returned misses its own first assignment.
+
+        Raises:
+            NotAllowed: the login may not join a group that a worker needs.
+        """
+        limit_loggers()
+        await check_groups(self._settings)
+        options = consumer_options(self._settings, group=self._settings.group)
+        return await _started(AIOKafkaConsumer(**options, max_poll_interval_ms=NEVER_MS))
+
+    async def reader(self) -> Any:
+        """A consumer without a group, that reads what it is assigned by hand."""
+        consumer = await _started(AIOKafkaConsumer(**consumer_options(self._settings)))
+        reader = CarefulReader(consumer, self.salvage())
+        self._readers = [known for known in self._readers if known() is not None]
+        self._readers.append(weakref.ref(reader))
+        return reader
+
+    async def read(self, log: TopicPartition) -> tuple[int, int] | None:
+        """How far its latest reader has come in a log, and where that ends; None where it has none."""
+        for reader in [known() for known in reversed(self._readers)]:
+            try:
+                if (
+                    reader is not None
+                    and log in reader.assignment()
+                    and (end := reader.highwater(log)) is not None
+                ):
+                    async with asyncio.timeout(GLANCE_SECONDS):
+                        return int(await reader.position(log)), int(end)
+            except (IllegalStateError, ConsumerStoppedError, TimeoutError):  # it is done, or not yet at it
+                continue
+        return None
+
+    async def holes(self) -> bool:
+        """Whether the broker's logs may have offsets that were never records, as transactions leave them.
+
+        Raises:
+            BrokerUnreachable: no broker answers.
+        """
+        return (await self._abilities()).idempotent
+
+    async def exactly_once(self) -> bool:
+        """Whether deliveries are transactions: as set, or for `auto` as the broker can.
+
+        Raises:
+            SettingsError: `exactly_once` is set, and the broker has no transactions.
+            BrokerUnreachable: no broker answers.
+        """
+        guarantee = self._settings.delivery_guarantee
+        if guarantee == "at_least_once":
+            return False
+        able = (await self._abilities()).idempotent
+        if guarantee == "exactly_once" and not able:
+            raise SettingsError(
+                "CARTPULSE_DELIVERY_GUARANTEE is exactly_once, and this broker has no transactions (the "
+                "embedded one has none): set it to auto or at_least_once."
+            )
+        return able
+
+    async def transactional(self, partition: int) -> Any:
+        """The producer of a partition's transactions, started.
+
+        From then on whoever had one for this partition is fenced off, and what it left open is aborted.
+
+        Raises:
+            DeliveryFailed: the broker does not give it: it refuses, or has no coordinator of transactions.
+        """
+        deadline = self._settings.send_deadline_seconds
+        try:
+            async with asyncio.timeout(deadline):
+                return await self._producer(transactional_options(self._settings, partition))
+        except TimeoutError as reason:
+            raise DeliveryFailed(
+                f"No coordinator of transactions within {deadline:g} s: is the broker up, and has it as many "
+                "nodes as its transaction.state.log.replication.factor (3 by default)? "
+                "CARTPULSE_DELIVERY_GUARANTEE=at_least_once needs none."
+            ) from reason
+        except KafkaError as reason:
+            raise DeliveryFailed(
+                f"The broker gives no producer for transactions of partition {partition}: "
+                f"{reason or type(reason).__name__}. The worker's login needs Write and Describe on the "
+                f"transactional ids that begin with {self._settings.group!r}."
+            ) from reason
+
+    async def producers(self) -> tuple[Any, Any]:
+        """Two producers, for outputs and for rows, so that neither waits for the other's request.
+
+        Raises:
+            BrokerUnreachable: no broker answers.
+        """
+        idempotent = await idempotence(self._settings)
+        started = []
+        for size in (BATCH_BYTES, ROWS_BATCH_BYTES):
+            options = producer_options(self._settings, idempotent=idempotent, batch_bytes=size)
+            started.append(await self._producer(options))
+        return started[0], started[1]
+
+    async def why(self, reason: Exception) -> Exception:
+        """What is behind a send or a question that failed: a topic that is gone or another, or itself."""
+        try:
+            async with asyncio.timeout(WHY_SECONDS):
+                await check_topics(self._settings)
+        except TopicMismatch as mismatch:
+            mismatch.__cause__ = reason
+            return mismatch
+        except Exception:  # noqa: BLE001 - whatever it is, it must not stand in the way of the end
+            return reason
+        return reason
+
+    async def _producer(self, options: dict[str, Any]) -> Any:
+        """A started producer that knows the leaders of all topics.
+
+        One that has to ask for them at its first send waits between the permission to send and the sending,
+        and with the broker away gives up after a single request.
+        """
+        producer = await _started(AIOKafkaProducer(**options))
+        try:
+            for spec in topic_specs(self._settings):
+                await producer.partitions_for(spec.name)
+        except BaseException:
+            await close(producer)
+            raise
+        return producer
+
+    async def _abilities(self) -> Abilities:
+        if self._known is None:
+            self._known = await abilities(self._settings)
+        return self._known
+
+
+async def _started(client: Any) -> Any:
+    """The client, started; one that does not start, or is not waited for any more, leaves nothing behind."""
+    try:
+        await client.start()
+    except BaseException:
+        await close(client)
+        raise
+    return client

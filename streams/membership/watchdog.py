@@ -1,0 +1,181 @@
+"""Rather an end than a worker that stands still: what is stuck is told once, and then ends the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from streams.clock import Clock
+    from streams.partition.partition import Partition
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+
+SLEPT_SECONDS = 10.0
+"""Between two looks: it was the process that stood still, stopped or suspended, and nothing inside it."""
+
+REJOIN_SECONDS = 30.0
+"""How long the group may wait for members that do not answer, besides a session: aiokafka's rebalance
+timeout."""
+
+
+class Watchdog:
+    """Looks whether the owned partitions get on.
+
+    A partition stands still when it has something to do and neither its acknowledged source offset nor the
+    end of its rows in the changelog moves. Whatever the cause (a lease that is not renewed, a step that does
+    not end in front of finished ones, a clock row that stands, a paused fetch): after half of `stall` there
+    is one WARNING, and after all of it the worker ends. A worker on hold is not stuck. Once the group has
+    answered no commit for so long that the lease is over, the broker is what is waited for, with `patience`.
+
+    A leader that answers no fetch hides that there is anything to do: the group's coordinator may be another
+    broker, which takes every commit. So that is looked at too, with `patience` and a session.
+
+    Args:
+        owned: the partitions at the moment.
+        clock: measures how long.
+        lag: records of a partition that are not applied yet.
+        answered_at: when a partition's leader last answered a fetch, in any time; None before the first.
+        held: whether an operator put the worker on hold.
+        unanswered_since: since when the group has accepted no commit that was asked for, if it is so.
+        unassigned_since: since when the worker has waited for an assignment, if it does.
+        stall: seconds after which what stands still ends the worker.
+        patience: seconds for which a broker may be away.
+        session: the group's session timeout, in seconds.
+    """
+
+    def __init__(
+        self,
+        owned: Callable[[], Iterable[Partition]],
+        *,
+        clock: Clock,
+        lag: Callable[[Partition], int],
+        answered_at: Callable[[Partition], int | None],
+        held: Callable[[], bool],
+        unanswered_since: Callable[[], float | None],
+        unassigned_since: Callable[[], float | None],
+        stall: float,
+        patience: float,
+        session: float,
+    ) -> None:
+        self._owned = owned
+        self._clock = clock
+        self._lag = lag
+        self._answered_at = answered_at
+        self._held = held
+        self._unanswered_since = unanswered_since
+        self._unassigned_since = unassigned_since
+        self._stall = stall
+        self._patience = patience
+        self._session = session
+        self._marks: dict[Partition, tuple[tuple[int, int], float]] = {}
+        self._answers: dict[Partition, tuple[int | None, float]] = {}
+        self._warned: set[Partition] = set()
+        self._looked_at = self._awake_since = clock.elapsed()
+
+    async def run(self) -> None:
+        """Look once a second until cancelled.
+
+        Raises:
+            EngineFault: a batch or a partition is stuck.
+            DeliveryFailed: commits are not accepted.
+            BrokerUnreachable: the group assigns nothing, or a leader does not answer.
+        """
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Look once.
+
+        Raises:
+            EngineFault: a batch or a partition is stuck.
+            DeliveryFailed: commits are not accepted.
+            BrokerUnreachable: the group assigns nothing, or a leader does not answer.
+        """
+        now = self._clock.elapsed()
+        if now - self._looked_at > SLEPT_SECONDS:
+            self._awake_since = now
+        self._looked_at = now
+        unanswered = self._waited(self._unanswered_since())
+        self._look_at_the_group(unanswered, self._waited(self._unassigned_since()))
+        waiting = unanswered > self._session / 2
+        owned = list(self._owned())
+        self._marks = {partition: self._marks[partition] for partition in owned if partition in self._marks}
+        self._answers = {
+            partition: self._answers[partition] for partition in owned if partition in self._answers
+        }
+        self._warned.intersection_update(owned)
+        for partition in owned:
+            if self._waited(partition.under_way_since) > self._stall:
+                raise EngineFault(
+                    f"the agent has not finished a batch of partition {partition.number} for "
+                    f"{self._stall:g} s (CARTPULSE_STALL_SECONDS)"
+                )
+            self._look_at_the_leader(partition, now)
+            self._look_at(partition, now, waiting=waiting)
+
+    def _waited(self, since: float | None) -> float:
+        """Seconds since a moment, as far as the process was awake; 0 for none."""
+        return 0.0 if since is None else self._looked_at - max(since, self._awake_since)
+
+    def _look_at_the_group(self, unanswered: float, unassigned: float) -> None:
+        if unanswered > self._patience:
+            raise DeliveryFailed(
+                f"the group has accepted no commit for {self._patience:g} s: is the broker up, and is the "
+                "topic of purchases there? (twice CARTPULSE_SEND_DEADLINE_SECONDS)"
+            )
+        limit = self._patience + self._session + REJOIN_SECONDS
+        if unassigned > limit:
+            raise BrokerUnreachable(
+                f"the group has assigned nothing for {limit:g} s: is the broker up? (twice "
+                "CARTPULSE_SEND_DEADLINE_SECONDS, and what a rebalance may take)"
+            )
+
+    def _look_at_the_leader(self, partition: Partition, now: float) -> None:
+        answer = self._answered_at(partition)
+        known, since = self._answers.get(partition, (answer, now))
+        if answer != known or not partition.hungry:
+            since = now
+        self._answers[partition] = (answer, since)
+        limit = self._patience + self._session
+        if self._waited(since) > limit:
+            raise BrokerUnreachable(
+                f"the leader of partition {partition.number} has answered no fetch for {limit:g} s: can this "
+                "worker reach every broker? (twice CARTPULSE_SEND_DEADLINE_SECONDS, and a session)"
+            )
+
+    def _look_at(self, partition: Partition, now: float, *, waiting: bool) -> None:
+        delivery = partition.delivery
+        if delivery is None:  # it is being opened, which has a patience of its own
+            return
+        mark = (delivery.acknowledged, delivery.base)
+        lag = self._lag(partition)
+        known, since = self._marks.get(partition, (None, now))
+        if mark != known or waiting or self._held() or not self._busy(partition, lag):
+            self._marks[partition] = (mark, now)
+            self._warned.discard(partition)
+            partition.still_seconds = 0.0
+            return
+        partition.still_seconds = still = self._waited(since)
+        said = (
+            f"partition {partition.number} has stood still for {still:.0f} s at offset "
+            f"{delivery.acknowledged}, with {lag} purchases to apply"
+            f"{'' if delivery.idle else ' and steps that are not acknowledged'}"
+            f"{'' if partition.epoch.lease.valid else ' and no lease'}"
+        )
+        if still > self._stall:
+            raise EngineFault(f"{said} (CARTPULSE_STALL_SECONDS)")
+        if still > self._stall / 2 and partition not in self._warned:
+            self._warned.add(partition)
+            log.warning("Stuck? %s; the worker ends after %g s", said, self._stall)
+
+    def _busy(self, partition: Partition, lag: int) -> bool:
+        return lag > 0 or not partition.drained

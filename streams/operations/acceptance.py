@@ -1,0 +1,185 @@
+"""Whether the workers took what was just sent: how far they have come in it, and what of it they refused."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from models.contracts.events import DeadLetter
+from streams.clock import SystemClock
+from streams.kafka.options import connection, consumer_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.settings.settings import Settings
+
+WAIT_SECONDS: Final = 5.0
+"""How long workers are waited for that get on; a large file takes them longer than anybody wants to look."""
+STILL_SECONDS: Final = 1.3
+"""How long the group's offsets may stand still: a worker commits at least once a second."""
+READ_SECONDS: Final = 10.0
+"""How long the reading of dead letters may take; what is read until then is counted."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """The offsets that were acknowledged, in runs: [first, stop) each, by partition and ascending."""
+
+    runs: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+
+    def note(self, partition: int, first: int, count: int) -> None:
+        """Take note of one acknowledged batch; an offset below 0 is one that the broker did not tell."""
+        if first < 0:
+            return
+        runs = self.runs.setdefault(partition, [])
+        if runs and runs[-1][1] == first:
+            runs[-1] = (runs[-1][0], first + count)
+        else:
+            runs.append((first, first + count))
+
+    def __contains__(self, place: tuple[int, int]) -> bool:
+        """Whether a (partition, offset) is one of them."""
+        partition, offset = place
+        runs = self.runs.get(partition, [])
+        at = bisect_right(runs, (offset, offset + 1 << 62)) - 1
+        return at >= 0 and offset < runs[at][1]
+
+    @property
+    def total(self) -> int:
+        """How many records they are."""
+        return sum(stop - first for runs in self.runs.values() for first, stop in runs)
+
+    def before(self, ends: Mapping[int, int]) -> int:
+        """How many of them lie before an offset of their partition."""
+        return sum(
+            max(0, min(stop, ends.get(partition, 0)) - first)
+            for partition, runs in self.runs.items()
+            for first, stop in runs
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What workers have made of records so far."""
+
+    sent: int
+    """Records acknowledged, ticks among them."""
+    read: int
+    """Those of them that workers have accounted for."""
+    refused: dict[str, int]
+    """Error code of a dead letter to how many of the records it befell."""
+
+
+class Watch:
+    """Watches over one sending: `begin` before it, `look` after it. Leaves no trace on the broker.
+
+    Args:
+        settings: Of the service.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._starts: dict[TopicPartition, int] = {}
+
+    async def begin(self) -> None:
+        """Take note of where the dead letters end.
+
+        Raises:
+            KafkaError: The broker does not tell, or this login may not ask.
+        """
+        consumer = AIOKafkaConsumer(**consumer_options(self._settings, committed=False))
+        try:
+            await consumer.start()
+            topic = self._settings.dead_letters_topic
+            if topic in await consumer.topics():  # a topic that is asked for by name might be made
+                places = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
+                # The embedded broker names its last batch's begin: some letters from before are read again.
+                self._starts = await consumer.end_offsets(places)
+        finally:
+            await consumer.stop()
+
+    async def look(self, sent: Sent) -> Acceptance:
+        """Wait for workers that get on, a few seconds at most, and count the letters of what was sent.
+
+        Raises:
+            KafkaError: The broker does not tell, or this login may not ask.
+        """
+        ends = await self._waited_for(sent)
+        return Acceptance(sent.total, sent.before(ends), await self._refused(sent) if ends else {})
+
+    async def _waited_for(self, sent: Sent) -> dict[int, int]:
+        """Partition to the offset that the group has committed; nothing where no worker ever did."""
+        admin = AIOKafkaAdminClient(**connection(self._settings))
+        await admin.start()
+        try:
+            clock = SystemClock()
+            began = moved = clock.elapsed()
+            ends = await self._committed(admin)
+            while ends and sent.before(ends) < sent.total:
+                now = clock.elapsed()
+                if now > min(began + WAIT_SECONDS, moved + STILL_SECONDS):
+                    break
+                await asyncio.sleep(0.1)
+                newer = await self._committed(admin)
+                if newer != ends:
+                    ends, moved = newer, clock.elapsed()
+            return ends
+        finally:
+            await admin.close()
+
+    async def _committed(self, admin: AIOKafkaAdminClient) -> dict[int, int]:
+        source = self._settings.purchases_topic
+        places = [TopicPartition(source, number) for number in range(self._settings.partitions)]
+        told = await admin.list_consumer_group_offsets(self._settings.group, partitions=places)
+        return {place.partition: held.offset for place, held in told.items() if held.offset >= 0}
+
+    async def _refused(self, sent: Sent) -> dict[str, int]:
+        """Codes of the letters of what was sent; of copies of one letter, one counts."""
+        codes: dict[tuple[int, int], str] = {}
+        if not self._starts:
+            return {}
+        consumer = AIOKafkaConsumer(**consumer_options(self._settings, committed=False))
+        try:
+            await consumer.start()
+            async with asyncio.timeout(READ_SECONDS):
+                await self._read(consumer, sent, codes)
+        except TimeoutError:
+            pass
+        finally:
+            await consumer.stop()
+        return dict(Counter(codes.values()).most_common())
+
+    async def _read(self, consumer: AIOKafkaConsumer, sent: Sent, codes: dict[tuple[int, int], str]) -> None:
+        places = list(self._starts)
+        consumer.assign(places)
+        begins = await consumer.beginning_offsets(places)
+        for place, end in self._starts.items():
+            consumer.seek(place, max(begins[place], end - 1))
+        unread = set(places)
+        while unread:
+            for records in (await consumer.getmany(*unread, timeout_ms=100)).values():
+                for record in records:
+                    try:
+                        letter = DeadLetter.from_headers(record.headers)
+                    except ValueError:
+                        continue
+                    source = (letter.partition, letter.offset)
+                    if letter.topic == self._settings.purchases_topic and source in sent:
+                        codes[source] = letter.error
+            for place in list(unread):
+                end = consumer.highwater(place)
+                if end is not None and await consumer.position(place) >= end:
+                    unread.discard(place)
+
+
+UNKNOWN: Final = (KafkaError, OSError, TimeoutError)
+"""What keeps a watch from telling: sending does not fail for it."""
