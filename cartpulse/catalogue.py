@@ -22,9 +22,9 @@ from cartpulse.producing.telling import (
     delimiter_of,
     encoding_of,
 )
-from cartpulse.signals import write_signals
 from models.learning.catalogue import MOST_PRODUCTS
 from streams.sources.catalogue_file import Listed, read_catalogue, updates
+from streams.sources.control import write_signals
 from streams.sources.survey import Told
 
 EXAMPLE = "Example: cartpulse catalogue products.csv --map status=Availability --dry-run"

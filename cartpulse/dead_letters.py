@@ -12,12 +12,13 @@ import typer
 from cartpulse.endings import FAILED, run
 from cartpulse.letter_page import as_json as letter_as_json
 from cartpulse.letter_page import page
-from cartpulse.letters import Letter, Selection, Survey, instant, read_letters, survey
 from cartpulse.options import Broker, Json, settings_with
-from cartpulse.replay import Replay, Told
-from cartpulse.terminal import printable, reading_bar
+from cartpulse.terminal import reading_bar
 from models.contracts.events import DeadLetterReplayed
 from streams.errors import CartpulseError
+from streams.operations.dead_letters import Letter, Selection, Survey, instant, read_letters, survey
+from streams.operations.events import printable
+from streams.operations.letter_replay import Replay, Told
 from streams.settings.settings import Settings
 
 EXAMPLE = "Example: cartpulse dead-letters list --limit 20"

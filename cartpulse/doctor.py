@@ -11,8 +11,8 @@ from rich.text import Text
 from cartpulse.endings import FAILED, run
 from cartpulse.options import Broker, Json, settings_with
 from streams.clock import SystemClock
-from streams.operations.diagnosis import diagnose
-from streams.operations.findings import Finding, Level
+from streams.operations.diagnosis.findings import Finding, Level
+from streams.operations.diagnosis.service import diagnose
 
 EXAMPLE = "Example: cartpulse doctor --broker kafka-1:9092"
 

@@ -4,17 +4,14 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated
 
-import msgspec
 import typer
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
-from cartpulse.signals import write_signals
-from cartpulse.terminal import printable
 from models.contracts.purchases import is_identifier
 from streams.errors import SettingsError
-from streams.settings.settings import Settings
-from streams.sources.feed import Feed
+from streams.operations.erasure import write_erasure
+from streams.operations.events import printable
 
 EXAMPLE = "Example: cartpulse erase 900 --yes"
 
@@ -59,26 +56,3 @@ def _is_key(customer_id: str) -> bool:
         return is_identifier(customer_id)
     except UnicodeEncodeError:  # bytes on the command line that are no UTF-8
         return False
-
-
-def erasure(customer_id: str, moment: datetime) -> Feed:
-    """The record that erases a customer, asked for at a moment."""
-    value = msgspec.json.encode(
-        {
-            "kind": "erase",
-            "event_id": f"erase:{moment.astimezone(UTC).isoformat()}",
-            "customer_id": customer_id,
-            "occurred_at": moment.astimezone(UTC),
-        }
-    )
-    return Feed(None, value, int(moment.timestamp() * 1000))
-
-
-async def write_erasure(settings: Settings, customer_id: str, moment: datetime) -> None:
-    """Write the `erase` record of a customer to every partition.
-
-    Raises:
-        NotAcknowledgedError: The broker refused it.
-        BrokerUnreachable: No broker answers.
-    """
-    await write_signals(settings, [erasure(customer_id, moment)])

@@ -1,31 +1,16 @@
 """`cartpulse export ID`: everything that the service's topics hold of one customer, as JSON."""
 
-import base64
 import json
-from contextlib import aclosing
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated
 
-import msgspec
 import typer
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from cartpulse.customer import UnknownCustomerError
 from cartpulse.endings import run
-from cartpulse.looking import Bar, Look, look_for
 from cartpulse.options import Broker, settings_with
-from cartpulse.reading import places_among, read_now, reader, topics_of
 from cartpulse.terminal import reading_bar
-from models.ledger.export import Export
-from models.ledger.profile import look
-from models.memory.rows import CLOCK_KEY, RowError, header
-from streams.errors import ChangelogUnreadable, EngineFault
-from streams.kafka.topics import OUTPUTS
-from streams.settings.settings import Settings
+from streams.operations import export as exports
 
 EXAMPLE = "Example: cartpulse export 900 > customer-900.json"
-
-FORMAT: Final = "cartpulse-export/1"
 
 
 def export(
@@ -44,152 +29,8 @@ def export(
     """
     settings = settings_with(kafka_broker=broker)
     told = run(
-        gather(settings, customer_id.encode(errors="surrogateescape"), reading_bar, state_only=state_only)
+        exports.gather(
+            settings, customer_id.encode(errors="surrogateescape"), reading_bar, state_only=state_only
+        )
     )
     typer.echo(json.dumps(told, indent=2))
-
-
-async def gather(
-    settings: Settings, customer: bytes, bar: Bar, *, state_only: bool = False
-) -> dict[str, Any]:
-    """All that the topics say of a customer, as JSON-able values.
-
-    Args:
-        settings: Of the service.
-        customer: The id.
-        bar: Shows a read's progress.
-        state_only: Leave purchases, outputs and dead letters out.
-
-    Raises:
-        UnknownCustomerError: Nothing is known.
-        ChangelogUnreadable: A row is damaged; `NewerRows`: of a later release.
-        EngineFault: A row cannot be made from its export: a fault of ours.
-    """
-    present = await topics_of(settings)
-    async with reader(settings) as consumer:
-        places = places_among(present, settings, [settings.changelog_topic])
-        told: dict[str, Any] = {
-            "format": FORMAT,
-            "customer_id": customer.decode(errors="replace"),
-            "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "state": await _state(consumer, places, customer, bar),
-        }
-        if not state_only:
-            mine = _Mine(customer)
-            for section, topics in _topics(settings).items():
-                there = [place for topic in topics for place in present.get(topic, [])]
-                told[section] = await _records(consumer, there, mine, bar)
-    if not any(told[section] for section in told.keys() - {"format", "customer_id", "exported_at"}):
-        raise UnknownCustomerError(
-            f"Nothing is known of customer {told['customer_id']!r} at {settings.kafka_broker}. Ids are "
-            "compared byte for byte. Are CARTPULSE_APPLICATION and CARTPULSE_TOPIC_PREFIX those of the "
-            "service?"
-        )
-    return told
-
-
-def _topics(settings: Settings) -> dict[str, list[str]]:
-    """The topics of each section of an export."""
-    return {
-        "purchases": [settings.purchases_topic],
-        "outputs": [settings.topic(name) for name in OUTPUTS],
-        "dead_letters": [settings.dead_letters_topic],
-    }
-
-
-async def _state(
-    consumer: AIOKafkaConsumer, places: list[TopicPartition], customer: bytes, bar: Bar
-) -> list[dict[str, Any]]:
-    """The customer's state in each partition that knows one: one, unless the partitioner was changed."""
-    found = []
-    for place, known in (await look_for(consumer, places, customer, bar)).items():
-        if CLOCK_KEY not in known.rows:
-            continue
-        try:
-            told = _exported(known, customer, len(places))
-        except RowError as error:
-            raise ChangelogUnreadable(
-                f"{place.topic}[{place.partition}] holds a row that cannot be read: {error}."
-            ) from error
-        if told is not None:
-            found.append({"partition": place.partition, **told})
-    return found
-
-
-def _exported(known: Look, customer: bytes, partitions: int) -> dict[str, Any] | None:
-    """A customer's row, and what it says; only once it is seen to give the same row again."""
-    rows = known.rows
-    export = Export(rows.items(), partitions=partitions)
-    columns = export.of(customer)
-    if columns is None:
-        return None
-    if export.row(json.loads(json.dumps(columns))) != rows[customer]:
-        raise EngineFault(
-            f"the row of customer {customer!r} cannot be made from its export again: this is a fault of "
-            "Cartpulse's"
-        )
-    return {
-        "source_offset": header(rows[customer]).offset,
-        "described": look(rows.items(), customer, known.standings, partitions=partitions),
-        "columns": columns,
-    }
-
-
-async def _records(
-    consumer: AIOKafkaConsumer, places: list[TopicPartition], mine: "_Mine", bar: Bar
-) -> list[dict[str, Any]]:
-    """The records of topics that are about a customer, by topic, partition and offset."""
-    found: list[dict[str, Any]] = []
-    if not places:
-        return found
-    with bar(f"Reading {', '.join(sorted({place.topic for place in places}))}") as progress:
-        async with aclosing(read_now(consumer, places, progress)) as batches:
-            async for _, records in batches:
-                found += [_told(record) for record in records if mine.is_of(record)]
-    return sorted(found, key=lambda each: (each["topic"], each["partition"], each["offset"]))
-
-
-class _Mine:
-    """Whether a record is about a customer.
-
-    Args:
-        customer: The id.
-    """
-
-    def __init__(self, customer: bytes) -> None:
-        self._key = customer
-        text = customer.decode(errors="replace")
-        self._text = text
-        # JSON may write the id as it is or escaped; whatever holds neither is not looked at any further.
-        self._traces = {customer, json.dumps(text)[1:-1].encode(), msgspec.json.encode(text)[1:-1]}
-
-    def is_of(self, record: Any) -> bool:
-        """By its key, or by the id that its value names."""
-        if record.key == self._key:
-            return True
-        value = record.value or b""
-        if b"\\u" not in value and not any(trace in value for trace in self._traces):
-            return False
-        try:
-            content = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return any(b'"%b"' % trace in value for trace in self._traces)
-        return isinstance(content, dict) and content.get("customer_id") == self._text
-
-
-def _told(record: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "timestamp_ms": record.timestamp,
-        "key": None if record.key is None else record.key.decode(errors="backslashreplace"),
-        "headers": {
-            name: None if content is None else content.decode(errors="backslashreplace")
-            for name, content in record.headers
-        },
-    }
-    try:
-        return told | {"value": msgspec.json.decode(record.value or b"null")}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return told | {"value_base64": base64.b64encode(record.value).decode()}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from cartpulse.terminal import printable
+from streams.operations.events import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cartpulse.letters import Letter
     from models.contracts.events import DeadLetterReplayed
+    from streams.operations.dead_letters import Letter
 
 HEX_WIDTH: Final = 16
 """Bytes on a line of a hexadecimal dump."""

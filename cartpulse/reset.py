@@ -1,40 +1,14 @@
 """`cartpulse reset`: forget what the ledger knows, so that a worker reads `purchases` from its beginning."""
 
-import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupIdNotFound,
-    GroupLoadInProgressError,
-    KafkaError,
-    for_code,
-)
-from aiokafka.protocol.admin import DeleteGroupsRequest, DescribeGroupsRequest
 
 from cartpulse.endings import run
 from cartpulse.options import Broker, settings_with
-from cartpulse.quiet import clocks_after, note, same_clock
-from models.state.clock_row import Clock
-from streams.errors import BrokerUnreachable, CartpulseError
-from streams.kafka.options import abilities, connection
-from streams.kafka.topics import create_topics
-from streams.settings.settings import Settings
+from streams.operations.reset import forget
 
 EXAMPLE = "Example: cartpulse reset --yes"
-
-GONE_SECONDS = 30.0
-"""How long a broker may take to delete a topic: it does so in the background."""
-
-
-class ResetRefusedError(CartpulseError):
-    """The ledger's state could not be forgotten, or not safely."""
 
 
 def reset(
@@ -61,103 +35,10 @@ def reset(
             f"Delete {settings.changelog_topic} and the group {settings.group} at {settings.kafka_broker}?",
             abort=True,
         )
-    clocks = run(_reset(settings, quiet=quiet))
+    clocks = run(forget(settings, quiet=quiet))
     typer.echo(f"Forgotten. The next worker reads {settings.purchases_topic} from its beginning.")
     for partition, clock in clocks.items():
         typer.echo(
             f"What the records of partition {partition} up to offset {clock.quiet_offset} cause was sent, "
             "and is not sent again."
         )
-
-
-async def _reset(settings: Settings, *, quiet: bool) -> dict[int, Clock]:
-    """Forget the state; the answer is, for each partition made anew in quiet, its clock.
-
-    The group goes last: while it is there, a worker that finds no note of what was sent refuses to begin.
-    """
-    try:
-        # The embedded broker, which has no idempotent producers, lists members that left long ago: there,
-        # whoever resets must know that no worker runs.
-        tells_members = (await abilities(settings)).idempotent
-        async with _client(settings) as client:
-            if tells_members:
-                await _refuse_beside_workers(client, settings.group)
-            clocks = await (clocks_after(settings) if quiet else same_clock(settings))
-            await _delete_topic(settings)
-            await create_topics(settings)
-            await note(settings, clocks)
-            await _delete_group(client, settings.group)
-    except (KafkaError, OSError) as error:
-        raise BrokerUnreachable(
-            f"The broker at {settings.kafka_broker} does not answer ({error or type(error).__name__}): "
-            "see that it is up, or correct KAFKA_BROKER."
-        ) from error
-    return clocks if quiet else {}
-
-
-@contextlib.asynccontextmanager
-async def _client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
-    client = AIOKafkaClient(**connection(settings))
-    try:
-        await client.bootstrap()
-        yield client
-    finally:
-        await client.close()
-
-
-async def _coordinator(client: AIOKafkaClient, group: str) -> Any:
-    """The broker that answers for the group; a cluster that has had none yet needs a moment to name it."""
-    deadline = time.monotonic() + GONE_SECONDS
-    while True:
-        try:
-            return await client.coordinator_lookup(CoordinationType.GROUP, group)
-        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError):
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.1)
-
-
-async def _refuse_beside_workers(client: AIOKafkaClient, group: str) -> None:
-    node = await _coordinator(client, group)
-    described = await client.send(node, DescribeGroupsRequest([group]))
-    for _code, _name, _state, _kind, _protocol, members, *_ in described.groups:
-        if members:
-            raise ResetRefusedError(
-                f"{len(members)} worker(s) of the group {group} run: end them first, and ask again when "
-                "their session has run out."
-            )
-
-
-async def _delete_group(client: AIOKafkaClient, group: str) -> None:
-    deadline = time.monotonic() + GONE_SECONDS
-    node = await _coordinator(client, group)
-    while True:
-        answer = await client.send(node, DeleteGroupsRequest([group]))
-        ((_name, code),) = answer.results
-        if not for_code(code).retriable or time.monotonic() > deadline:
-            break
-        await asyncio.sleep(0.1)
-    if code and for_code(code) is not GroupIdNotFound:
-        raise ResetRefusedError(f"The broker did not delete the group {group}: {for_code(code).__name__}.")
-
-
-async def _delete_topic(settings: Settings) -> None:
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    try:
-        if settings.changelog_topic not in await admin.list_topics():
-            return
-        answer: Any = await admin.delete_topics([settings.changelog_topic])
-        for name, code, *_ in answer.topic_error_codes:
-            if code:
-                raise ResetRefusedError(f"The broker did not delete {name}: {for_code(code).__name__}.")
-        deadline = time.monotonic() + GONE_SECONDS
-        while settings.changelog_topic in await admin.list_topics():
-            if time.monotonic() > deadline:
-                raise ResetRefusedError(
-                    f"{settings.changelog_topic} is still there after {GONE_SECONDS:.0f} s: look at the "
-                    "broker."
-                )
-            await asyncio.sleep(0.1)
-    finally:
-        await admin.close()

@@ -12,25 +12,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cartpulse import reading
+    from streams.kafka.log.reading import Progress as Heard
 
 SIGN_SECONDS: Final = 8.0
 """Between two signs of life in a file: readers of logs have doubts after ten seconds of silence."""
-
-
-def printable(text: str) -> str:
-    r"""The text with whatever is no character for the eye escaped: data must not steer a terminal.
-
-    >>> printable("Zoë\x1b[2J")
-    'Zoë\\x1b[2J'
-    """
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else _escaped(each) for each in text)
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape", errors="surrogatepass").decode("ascii")
 
 
 def moment(text: str | None) -> str:
@@ -48,7 +33,7 @@ def page_console() -> Console:
 
 
 @contextmanager
-def reading_bar(title: str) -> Iterator[reading.Progress]:
+def reading_bar(title: str) -> Iterator[Heard]:
     """A bar on standard error for a read that takes a while; gone when it is over, absent on no terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from cartpulse.endings import run
-from cartpulse.go_live import make_topics
 from cartpulse.options import Broker, Json, settings_with
 from streams.errors import SettingsError
 from streams.kafka.topics import topic_specs
+from streams.operations.go_live import make_topics
 
 EXAMPLE = "Example: CARTPULSE_PARTITIONS=4 cartpulse topics --broker kafka-1:9092"
 

@@ -12,11 +12,12 @@ from rich.text import Text
 from cartpulse.endings import run
 from cartpulse.options import Broker, Json, settings_with
 from cartpulse.outlook import outlook
-from cartpulse.reading import NoSuchTopicError, follow, reader, topics_of
-from cartpulse.watch_lines import Seen, Wanted, line
+from cartpulse.watch_lines import line
 from models.learning.rfm import SEGMENTS
 from streams.errors import CartpulseError
+from streams.kafka.log.reading import NoSuchTopicError, follow, reader, topics_of
 from streams.kafka.topics import OUTPUTS
+from streams.operations.events import Seen, Wanted
 from streams.operations.log_clock import log_clock
 from streams.settings.settings import Settings
 

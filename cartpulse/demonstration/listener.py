@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from cartpulse.demonstration.received import Received
-from cartpulse.reading import at_end, open_reader
+from streams.kafka.log.reading import at_end, open_reader
 from streams.kafka.topics import OUTPUTS
 
 if TYPE_CHECKING:

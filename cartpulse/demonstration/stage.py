@@ -10,9 +10,9 @@ import tempfile
 from contextlib import aclosing
 from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from cartpulse.reading import read_all
 from streams.brokers.embedded import LOCAL_SESSION_MS, LocalBroker, end_with_parent
 from streams.errors import CartpulseError
+from streams.kafka.log.reading import read_all
 from streams.kafka.options import abilities
 from streams.kafka.topics import create_topics
 from streams.settings.environment import load_settings

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cartpulse.reading import read_batches
 from models.memory.rows import is_erased, unseal
 from models.state.columns import CUSTOMER
 from models.state.row_formats import in_memory
 from streams.changelog.rows import Greatest
+from streams.kafka.log.reading import read_batches
 
 if TYPE_CHECKING:
     from streams.settings.settings import Settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cartpulse.go_live import make_topics
 from streams.kafka.topics import require_purchases
+from streams.operations.go_live import make_topics
 from streams.operations.log_clock import choose_clock, log_clock
 from streams.sources.ticks import with_ticks
 

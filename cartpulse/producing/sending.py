@@ -21,7 +21,7 @@ from rich.progress import Progress as Bar
 
 from cartpulse.endings import run
 from cartpulse.producing.workers import workers_said
-from cartpulse.reading import at_end
+from streams.kafka.log.reading import at_end
 from streams.kafka.log.salvage import CarefulReader
 from streams.kafka.options import consumer_options, idempotence, producer_options, unreachable
 from streams.kafka.topics import require_purchases

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
+from models.records.control import live, tick
 from streams.delivery.lease import Revoked
 
 if TYPE_CHECKING:
@@ -188,25 +187,3 @@ class Housekeeping:
         except Revoked:
             return False
         return True
-
-
-def live(occurred_at: int) -> bytes:
-    """Encode the record that ends history at an instant (ms since 1970 UTC), to the second below."""
-    at = datetime.fromtimestamp(occurred_at // 1000, UTC).isoformat().replace("+00:00", "Z")
-    return json.dumps({"kind": "live", "event_id": f"live:{at}", "occurred_at": at}).encode()
-
-
-def tick(occurred_at: int, settings: LedgerSettings) -> bytes:
-    """The tick of a business day D, whose event time is the boundary of D plus the lateness.
-
-    Args:
-        occurred_at: that event time, ms since 1970 UTC.
-        settings: time zone, boundary hour and lateness.
-    """
-    moment = datetime.fromtimestamp(occurred_at / 1000, UTC)
-    boundary = (moment - timedelta(minutes=settings.lateness_minutes)).astimezone(
-        ZoneInfo(settings.time_zone)
-    )
-    day = boundary.date() - timedelta(days=1)
-    at = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps({"kind": "tick", "event_id": f"tick:{day}", "occurred_at": at}).encode()

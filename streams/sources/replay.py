@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from models.records.partitioner import partition_of
 from streams.errors import CartpulseError
-from streams.operations.acceptance import Sent
+from streams.sources.acknowledged import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -7,16 +7,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import msgspec
-
+from models.records import control
 from streams.sources.feed import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from models.settings import LedgerSettings
-
-_ENCODER = msgspec.json.Encoder()
 
 
 def tick(day: date, settings: LedgerSettings) -> Feed:
@@ -29,10 +26,8 @@ def tick(day: date, settings: LedgerSettings) -> Feed:
         day + timedelta(days=1), time(settings.boundary_hour), ZoneInfo(settings.time_zone)
     ).astimezone(UTC)
     occurred_at = boundary + timedelta(minutes=settings.lateness_minutes)
-    value = _ENCODER.encode(
-        {"kind": "tick", "event_id": f"tick:{day.isoformat()}", "occurred_at": occurred_at}
-    )
-    return Feed(None, value, int(occurred_at.timestamp()) * 1000)
+    at = int(occurred_at.timestamp()) * 1000
+    return Feed(None, control.tick(at, settings), at)
 
 
 def with_ticks(records: Iterable[Feed], settings: LedgerSettings) -> Iterator[Feed]:

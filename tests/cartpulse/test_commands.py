@@ -14,10 +14,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
-from cartpulse.reading import read_all
 from models.contracts.purchases import CatalogueUpdate, Erasure, read
 from models.memory.rows import CLOCK_KEY, own_payload, own_row
 from models.state.clock_row import UNTIL_LIVE_MS, Clock
+from streams.kafka.log.reading import read_all
 from streams.kafka.options import consumer_options, producer_options
 from streams.kafka.topics import create_topics, keeps_producer_time, topic_specs
 from streams.operations.log_clock import log_clock

@@ -15,8 +15,8 @@ from cartpulse.main import app
 from streams.clock import SystemClock
 from streams.kafka.options import Abilities
 from streams.kafka.topics import create_topics
-from streams.operations.diagnosis import Diagnosis
-from streams.operations.findings import Finding, Level
+from streams.operations.diagnosis.findings import Finding, Level
+from streams.operations.diagnosis.service import Diagnosis
 from streams.settings.settings import Settings, variable
 from tests.support.purchases import produce, shop
 

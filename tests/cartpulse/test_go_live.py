@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from cartpulse.go_live import live_record
 from cartpulse.main import app
+from streams.operations.go_live import live_record
 
 
 def test_the_live_record_is_for_every_partition_and_carries_its_moment_in_utc() -> None:

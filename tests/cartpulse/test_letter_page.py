@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from cartpulse.letter_page import as_json, page
-from cartpulse.letters import Letter
 from models.contracts.events import DeadLetterReplayed
+from streams.operations.dead_letters import Letter
 from tests.support.letters import WRITTEN, letter
 
 REPLAYED = DeadLetterReplayed(

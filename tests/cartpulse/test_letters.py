@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from cartpulse.dead_letters import FIRST_BYTES, describe, sentence
-from cartpulse.letters import Letter, Selection, instant
 from models.contracts.events import dead_letter_id
+from streams.operations.dead_letters import Letter, Selection, instant
 from tests.support.letters import WRITTEN, letter
 
 IDENTITY = dead_letter_id("purchases", 2, 41)

@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
-from cartpulse.reading import read_all
+from streams.kafka.log.reading import read_all
 from streams.settings.settings import variable
 from streams.sources.position import alone
 from tests.support import tutorial_sales

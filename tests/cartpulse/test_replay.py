@@ -11,12 +11,12 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
-from cartpulse.reading import read_all
-from cartpulse.replay import Replay
 from models.contracts.events import DEAD_LETTER_REPLAYED_TYPE
 from models.records.partitioner import partition_of
+from streams.kafka.log.reading import read_all
 from streams.kafka.options import producer_options
 from streams.kafka.topics import create_topics
+from streams.operations.letter_replay import Replay
 from streams.settings.settings import Settings, variable
 from tests.support.letters import told
 from tests.support.purchases import purchase

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner
 
 from cartpulse.main import app
-from cartpulse.reading import follow, places_of, reader
+from streams.kafka.log.reading import follow, places_of, reader
 from streams.kafka.options import producer_options
 from streams.kafka.topics import create_topics
 from streams.settings.settings import Settings, variable

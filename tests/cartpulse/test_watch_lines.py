@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cartpulse.watch_lines import Seen, Wanted, line
+from cartpulse.watch_lines import line
+from streams.operations.events import Seen, Wanted
 
 ALERT = {
     "customer_id": "900",

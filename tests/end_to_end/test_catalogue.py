@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka.structs import TopicPartition
 
-from cartpulse.signals import write_signals
 from models.contracts.purchases import Listing
 from streams.changelog.recovery import read_to_end
 from streams.sources.catalogue_file import updates
+from streams.sources.control import write_signals
 from tests.end_to_end.test_workers import REAL
 from tests.support.cluster import Cluster
 from tests.support.purchases import produce, purchase, shop

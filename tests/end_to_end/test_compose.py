@@ -17,8 +17,8 @@ import jsonschema
 import pytest
 import yaml
 
-from cartpulse.reading import read_all
 from streams.brokers.embedded import end_with_parent, free_port
+from streams.kafka.log.reading import read_all
 from streams.kafka.topics import topic_specs
 from streams.settings.environment import load_settings
 from tests.support.paths import ROOT

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka.structs import TopicPartition
 
-from cartpulse.customer import UnknownCustomerError, gather
-from cartpulse.erase import write_erasure
-from cartpulse.export import gather as gather_all
 from models.memory.rows import is_erased
 from streams.changelog.recovery import read_to_end
+from streams.operations.customers import UnknownCustomerError, gather
+from streams.operations.erasure import write_erasure
+from streams.operations.export import gather as gather_all
 from tests.end_to_end.test_workers import REAL
 from tests.support.cluster import Cluster
 from tests.support.purchases import produce, purchase, shop
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from cartpulse.reading import Progress
+    from streams.kafka.log.reading import Progress
     from streams.settings.settings import Settings
     from tests.conftest import Broker
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cartpulse.go_live import NEVER, write_live
+from streams.operations.go_live import NEVER, write_live
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.ticks import with_ticks
 from tests.end_to_end.test_bad_input import REAL, until_swept, write

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from cartpulse.reading import read_all
 from models.memory.rows import CLOCK_KEY
 from models.state.clock_row import Clock
+from streams.kafka.log.reading import read_all
 from streams.kafka.options import producer_options
 from streams.kafka.topics import OUTPUTS, create_topics
 from streams.operations.log_clock import log_clock

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cartpulse.reading import read_all
+from streams.kafka.log.reading import read_all
 from streams.kafka.topics import OUTPUTS, create_topics
 from tests.end_to_end.test_bad_input import REAL
 from tests.end_to_end.test_own_purchases import until_applied

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from cartpulse.reset import _delete_topic
 from models.memory.rows import CLOCK_KEY, ROW_VERSION, seal, unseal
 from models.state.clock_row import Clock
 from streams.kafka.options import producer_options
 from streams.kafka.topics import create_topics
+from streams.operations.reset import _delete_topic
 from streams.process.exit_status import Status
 from streams.settings.settings import variable
 from tests.end_to_end.test_upgrades import REAL

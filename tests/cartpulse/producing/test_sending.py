@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cartpulse.producing.sending import Sender
-from cartpulse.reading import read_all
+from streams.kafka.log.reading import read_all
 from streams.sources.position import Destination, Position, PositionError
 from streams.sources.replay import Progress, Replay
 from streams.sources.synthetic import Synthetic

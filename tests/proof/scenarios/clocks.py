@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 
-from cartpulse.go_live import NEVER, live_record
+from models.records.control import tick
 from streams.changelog.recovery import digest
-from streams.engine.housekeeping import tick
 from streams.kafka.options import producer_options
+from streams.operations.go_live import NEVER, live_record
 from tests.proof.scenario import scenario
 
 if TYPE_CHECKING:

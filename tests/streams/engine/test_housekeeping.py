@@ -11,12 +11,13 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from models.records.columns import UNKNOWN_TIME, Kind
+from models.records.control import tick
 from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
 from models.state.clock_row import Clock
 from streams.delivery.lease import Epoch, Lease
 from streams.delivery.outbox import Outbox
-from streams.engine.housekeeping import TICK_AGAIN_SECONDS, WARN_SECONDS, Housekeeping, tick
+from streams.engine.housekeeping import TICK_AGAIN_SECONDS, WARN_SECONDS, Housekeeping
 from streams.errors import EngineFault
 from streams.membership.lag import Ends
 from streams.metrics import Counts

@@ -14,7 +14,8 @@ from models.contracts.events import DeadLetter
 from streams.kafka.options import consumer_options, producer_options
 from streams.kafka.topics import create_topics
 from streams.operations import acceptance
-from streams.operations.acceptance import Acceptance, Sent, Watch
+from streams.operations.acceptance import Acceptance, Watch
+from streams.sources.acknowledged import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from models.records.partitioner import partition_of
 from models.state.calendar import HOUR
 from models.state.clock_row import Clock
 from streams.kafka.log.ends import log_ends
-from streams.operations.findings import Finding, Level
+from streams.operations.diagnosis.findings import Finding, Level
 from streams.operations.log_clock import TAIL, last_clock
 from streams.partition.partition import raw_of
 

@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from cartpulse.letters import Letter, read_letters
-from cartpulse.reading import places_of
 from models.contracts.cloudevents import source_of
 from models.contracts.events import DeadLetterReplayed
 from models.records.columns import UNKNOWN_TIME, Kind
 from models.records.decoder import Decoder, Raw
 from models.records.partitioner import partition_of
 from streams.errors import CartpulseError, NotAllowed
+from streams.kafka.log.reading import places_of
 from streams.kafka.options import idempotence, producer_options
+from streams.operations.dead_letters import Letter, read_letters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from cartpulse.letters import Survey
+    from streams.operations.dead_letters import Survey
     from streams.settings.settings import Settings
 
 HEADER: Final = "replayed-from"

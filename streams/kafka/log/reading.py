@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from streams.settings.settings import Settings
+
+log = logging.getLogger(__name__)
 
 STILL_SECONDS: Final = 90.0
 """A read that gets nothing for so long has lost its broker. A transaction that its writer left open may keep
@@ -116,8 +118,8 @@ async def places_of(settings: Settings, topics: Sequence[str]) -> list[TopicPart
 
 
 def tell_of(broken: BrokenBatch) -> None:
-    """Say on standard error that a batch is left out, where it is and why."""
-    typer.echo(f"Left out: {broken.where}: a batch that cannot be decoded: {broken.reason}.", err=True)
+    """Warn that a batch is left out, where it is and why."""
+    log.warning("Left out: %s: a batch that cannot be decoded: %s.", broken.where, broken.reason)
 
 
 async def read_now(

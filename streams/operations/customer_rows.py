@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cartpulse.reading import Progress, read_now
 from models.memory.rows import RowError
 from models.segments.snapshot import Standings
 from streams.changelog.rows import Greatest, row_of, undecodable
 from streams.errors import ChangelogUnreadable
+from streams.kafka.log.reading import Progress, read_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

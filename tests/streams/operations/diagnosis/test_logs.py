@@ -10,8 +10,8 @@ from models.memory.rows import CLOCK_KEY, ROW_VERSION, seal, unseal
 from models.records.partitioner import partition_of
 from models.state.clock_row import Clock
 from streams.kafka.log.ends import LogEnd
-from streams.operations.findings import Finding, Level
-from streams.operations.log_checks import Logs, log_findings, read_logs
+from streams.operations.diagnosis.findings import Finding, Level
+from streams.operations.diagnosis.logs import Logs, log_findings, read_logs
 from streams.settings.settings import Settings
 from tests.support.fake_kafka import Record
 from tests.support.purchases import purchase
@@ -96,7 +96,7 @@ def test_rows_of_an_earlier_release_are_a_fault_with_its_way_on(monkeypatch: pyt
     async def read(_: Settings, topic: str, __: int) -> dict[int, LogEnd]:
         return dict(ends[topic])
 
-    monkeypatch.setattr("streams.operations.log_checks.log_ends", read)
+    monkeypatch.setattr("streams.operations.diagnosis.logs.log_ends", read)
     found = findings(asyncio.run(read_logs(SETTINGS)))
     assert found.keys() == {"changelog", "partitioner"}
     assert found["changelog"].level is Level.FAULT

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from cartpulse.reading import read_batches
 from models.contracts.events import DEAD_LETTER_REPLAYED_TYPE, DeadLetter, DeadLetterReplayed
+from streams.kafka.log.reading import read_batches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from cartpulse.reading import Progress
+    from streams.kafka.log.reading import Progress
     from streams.settings.settings import Settings
 
 _AGE: Final = re.compile(r"([0-9]{1,6})([smhd])")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 
-from cartpulse.reading import NoSuchTopicError, places_of, read_now, reader
 from models.memory.rows import CLOCK_KEY, LaterFormat, RowError, header_of_any_format
 from models.state.clock_row import Clock
 from streams.errors import CartpulseError, ChangelogUnreadable, NewerRows
+from streams.kafka.log.reading import NoSuchTopicError, places_of, read_now, reader
 from streams.kafka.options import producer_options
 
 if TYPE_CHECKING:

@@ -15,13 +15,13 @@ from streams.kafka.log.ends import log_ends
 from streams.kafka.log.fetch import RawLog
 from streams.kafka.log.salvage import Salvage
 from streams.kafka.log.walk import unreadable
-from streams.operations.findings import Finding, Level
+from streams.operations.diagnosis.findings import Finding, Level
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
     from streams.kafka.log.ends import LogEnd
-    from streams.operations.log_checks import Logs
+    from streams.operations.diagnosis.logs import Logs
     from streams.settings.settings import Settings
 
 PASSES: Final = 8

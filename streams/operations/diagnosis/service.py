@@ -20,9 +20,9 @@ from streams.kafka.options import REACH_SECONDS, abilities, connection, unreacha
 from streams.kafka.permissions import check_groups
 from streams.kafka.protocol import Operation, metadata_level, operations, release_of
 from streams.kafka.topics import OUTPUTS, SAFE_COPIES, TopicsState, examine_topics
-from streams.operations.batch_checks import batch_findings
-from streams.operations.findings import Finding, Level
-from streams.operations.log_checks import log_findings, read_logs
+from streams.operations.diagnosis.batches import batch_findings
+from streams.operations.diagnosis.findings import Finding, Level
+from streams.operations.diagnosis.logs import log_findings, read_logs
 from streams.process.version import versions
 
 if TYPE_CHECKING:

@@ -1,0 +1,30 @@
+"""Erasure asked for from outside: the record by which every partition forgets a customer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from models.records.control import erasure
+from streams.sources.control import write_signals
+from streams.sources.feed import Feed
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from streams.settings.settings import Settings
+
+
+async def write_erasure(settings: Settings, customer_id: str, moment: datetime) -> None:
+    """Write the `erase` record of a customer to every partition.
+
+    Args:
+        settings: Service settings.
+        customer_id: Id, as in the purchases.
+        moment: When it was asked for, with an offset.
+
+    Raises:
+        NotAcknowledgedError: The broker refused it.
+        BrokerUnreachable: No broker answers.
+    """
+    at = int(moment.timestamp() * 1000)
+    await write_signals(settings, [Feed(None, erasure(customer_id, at), at)])
