@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from cartpulse.demonstration.latency import measure
+from cartpulse.demo.latency import measure
 from models.memory.rows import CLOCK_KEY, header
 from streams.brokers.apache_kafka import ApacheKafka
 from streams.changelog.recovery import read_to_end

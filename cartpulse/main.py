@@ -6,26 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cartpulse import (
-    broker,
-    catalogue,
-    complete_journey,
-    contracts,
-    customer,
-    dead_letters,
-    demo,
-    doctor,
-    erase,
-    export,
-    go_live,
-    produce,
-    reset,
-    settings,
-    topics,
-    watch,
-    worker,
-)
-from cartpulse.endings import Commands
+from cartpulse.commands.customers import customer, erase, export
+from cartpulse.commands.outputs import dead_letters, watch
+from cartpulse.commands.purchases import catalogue, produce, replay
+from cartpulse.commands.service import broker, contracts, doctor, go_live, reset, settings, topics, worker
+from cartpulse.console.exit import Commands
+from cartpulse.demo import demo
 from streams.process.version import versions
 
 app = typer.Typer(
@@ -44,7 +30,7 @@ app.command("topics", epilog=topics.EXAMPLE)(topics.topics)
 app.command("produce", epilog=produce.EXAMPLE)(produce.produce)
 app.command("catalogue", epilog=catalogue.EXAMPLE)(catalogue.catalogue)
 app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
-app.command("replay", epilog=complete_journey.EXAMPLE)(complete_journey.replay)
+app.command("replay", epilog=replay.EXAMPLE)(replay.replay)
 app.command("customer", epilog=customer.EXAMPLE)(customer.customer)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("erase", epilog=erase.EXAMPLE)(erase.erase)

@@ -115,7 +115,7 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(monkeypatch: pytest.Mon
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cartpulse.settings.settings_with", interrupted)
+    monkeypatch.setattr("cartpulse.commands.service.settings.settings_with", interrupted)
     result = run("settings")
     assert result.exit_code == 130
     assert result.output == "Ending ...\n"
@@ -125,7 +125,7 @@ def test_a_failure_on_purpose_is_one_line_on_stderr(monkeypatch: pytest.MonkeyPa
     def failing(*_: object, **__: object) -> None:
         raise BrokerUnreachable("nobody answers")
 
-    monkeypatch.setattr("cartpulse.settings.settings_with", failing)
+    monkeypatch.setattr("cartpulse.commands.service.settings.settings_with", failing)
     result = run("settings")
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", "cartpulse: nobody answers\n")
 
@@ -167,8 +167,8 @@ def test_the_worker_hands_on_its_status(monkeypatch: pytest.MonkeyPatch) -> None
     async def no_topics(_: object) -> TopicsReport:
         return TopicsReport()
 
-    monkeypatch.setattr("cartpulse.worker.create_topics", no_topics)
-    monkeypatch.setattr("cartpulse.worker.run_worker", worker)
+    monkeypatch.setattr("cartpulse.commands.service.worker.create_topics", no_topics)
+    monkeypatch.setattr("cartpulse.commands.service.worker.run_worker", worker)
     assert run("worker", "--broker", NOWHERE, "--accept-gap").exit_code == 3
     assert [(each.kafka_broker, each.accept_gap) for each in seen] == [(NOWHERE, True)]  # type: ignore[attr-defined]
 

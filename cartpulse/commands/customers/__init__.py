@@ -1,0 +1,1 @@
+"""Commands about one customer: show, export, erase."""

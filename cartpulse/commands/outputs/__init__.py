@@ -1,0 +1,1 @@
+"""Commands about what comes out: output events and dead letters."""

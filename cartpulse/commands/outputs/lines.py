@@ -1,0 +1,82 @@
+"""An output event as one line for people, and whether somebody wants to see it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cartpulse.console.terminal import moment
+from streams.operations.events import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.operations.events import Seen
+
+FIRST_BYTES = 80
+"""How much is shown of a value that is no event."""
+LEAST_TOLD_CHANCE = 0.005
+"""Smaller ones round to 0 %."""
+
+
+def line(seen: Seen) -> str:
+    """The event in one line: when, what, whose, and the rest."""
+    value = seen.value or {}
+    if seen.kind == "dead-letter" or seen.value is None:
+        when, what, rest = "", "dead letter" if seen.kind else seen.topic, _letter(seen)
+    else:
+        at = value.get("occurred_at")
+        when = moment(at if isinstance(at, str) else seen.headers.get("ce_time"))
+        what, tell = _KINDS.get(seen.kind, (seen.kind or seen.topic, _fields))
+        what = f"{what} {value['state']}" if isinstance(value.get("state"), str) else what
+        rest = tell(value)
+    whose = seen.key if seen.key is not None else "-"
+    return printable(f"{when:<20}  {what:<16}  {whose:<10}  {rest}".strip())
+
+
+def _alert(value: dict[str, Any]) -> str:
+    chance = value.get("probability_7_days")
+    # A long lead (CARTPULSE_ALERT_LEAD_DAYS) looks beyond a week, and "0%" would speak against the date.
+    known = isinstance(chance, int | float) and chance >= LEAST_TOLD_CHANCE
+    soon = f", {chance:.0%} within 7 days" if known else ""
+    return f"{value.get('category')}, expected {value.get('best_date')}{soon}"
+
+
+def _change(value: dict[str, Any]) -> str:
+    reasons = value.get("reasons") or [{}]
+    return f"{value.get('from') or 'new'} -> {value.get('to')}: {reasons[0].get('text', '')}"
+
+
+def _items(value: dict[str, Any]) -> str:
+    """What a recommendation holds, by name."""
+    items = [item for item in value.get("items") or () if isinstance(item, dict)]
+    names = [str(item.get("product_name") or item.get("category", "?")) for item in items]
+    return f"{len(names)} items: {', '.join(names)}"
+
+
+def _replayed(value: dict[str, Any]) -> str:
+    place = f"{value.get('topic')}[{value.get('partition')}]@{value.get('offset')}"
+    return f"letter {value.get('letter_id')} as {place}"
+
+
+def _fields(value: dict[str, Any]) -> str:
+    """Of an event that this release does not know: its own JSON."""
+    return json.dumps({name: value[name] for name in value if name not in ("customer_id", "occurred_at")})
+
+
+def _letter(seen: Seen) -> str:
+    told = seen.headers
+    if "stage" not in told:
+        return seen.raw[:FIRST_BYTES].decode(errors="backslashreplace")
+    place = f"{told.get('topic')}[{told.get('partition')}]@{told.get('offset')}"
+    field = f" {told['field']}:" if told.get("field") else ""
+    return f"{place} {told['stage']}/{told.get('error')}:{field} {told.get('reason')}"
+
+
+_KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "replenishment-alert": ("alert", _alert),
+    "segment-change": ("segment", _change),
+    "recommendation": ("recommended", _items),
+    "recommendations": ("recommended", _items),
+    "dead-letter-replayed": ("replayed", _replayed),
+}

@@ -1,0 +1,1 @@
+"""Commands that put purchases and a catalogue into the topic."""

@@ -1,0 +1,1 @@
+"""Commands that run a service and look after it."""

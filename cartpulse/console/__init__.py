@@ -1,0 +1,1 @@
+"""The console: options that commands share, terminals, and how a command ends."""
