@@ -64,7 +64,7 @@ def test_ctrl_c_says_that_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_busy_loop_is_no_reason_to_wait_after_ctrl_c() -> None:
     busy = (
-        "from cartpulse import endings\n"
+        "from cartpulse.console import exit as endings\n"
         "async def work():\n"
         "    print('works', flush=True)\n"
         "    while True:\n"
@@ -100,7 +100,7 @@ def test_ctrl_c_during_the_imports_is_no_traceback() -> None:
 def test_work_that_does_not_end_is_ended_after_ctrl_c(again: bool) -> None:  # noqa: FBT001 - a parameter
     stubborn = (
         "import asyncio, sys\n"
-        "from cartpulse import endings\n"
+        "from cartpulse.console import exit as endings\n"
         "async def work():\n"
         "    while True:\n"
         "        try:\n"

@@ -17,7 +17,7 @@ def test_the_live_record_is_for_every_partition_and_carries_its_moment_in_utc() 
     assert record.key is None
     assert msgspec.json.decode(record.value) == {
         "kind": "live",
-        "event_id": "live:2026-03-01T10:00:00+00:00",
+        "event_id": "live:2026-03-01T10:00:00Z",
         "occurred_at": "2026-03-01T10:00:00Z",
     }
     assert record.occurred_at == datetime(2026, 3, 1, 10, tzinfo=UTC).timestamp() * 1000
