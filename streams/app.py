@@ -17,7 +17,7 @@ from streams.kafka.options import faust_options
 from streams.monitoring.health import Observer
 from streams.monitoring.web import Web
 from streams.partition.channel import BatchChannel
-from streams.process.shutdown import Ending
+from streams.process.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from streams.flow import DecoderLike, LedgerFactory
@@ -70,7 +70,7 @@ def create_engine(settings: Settings, *, ledgers: LedgerFactory, decoder: Decode
     )
     purchases = BatchChannel(app, maxsize=settings.partitions + VOID_BATCHES)
     connections = Connections(settings)
-    ending = Ending()
+    ending = Shutdown()
     partitions = Partitions(
         settings, ledgers=ledgers, decoder=decoder, channel=purchases, connections=connections, ending=ending
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from models.records.decoder import Raw
 
 
-class ClockRow(Protocol):
+class ClockLike(Protocol):
     """How far a ledger has come."""
 
     @property
@@ -45,7 +45,7 @@ class LedgerLike(Protocol):
     """What one partition knows; `models.ledger.ledger.Ledger` documents the contract."""
 
     @property
-    def clock(self) -> ClockRow:
+    def clock(self) -> ClockLike:
         """How far the ledger has come."""
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.memory.rows import CLOCK_KEY
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from streams.kafka.options import consumer_options
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ async def follow(
     try:
         places = [TopicPartition(settings.changelog_topic, number) for number in range(settings.partitions)]
         consumer.assign(places)
-        clocks = dict.fromkeys(range(settings.partitions), Clock())
+        clocks = dict.fromkeys(range(settings.partitions), ClockRow())
         while True:
             await _look(consumer, clocks)
             standing = Standing(
@@ -73,7 +73,7 @@ async def follow(
         await consumer.stop()
 
 
-async def _look(consumer: AIOKafkaConsumer, clocks: dict[int, Clock]) -> None:
+async def _look(consumer: AIOKafkaConsumer, clocks: dict[int, ClockRow]) -> None:
     """Read the last batch of every partition; a clock row ends each.
 
     The embedded broker gives the base offset of the last batch as its last: the whole batch is read then.
@@ -83,5 +83,5 @@ async def _look(consumer: AIOKafkaConsumer, clocks: dict[int, Clock]) -> None:
     for place, rows in (await consumer.getmany(timeout_ms=_WAIT_MS)).items():
         for row in reversed(rows):
             if row.key == CLOCK_KEY:
-                clocks[place.partition] = Clock.decode(row.value)
+                clocks[place.partition] = ClockRow.decode(row.value)
                 break

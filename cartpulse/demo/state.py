@@ -11,7 +11,7 @@ import numpy as np
 from models.memory.rows import is_erased, unseal
 from models.state.columns import CUSTOMER
 from models.state.row_formats import in_memory
-from streams.changelog.rows import Greatest
+from streams.changelog.rows import LatestRows
 from streams.kafka.log.reading import read_batches
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def recover(settings: Settings) -> Known:
         ChangelogUnreadable: A row is none of Cartpulse's.
         RowError: A row is damaged.
     """
-    greatest = [Greatest() for _ in range(settings.partitions)]
+    greatest = [LatestRows() for _ in range(settings.partitions)]
     async with aclosing(read_batches(settings, settings.changelog_topic)) as batches:
         async for place, records in batches:
             greatest[place.partition].take(records)

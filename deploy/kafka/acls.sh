@@ -35,7 +35,7 @@ allow() {
         --add --allow-principal "User:$login" "$@"
 }
 
-# A worker reads purchases and writes into them, too: ticks of the wall clock, and strangers, which it sends on to
+# A worker reads purchases and writes into them, too: ticks of the wall clock, and misrouted records, which it sends on to
 # their own partition. It reads and writes its state and operators' commands, and writes, never reads, what comes out.
 allow "$WORKER" --operation Read --operation Write --operation DescribeConfigs \
     --topic "$PURCHASES" --topic "$CHANGELOG" --topic "$COMMANDS"

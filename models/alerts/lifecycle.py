@@ -15,7 +15,7 @@ from models.learning.intervals import (
     purchase_probability,
     renewal_interval,
 )
-from models.memory import structured as whole
+from models.memory import structured
 from models.memory.dictionary import UNTRACKED
 from models.memory.ranking import look_up, rank_within
 from models.state.calendar import LAST_DAY, boundary_cause
@@ -56,7 +56,7 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
     """
     _, positions = state.cells.positions(rows)
     positions = positions[state.cells.records["last_day"][positions] == day]
-    settings, cells = state.settings, whole.take(state.cells.records, positions)
+    settings, cells = state.settings, structured.take(state.cells.records, positions)
     statistics = statistics_of(cells)
     posterior = interval_posterior(statistics, state.priors.of(cells["category"]))
     days, chance = _dates(settings.alert_lead_days, settings.alert_grace_days).best(posterior)
@@ -67,7 +67,7 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
     for column, ahead in (("best_day", days), ("low_day", low), ("high_day", high)):
         cells[column] = np.minimum(day + ahead, LAST_DAY - MOST_GRACE_DAYS)
     cells["alert"] = np.where(likely, Cycle.PLANNED, Cycle.UNPLANNED)
-    whole.put(state.cells.records, positions, cells)
+    structured.put(state.cells.records, positions, cells)
 
 
 def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -89,7 +89,7 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     rows = rows[(due != NEVER) & (due <= boundary)]
     owners, positions, cycles, best = _cycles(state, rows)
     missed = np.flatnonzero((cycles == Cycle.RAISED) & (_missed_from(state, best) <= boundary))
-    cells = whole.take(state.cells.records, positions[missed])
+    cells = structured.take(state.cells.records, positions[missed])
     state.cells.records["alert"][positions[missed]] = Cycle.UNPLANNED
     _close(step, rows[owners[missed]], cells, "missed", boundary)
 
@@ -97,7 +97,7 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
 def withdraw(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], boundary: int) -> None:
     """Close as `withdrawn` the raised ones of cells that a full row no longer keeps."""
     raised = cells["alert"] == Cycle.RAISED
-    _close(step, rows[raised], whole.take(cells, raised), "withdrawn", boundary)
+    _close(step, rows[raised], structured.take(cells, raised), "withdrawn", boundary)
 
 
 def withdraw_all(step: Step, rows: NDArray[np.int64], *, cause: str, occurred_at: int) -> None:
@@ -114,7 +114,7 @@ def withdraw_all(step: Step, rows: NDArray[np.int64], *, cause: str, occurred_at
     raised = np.flatnonzero(cycles == Cycle.RAISED)
     step.counts["alerts_withdrawn"] += len(raised)
     if len(raised):
-        cells, count = whole.take(state.cells.records, positions[raised]), len(raised)
+        cells, count = structured.take(state.cells.records, positions[raised]), len(raised)
         alert_events.emit(
             step,
             rows[owners[raised]],
@@ -139,7 +139,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     if not len(due):
         return
     owners, positions, best = owners[due], positions[due], best[due]
-    cells = whole.take(state.cells.records, positions)
+    cells = structured.take(state.cells.records, positions)
     bought = bought_on(state, rows, boundary + 1)
     over = look_up(owners << 16 | cells["category"], bought.owners << 16 | bought.categories)[1] | (
         _missed_from(state, best) <= boundary
@@ -165,7 +165,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
         alert_events.emit(
             step,
             rows[owners[raised]],
-            whole.take(state.cells.records, positions[raised]),
+            structured.take(state.cells.records, positions[raised]),
             "raised",
             causes=[boundary_cause(boundary)] * count,
             times=[state.calendar.boundary(boundary)] * count,
@@ -191,7 +191,7 @@ def fulfil(
     if not len(raised):
         return
     owners, positions = owners[raised], positions[raised]
-    cells = whole.take(state.cells.records, positions)
+    cells = structured.take(state.cells.records, positions)
     baskets, lines = lines_of(records, which)
     bought = records.quantities[lines] > 0
     baskets, lines = baskets[bought], lines[bought]
@@ -206,7 +206,7 @@ def fulfil(
     if fulfilling:
         causes = [records.event_ids[record] for record in fulfilling]
         times = [int(records.occurred_at[record]) for record in fulfilling]
-        fulfilled = whole.take(cells, hit)
+        fulfilled = structured.take(cells, hit)
         alert_events.emit(step, rows[owners[hit]], fulfilled, "fulfilled", causes=causes, times=times)
 
 

@@ -49,7 +49,7 @@ class Changes:
     """How many records of the run were accounted for; a later call takes the rest."""
     outputs: tuple[Output, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    strangers: tuple[int, ...] = ()
+    misrouted: tuple[int, ...] = ()
     """Source offsets of records whose customer is another partition's: to be sent on there, unchanged."""
     rows: tuple[Row, ...] = ()
     """Changed rows; the clock row is the last of them. Empty when nothing changed."""

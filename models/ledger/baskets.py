@@ -9,7 +9,7 @@ import numpy as np
 from models.alerts import lifecycle as alerts
 from models.contracts.changes import Refusal
 from models.ledger.day_end import catch_up
-from models.memory import structured as whole
+from models.memory import structured
 from models.memory.ranking import rank_within
 from models.recommendations import recommend as recommendations
 from models.records.columns import UNKNOWN_TIME, Kind
@@ -98,8 +98,8 @@ def _apply_turn(
     which, rows, occurred = which[new], rows[new], occurred[new]
     if not len(which):
         return new
-    before = whole.take(state.customers, rows)
-    after = whole.copy(before)
+    before = structured.take(state.customers, rows)
+    after = structured.copy(before)
     purchase = records.kinds[which] == Kind.PURCHASE
     days = state.calendar.days(occurred)
     late = days <= state.clock.begun
@@ -122,7 +122,7 @@ def _apply_turn(
     slot = days[at] & 1
     after["open_day"][at, slot] = days[at]
     after["open_purchase"][at, slot] |= purchase[at]
-    whole.put(state.customers, rows, after)
+    structured.put(state.customers, rows, after)
     step.counts["late"] += int(late.sum())
     step.counts["applied"] += len(which)
     alerts.fulfil(step, records, which[at], rows[at], days[at])

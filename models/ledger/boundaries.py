@@ -14,7 +14,7 @@ from models.learning.assortment import assortment_of
 from models.learning.intervals import Statistic
 from models.learning.pairs import MOST_TRIPS
 from models.learning.popularity import GROUPS
-from models.memory import structured as whole
+from models.memory import structured
 from models.segments import changes as segment_changes
 from models.state.columns import NEVER, NO_SEGMENT
 from models.state.habits import statistics_of
@@ -93,10 +93,10 @@ def _learn(state: State) -> None:
     owners, positions = state.cells.positions(rows)
     days = state.cells.records["last_day"][positions]
     ended = np.flatnonzero((days > state.learnt_until) & (days <= last))
-    cells = whole.take(state.cells.records, positions[ended])
+    cells = structured.take(state.cells.records, positions[ended])
     passed = float(last - state.learnt_until) if state.learnt_until else 1.0
     _learn_baskets(state, rows[owners[ended]], cells, passed)
-    cells = whole.take(cells, cells["purchases"] > 1)
+    cells = structured.take(cells, cells["purchases"] > 1)
     before = statistics_of(cells)
     before[:, Statistic.PURCHASES] -= 1
     before[:, Statistic.LAST_DAY] -= before[:, Statistic.LAST_INTERVAL]

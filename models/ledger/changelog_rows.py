@@ -29,11 +29,11 @@ from models.memory.rows import (
     header,
     is_erased,
     own_payload,
-    own_row,
     pairs_key,
+    partition_row,
 )
 from models.settings import LedgerSettings
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +72,7 @@ def changes_of(step: Step, applied: int) -> Changes:
         applied=applied,
         outputs=tuple(step.outputs),
         refusals=tuple(step.refusals),
-        strangers=tuple(step.strangers),
+        misrouted=tuple(step.misrouted),
         rows=tuple(rows),
         counts={name: count for name, count in step.counts.items() if count},
     )
@@ -162,7 +162,7 @@ class Intake:
             RowError: A row is damaged.
         """
         if CLOCK_KEY in self._own:
-            self._state.clock = Clock.decode(self._own[CLOCK_KEY])
+            self._state.clock = ClockRow.decode(self._own[CLOCK_KEY])
             _load_own(self._state, self._own)
 
     def settle(self) -> None:
@@ -177,7 +177,7 @@ class Intake:
             if own or state.ids:
                 raise RowError("the changelog holds rows but no clock row: it was cut or is another topic")
             return
-        clock = Clock.decode(own[CLOCK_KEY])
+        clock = ClockRow.decode(own[CLOCK_KEY])
         if self._furthest > clock.offset:
             raise RowError(
                 f"a customer's row is of offset {self._furthest}, ahead of the clock row's {clock.offset}"
@@ -212,7 +212,7 @@ def _rows_stored(state: State) -> int:
     return len(state.ids) + own + shards
 
 
-def _check(mine: Clock, stored: Clock) -> None:
+def _check(mine: ClockRow, stored: ClockRow) -> None:
     if stored.partitions != mine.partitions:
         raise LedgerConflict(
             f"these rows were written for {stored.partitions} partitions and the topic has "
@@ -281,7 +281,7 @@ def _catalogue_rows(state: State, shards: Iterable[int]) -> list[Row]:
     return [
         Row(
             catalogue_key(shard),
-            own_row(catalogue.encode(shard), offset=catalogue.offsets[shard], boundary=0),
+            partition_row(catalogue.encode(shard), offset=catalogue.offsets[shard], boundary=0),
         )
         for shard in shards
     ]
@@ -301,7 +301,7 @@ def _own(payload: bytes, *, at: int) -> bytes:
 
     Not with the source offset, which would depend on where the run that wrote it was cut.
     """
-    return own_row(payload, offset=0, boundary=at)
+    return partition_row(payload, offset=0, boundary=at)
 
 
 def _encode_thresholds(frozen: tuple[Thresholds | None, ...]) -> bytes:

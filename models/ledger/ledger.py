@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from models.contracts.changes import Row
     from models.ledger.checkpoint import Readable, Writable
     from models.settings import LedgerSettings
-    from models.state.clock_row import Clock
+    from models.state.clock_row import ClockRow
 
 MOST_CUSTOMERS = 600
 """Customers changed by one step. Rows take at most 8.3 KB each by now; where they come to more than
@@ -68,7 +68,7 @@ class Ledger:
         self._intake: storage.Intake | None = None
 
     @property
-    def clock(self) -> Clock:
+    def clock(self) -> ClockRow:
         """How far the log is accounted for."""
         return self._state.clock
 
@@ -110,8 +110,8 @@ class Ledger:
 
         It stops early when as much has changed as one changelog batch can hold, when a customer has had
         `MOST_BASKETS`, before and after a record that erases a customer or lists products, behind the last
-        record of a state before this one (`Clock.quiet_offset`), and before a record that begins a boundary
-        while the sweep of the one before is unfinished: `applied` 0 means `sweep` first.
+        record of a state before this one (`ClockRow.quiet_offset`), and before a record that begins a
+        boundary while the sweep of the one before is unfinished: `applied` 0 means `sweep` first.
 
         Raises:
             Exception: Whatever a model raised; the ledger is then as it was.
@@ -302,7 +302,7 @@ class Ledger:
                 stop = index
                 break
             if purchase and self._belongs_elsewhere(customer):
-                step.strangers.append(int(records.offsets[index]))
+                step.misrouted.append(int(records.offsets[index]))
                 continue
             if not in_time(step, records, index, kind, watermark):
                 continue

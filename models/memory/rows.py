@@ -114,7 +114,7 @@ def unseal_any_format(value: bytes) -> bytes:
     return body
 
 
-def own_row(payload: bytes, *, offset: int, boundary: int) -> bytes:
+def partition_row(payload: bytes, *, offset: int, boundary: int) -> bytes:
     """A row of the partition's own from its payload."""
     return seal(_HEADER.pack(ROW_VERSION, offset, boundary, 0) + payload)
 
@@ -138,7 +138,7 @@ def erased_row(offset: int, boundary: int) -> bytes:
         offset: Source offset of the record that erased the customer.
         boundary: The last boundary (day) that the customer had seen.
     """
-    return own_row(b"", offset=offset, boundary=boundary)
+    return partition_row(b"", offset=offset, boundary=boundary)
 
 
 def is_erased(value: bytes) -> bool:

@@ -16,7 +16,7 @@ from models.contracts.encoding import (
 from models.contracts.events import event_ids
 from models.learning.intervals import Statistic, observe, purchase_probability
 from models.learning.rfm import SEGMENTS
-from models.memory import structured as whole
+from models.memory import structured
 from models.memory.dictionary import UNTRACKED
 from models.memory.ranking import best_within, look_up
 from models.state.calendar import date_text
@@ -294,7 +294,7 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
     """What is known of habits, as if the open days were closed."""
     rows, trips, known = visits.rows, visits.trips, cells >= 0
     statistics = np.zeros((len(cells), len(Statistic)), np.float32)
-    records = whole.take(state.cells.records, cells[known])
+    records = structured.take(state.cells.records, cells[known])
     statistics[known] = statistics_of(records)
     recent = np.zeros(len(cells), np.int64)
     recent[known] = records["recent"]
@@ -368,4 +368,4 @@ def _lines(gathered: tuple[Integers, NDArray[Any]], asked: Asked) -> tuple[NDArr
         return np.zeros(0, np.int32), np.zeros(0, OPEN_LINE)
     items = asked.places(owners, lines["category"])
     kept = (items >= 0) & (lines["quantity"] > 0) & (lines["product"] != UNTRACKED)
-    return items[kept], whole.take(lines, kept)
+    return items[kept], structured.take(lines, kept)

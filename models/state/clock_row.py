@@ -13,7 +13,7 @@ from models.memory.rows import (
     header,
     header_of_any_format,
     own_payload,
-    own_row,
+    partition_row,
     unseal_any_format,
 )
 
@@ -28,7 +28,7 @@ carry, so that all is history until another `live` record names an earlier momen
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ClockRow:
     """The clock row. Recovery resumes the source behind its offset, whatever the consumer group committed."""
 
     offset: int = -1
@@ -107,10 +107,10 @@ class Clock:
             self.quiet_offset,
             self.quiet_boundary,
         )
-        return own_row(payload, offset=self.offset, boundary=self.finished)
+        return partition_row(payload, offset=self.offset, boundary=self.finished)
 
     @classmethod
-    def decode(cls, value: bytes) -> Clock:
+    def decode(cls, value: bytes) -> ClockRow:
         """The clock of a clock row.
 
         Raises:
@@ -139,7 +139,7 @@ class Clock:
         )
 
     @classmethod
-    def after(cls, value: bytes) -> Clock:
+    def after(cls, value: bytes) -> ClockRow:
         """The clock with which a state is made anew from the log, in quiet: all that another sent is history.
 
         A sweep that the other had not finished is no history: what it raised is sent again, with equal ids.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.learning.intervals import HALF_LIVES, Statistic, observe
-from models.memory import structured as whole
+from models.memory import structured
 from models.memory.dictionary import UNTRACKED
 from models.memory.ranking import among_first, look_up
 from models.state.columns import CELL, MOST_CELLS, MOST_PRODUCTS, PRODUCT
@@ -81,18 +81,18 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     fresh = np.zeros(int((~known).sum()), CELL)
     fresh["category"] = bought.categories[~known]
     all_owners = np.concatenate([held_owners, owners[~known]])
-    cells = whole.join(held, fresh)
+    cells = structured.join(held, fresh)
     at = np.empty(len(keys), np.int64)
     at[known] = by_key[place[known]]
     at[~known] = len(held) + np.arange(len(fresh))
-    whole.put(cells, at, _observed(whole.take(cells, at), bought.quantities, day))
+    structured.put(cells, at, _observed(structured.take(cells, at), bought.quantities, day))
     count = cells["decayed"][:, -1] * np.exp2((cells["last_day"] - float(day)) / HALF_LIVES[-1])
     names = state.category_names.hashes[cells["category"]]
     keep = among_first(all_owners, MOST_CELLS, -count, -cells["last_day"].astype(np.int64), names)
-    evicted = Evicted(rows[all_owners[~keep]], whole.take(cells, ~keep))
+    evicted = Evicted(rows[all_owners[~keep]], structured.take(cells, ~keep))
     order = np.flatnonzero(keep)
     order = order[np.argsort(all_owners[order], kind="stable")]
-    all_owners, cells = all_owners[order], whole.take(cells, order)
+    all_owners, cells = all_owners[order], structured.take(cells, order)
     state.cells.put_all(rows, all_owners, cells)
     return evicted
 
@@ -100,7 +100,7 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
 def _observed(cells: NDArray[Any], quantities: NDArray[np.int64], day: int) -> NDArray[Any]:
     """Cell records after a trip."""
     matrix = observe(statistics_of(cells), float(day), quantities / 1000.0)
-    after = whole.copy(cells)
+    after = structured.copy(cells)
     for name, column in _COLUMNS:
         after[name] = matrix[:, column]
     after["decayed"] = matrix[:, _DECAYED]
@@ -123,11 +123,11 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     added_owners, added = _bought_products(state, rows, owners << 16 | bought.categories, day)
     held_owners, held = state.products.gather(rows)
     owners = np.concatenate([held_owners, added_owners])
-    products = whole.join(held, added)
+    products = structured.join(held, added)
     order = np.argsort(
         owners << 32 | products["product"], kind="stable"
     )  # what was held comes before what is new
-    owners, products = owners[order], whole.take(products, order)
+    owners, products = owners[order], structured.take(products, order)
     trips = state.customers["trips"][rows][owners].astype(np.int64)
     again = np.flatnonzero(
         (owners[1:] == owners[:-1]) & (products["product"][1:] == products["product"][:-1])
@@ -136,11 +136,11 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     products["count"][again + 1] += products["count"][again] * TRIP_DECAY**elapsed
     keep = np.ones(len(products), bool)
     keep[again] = False
-    owners, products, trips = owners[keep], whole.take(products, keep), trips[keep]
+    owners, products, trips = owners[keep], structured.take(products, keep), trips[keep]
     count = products["count"] * TRIP_DECAY ** (trips - products["trip"])
     names = state.product_names.hashes[products["product"]]
     keep = among_first(owners, MOST_PRODUCTS, -count, -products["last_day"].astype(np.int64), names)
-    owners, products = owners[keep], whole.take(products, keep)
+    owners, products = owners[keep], structured.take(products, keep)
     state.products.put_all(rows, owners, products)
 
 
@@ -155,9 +155,9 @@ def _bought_products(
         & (lines["product"] != UNTRACKED)
         & look_up(owners << 16 | lines["category"], bought_keys)[1]
     )
-    owners, lines = owners[bought], whole.take(lines, bought)
+    owners, lines = owners[bought], structured.take(lines, bought)
     once = np.unique(owners << 32 | lines["product"], return_index=True)[1]
-    owners, lines = owners[once], whole.take(lines, once)
+    owners, lines = owners[once], structured.take(lines, once)
     added = np.zeros(len(lines), PRODUCT)
     added["product"], added["category"] = lines["product"], lines["category"]
     added["count"], added["last_day"] = 1.0, day

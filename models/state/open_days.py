@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from models.memory import structured as whole
+from models.memory import structured
 from models.memory.dictionary import UNTRACKED
 from models.memory.ranking import rank_within
 from models.settings import CategoryClass
@@ -65,7 +65,7 @@ def add(state: State, added: Added, places: NDArray[np.int64], rows: NDArray[np.
     for slot in (0, 1):
         lines = np.flatnonzero(here & (added.slots == slot))
         if len(lines):
-            _merge(state, slot, rows[added.baskets[lines]], whole.take(added.lines, lines))
+            _merge(state, slot, rows[added.baskets[lines]], structured.take(added.lines, lines))
 
 
 def lines_of(records: Records, which: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -112,9 +112,9 @@ def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]
     customers, added_owners = np.unique(rows, return_inverse=True)
     held_owners, held = arena.gather(customers)
     owners = np.concatenate([held_owners, added_owners])
-    lines = whole.join(held, added)
+    lines = structured.join(held, added)
     order = np.lexsort((lines["product"], lines["category"], owners))
-    owners, lines = owners[order], whole.take(lines, order)
+    owners, lines = owners[order], structured.take(lines, order)
     first = np.r_[
         True,
         (owners[1:] != owners[:-1])
@@ -122,11 +122,11 @@ def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]
         | (lines["product"][1:] != lines["product"][:-1]),
     ]
     starts = np.flatnonzero(first)
-    merged, owners_of = whole.take(lines, starts), owners[starts]
+    merged, owners_of = structured.take(lines, starts), owners[starts]
     merged["quantity"] = np.add.reduceat(lines["quantity"], starts)
     if (np.bincount(owners_of) > MOST_OPEN_LINES).any():
         keep = _within_bounds(state, owners_of, merged)
-        owners_of, merged = owners_of[keep], whole.take(merged, keep)
+        owners_of, merged = owners_of[keep], structured.take(merged, keep)
     arena.put_all(customers, owners_of, merged)
 
 

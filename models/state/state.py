@@ -13,12 +13,12 @@ from models.learning.pairs import Pairs
 from models.learning.popularity import Popularity
 from models.learning.priors import Priors
 from models.learning.rfm import Histograms, Standing
-from models.memory import structured as whole
+from models.memory import structured
 from models.memory.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
 from models.memory.dictionary import Dictionary
 from models.memory.rows import ROW_VERSION, RowError, seal, unseal
 from models.state.calendar import calendar_of
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from models.state.columns import (
     CELL,
     CUSTOMER,
@@ -98,7 +98,7 @@ class State:
         self.histograms = Histograms(0)
         self.thresholds: tuple[Thresholds | None, ...] = ()
         self.sweep: Sweep | None = None
-        self.clock = Clock(
+        self.clock = ClockRow(
             wall=settings.clock == "wall", partitions=partitions, fingerprint=settings.fingerprint
         )
 
@@ -172,11 +172,13 @@ class State:
 
     def image(self, rows: NDArray[np.int64]) -> Image:
         """Customers as they are, for `put_back`."""
-        return Image(rows, whole.take(self.customers, rows), [arena.gather(rows) for arena in self.arenas])
+        return Image(
+            rows, structured.take(self.customers, rows), [arena.gather(rows) for arena in self.arenas]
+        )
 
     def put_back(self, image: Image) -> None:
         """Make customers what they were."""
-        whole.put(self.customers, image.rows, image.records)
+        structured.put(self.customers, image.rows, image.records)
         for arena, runs in zip(self.arenas, image.runs, strict=True):
             arena.put_all(image.rows, *runs)
 
@@ -216,7 +218,7 @@ class State:
 
     def _heads(self, rows: NDArray[np.int64]) -> list[bytes]:
         """What precedes the runs in each customer's row."""
-        records = whole.take(self.customers, rows)
+        records = structured.take(self.customers, rows)
         records["version"] = ROW_VERSION
         records["cells"], records["products"] = self.cells.lengths[rows], self.products.lengths[rows]
         for slot, arena in enumerate(self.open_lines):

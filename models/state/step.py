@@ -31,7 +31,7 @@ class Step:
         self.state = state
         self.outputs: list[Output] = []
         self.refusals: list[Refusal] = []
-        self.strangers: list[int] = []
+        self.misrouted: list[int] = []
         self.counts: Counter[str] = Counter()
         self._images: list[Image] = []
         self._touched: set[int] = set()

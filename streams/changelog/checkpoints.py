@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.changelog.checkpoint_file import FORMAT, Heading, Memory, Owner, Unusable, opened, write
-from streams.changelog.recovery import Kept
+from streams.changelog.recovery import PositionedLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ class Checkpoints:
         """Where a partition's checkpoint is."""
         return (self._folder or Path()) / f"{self._settings.changelog_topic}-{partition}{SUFFIX}"
 
-    async def load(self, partition: int, make: Callable[[], LedgerLike]) -> Kept | None:
+    async def load(self, partition: int, make: Callable[[], LedgerLike]) -> PositionedLedger | None:
         """The ledger of a partition as its checkpoint has it, not settled yet; None without a usable one.
 
         Args:
@@ -109,7 +109,7 @@ class Checkpoints:
             self._counts.add("checkpoints_unusable")
             return None
 
-    async def write_last(self, kept: dict[int, Kept]) -> None:
+    async def write_last(self, kept: dict[int, PositionedLedger]) -> None:
         """Write the ledgers of a worker that has stopped cleanly, as far as it goes in a few seconds."""
         if self._folder is None:
             return
@@ -124,7 +124,7 @@ class Checkpoints:
         finally:
             timer.cancel()
 
-    async def store(self, number: int, kept: Kept, content: Memory) -> bool:
+    async def store(self, number: int, kept: PositionedLedger, content: Memory) -> bool:
         """Write a ledger's memory to its partition's file; tell whether there is a new one."""
         if kept.witness is None:  # no row was ever written, so there is nothing to spare
             return False
@@ -160,13 +160,13 @@ class Checkpoints:
             self._complaint = said
         return False
 
-    def _load(self, number: int, ledger: LedgerLike) -> Kept:
+    def _load(self, number: int, ledger: LedgerLike) -> PositionedLedger:
         path = self.path(number)
         with path.open("rb") as file:
             heading = opened(file, self.owner(number))
             ledger.restore(file)
         self._sizes[number] = heading.size
-        return Kept(ledger, heading.base, heading.witness, origin=f"the checkpoint {path.name}")
+        return PositionedLedger(ledger, heading.base, heading.witness, origin=f"the checkpoint {path.name}")
 
     def owner(self, number: int) -> Owner:
         """What the heading of a partition's checkpoint has to say."""

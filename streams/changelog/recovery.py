@@ -16,7 +16,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from models.contracts.changes import Row
 from models.memory.rows import CLOCK_KEY
-from streams.changelog.rows import Greatest, Witness, runs_of
+from streams.changelog.rows import LatestRows, Witness, runs_of
 from streams.errors import ChangelogUnreadable, LogUnreadable, SourceJumped
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aiokafka.structs import TopicPartition
 
-    from streams.flow import ClockRow, LedgerLike
+    from streams.flow import ClockLike, LedgerLike
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class PositionedLedger:
     """A ledger that knows its changelog up to a place, and goes on from there.
 
     Its place is one of which this is true: every row before `base` is in the ledger. A worker knows that of
@@ -96,9 +96,9 @@ async def recover(
     reader: Any,
     changelog: TopicPartition,
     make: Callable[[], LedgerLike],
-    kept: Kept | None,
+    kept: PositionedLedger | None,
     *,
-    stored: Callable[[], Awaitable[Kept | None]] | None = None,
+    stored: Callable[[], Awaitable[PositionedLedger | None]] | None = None,
     holes: bool = True,
 ) -> Recovered:
     """Read the changelog's tail on top of a ledger that knows the rest, or all of it where there is none.
@@ -120,7 +120,7 @@ async def recover(
     return recovered or await _read_all(reader, changelog, make, holes=holes)
 
 
-async def _tried(reader: Any, changelog: TopicPartition, kept: Kept) -> Recovered | None:
+async def _tried(reader: Any, changelog: TopicPartition, kept: PositionedLedger) -> Recovered | None:
     try:
         return await _go_on(reader, changelog, kept)
     except Unfit as reason:
@@ -134,7 +134,7 @@ async def _tried(reader: Any, changelog: TopicPartition, kept: Kept) -> Recovere
         return None
 
 
-async def _go_on(reader: Any, changelog: TopicPartition, kept: Kept) -> Recovered:
+async def _go_on(reader: Any, changelog: TopicPartition, kept: PositionedLedger) -> Recovered:
     """Take what was written since on top of a ledger.
 
     Raises:
@@ -142,7 +142,7 @@ async def _go_on(reader: Any, changelog: TopicPartition, kept: Kept) -> Recovere
     """
     if kept.witness is None:
         raise Unfit("no row is known by which the changelog could be told")
-    greatest, read = Greatest(), -1
+    greatest, read = LatestRows(), -1
     try:
         async for records in read_to_end(reader, changelog, kept.witness.offset):
             if read < 0 and Witness.of(records[0].offset, records[0].key, records[0].value) != kept.witness:
@@ -166,7 +166,7 @@ async def _go_on(reader: Any, changelog: TopicPartition, kept: Kept) -> Recovere
     return Recovered(kept.ledger, base, tuple(runs_of(wrong)), read, greatest.last, kept.origin)
 
 
-def _take(kept: Kept, greatest: Greatest) -> list[Row]:
+def _take(kept: PositionedLedger, greatest: LatestRows) -> list[Row]:
     """Put the tail's rows into a ledger; the answer is what has to be written again."""
     if kept.live and not kept.wrong and greatest.last == kept.witness:
         return []  # nothing was written since, and the ledger stands where it stood
@@ -185,7 +185,7 @@ def _take(kept: Kept, greatest: Greatest) -> list[Row]:
 async def _read_all(
     reader: Any, changelog: TopicPartition, make: Callable[[], LedgerLike], *, holes: bool
 ) -> Recovered:
-    greatest, read = Greatest(), 0
+    greatest, read = LatestRows(), 0
     try:
         async for records in read_to_end(reader, changelog, await log_start(reader, changelog, holes=holes)):
             greatest.take(records)
@@ -221,7 +221,7 @@ async def read_to_end(reader: Any, partition: TopicPartition, start: int) -> Asy
 async def check_source(
     reader: Any,
     source: TopicPartition,
-    clock: ClockRow,
+    clock: ClockLike,
     *,
     committed: int | None,
     accept_gap: bool,

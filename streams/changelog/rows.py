@@ -80,7 +80,7 @@ def _leaves_a_tombstone(row: Row) -> bool:
     return row.key[:1] != b"\0" and is_erased(row.value)
 
 
-class Greatest:
+class LatestRows:
     """The greatest row of every key of one changelog, by (source offset, boundary), and never just the last.
 
     A worker that lost its partition may still have had rows under way; they land behind its successor's. They

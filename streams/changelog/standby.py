@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
-from streams.changelog.recovery import POLL_MS, Kept, recover
-from streams.changelog.rows import Greatest
+from streams.changelog.recovery import POLL_MS, PositionedLedger, recover
+from streams.changelog.rows import LatestRows
 from streams.errors import CartpulseError, ChangelogUnreadable, LogUnreadable
 from streams.kafka.closing import close
 
@@ -44,7 +44,7 @@ ROWS_AT_ONCE = 2_000
 
 
 @dataclass(slots=True)
-class Warm:
+class StandbyCopy:
     """A partition that is followed."""
 
     ledger: LedgerLike
@@ -92,11 +92,11 @@ class Standbys:
         # A name that a restart keeps, where there is one.
         named = settings.group_instance_id or settings.worker_name
         self._name = named or f"{socket.gethostname()}/{os.getpid()}"
-        self._warm: dict[int, Warm] = {}
+        self._warm: dict[int, StandbyCopy] = {}
         self._owned: frozenset[int] | None = None
         self._given_up: set[int] = set()
 
-    def assigned(self, owned: Iterable[int], kept: Mapping[int, Kept]) -> None:
+    def assigned(self, owned: Iterable[int], kept: Mapping[int, PositionedLedger]) -> None:
         """Take note of what this worker owns from now on.
 
         Between a revocation and this nothing changes, or a copy would be let go in the moment it is made for.
@@ -110,7 +110,7 @@ class Standbys:
         for number in self.wanted():
             if number in kept and number not in self._warm:
                 known = kept[number]
-                self._warm[number] = Warm(known.ledger, known.base, known.witness, set(known.wrong))
+                self._warm[number] = StandbyCopy(known.ledger, known.base, known.witness, set(known.wrong))
 
     def wanted(self) -> list[int]:
         """Which partitions to follow: the first few of those not owned, in an order of this worker's own."""
@@ -120,7 +120,7 @@ class Standbys:
         order = sorted(free, key=lambda number: blake2b(f"{self._name}/{number}".encode()).digest())
         return order[: self._settings.standby_partitions]
 
-    async def give(self, number: int) -> Kept | None:
+    async def give(self, number: int) -> PositionedLedger | None:
         """Hand over what is known of a partition that this worker was assigned."""
         warm = self._warm.pop(number, None)
         if warm is None:
@@ -128,7 +128,7 @@ class Standbys:
         async with warm.lock:
             if warm.witness is None or not warm.sound:
                 return None
-            return Kept(
+            return PositionedLedger(
                 warm.ledger, warm.position, warm.witness, frozenset(warm.wrong), origin="a standby's copy"
             )
 
@@ -192,7 +192,7 @@ class Standbys:
         if number in (self._owned or ()):  # it was assigned meanwhile, and is being opened without this
             return
         wrong = {row.key for run in recovered.corrections for row in run}
-        self._warm[number] = Warm(recovered.ledger, recovered.base, recovered.witness, wrong)
+        self._warm[number] = StandbyCopy(recovered.ledger, recovered.base, recovered.witness, wrong)
         self._counts.add("standbys_begun")
 
     async def _poll(self, reader: Any, assigned: Iterable[int]) -> bool:
@@ -236,9 +236,9 @@ class Standbys:
         return TopicPartition(self._settings.changelog_topic, number)
 
 
-def _take(warm: Warm, records: list[Any]) -> None:
+def _take(warm: StandbyCopy, records: list[Any]) -> None:
     warm.sound = False
-    greatest = Greatest()
+    greatest = LatestRows()
     greatest.take(records)
     older = warm.ledger.take(greatest.rows.items())
     warm.wrong = (warm.wrong - greatest.rows.keys()) | greatest.corrected | set(older)

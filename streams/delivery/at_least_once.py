@@ -1,10 +1,10 @@
 """Delivery at least once: in the one order that survives any crash, on any broker.
 
-Of every step: first its outputs, dead letters and strangers, acknowledged; then its rows with the clock row,
-as one record batch on the changelog, acknowledged; only then may its source offset be committed. Up to four
-steps may be computed, and their outputs sent, ahead of the rows that are not acknowledged yet; of rows, one
-batch at a time is under way. A crash at any point leaves a prefix of that order: outputs are made again with
-equal ids, and the state is never ahead of what was sent.
+Of every step: first its outputs, dead letters and misrouted records, acknowledged; then its rows with the
+clock row, as one record batch on the changelog, acknowledged; only then may its source offset be committed.
+Up to four steps may be computed, and their outputs sent, ahead of the rows that are not acknowledged yet; of
+rows, one batch at a time is under way. A crash at any point leaves a prefix of that order: outputs are made
+again with equal ids, and the state is never ahead of what was sent.
 """
 
 from __future__ import annotations

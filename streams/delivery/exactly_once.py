@@ -1,7 +1,7 @@
 """Delivery exactly once, on brokers with transactions.
 
-One transaction holds all that waits: outputs, dead letters, strangers, rows with the clock row, and the
-source offset. Whoever reads committed sees all of it or nothing. The transactional id is derived from the
+One transaction holds all that waits: outputs, dead letters, misrouted records, rows with the clock row, and
+the source offset. Whoever reads committed sees all of it or nothing. The transactional id is derived from the
 consumer group and the partition, so a partition's next owner, before it reads the changelog, fences off
 whoever still writes for it and ends the transaction that was open.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from streams.changelog.recovery import Kept
+from streams.changelog.recovery import PositionedLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,7 +62,7 @@ class CheckpointWriter:
             raise
         return copied is not None and await self._files.store(partition.number, *copied)
 
-    async def _copy(self, partition: Partition) -> tuple[Kept, Memory] | None:
+    async def _copy(self, partition: Partition) -> tuple[PositionedLedger, Memory] | None:
         """A partition's ledger between two steps, once all of it is acknowledged; None if that never is.
 
         Only this partition stands still, for as long as copying memory takes.
@@ -71,10 +71,10 @@ class CheckpointWriter:
         if delivery is None or delivery.base == self._files.base(number):
             return None
         content = await asyncio.to_thread(self._files.room, number)
-        async with partition.standstill():
-            if partition.epoch.over or not partition.sound:
+        async with partition.between_steps():
+            if partition.epoch.over or not partition.consistent:
                 return None
-            kept = Kept(partition.ledger, delivery.base, delivery.witness)
+            kept = PositionedLedger(partition.ledger, delivery.base, delivery.witness)
             computed = delivery.computed
             await asyncio.to_thread(partition.ledger.save, content)
         until = self._clock.elapsed() + ACKNOWLEDGED_SECONDS

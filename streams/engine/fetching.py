@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.engine.gaps import Gaps
     from streams.kafka.log.salvage import Salvage
-    from streams.kafka.retry import Riding
+    from streams.kafka.retry import RetryPolicy
     from streams.metrics import Counts
     from streams.partition.partition import Partition
 
@@ -33,7 +33,7 @@ MOST_FRUITLESS = 5
 """Errors of the consumer in a row over which reading batch by batch finds nothing: then it is no data's."""
 
 
-class Reading:
+class Fetcher:
     """Fetches for the partitions that may take more.
 
     Args:
@@ -55,7 +55,7 @@ class Reading:
         *,
         gaps: Gaps,
         salvage: Salvage,
-        riding: Riding,
+        retry: RetryPolicy,
         clock: Clock,
         counts: Counts,
         progress: asyncio.Event,
@@ -65,7 +65,7 @@ class Reading:
         self._owned = owned
         self._gaps = gaps
         self._salvage = salvage
-        self._riding = riding
+        self._retry = retry
         self._clock = clock
         self._counts = counts
         self._progress = progress
@@ -86,16 +86,16 @@ class Reading:
         """
         while True:
             self._progress.clear()
-            hungry = [partition for partition in self._owned.values() if partition.hungry]
-            if not hungry:
+            can_fetch = [partition for partition in self._owned.values() if partition.can_fetch]
+            if not can_fetch:
                 self._heard.clear()
                 await self._progress.wait()
                 continue
             try:
-                fetched = await self._riding.out(
+                fetched = await self._retry.call(
                     functools.partial(
                         self._consumer.getmany,
-                        *[partition.source for partition in hungry],
+                        *[partition.source for partition in can_fetch],
                         timeout_ms=FETCH_WAIT_MS,
                         max_records=self._most,
                     ),
@@ -110,7 +110,7 @@ class Reading:
             except Exception as error:
                 if not is_undecodable(error):
                     raise
-                await self._go_round(hungry, error)
+                await self._go_round(can_fetch, error)
                 continue
             self._fruitless = 0
             # In the step in which they arrive, records are bound to whose epoch it is.
@@ -118,7 +118,7 @@ class Reading:
             for partition, raws in bound:
                 if partition is not None and _current(partition):
                     await self._take(partition, raws)
-            await self._listen(hungry, {partition for partition, _ in bound if partition is not None})
+            await self._listen(can_fetch, {partition for partition, _ in bound if partition is not None})
 
     async def _take(self, partition: Partition, raws: Sequence[Any]) -> None:
         """Offer fetched records up to the first offset that is missing; what follows is read by batches."""
@@ -131,13 +131,13 @@ class Reading:
         if len(whole) < len(raws) and self._gaps.holes:
             await self._read_by_batches(partition)
 
-    async def _go_round(self, hungry: Sequence[Partition], error: Exception) -> None:
+    async def _go_round(self, can_fetch: Sequence[Partition], error: Exception) -> None:
         """Read all that asked by batches: the consumer does not say whose batch it could not decode.
 
         It has also dropped records that it had decoded before, of any of them, and would go on behind them.
         """
         log.debug("Reading batch by batch: %r", error)
-        current = [partition for partition in hungry if _current(partition)]
+        current = [partition for partition in can_fetch if _current(partition)]
         for partition in current:
             self._seek(partition, self._next(partition))
         found = 0
@@ -151,7 +151,7 @@ class Reading:
         """Offer what a partition's log has next; the answer is whether it got on."""
         source, due = partition.source, self._next(partition)
         try:
-            walked = await self._riding.out(
+            walked = await self._retry.call(
                 lambda: self._salvage.read(source, due, self._most),
                 f"Reading {source.topic}[{source.partition}] batch by batch",
                 over=lambda: not _current(partition),
@@ -186,10 +186,10 @@ class Reading:
                 last.reason,
             )
 
-    async def _listen(self, hungry: Sequence[Partition], served: set[Partition]) -> None:
+    async def _listen(self, can_fetch: Sequence[Partition], served: set[Partition]) -> None:
         """Read by batches where a log that has more gives nothing."""
         now = self._clock.elapsed()
-        for partition in hungry:
+        for partition in can_fetch:
             if not _current(partition):
                 continue
             if partition in served or not await self._silent(partition):

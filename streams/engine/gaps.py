@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition
 
     from streams.kafka.log.salvage import Salvage
-    from streams.kafka.retry import Riding
+    from streams.kafka.retry import RetryPolicy
     from streams.metrics import Counts
     from streams.partition.partition import Partition
 
@@ -50,14 +50,14 @@ class Gaps:
         *,
         accept: bool,
         counts: Counts,
-        riding: Riding,
+        retry: RetryPolicy,
         holes: bool,
         salvage: Salvage,
     ) -> None:
         self._consumer = consumer
         self._accept = accept
         self._counts = counts
-        self._riding = riding
+        self._retry = retry
         self.holes = holes
         self._salvage = salvage
         self._looks: Counter[tuple[TopicPartition, int]] = Counter()
@@ -91,7 +91,7 @@ class Gaps:
         name = f"{source.topic}[{source.partition}]"
         if found is not None and found < expected:
             raise EngineFault(f"{name} came again from offset {found}, not {expected}")
-        start = await self._riding.out(
+        start = await self._retry.call(
             lambda: log_start(self._consumer, source, holes=self.holes),
             f"Asking where {name} begins",
             over=lambda: partition.epoch.over,
@@ -118,7 +118,7 @@ class Gaps:
     async def _holds(self, partition: Partition, offset: int) -> bool:
         """Return whether the log goes on at an offset, or ends there."""
         source = partition.source
-        ends = await self._riding.out(
+        ends = await self._retry.call(
             lambda: self._consumer.end_offsets([source]),
             f"Asking where {source.topic}[{source.partition}] ends",
             over=lambda: partition.epoch.over,
@@ -136,10 +136,10 @@ class Gaps:
         if not self.holes and lost.last is not None and await self._may_show(source, lost.first):
             return lost.first
         over = lambda: partition.epoch.over  # noqa: E731 - said once
-        ends = await self._riding.out(
+        ends = await self._retry.call(
             lambda: self._consumer.end_offsets([source]), f"Asking where {name} ends", over=over
         )
-        following = await self._riding.out(
+        following = await self._retry.call(
             lambda: self._salvage.readable_from(source, lost, int(ends[source])),
             f"Looking for where {name} can be read again",
             over=over,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from models.settings import LedgerSettings
     from streams.clock import Clock
     from streams.delivery.outbox import Outbox
-    from streams.membership.lag import Ends
+    from streams.membership.lag import LagTracker
     from streams.metrics import Counts
     from streams.partition.partition import Partition
 
@@ -52,7 +52,7 @@ class Housekeeping:
         sent: Outbox,
         clock: Clock,
         counts: Counts,
-        ends: Ends,
+        ends: LagTracker,
     ) -> None:
         self._owned = owned
         self._settings = settings
@@ -80,7 +80,7 @@ class Housekeeping:
             if self._clock.elapsed() - self._reported >= REPORT_SECONDS:
                 self._reported = self._clock.elapsed()
                 log.info("Counted so far: %s", json.dumps(self.report()))
-                self.look_for_strangers()
+                self.look_for_misrouted()
                 self.look_for_history()
 
     def report(self) -> dict[str, Any]:
@@ -121,14 +121,14 @@ class Housekeeping:
                 ", ".join(map(str, silent)),
             )
 
-    def look_for_strangers(self) -> None:
+    def look_for_misrouted(self) -> None:
         """Name the setting when more than one purchase in a hundred came to the wrong partition."""
-        strangers = self._counts["strangers"]
-        if strangers * 100 > self._counts["applied"] + strangers:
+        misrouted = self._counts["misrouted"]
+        if misrouted * 100 > self._counts["applied"] + misrouted:
             log.warning(
                 "%d purchases came to another partition than their customer's: do their producers partition "
                 "by key as CARTPULSE_PARTITIONER=%s says?",
-                strangers,
+                misrouted,
                 self._settings.partitioner,
             )
 

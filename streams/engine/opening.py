@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.changelog.checkpoints import Checkpoints
-    from streams.changelog.recovery import Kept, Recovered
+    from streams.changelog.recovery import PositionedLedger, Recovered
     from streams.changelog.standby import Standbys
     from streams.clock import Clock
     from streams.delivery.outbox import Outbox
     from streams.delivery.queue import Delivery
     from streams.flow import LedgerFactory, LedgerLike
     from streams.kafka.clients import Connections
-    from streams.kafka.closing import Closing
-    from streams.kafka.retry import Riding
+    from streams.kafka.closing import BackgroundCloses
+    from streams.kafka.retry import RetryPolicy
     from streams.metrics import Counts
     from streams.partition.partition import Partition
     from streams.settings.settings import Settings
@@ -85,7 +85,7 @@ class Opened(NamedTuple):
             )
 
 
-class Opening:
+class PartitionOpener:
     """Opens partitions of one worker.
 
     Args:
@@ -116,8 +116,8 @@ class Opening:
         sent: Outbox,
         rows: Outbox,
         clock: Clock,
-        closing: Closing,
-        riding: Riding,
+        closing: BackgroundCloses,
+        retry: RetryPolicy,
         holes: bool,
         exactly_once: bool,
         reopen: Callable[[Partition, str], None],
@@ -132,7 +132,7 @@ class Opening:
         self._sent = sent
         self._rows = rows
         self._clock = clock
-        self._riding = riding
+        self._retry = retry
         self._holes = holes
         self._closing = closing
         self._exactly_once = exactly_once
@@ -141,7 +141,7 @@ class Opening:
         self._checkpoints = checkpoints
         self._standbys = standbys
 
-    async def open(self, partition: Partition, kept: Kept | None) -> Opened:
+    async def open(self, partition: Partition, kept: PositionedLedger | None) -> Opened:
         """Recover a partition and find its place; nothing is sent yet.
 
         A broker that goes away meanwhile is waited for: nothing was changed, so it is begun anew.
@@ -156,13 +156,13 @@ class Opening:
             ChangelogUnreadable: the changelog holds what is no row.
             BrokerUnreachable: the broker was away for too long.
         """
-        return await self._riding.out(
+        return await self._retry.call(
             lambda: self._attempt(partition, kept),
             f"Opening partition {partition.number}",
             over=lambda: partition.epoch.over,
         )
 
-    async def _attempt(self, partition: Partition, kept: Kept | None) -> Opened:
+    async def _attempt(self, partition: Partition, kept: PositionedLedger | None) -> Opened:
         producer = await self._connections.transactional(partition.number) if self._exactly_once else None
         try:
             recovered, start = await self._recover(partition, kept)
@@ -182,13 +182,13 @@ class Opening:
             origin=recovered.origin,
         )
 
-    async def _recover(self, partition: Partition, kept: Kept | None) -> tuple[Recovered, int]:
+    async def _recover(self, partition: Partition, kept: PositionedLedger | None) -> tuple[Recovered, int]:
         number, partitions = partition.number, self._settings.partitions
         warm = await self._standbys.give(number)
         # Before the changelog is read: another owner may go on meanwhile, and what it commits later is not in
         # there.
         committed = await self._committed(partition)
-        reader = self._riding.reader(
+        reader = self._retry.reader(
             await self._connections.reader(), f"Reading {partition.changelog.topic}[{number}]"
         )
         try:
@@ -257,7 +257,7 @@ class Opening:
         )
 
     async def _committed(self, partition: Partition) -> int | None:
-        async with asyncio.timeout(self._riding.patience):  # aiokafka asks for a coordinator without end
+        async with asyncio.timeout(self._retry.patience):  # aiokafka asks for a coordinator without end
             committed: int | None = await self._consumer.committed(partition.source)
         return committed
 

@@ -21,31 +21,31 @@ from streams.clock import SystemClock
 from streams.delivery.lease import Lease
 from streams.delivery.outbox import Outbox
 from streams.engine.checkpoint_writer import CheckpointWriter
-from streams.engine.fetching import Reading
+from streams.engine.fetching import Fetcher
 from streams.engine.gaps import Gaps
 from streams.engine.housekeeping import Housekeeping
-from streams.engine.opening import Opening
-from streams.engine.rebalances import Listener
+from streams.engine.opening import PartitionOpener
+from streams.engine.rebalances import RebalanceListener
 from streams.errors import BrokerUnreachable, DeliveryFailed, TopicMismatch
-from streams.kafka.closing import CLOSE_SECONDS, Closing, close
-from streams.kafka.retry import PATIENCE, Riding
+from streams.kafka.closing import CLOSE_SECONDS, BackgroundCloses, close
+from streams.kafka.retry import PATIENCE, RetryPolicy
 from streams.membership.commits import Commits
 from streams.membership.conflicts import Reopenings, TakeOvers
-from streams.membership.lag import Ends
+from streams.membership.lag import LagTracker
 from streams.membership.tasks import Tasks
 from streams.membership.watchdog import Watchdog
 from streams.metrics import Counts
-from streams.partition.isolation import Isolation
+from streams.partition.isolation import PoisonIsolator
 from streams.partition.partition import Partition
 from streams.process.memory import spare_the_collector
-from streams.process.shutdown import Ending
+from streams.process.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aiokafka.structs import TopicPartition
 
-    from streams.changelog.recovery import Kept
+    from streams.changelog.recovery import PositionedLedger
     from streams.clock import Clock
     from streams.flow import DecoderLike, LedgerFactory
     from streams.kafka.clients import Connections
@@ -84,29 +84,29 @@ class Partitions(mode.Service):
         channel: BatchChannel,
         connections: Connections,
         clock: Clock | None = None,
-        ending: Ending | None = None,
+        ending: Shutdown | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.settings = settings
         self.counts = Counts()
         self.owned: dict[int, Partition] = {}
-        self.held = False
+        self.paused = False
         self._ledgers = ledgers
         self._decoder = decoder
         self._channel = channel
         self._connections = connections
         self._clock = clock or SystemClock()
-        self._ending = ending or Ending()
-        self._isolation = Isolation(self._clock)
+        self._ending = ending or Shutdown()
+        self._isolator = PoisonIsolator(self._clock)
         self._session = settings.session_timeout_ms / 1_000
         self._take_overs = TakeOvers(settings.group_instance_id)
         self._reopenings = Reopenings()
-        self._kept: dict[int, Kept] = {}
+        self._kept: dict[int, PositionedLedger] = {}
         self._supervised = Tasks(self._ended)
-        self._closing = Closing()
+        self._closing = BackgroundCloses()
         self._over = self._failing = False
-        self._riding = Riding(self._clock, PATIENCE * settings.send_deadline_seconds)
+        self._retry = RetryPolicy(self._clock, PATIENCE * settings.send_deadline_seconds)
         self._unassigned_since: float | None = self._clock.elapsed()
 
     async def on_start(self) -> None:
@@ -136,7 +136,7 @@ class Partitions(mode.Service):
             self._consumer,
             accept=self.settings.accept_gap,
             counts=self.counts,
-            riding=self._riding,
+            retry=self._retry,
             holes=self._holes,
             salvage=salvage,
         )
@@ -152,7 +152,7 @@ class Partitions(mode.Service):
             counts=self.counts,
             holes=self._holes,
         )
-        self._opening = Opening(
+        self._opener = PartitionOpener(
             self.settings,
             connections=self._connections,
             consumer=self._consumer,
@@ -161,7 +161,7 @@ class Partitions(mode.Service):
             rows=self._rows,
             clock=self._clock,
             closing=self._closing,
-            riding=self._riding,
+            retry=self._retry,
             holes=self._holes,
             exactly_once=await self._connections.exactly_once(),
             reopen=self._reopen,
@@ -169,13 +169,13 @@ class Partitions(mode.Service):
             checkpoints=self._checkpoints,
             standbys=self._standbys,
         )
-        self._consumer.subscribe([self.settings.purchases_topic], listener=Listener(self))
-        reading = Reading(
+        self._consumer.subscribe([self.settings.purchases_topic], listener=RebalanceListener(self))
+        reading = Fetcher(
             self._consumer,
             self.owned,
             gaps=gaps,
             salvage=salvage,
-            riding=self._riding,
+            retry=self._retry,
             clock=self._clock,
             counts=self.counts,
             progress=self._progress,
@@ -183,7 +183,7 @@ class Partitions(mode.Service):
         )
         self._supervised.run(reading.run())
         self._supervised.run(self._commits.run())
-        ends = Ends(self._consumer, holes=self._holes)
+        ends = LagTracker(self._consumer, holes=self._holes)
         self._supervised.run(self._checkpoint_writer.run(self.owned.values))
         self._supervised.run(self._standbys.run())
         self.house = Housekeeping(
@@ -200,11 +200,11 @@ class Partitions(mode.Service):
             clock=self._clock,
             lag=ends.lag,
             answered_at=ends.answered_at,
-            held=lambda: self.held,
+            paused=lambda: self.paused,
             unanswered_since=lambda: self._commits.unanswered_since,
             unassigned_since=lambda: self._unassigned_since,
             stall=self.settings.stall_seconds,
-            patience=self._riding.patience,
+            patience=self._retry.patience,
             session=self._session,
         )
         self._supervised.run(watchdog.run())
@@ -262,11 +262,11 @@ class Partitions(mode.Service):
         """The exit status that its end asks for; 0 when nothing brought it down."""
         return self._ending.status
 
-    def hold(self, held: bool) -> None:  # noqa: FBT001 - a switch
+    def hold(self, paused: bool) -> None:  # noqa: FBT001 - a switch
         """Stop applying purchases, or go on; the lease is kept, and what is computed is delivered."""
-        self.held = held
+        self.paused = paused
         for partition in self.owned.values():
-            partition.hold(held)
+            partition.hold(paused)
         self._progress.set()
 
     def describe(self, customer: bytes) -> dict[str, object] | None:
@@ -311,7 +311,11 @@ class Partitions(mode.Service):
         self._unassigned_since = self._clock.elapsed()
 
     def _open(
-        self, source: TopicPartition, lease: Lease, kept: Kept | None, acknowledged: int | None = None
+        self,
+        source: TopicPartition,
+        lease: Lease,
+        kept: PositionedLedger | None,
+        acknowledged: int | None = None,
     ) -> None:
         self._consumer.pause(source)
         self._consumer.seek(source, 0)
@@ -321,24 +325,26 @@ class Partitions(mode.Service):
             settings=self.settings,
             decoder=self._decoder,
             hand_over=self._channel.queue.put_nowait,
-            isolation=self._isolation,
+            isolation=self._isolator,
             counts=self.counts,
             clock=self._clock,
             progress=self._progress.set,
             fail=self.fail,
         )
-        partition.held = self.held
+        partition.paused = self.paused
         self.owned[source.partition] = partition
         self._supervised.run(self._recover(partition, kept, acknowledged), partition)
 
-    async def _recover(self, partition: Partition, kept: Kept | None, acknowledged: int | None) -> None:
-        if acknowledged is not None and not await self._riding.out(
+    async def _recover(
+        self, partition: Partition, kept: PositionedLedger | None, acknowledged: int | None
+    ) -> None:
+        if acknowledged is not None and not await self._retry.call(
             functools.partial(self._commits.member, partition.source, acknowledged),
             f"Opening partition {partition.number} again",
             over=lambda: partition.epoch.over,
         ):
             return  # it is another's, whom we would fence off; the group is about to say so
-        opened = await self._opening.open(partition, kept)
+        opened = await self._opener.open(partition, kept)
         if partition.epoch.over:
             self._closing.begin(opened.delivery.close())
             return
@@ -367,7 +373,7 @@ class Partitions(mode.Service):
         elif not leaving:
             self._open(partition.source, partition.epoch.lease, None, acknowledged)
 
-    def _close(self, partition: Partition) -> Kept | None:
+    def _close(self, partition: Partition) -> PositionedLedger | None:
         if partition.delivery is not None:
             self._closing.begin(partition.delivery.close())
         return partition.close()

@@ -37,7 +37,7 @@ class Assignments(Protocol):
         """End the worker for this reason."""
 
 
-class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """aiokafka swallows what a listener raises; here it ends the worker."""
 
     def __init__(self, partitions: Assignments) -> None:

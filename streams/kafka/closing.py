@@ -40,7 +40,7 @@ async def bounded(work: Coroutine[Any, Any, None]) -> None:
         log.info("A Kafka client did not close cleanly: a fetch was pausing")
 
 
-class Closing:
+class BackgroundCloses:
     """What is being closed beside the work, so that an end can wait for it."""
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError | BrokerUnreachable)
 
 
-class Riding:
+class RetryPolicy:
     """One worker's patience with its broker.
 
     Args:
@@ -60,7 +60,7 @@ class Riding:
         self._clock = clock
         self.patience = patience
 
-    async def out(
+    async def call(
         self,
         attempt: Callable[[], Awaitable[T]],
         what: str,
@@ -117,9 +117,9 @@ class PatientReader:
         what: is read, for the line that says that it cannot be.
     """
 
-    def __init__(self, reader: Any, riding: Riding, clock: Clock, what: str) -> None:
+    def __init__(self, reader: Any, retry: RetryPolicy, clock: Clock, what: str) -> None:
         self._reader = reader
-        self._riding = riding
+        self._retry = retry
         self._clock = clock
         self._what = what
         self._moved_at = clock.elapsed()
@@ -143,6 +143,6 @@ class PatientReader:
         at = tuple([await self._reader.position(partition) for partition in partitions])
         if fetched or at != self._at:
             self._at, self._moved_at = at, self._clock.elapsed()
-        elif self._clock.elapsed() - self._moved_at > self._riding.patience:
-            raise self._riding.gone(self._what)
+        elif self._clock.elapsed() - self._moved_at > self._retry.patience:
+            raise self._retry.gone(self._what)
         return fetched

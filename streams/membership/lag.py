@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from streams.partition.partition import Partition
 
 
-class Ends:
+class LagTracker:
     """The ends of the owned partitions, as far as the last fetch knows.
 
     A log may end with offsets that hold no record: the marker of a transaction, or the batches of one that

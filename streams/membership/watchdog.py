@@ -58,7 +58,7 @@ class Watchdog:
         clock: Clock,
         lag: Callable[[Partition], int],
         answered_at: Callable[[Partition], int | None],
-        held: Callable[[], bool],
+        paused: Callable[[], bool],
         unanswered_since: Callable[[], float | None],
         unassigned_since: Callable[[], float | None],
         stall: float,
@@ -69,7 +69,7 @@ class Watchdog:
         self._clock = clock
         self._lag = lag
         self._answered_at = answered_at
-        self._held = held
+        self._paused = paused
         self._unanswered_since = unanswered_since
         self._unassigned_since = unassigned_since
         self._stall = stall
@@ -142,7 +142,7 @@ class Watchdog:
     def _look_at_the_leader(self, partition: Partition, now: float) -> None:
         answer = self._answered_at(partition)
         known, since = self._answers.get(partition, (answer, now))
-        if answer != known or not partition.hungry:
+        if answer != known or not partition.can_fetch:
             since = now
         self._answers[partition] = (answer, since)
         limit = self._patience + self._session
@@ -159,7 +159,7 @@ class Watchdog:
         mark = (delivery.acknowledged, delivery.base)
         lag = self._lag(partition)
         known, since = self._marks.get(partition, (None, now))
-        if mark != known or waiting or self._held() or not self._busy(partition, lag):
+        if mark != known or waiting or self._paused() or not self._busy(partition, lag):
             self._marks[partition] = (mark, now)
             self._warned.discard(partition)
             partition.still_seconds = 0.0

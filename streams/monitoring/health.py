@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionVitals:
+class PartitionHealth:
     """One owned partition at a moment."""
 
     number: int
@@ -60,16 +60,16 @@ class PartitionVitals:
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class Health:
     """A worker at a moment."""
 
     reasons: tuple[str, ...]
     """Why it is not ready, in sentences; empty when it is."""
     assigned: int | None
     """Partitions that the group has assigned to it; None while it is about to."""
-    held: bool
-    """Whether an operator put it on hold."""
-    partitions: tuple[PartitionVitals, ...]
+    paused: bool
+    """Whether an operator paused it."""
+    partitions: tuple[PartitionHealth, ...]
 
     @property
     def ready(self) -> bool:
@@ -81,7 +81,7 @@ class Vitals:
         return {
             "ready": self.ready,
             "reasons": list(self.reasons),
-            "held": self.held,
+            "paused": self.paused,
             "partitions": [partition.as_json() for partition in self.partitions],
         }
 
@@ -105,14 +105,14 @@ class Observer:
         """What the worker has counted."""
         return self._partitions.counts
 
-    async def look(self) -> Vitals:
+    async def look(self) -> Health:
         """The worker now."""
         owned = [await self._look_at(partition) for _, partition in sorted(self._partitions.owned.items())]
         assigned = self.counts.levels().get(ASSIGNED)
         reasons = self._own_reasons(assigned)
         for partition in owned:
             reasons += partition.reasons(self._settings.stall_seconds)
-        return Vitals(tuple(reasons), assigned, self._partitions.held, tuple(owned))
+        return Health(tuple(reasons), assigned, self._partitions.paused, tuple(owned))
 
     def _own_reasons(self, assigned: int | None) -> list[str]:
         if self._partitions.failed or self._partitions.should_stop:
@@ -121,10 +121,10 @@ class Observer:
             return ["the group has not assigned partitions yet"]
         return []
 
-    async def _look_at(self, partition: Partition) -> PartitionVitals:
+    async def _look_at(self, partition: Partition) -> PartitionHealth:
         recovered = partition.recovered
         house = getattr(self._partitions, "house", None)  # it is there once the worker has connected
-        return PartitionVitals(
+        return PartitionHealth(
             number=partition.number,
             recovered=recovered and partition.reading,
             lag=house.lag_of(partition) if house is not None else 0,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from streams.metrics import Counts, Times
-    from streams.monitoring.health import PartitionVitals, Vitals
+    from streams.monitoring.health import Health, PartitionHealth
 
 
 class Counter(NamedTuple):
@@ -51,7 +51,7 @@ COUNTERS: Final = {
     "late": Counter("late", "Baskets of a business day that was already closed."),
     "duplicates": Counter("duplicates", "Baskets known already, which counted nothing."),
     "changed": Counter("changed", "Baskets counted before with other content, which counted nothing."),
-    "strangers": Counter("strangers", "Purchases in another partition than their customer's, sent on there."),
+    "misrouted": Counter("misrouted", "Purchases in another partition than their customer's, sent on there."),
     "suppressed": Counter("suppressed", "Outputs counted and not sent: they are history."),
     "exposures": Counter("exposures", "Outputs of customers held out, sent to `exposures` instead."),
     "erased": Counter("erased", "Customers erased."),
@@ -111,24 +111,24 @@ class Gauge(NamedTuple):
 
     name: str
     help: str
-    of: Callable[[PartitionVitals, float], float | None]
+    of: Callable[[PartitionHealth, float], float | None]
     """Of a partition, at a time (seconds since 1970 UTC)."""
 
 
-def _standing(name: str, scale: int = 1) -> Callable[[PartitionVitals, float], float | None]:
-    def of(partition: PartitionVitals, _: float) -> float | None:
+def _standing(name: str, scale: int = 1) -> Callable[[PartitionHealth, float], float | None]:
+    def of(partition: PartitionHealth, _: float) -> float | None:
         value = None if partition.standing is None else getattr(partition.standing, name)
         return None if value is None else value / scale
 
     return of
 
 
-def _delay(partition: PartitionVitals, now: float) -> float | None:
+def _delay(partition: PartitionHealth, now: float) -> float | None:
     standing = partition.standing
     return None if standing is None or standing.watermark is None else now - standing.watermark / MS
 
 
-def _read(index: int) -> Callable[[PartitionVitals, float], float | None]:
+def _read(index: int) -> Callable[[PartitionHealth, float], float | None]:
     return lambda partition, _: None if partition.read is None else partition.read[index]
 
 
@@ -154,7 +154,7 @@ GAUGES: Final = (
 
 
 def exposition(
-    vitals: Vitals, counts: Counts, *, now: float, accept: str = "", process: Collector | None = None
+    vitals: Health, counts: Counts, *, now: float, accept: str = "", process: Collector | None = None
 ) -> tuple[bytes, str]:
     """All metrics as text, and its content type.
 
@@ -187,7 +187,7 @@ class _Once(Collector):
         return self._metrics
 
 
-def _metrics(vitals: Vitals, counts: Counts, now: float) -> Iterator[Metric]:
+def _metrics(vitals: Health, counts: Counts, now: float) -> Iterator[Metric]:
     build = {"version": release(), "python": python_version()}
     yield InfoMetricFamily("cartpulse_build", "Which release this is.", value=build)
     yield from _counters(counts.counted())
@@ -200,7 +200,7 @@ def _metrics(vitals: Vitals, counts: Counts, now: float) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "cartpulse_ready", "1 when the worker is assigned, recovered and committing.", value=vitals.ready
     )
-    yield GaugeMetricFamily("cartpulse_held", "1 while an operator has put it on hold.", value=vitals.held)
+    yield GaugeMetricFamily("cartpulse_paused", "1 while an operator paused it.", value=vitals.paused)
     levels = counts.levels()
     for name, help_text in (
         ("partitions_assigned", "Partitions that the group has assigned to this worker."),

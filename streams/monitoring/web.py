@@ -20,7 +20,7 @@ from streams.monitoring.prometheus import exposition, process_collector
 if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.monitoring.health import Observer
-    from streams.process.shutdown import Ending
+    from streams.process.shutdown import Shutdown
     from streams.settings.settings import Settings
 
 STOP_SECONDS = 1.0
@@ -52,7 +52,7 @@ class Web(mode.Service):
         observer: Observer,
         *,
         clock: Clock,
-        ending: Ending,
+        ending: Shutdown,
         **options: Any,
     ) -> None:
         super().__init__(**options)

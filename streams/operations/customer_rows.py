@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from models.memory.rows import RowError
 from models.segments.snapshot import Standings
-from streams.changelog.rows import Greatest, row_of, undecodable
+from streams.changelog.rows import LatestRows, row_of, undecodable
 from streams.errors import ChangelogUnreadable
 from streams.kafka.log.reading import Progress, read_now
 
@@ -28,7 +28,7 @@ Bar = Callable[[str], AbstractContextManager[Progress]]
 class Look:
     """What is kept of one partition's changelog."""
 
-    greatest: Greatest = field(default_factory=Greatest)
+    greatest: LatestRows = field(default_factory=LatestRows)
     standings: Standings = field(default_factory=Standings)
     """Five numbers of every customer."""
 

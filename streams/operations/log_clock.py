@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from models.memory.rows import CLOCK_KEY, EarlierFormat, RowError
 from models.records.columns import Kind
 from models.records.decoder import Decoder
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from streams.kafka.log.ends import log_ends, log_starts
 from streams.kafka.options import connection, unreachable
 from streams.partition.partition import raw_of
@@ -67,13 +67,13 @@ async def log_clock(settings: Settings) -> LogClock:
         KafkaError: The login may not read one of the topics, for one.
     """
     present = await _present(settings)
-    clocks: list[Clock] = []
+    clocks: list[ClockRow] = []
     if settings.changelog_topic in present:
         try:
             rows = await log_ends(settings, settings.changelog_topic, TAIL)
         except TopicAuthorizationFailedError:  # a loader's login: the purchases tell enough
             rows = {}
-        clocks = [clock for end in rows.values() if isinstance(clock := last_clock(end.records), Clock)]
+        clocks = [clock for end in rows.values() if isinstance(clock := last_clock(end.records), ClockRow)]
     starts: dict[int, LogEnd] = {}
     ends: dict[int, LogEnd] = {}
     there = settings.purchases_topic in present
@@ -99,7 +99,7 @@ def choose_clock(
     return settings.clock if "clock" in settings.model_fields_set else fresh
 
 
-def last_clock(rows: Iterable[Any]) -> Clock | EarlierFormat | None:
+def last_clock(rows: Iterable[Any]) -> ClockRow | EarlierFormat | None:
     """Decode the last clock row among records of a changelog.
 
     Returns:
@@ -109,7 +109,7 @@ def last_clock(rows: Iterable[Any]) -> Clock | EarlierFormat | None:
     for record in reversed(list(rows)):
         if record.key == CLOCK_KEY and record.value is not None:
             try:
-                return Clock.decode(record.value)
+                return ClockRow.decode(record.value)
             except EarlierFormat as earlier:
                 return earlier
             except RowError:  # of a later release, which says so at its start
@@ -130,7 +130,7 @@ async def _present(settings: Settings) -> set[str]:
 
 
 def _judged(
-    settings: Settings, clocks: list[Clock], starts: dict[int, LogEnd], ends: dict[int, LogEnd]
+    settings: Settings, clocks: list[ClockRow], starts: dict[int, LogEnd], ends: dict[int, LogEnd]
 ) -> LogClock:
     decode = Decoder(settings.ledger).decode
     told = [clock for clock in clocks if clock.watermark is not None or clock.live_at is not None]

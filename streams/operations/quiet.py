@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaProducer
 
 from models.memory.rows import CLOCK_KEY, LaterFormat, RowError, header_of_any_format
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from streams.errors import CartpulseError, ChangelogUnreadable, NewerRows
 from streams.kafka.log.reading import NoSuchTopicError, places_of, read_now, reader
 from streams.kafka.options import producer_options
@@ -26,7 +26,7 @@ class NothingKnownError(CartpulseError):
     """There is no state of which to say how far it had come, or none that fits the topics."""
 
 
-async def clocks_after(settings: Settings) -> dict[int, Clock]:
+async def clocks_after(settings: Settings) -> dict[int, ClockRow]:
     """Partition to the clock with which its state is made anew; none where nothing had been applied.
 
     Args:
@@ -57,7 +57,7 @@ async def clocks_after(settings: Settings) -> dict[int, Clock]:
     return found
 
 
-async def same_clock(settings: Settings) -> dict[int, Clock]:
+async def same_clock(settings: Settings) -> dict[int, ClockRow]:
     """Partition to a clock that knows nothing but its kind: a service keeps its clock through a reset.
 
     Returns:
@@ -71,12 +71,12 @@ async def same_clock(settings: Settings) -> dict[int, Clock]:
             wall = _clock(settings, partition, rows).wall
         except CartpulseError:
             continue
-        blank = Clock(wall=wall, partitions=settings.partitions, fingerprint=settings.ledger.fingerprint)
+        blank = ClockRow(wall=wall, partitions=settings.partitions, fingerprint=settings.ledger.fingerprint)
         return dict.fromkeys(range(settings.partitions), blank)
     return {}
 
 
-async def note(settings: Settings, clocks: dict[int, Clock]) -> None:
+async def note(settings: Settings, clocks: dict[int, ClockRow]) -> None:
     """Write the clock rows into the new, empty changelog."""
     async with AIOKafkaProducer(**producer_options(settings, idempotent=False)) as producer:
         for partition, clock in clocks.items():
@@ -100,12 +100,12 @@ async def _rows(settings: Settings) -> dict[int, list[bytes]]:
     return found
 
 
-def _clock(settings: Settings, partition: int, rows: list[bytes]) -> Clock:
+def _clock(settings: Settings, partition: int, rows: list[bytes]) -> ClockRow:
     """The clock after the greatest row that is whole: the last in the log may be a zombie's."""
     fault: RowError = RowError("it is empty")
     for row in sorted(rows, key=_rank, reverse=True):
         try:
-            return replace(Clock.after(row), fingerprint=settings.ledger.fingerprint)
+            return replace(ClockRow.after(row), fingerprint=settings.ledger.fingerprint)
         except LaterFormat as error:
             raise NewerRows(
                 f"{settings.changelog_topic}[{partition}] holds {error}. Reset with that release."

@@ -26,7 +26,7 @@ from streams.operations.quiet import clocks_after, note, same_clock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from models.state.clock_row import Clock
+    from models.state.clock_row import ClockRow
     from streams.settings.settings import Settings
 
 GONE_SECONDS = 30.0
@@ -37,7 +37,7 @@ class ResetRefusedError(CartpulseError):
     """The ledger's state could not be forgotten, or not safely."""
 
 
-async def forget(settings: Settings, *, quiet: bool) -> dict[int, Clock]:
+async def forget(settings: Settings, *, quiet: bool) -> dict[int, ClockRow]:
     """Forget the state; the answer is, for each partition made anew in quiet, its clock.
 
     The group goes last: while it is there, a worker that finds no note of what was sent refuses to begin.

@@ -24,7 +24,7 @@ and it is better to stop than to pour a shop's day into the dead letters."""
 log = logging.getLogger(__name__)
 
 
-class Isolation:
+class PoisonIsolator:
     """One worker's isolation of records; the limit is the worker's.
 
     Args:

@@ -17,7 +17,7 @@ from models.contracts.timestamps import EARLIEST_MS, LATEST_MS
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Raw
 from models.records.partitioner import partition_of
-from streams.changelog.recovery import Kept
+from streams.changelog.recovery import PositionedLedger
 from streams.delivery.dead_letters import dead_letter, refusal_of
 from streams.delivery.lease import Epoch
 from streams.delivery.queue import Send, Step
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from streams.delivery.queue import Delivery
     from streams.flow import DecoderLike, LedgerLike
     from streams.metrics import Counts
-    from streams.partition.isolation import Isolation
+    from streams.partition.isolation import PoisonIsolator
     from streams.settings.settings import Settings
 
 RUNS_WAITING = 2
 """Fetched and decoded batches that wait for the agent; with more, memory grows and latency with it."""
 
 MOST_HEADER_BYTES = 64 * 1024
-"""Bytes of headers that a stranger keeps on its way: producers may compress megabytes into a record."""
+"""Bytes of headers that a misrouted record keeps: producers may compress megabytes into a record."""
 
 
 class Partition:
@@ -68,7 +68,7 @@ class Partition:
         settings: Settings,
         decoder: DecoderLike,
         hand_over: Callable[[Batch], None],
-        isolation: Isolation,
+        isolation: PoisonIsolator,
         counts: Counts,
         clock: Clock,
         progress: Callable[[], None],
@@ -82,7 +82,7 @@ class Partition:
         self.expected = -1
         self._end = -1
         self.reading = False
-        self.held = False
+        self.paused = False
         self.ticked: int | None = None
         self.opened = False
         """True once a `live` record was written to it, because it was empty."""
@@ -90,7 +90,7 @@ class Partition:
         self._event_source = settings.event_source
         self._decoder = decoder
         self._hand_over = hand_over
-        self._isolation = isolation
+        self._isolator = isolation
         self._counts = counts
         self._clock = clock
         self._progress = progress
@@ -124,9 +124,9 @@ class Partition:
         return self._ledger is not None
 
     @property
-    def hungry(self) -> bool:
+    def can_fetch(self) -> bool:
         """Whether more records may be fetched for it."""
-        return self.reading and not self.held and not self.closing and len(self._runs) < RUNS_WAITING
+        return self.reading and not self.paused and not self.closing and len(self._runs) < RUNS_WAITING
 
     @property
     def idle(self) -> bool:
@@ -159,9 +159,9 @@ class Partition:
         self.expected = raws[-1].offset + 1
         self._turn.set()
 
-    def hold(self, held: bool) -> None:  # noqa: FBT001 - a switch
+    def hold(self, paused: bool) -> None:  # noqa: FBT001 - a switch
         """Stop handing batches to the agent, or go on."""
-        self.held = held
+        self.paused = paused
         self.progressed()
 
     def progressed(self) -> None:
@@ -172,7 +172,7 @@ class Partition:
         self._progress()
 
     @contextlib.asynccontextmanager
-    async def standstill(self) -> AsyncIterator[None]:
+    async def between_steps(self) -> AsyncIterator[None]:
         """Between two steps: until it is left none is computed, and the ledger does not change.
 
         What is computed goes on being delivered. If the epoch ends meanwhile, the ledger may change all the
@@ -189,7 +189,7 @@ class Partition:
             self._turn.set()
 
     @property
-    def sound(self) -> bool:
+    def consistent(self) -> bool:
         """Whether the ledger holds no step that delivery was not given: an agent's fault ends the worker."""
         return self._ledger is not None and self._ledger.clock.offset < self._end
 
@@ -201,7 +201,7 @@ class Partition:
             while self._may_step():
                 if self._sweep_first or (self.ledger.sweeping and not self._runs):
                     self._sweep()
-                elif self._runs and not self.held:
+                elif self._runs and not self.paused:
                     self._under_way = Batch(self, self._runs.popleft(), self.ledger)
                     self.under_way_since = self._taken_up = self._clock.elapsed()
                     self._hand_over(self._under_way)
@@ -227,7 +227,7 @@ class Partition:
         changes = self.ledger.sweep(self._settings.sweep_limit)
         self._counts.sweeping.observe(self._clock.elapsed() - began)
         for customer, error in changes.passed_over:
-            self._isolation.passed_over(customer, error)
+            self._isolator.passed_over(customer, error)
         self._deliver(changes, None)
 
     def begun(self, batch: Batch) -> None:
@@ -268,7 +268,7 @@ class Partition:
             self._runs.appendleft(batch.run)
             return False
         try:
-            self._runs.extendleft(reversed(self._isolation.split(batch.run, error)))
+            self._runs.extendleft(reversed(self._isolator.split(batch.run, error)))
         except EngineFault as fault:
             self._fail(fault)
             return False
@@ -287,10 +287,10 @@ class Partition:
             self._under_way.make_void()
             self._put_down()
 
-    def close(self) -> Kept | None:
+    def close(self) -> PositionedLedger | None:
         """End the epoch; the ledger is worth keeping if nothing that it holds is unacknowledged."""
         self.release()
-        clean = self.idle and self.sound
+        clean = self.idle and self.consistent
         if self._under_way is not None:
             self._under_way.make_void()
         self.epoch.end()
@@ -299,7 +299,7 @@ class Partition:
         for task in self.tasks:
             task.cancel()
         if clean and self._ledger is not None and self.delivery is not None and self.delivery.witness:
-            return Kept(self._ledger, self.delivery.base, self.delivery.witness, live=True)
+            return PositionedLedger(self._ledger, self.delivery.base, self.delivery.witness, live=True)
         return None
 
     def _deliver(self, changes: Changes, run: Run | None) -> None:
@@ -315,7 +315,7 @@ class Partition:
         ]
         if run is not None:
             sends += self._dead_letters(run, (*run.refusals, *changes.refusals))
-            sends += self._strangers(run, changes.strangers)
+            sends += self._misrouted(run, changes.misrouted)
             self._end = int(run.records.offsets[-1]) + 1
         self._count(changes)
         if sends or changes.rows or run is not None:
@@ -345,20 +345,20 @@ class Partition:
             sends.append(Send(TopicPartition(topic, self.number), *letter))
         return sends
 
-    def _strangers(self, run: Run, offsets: tuple[int, ...]) -> list[Send]:
+    def _misrouted(self, run: Run, offsets: tuple[int, ...]) -> list[Send]:
         sends = []
         for offset in offsets:
             index = run.index(offset)
             raw, customer = run.raws[index], run.records.customers[index]
             home = partition_of(customer, self._settings.partitions, self._settings.partitioner)
-            self._counts.add("strangers")
+            self._counts.add("misrouted")
             place = TopicPartition(self.source.topic, home)
             sends.append(Send(place, customer, raw.value, _carried(raw.headers), raw.timestamp))
         return sends
 
 
 def _carried(headers: Sequence[tuple[str, bytes | None]]) -> Sequence[tuple[str, bytes | None]]:
-    """A stranger's headers, unless they are so many that the event with them might fit no record batch."""
+    """Return the headers of a misrouted record, unless with so many of them it might fit no record batch."""
     size = sum(len(name.encode()) + len(value or b"") for name, value in headers)
     return headers if size <= MOST_HEADER_BYTES else ()
 

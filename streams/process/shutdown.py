@@ -32,7 +32,7 @@ def exit_after(seconds: float, status: int = Status.FAILED) -> None:
     timer.start()
 
 
-class Ending:
+class Shutdown:
     """The end of one worker process.
 
     Args:

@@ -127,8 +127,8 @@ class Synthetic:
         delayed = chances[_DELAY]
         key = basket.customer_id
         counts["purchase"] += 1
-        if chances[0] < process.strangers:
-            counts["strangers"] += 1
+        if chances[0] < process.misrouted:
+            counts["misrouted"] += 1
             key = f"stranger-{int(delayed * 1_000)}"
         feed = Feed(key.encode(), self._encode(basket), at)
         if chances[1] < process.late and early:

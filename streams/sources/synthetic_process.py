@@ -42,7 +42,7 @@ class Process:
     """Of events: arrive up to half an hour late, so that others overtake them."""
     late: float = 0.0
     """Of events: arrive two or three days late, when their day has long closed."""
-    strangers: float = 0.0
+    misrouted: float = 0.0
     """Of events: carry a key that is not their customer's, and so lie in any partition."""
     hostile: float = 0.0
     """Records that break the contract, one for so many events."""
@@ -60,7 +60,7 @@ class Process:
             ("seed", 0, 10**12),
             ("lift", 0.0, 1 / 0.3),
             *((name, 0.0, 1.0) for name in ("newcomers", "leavers", "drift", "returns", "duplicates")),
-            *((name, 0.0, 1.0) for name in ("disorder", "late", "strangers", "hostile")),
+            *((name, 0.0, 1.0) for name in ("disorder", "late", "misrouted", "hostile")),
         ):
             if not least <= getattr(self, name) <= most:
                 raise ProcessError(f"{name} must be from {least:g} to {most:g}, not {getattr(self, name)}.")

@@ -17,13 +17,13 @@ class Told:
     """Stands for the partitions service."""
 
     def __init__(self) -> None:
-        self.held: bool | None = None
+        self.paused: bool | None = None
         self.owned = {1: object(), 0: object()}
         self.house = self
 
-    def hold(self, held: bool) -> None:  # noqa: FBT001 - as the service's
+    def hold(self, paused: bool) -> None:  # noqa: FBT001 - as the service's
         """Remember it."""
-        self.held = held
+        self.paused = paused
 
     def describe(self, customer: bytes) -> dict[str, object] | None:
         """Know one customer."""
@@ -42,9 +42,9 @@ def tell(told: Any, command: object) -> Any:
 def test_pause_and_resume_are_obeyed_and_not_answered() -> None:
     told = Told()
     assert tell(told, {"command": "pause"}) is None
-    assert told.held is True
+    assert told.paused is True
     assert tell(told, {"command": "resume"}) is None
-    assert told.held is False
+    assert told.paused is False
 
 
 def test_a_customers_state_is_answered_by_the_worker_that_knows_it_alone() -> None:
@@ -69,7 +69,7 @@ def test_what_is_no_command_is_reported_and_left_alone(
 ) -> None:
     told: Any = Told()
     assert respond(told, command) is None
-    assert told.held is None
+    assert told.paused is None
     assert "no command" in caplog.text
 
 

@@ -22,7 +22,7 @@ from models.contracts.timestamps import milliseconds
 from models.ledger.ledger import Ledger
 from models.memory.rows import CLOCK_KEY, header, unseal
 from models.records.partitioner import partition_of
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from models.state.columns import CUSTOMER, RING, ROW_BYTES
 from models.state.row_formats import in_memory
 from streams.changelog.recovery import read_to_end
@@ -83,7 +83,7 @@ async def until_swept(cluster: Cluster, records: int, seconds: float = 30) -> No
 
     async def swept() -> bool:
         rows = [await cluster._rows(partition) for partition in range(cluster.settings.partitions)]
-        clocks = [Clock.decode(row[CLOCK_KEY]) for row in rows if CLOCK_KEY in row]
+        clocks = [ClockRow.decode(row[CLOCK_KEY]) for row in rows if CLOCK_KEY in row]
         return sum(clock.offset + 1 for clock in clocks) >= records and not any(c.sweeping for c in clocks)
 
     await cluster.until(swept, seconds, f"{records} records applied and the last day swept")

@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from models.memory.rows import CLOCK_KEY
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from streams.kafka.log.reading import read_all
 from streams.kafka.options import producer_options
 from streams.kafka.topics import OUTPUTS, create_topics
@@ -59,9 +59,9 @@ async def send(settings: Settings, days: tuple[str, ...], **stamp: int) -> None:
             await producer.send_and_wait(settings.purchases_topic, value, key=b"A", **stamp)
 
 
-async def clock_row(settings: Settings) -> Clock | None:
+async def clock_row(settings: Settings) -> ClockRow | None:
     rows = [row async for row in read_all(settings, settings.changelog_topic) if row.key == CLOCK_KEY]
-    return Clock.decode(rows[-1].value) if rows else None
+    return ClockRow.decode(rows[-1].value) if rows else None
 
 
 async def outputs(settings: Settings) -> list[Any]:
@@ -69,7 +69,7 @@ async def outputs(settings: Settings) -> list[Any]:
     return [json.loads(record.value) for record in found]
 
 
-async def until_applied(cluster: Cluster, offset: int) -> Clock:
+async def until_applied(cluster: Cluster, offset: int) -> ClockRow:
     """The clock row, once the record at this offset is applied."""
     async with asyncio.timeout(60):
         while (clock := await clock_row(cluster.settings)) is None or clock.offset < offset:

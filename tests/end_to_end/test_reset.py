@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from models.memory.rows import CLOCK_KEY, ROW_VERSION, seal, unseal
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from streams.kafka.options import producer_options
 from streams.kafka.topics import create_topics
 from streams.operations.reset import _delete_topic
@@ -96,7 +96,7 @@ async def test_a_release_with_other_rows_ends_and_goes_on_after_a_reset_in_quiet
         await produce(service, events[len(events) // 2 :])
         for partition in range(2):
             oracle = await cluster.replay(partition)
-            done = Clock.decode(oracle.rows[CLOCK_KEY])
+            done = ClockRow.decode(oracle.rows[CLOCK_KEY])
             await cluster.until(partial(finished, cluster, partition, done), 40, "the log is applied")
             rows = await cluster._rows(partition)
             assert rows | {CLOCK_KEY: b""} == oracle.rows | {CLOCK_KEY: b""}
@@ -104,7 +104,7 @@ async def test_a_release_with_other_rows_ends_and_goes_on_after_a_reset_in_quiet
             assert len(await cluster._sent(partition)) == len(oracle.outputs) > sent[partition]
 
 
-async def finished(cluster: Cluster, partition: int, done: Clock) -> bool:
+async def finished(cluster: Cluster, partition: int, done: ClockRow) -> bool:
     """Whether a partition has come to where the replay is."""
-    clock = Clock.decode((await cluster._rows(partition))[CLOCK_KEY])
+    clock = ClockRow.decode((await cluster._rows(partition))[CLOCK_KEY])
     return (clock.offset, clock.finished) == (done.offset, done.finished)

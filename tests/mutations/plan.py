@@ -236,7 +236,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a ledger is kept that holds what is not acknowledged",
-        (Edit("streams/partition/partition.py", "clean = self.idle and self.sound", "clean = True"),),
+        (Edit("streams/partition/partition.py", "clean = self.idle and self.consistent", "clean = True"),),
         AT_LEAST_ONCE,
     ),
     Mutation(

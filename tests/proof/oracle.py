@@ -43,7 +43,7 @@ from streams.changelog.recovery import digest
 from streams.clock import SystemClock
 from streams.delivery.dead_letters import dead_letter
 from streams.partition.batch import Run
-from streams.partition.isolation import Isolation
+from streams.partition.isolation import PoisonIsolator
 from streams.partition.partition import raw_of
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Replay:
             letter = dead_letter(raw, refusal, source=settings.ledger.event_source)
             event = event_of(settings.dead_letters_topic, letter.key, letter.value, letter.headers)
             self.outcome.letters[id_of(letter.headers)] = event
-        for offset in changes.strangers:
+        for offset in changes.misrouted:
             index = run.index(offset)
             home = partition_of(run.records.customers[index], settings.partitions, settings.partitioner)
             self.outcome.sent_on[home, digest(run.raws[index].value)] += 1
@@ -339,5 +339,5 @@ class _Quick(SystemClock):
         return self._minutes * 60.0
 
 
-def _unlimited() -> Isolation:
-    return Isolation(_Quick())
+def _unlimited() -> PoisonIsolator:
+    return PoisonIsolator(_Quick())

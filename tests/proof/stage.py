@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aiokafka import TopicPartition
 
 from models.memory.rows import CLOCK_KEY
-from streams.changelog.rows import Greatest
+from streams.changelog.rows import LatestRows
 from streams.kafka.topics import OUTPUTS
 from tests.proof.oracle import Found, Replay
 from tests.proof.reading import log_starts, read_all
@@ -90,7 +90,7 @@ class Stage(Cluster):
         self._say = say
         self._expected: set[Worker] = set()
         self._replays: list[Replay] = []
-        self._greatest = [Greatest() for _ in range(settings.partitions)]
+        self._greatest = [LatestRows() for _ in range(settings.partitions)]
         self._copies = [Found() for _ in range(settings.partitions)]
         self._read_until: dict[str, dict[int, int]] = {}
         """By topic and partition the offset at which to read on what came out."""
@@ -325,7 +325,7 @@ class Stage(Cluster):
         """Read what came out since the last time."""
         settings = self.settings
         for topic in (settings.changelog_topic, *map(settings.topic, OUTPUTS), settings.dead_letters_topic):
-            takers: Sequence[Greatest | Found] = (
+            takers: Sequence[LatestRows | Found] = (
                 self._greatest if topic == settings.changelog_topic else self._copies
             )
             if topic not in self._read_until:

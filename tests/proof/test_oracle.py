@@ -73,7 +73,7 @@ class Case:
         events = list(Plan(SETTINGS, seed="a case", events=2_500, days=3))
         log = [records(events, partition) for partition in range(2)]
         written = Counter((raw.partition, digest(raw.value)) for raws in log for raw in raws)
-        for raws, stranger in _strangers(log):
+        for raws, stranger in _misrouted(log):
             sent_on = SimpleNamespace(**vars(stranger) | {"partition": raws[-1].partition})
             sent_on.offset = raws[-1].offset + 1
             raws.append(sent_on)
@@ -92,7 +92,7 @@ class Case:
         return compare(self.wanted, found or self.found, self.written, exactly_once=exactly_once)
 
 
-def _strangers(log: list[list[Any]]) -> list[tuple[list[Any], Any]]:
+def _misrouted(log: list[list[Any]]) -> list[tuple[list[Any], Any]]:
     outcomes = replayed(log)
     found = []
     for partition, outcome in enumerate(outcomes):

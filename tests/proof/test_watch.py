@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.memory.rows import CLOCK_KEY, own_row
+from models.memory.rows import CLOCK_KEY, partition_row
 from streams.settings.settings import Settings
 from tests.proof import watch as module
 from tests.proof.load import Load
@@ -36,7 +36,7 @@ class Scene:
     def applied(self, partition: int, offset: int, at: float) -> None:
         """A clock row is in the changelog."""
         row: Any = SimpleNamespace(
-            key=CLOCK_KEY, value=own_row(b"", offset=offset, boundary=0), timestamp=at * 1_000
+            key=CLOCK_KEY, value=partition_row(b"", offset=offset, boundary=0), timestamp=at * 1_000
         )
         self.watch.take(partition, [row])
 

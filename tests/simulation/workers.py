@@ -15,7 +15,7 @@ from streams.changelog.recovery import digest
 from streams.engine.partitions import Partitions
 from streams.errors import DeliveryFailed
 from streams.kafka.log.salvage import Salvage
-from streams.process.shutdown import Ending
+from streams.process.shutdown import Shutdown
 from tests.simulation.check import EVERY
 from tests.simulation.member import Member
 from tests.simulation.producers import BACKOFF, Sender, TransactionalSender
@@ -235,7 +235,7 @@ class Worker:
             channel=SimpleNamespace(queue=batches),  # type: ignore[arg-type] # a queue is all it needs
             connections=SimulatedConnections(self),  # type: ignore[arg-type] # of the model
             clock=VirtualClock(self.broker),
-            ending=Ending(self._last_resort),
+            ending=Shutdown(self._last_resort),
         )
         agent = asyncio.create_task(self._agent(batches))
         await self.service.start()

@@ -24,7 +24,7 @@ from models.memory.rows import CLOCK_KEY, header
 from models.records.decoder import Decoder
 from streams.brokers.embedded import end_with_parent
 from streams.changelog.recovery import read_to_end
-from streams.changelog.rows import Greatest
+from streams.changelog.rows import LatestRows
 from streams.kafka.closing import close
 from streams.kafka.options import consumer_options, producer_options
 from streams.kafka.topics import OUTPUTS, create_topics
@@ -73,7 +73,7 @@ class Cluster:
         self.job = job or Job()
         self.workers: list[subprocess.Popen[bytes]] = []
         self._folder = folder
-        self._looked_at: dict[int, tuple[Greatest, int]] = {}
+        self._looked_at: dict[int, tuple[LatestRows, int]] = {}
 
     async def __aenter__(self) -> Self:
         await create_topics(self.settings)
@@ -238,7 +238,7 @@ class Cluster:
     async def _rows(self, partition: int) -> dict[bytes, bytes]:
         """The greatest rows; only what was written since the last look is read."""
         changelog = TopicPartition(self.settings.changelog_topic, partition)
-        greatest, read = self._looked_at.get(partition, (Greatest(), 0))
+        greatest, read = self._looked_at.get(partition, (LatestRows(), 0))
         async for records in read_to_end(self._reader, changelog, read):
             greatest.take(records)
             read = records[-1].offset + 1

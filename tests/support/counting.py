@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from models.contracts.changes import Changes, Output, Refusal, Row
 from models.ledger.checkpoint import CheckpointError
 from models.ledger.status import Standing
-from models.memory.rows import CLOCK_KEY, header, own_payload, own_row
+from models.memory.rows import CLOCK_KEY, header, own_payload, partition_row
 from models.records.columns import Kind
 
 if TYPE_CHECKING:
@@ -193,12 +193,12 @@ class CountingLedger:
     def _row(self, customer: bytes) -> Row:
         offset, boundary = self._seen[customer]
         payload = struct.pack("<Q", self._counts[customer])
-        return Row(customer, own_row(payload, offset=offset, boundary=boundary))
+        return Row(customer, partition_row(payload, offset=offset, boundary=boundary))
 
     def _clock_row(self) -> Row:
         clock = self.clock
         payload = struct.pack("<Qii", clock.digest, clock.begun, clock.finished)
-        return Row(CLOCK_KEY, own_row(payload, offset=clock.offset, boundary=clock.finished))
+        return Row(CLOCK_KEY, partition_row(payload, offset=clock.offset, boundary=clock.finished))
 
     def _output(self, kind: str, customer: bytes, count: int) -> Output:
         value = f"{kind} {customer.decode()} {count}".encode()

@@ -124,7 +124,7 @@ class Replay:
 
     outputs: list[Output] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
-    strangers: list[int] = field(default_factory=list)
+    misrouted: list[int] = field(default_factory=list)
     rows: dict[bytes, bytes] = field(default_factory=dict)
     """The greatest row of every key."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -133,7 +133,7 @@ class Replay:
         """Add one step's changes."""
         self.outputs.extend(changes.outputs)
         self.refusals.extend(changes.refusals)
-        self.strangers.extend(changes.strangers)
+        self.misrouted.extend(changes.misrouted)
         self.counts.update(changes.counts)
         self.store(changes.rows)
 

@@ -12,7 +12,7 @@ from aiokafka.structs import TopicPartition
 from models.memory.rows import CLOCK_KEY, header
 from models.records.decoder import Decoder
 from streams.engine.partitions import Partitions
-from streams.process.shutdown import Ending
+from streams.process.shutdown import Shutdown
 from streams.settings.settings import Settings
 from tests.support.counting import CountingLedger
 from tests.support.fake_kafka import FakeConnections, FakeLogs, RunningClock, until
@@ -43,7 +43,7 @@ class Service(Partitions):
             channel=SimpleNamespace(queue=self.batches),  # type: ignore[arg-type] # a queue is all it needs
             connections=self.kafka,  # type: ignore[arg-type] # in memory
             clock=self.clock,
-            ending=Ending(self.last_resort.append),
+            ending=Shutdown(self.last_resort.append),
         )
 
     def make_ledger(self, partition: int, partitions: int) -> CountingLedger:

@@ -84,5 +84,5 @@ def send_invented(
 
 def _invented(counts: Mapping[str, int]) -> dict[str, Any]:
     return {"purchases": counts["purchase"], "returns": counts["return"]} | {
-        name: counts[name] for name in ("duplicates", "disorder", "late", "strangers", "hostile")
+        name: counts[name] for name in ("duplicates", "disorder", "late", "misrouted", "hostile")
     }

@@ -12,7 +12,7 @@ from cartpulse.console.options import Broker, settings_with
 from streams.errors import CartpulseError
 from streams.kafka.topics import create_topics
 from streams.process.logs import configure
-from streams.process.shutdown import Ending
+from streams.process.shutdown import Shutdown
 from streams.settings.settings import Settings
 
 EXAMPLE = "Example: KAFKA_BROKER=kafka-1:9092 CARTPULSE_PARTITIONS=4 cartpulse worker"
@@ -42,7 +42,7 @@ def worker(
     try:
         topics = run(create_topics(settings))
     except CartpulseError as error:
-        ending = Ending()
+        ending = Shutdown()
         ending.begin(error)
         raise typer.Exit(ending.status) from None
     log.info("The topics are there", made=topics.made)

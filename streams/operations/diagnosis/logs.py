@@ -11,7 +11,7 @@ from models.records.columns import UNKNOWN_TIME, Kind
 from models.records.decoder import Decoder
 from models.records.partitioner import partition_of
 from models.state.calendar import HOUR
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from streams.kafka.log.ends import log_ends
 from streams.operations.diagnosis.findings import Finding, Level
 from streams.operations.log_clock import TAIL, last_clock
@@ -35,7 +35,7 @@ class Logs:
     """What was read of the logs."""
 
     purchases: Mapping[int, LogEnd]
-    clocks: Mapping[int, Clock]
+    clocks: Mapping[int, ClockRow]
     """The last clock row of each partition that has one."""
     rows: Mapping[int, LogEnd] = field(default_factory=dict)
     """The changelog's."""
@@ -53,7 +53,7 @@ async def read_logs(settings: Settings) -> Logs:
     purchases = await log_ends(settings, settings.purchases_topic, SAMPLE)
     rows = await log_ends(settings, settings.changelog_topic, TAIL)
     last = {number: last_clock(end.records) for number, end in rows.items()}
-    clocks = {number: clock for number, clock in last.items() if isinstance(clock, Clock)}
+    clocks = {number: clock for number, clock in last.items() if isinstance(clock, ClockRow)}
     earlier = any(isinstance(clock, EarlierFormat) for clock in last.values())
     return Logs(purchases, clocks, rows, earlier)
 

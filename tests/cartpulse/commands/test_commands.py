@@ -15,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
 from models.contracts.purchases import CatalogueUpdate, Erasure, read
-from models.memory.rows import CLOCK_KEY, own_payload, own_row
-from models.state.clock_row import UNTIL_LIVE_MS, Clock
+from models.memory.rows import CLOCK_KEY, own_payload, partition_row
+from models.state.clock_row import UNTIL_LIVE_MS, ClockRow
 from streams.kafka.log.reading import read_all
 from streams.kafka.options import consumer_options, producer_options
 from streams.kafka.topics import create_topics, keeps_producer_time, topic_specs
@@ -233,12 +233,12 @@ def test_reset_forgets_the_changelog_and_leaves_the_purchases(settings: Settings
 
 
 def test_a_service_keeps_its_clock_through_a_reset(settings: Settings) -> None:
-    state = Clock(offset=41, watermark=7, begun=9, finished=9, wall=False, partitions=2)
+    state = ClockRow(offset=41, watermark=7, begun=9, finished=9, wall=False, partitions=2)
     write(settings, settings.changelog_topic, state.encode(), key=CLOCK_KEY)
     run("reset", "--yes")
     rows = held(settings, settings.changelog_topic)
-    clocks = {record.partition: Clock.decode(record.value) for record in rows}
-    blank = Clock(wall=False, partitions=2, fingerprint=settings.ledger.fingerprint)
+    clocks = {record.partition: ClockRow.decode(record.value) for record in rows}
+    blank = ClockRow(wall=False, partitions=2, fingerprint=settings.ledger.fingerprint)
     assert clocks == {0: blank, 1: blank}
 
 
@@ -251,13 +251,13 @@ def test_a_reset_in_quiet_of_a_state_that_nobody_knows_deletes_nothing(settings:
 
 
 def test_a_reset_in_quiet_takes_the_greatest_whole_clock_row_of_each_partition(settings: Settings) -> None:
-    rows = [own_row(clock_payload(), offset=at, boundary=9) for at in (40, 7, 41, 8, 12)]
+    rows = [partition_row(clock_payload(), offset=at, boundary=9) for at in (40, 7, 41, 8, 12)]
     write(settings, settings.changelog_topic, *rows, b"damaged", b"cut off", key=CLOCK_KEY)
     told = run("reset", "--yes", "--quiet").stdout
     assert "partition 0 up to offset 41 cause was sent" in told
     assert "partition 1 up to offset 8 cause was sent" in told
     for record in held(settings, settings.changelog_topic):
-        clock = Clock.decode(record.value)
+        clock = ClockRow.decode(record.value)
         assert (record.key, clock.offset, clock.quiet_boundary) == (CLOCK_KEY, -1, 9)
         assert clock.quiet_offset == (41 if record.partition == 0 else 8)
         assert clock.wall
@@ -265,11 +265,11 @@ def test_a_reset_in_quiet_takes_the_greatest_whole_clock_row_of_each_partition(s
 
 def clock_payload() -> bytes:
     """What a clock row of a wall-clock service of two partitions holds."""
-    return own_payload(Clock(wall=True, partitions=2).encode())
+    return own_payload(ClockRow(wall=True, partitions=2).encode())
 
 
 def test_a_reset_in_quiet_is_refused_where_customers_move_to_other_partitions(settings: Settings) -> None:
-    row = Clock(offset=5, partitions=3).encode()
+    row = ClockRow(offset=5, partitions=3).encode()
     write(settings, settings.changelog_topic, row, key=CLOCK_KEY)
     result = CliRunner().invoke(app, ["reset", "--yes", "--quiet"])
     assert result.exit_code == 1

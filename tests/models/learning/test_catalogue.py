@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.learning.catalogue import MOST_NAME_BYTES, MOST_PRODUCTS, Catalogue, Entry
 from models.ledger.ledger import Ledger
-from models.memory.rows import RowError, catalogue_key, header, own_row
+from models.memory.rows import RowError, catalogue_key, header, partition_row
 from models.settings import LedgerSettings
 from tests.support.logs import Replay, basket, catalogue, drive, records_of, replay_of, tick
 
@@ -189,6 +189,6 @@ def test_what_cannot_be_numbered_is_counted_and_not_kept() -> None:
 def test_a_damaged_shard_is_no_catalogue(cut: int) -> None:
     replay = replay_of([*a_shop(), catalogue("c", ("m1", "MILK", "Whole", "available"))], SETTINGS)
     known, _ = Catalogue().updated([(1, Entry(1, OUT_OF_STOCK, b"Whole"))], 7)
-    replay.rows[catalogue_key(0)] = own_row(known.encode(0)[:cut], offset=7, boundary=0)
+    replay.rows[catalogue_key(0)] = partition_row(known.encode(0)[:cut], offset=7, boundary=0)
     with pytest.raises(RowError, match="cannot be read"):
         Ledger(SETTINGS).load(replay.rows.items())

@@ -18,10 +18,10 @@ from models.memory.rows import (
     header,
     is_erased,
     own_payload,
-    own_row,
+    partition_row,
 )
 from models.settings import LedgerSettings
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from models.state.state import State
 from tests.models.ledger.test_ledger import a_log
 from tests.support.logs import Replay, basket, drive, records_of, replay_of, tick
@@ -126,7 +126,7 @@ def test_a_row_ahead_of_the_clock_row_is_refused() -> None:
 
 def test_every_row_is_counted_so_that_a_changelog_made_anew_under_a_worker_is_refused() -> None:
     _, replay = finished(5)
-    assert len(replay.rows) == Clock.decode(replay.rows[CLOCK_KEY]).rows + 1
+    assert len(replay.rows) == ClockRow.decode(replay.rows[CLOCK_KEY]).rows + 1
     for key in replay.rows.keys() - {CLOCK_KEY}:
         with pytest.raises(RowError, match="it was deleted or cut while a worker wrote to it"):
             loaded({kept: value for kept, value in replay.rows.items() if kept != key})
@@ -138,7 +138,7 @@ def test_an_own_row_of_sound_checksum_and_senseless_content_is_refused(key: byte
     _, replay = finished(5)
     assert key in replay.rows
     with pytest.raises(RowError):
-        loaded(replay.rows | {key: own_row(payload, offset=0, boundary=99_999)})
+        loaded(replay.rows | {key: partition_row(payload, offset=0, boundary=99_999)})
 
 
 def test_settings_in_force_come_back_though_others_are_wanted() -> None:

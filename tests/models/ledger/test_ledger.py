@@ -19,7 +19,7 @@ from models.ledger.ledger import MOST_BASKETS, Ledger
 from models.memory.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
 from models.records.partitioner import partition_of
 from models.settings import LedgerSettings
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from models.state.columns import ROW_BYTES
 from tests.support.logs import (
     FIRST_DAY,
@@ -341,7 +341,7 @@ def test_a_state_keeps_its_clock_whatever_the_settings_say(clock: str) -> None:
     other = Ledger(SETTINGS.model_copy(update={"clock": "log" if clock == "wall" else "wall"}))
     other.load(replay.rows.items())
     drive(other, records_of([tick(60)], settings, first_offset=len(log)), replay, finish=True)
-    assert Clock.decode(replay.rows[CLOCK_KEY]).wall == other.clock.wall == (clock == "wall")
+    assert ClockRow.decode(replay.rows[CLOCK_KEY]).wall == other.clock.wall == (clock == "wall")
     assert other.clock.fingerprint == settings.fingerprint
 
 
@@ -349,14 +349,14 @@ def test_a_log_that_begins_with_a_tick_is_on_the_log_clock_whatever_the_settings
     wall = SETTINGS.model_copy(update={"clock": "wall"})
     log = a_log(3, days=30)
     replay, asked = replay_of(log, wall), replay_of(log, SETTINGS.model_copy(update={"clock": "log"}))
-    assert not Clock.decode(replay.rows[CLOCK_KEY]).wall
+    assert not ClockRow.decode(replay.rows[CLOCK_KEY]).wall
     assert replay.outputs == asked.outputs != []
 
 
 @pytest.mark.parametrize("first", [live(1.0), until_live(), basket("a", "1", 0.5, ("MILK", "p", 1.0, 1.0))])
 def test_a_tick_behind_what_tells_the_time_leaves_the_wall_clock(first: bytes) -> None:
     replay = replay_of([first, tick(1)], SETTINGS.model_copy(update={"clock": "wall"}))
-    assert Clock.decode(replay.rows[CLOCK_KEY]).wall
+    assert ClockRow.decode(replay.rows[CLOCK_KEY]).wall
 
 
 def test_other_settings_are_adopted_at_the_next_boundary_and_not_before() -> None:
@@ -381,18 +381,18 @@ def test_other_settings_are_adopted_at_the_next_boundary_and_not_before() -> Non
     assert again.settings == wanted
 
 
-def test_strangers_are_named_and_change_nothing() -> None:
+def test_misrouted_records_are_named_and_change_nothing() -> None:
     log = [tick(-1), *(basket(f"e{n}", str(n), 0.5, ("MILK", "p", 1.0, 1.0)) for n in range(40))]
     replays = [Replay() for _ in range(4)]
     for partition, replay in enumerate(replays):
         ledger = Ledger(SETTINGS, partition=partition, partitions=4)
         drive(ledger, records_of(log, SETTINGS), replay)
-    assert sum(40 - len(replay.strangers) for replay in replays) == 40
+    assert sum(40 - len(replay.misrouted) for replay in replays) == 40
     customers = [key for replay in replays for key in replay.rows if key[:1] != b"\0"]
     assert len(customers) == len(set(customers)) == 40
 
 
-def test_strangers_go_by_the_partitioner_that_sends_them_on_even_before_it_is_adopted() -> None:
+def test_misrouted_records_go_by_the_partitioner_that_sends_them_on_even_before_it_is_adopted() -> None:
     other = SETTINGS.model_copy(update={"partitioner": "crc32"})
     replay = Replay()
     drive(Ledger(SETTINGS, partitions=4), records_of([tick(-1)], SETTINGS), replay)
@@ -402,7 +402,7 @@ def test_strangers_go_by_the_partitioner_that_sends_them_on_even_before_it_is_ad
     baskets = [basket(f"e{n}", str(n), 0.5, ("MILK", "p", 1.0, 1.0)) for n in range(40)]
     drive(ledger, records_of(baskets, SETTINGS, first_offset=1), replay)
     elsewhere = [1 + n for n in range(40) if partition_of(b"%d" % n, 4, "crc32")]
-    assert replay.strangers == elsewhere
+    assert replay.misrouted == elsewhere
 
 
 def test_rows_of_a_step_fit_one_record_batch_however_many_new_names_they_bring(

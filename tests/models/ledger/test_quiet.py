@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from models.ledger.ledger import Ledger
-from models.memory.rows import CLOCK_KEY, LaterFormat, RowError, own_row, seal, unseal
+from models.memory.rows import CLOCK_KEY, LaterFormat, RowError, partition_row, seal, unseal
 from models.settings import LedgerSettings
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from tests.models.ledger.test_ledger import a_log
 from tests.support.logs import Replay, basket, drive, live, records_of, replay_of, tick, until_live
 from tests.support.paths import SAMPLES
@@ -36,7 +36,7 @@ def before(log: list[bytes], *, finish: bool, limit: int = 600) -> Replay:
 def anew(log: list[bytes], clock_row: bytes, *, seed: int = 0, settings: LedgerSettings = SETTINGS) -> Replay:
     """The state of a log made anew in quiet after another's clock row, cut at random, crashes among it."""
     chance, replay, at = random.Random(seed), Replay(), 0
-    replay.store([(CLOCK_KEY, Clock.after(clock_row).encode())])  # type: ignore[list-item]
+    replay.store([(CLOCK_KEY, ClockRow.after(clock_row).encode())])  # type: ignore[list-item]
     records = records_of(log, settings)
     while at < len(records):
         ledger = Ledger(settings)
@@ -52,7 +52,7 @@ def anew(log: list[bytes], clock_row: bytes, *, seed: int = 0, settings: LedgerS
 
 def unlike_clock(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """Rows with a clock row that knows of no state before."""
-    clock = replace(Clock.decode(rows[CLOCK_KEY]), quiet_offset=-1, quiet_boundary=0)
+    clock = replace(ClockRow.decode(rows[CLOCK_KEY]), quiet_offset=-1, quiet_boundary=0)
     return rows | {CLOCK_KEY: clock.encode()}
 
 
@@ -97,7 +97,7 @@ def test_a_state_made_anew_in_quiet_twice_over_stays_as_quiet() -> None:
     old = before(log, finish=True)
     half = Replay()
     ledger = Ledger(SETTINGS)
-    ledger.load([(CLOCK_KEY, Clock.after(old.rows[CLOCK_KEY]).encode())])
+    ledger.load([(CLOCK_KEY, ClockRow.after(old.rows[CLOCK_KEY]).encode())])
     drive(ledger, records_of(log[: len(log) // 2], SETTINGS), half)
     assert not half.outputs
     assert not anew(log, half.rows[CLOCK_KEY]).outputs
@@ -111,7 +111,7 @@ def test_history_of_the_wall_clock_stays_history() -> None:
     drive(ledger, records_of(log[:60], wall), old, finish=True)
     assert not ledger.standing.sending
     new = anew(log, old.rows[CLOCK_KEY], settings=wall)
-    assert Clock.decode(new.rows[CLOCK_KEY]).wall
+    assert ClockRow.decode(new.rows[CLOCK_KEY]).wall
     assert new.events == whole.events
     assert unlike_clock(new.rows) == whole.rows
 
@@ -119,7 +119,7 @@ def test_history_of_the_wall_clock_stays_history() -> None:
 def test_it_says_that_it_sends_nothing_until_it_has_caught_up() -> None:
     log = without_erasures(2)
     ledger = Ledger(SETTINGS)
-    ledger.load([(CLOCK_KEY, Clock.after(before(log[:-1], finish=True).rows[CLOCK_KEY]).encode())])
+    ledger.load([(CLOCK_KEY, ClockRow.after(before(log[:-1], finish=True).rows[CLOCK_KEY]).encode())])
     drive(ledger, records_of(log[:-2], SETTINGS), Replay(), finish=True)
     assert not ledger.standing.sending
     drive(ledger, records_of(log[-2:], SETTINGS, first_offset=len(log) - 2), Replay(), finish=True)
@@ -129,7 +129,7 @@ def test_it_says_that_it_sends_nothing_until_it_has_caught_up() -> None:
 def test_a_checkpoint_made_before_the_first_record_keeps_the_quiet() -> None:
     log, file = without_erasures(4), io.BytesIO()
     ledger, restored, replay = Ledger(SETTINGS), Ledger(SETTINGS), Replay()
-    ledger.load([(CLOCK_KEY, Clock.after(before(log, finish=True).rows[CLOCK_KEY]).encode())])
+    ledger.load([(CLOCK_KEY, ClockRow.after(before(log, finish=True).rows[CLOCK_KEY]).encode())])
     ledger.save(file)
     file.seek(0)
     restored.restore(file)
@@ -143,17 +143,17 @@ def test_the_clock_rows_of_earlier_formats_say_what_was_sent(version: int) -> No
     rows = json.loads((FILES / f"format-{version}.json").read_text())["rows"]
     value = bytes.fromhex(rows[CLOCK_KEY.hex()])
     newer = replay_of([tick(-1)], SETTINGS).rows[CLOCK_KEY]
-    clock = Clock.after(value)
+    clock = ClockRow.after(value)
     assert (clock.offset, clock.wall, clock.partitions) == (-1, False, 1)
     assert clock.quiet_offset == int.from_bytes(value[2:10], "little") > 50
     assert clock.quiet_boundary > 0
-    assert Clock.after(newer).quiet_offset == 0
+    assert ClockRow.after(newer).quiet_offset == 0
 
 
 def test_a_clock_row_that_is_damaged_cut_off_or_of_a_later_release_is_refused() -> None:
     row = replay_of([tick(-1)], SETTINGS).rows[CLOCK_KEY]
-    for broken in (row[:-1], row[:-5] + bytes(5), own_row(b"short", offset=3, boundary=1)):
+    for broken in (row[:-1], row[:-5] + bytes(5), partition_row(b"short", offset=3, boundary=1)):
         with pytest.raises(RowError):
-            Clock.after(broken)
+            ClockRow.after(broken)
     with pytest.raises(LaterFormat, match="needs a later release"):
-        Clock.after(seal(b"\x09\x00" + unseal(row)[2:]))
+        ClockRow.after(seal(b"\x09\x00" + unseal(row)[2:]))

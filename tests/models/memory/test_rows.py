@@ -17,7 +17,7 @@ from models.memory.rows import (
     dictionary_key,
     header,
     own_payload,
-    own_row,
+    partition_row,
     seal,
     unseal,
 )
@@ -55,7 +55,7 @@ def read(key: bytes, value: bytes) -> None:
 
 @given(payload=st.binary(max_size=200), offset=OFFSETS, boundary=DAYS)
 def test_what_is_written_is_read(payload: bytes, offset: int, boundary: int) -> None:
-    row = own_row(payload, offset=offset, boundary=boundary)
+    row = partition_row(payload, offset=offset, boundary=boundary)
     assert own_payload(row) == payload
     assert header(row) == Header(ROW_VERSION, offset, boundary, 0)
 

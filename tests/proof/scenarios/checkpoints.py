@@ -84,7 +84,7 @@ async def under_kills(
 
 
 @scenario("checkpoints are as they should be", runs=2, seconds=35, stall=ALL_DEAD)
-async def sound(stage: Stage, chance: random.Random) -> None:
+async def consistent(stage: Stage, chance: random.Random) -> None:
     """Workers are killed and come back from them."""
     await under_kills(stage, chance, lambda *_: None, "nothing is damaged", line="on top of the checkpoint")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from streams.changelog.recovery import Kept
+from streams.changelog.recovery import PositionedLedger
 from tests.support.fake_kafka import FakeLogs, until
 from tests.support.partitions import CHANGELOGS, SOURCES, Service, clocks, fill, running
 
@@ -231,7 +231,7 @@ async def test_a_ledger_without_a_row_leaves_none(tmp_path: Path) -> None:
     async with running(FakeLogs(), checkpoint_dir=tmp_path) as service:
         await service.assigned(*SOURCES)
         assert not await service._checkpoint_writer.write(service.owned[0])
-        await service._checkpoints.write_last({0: Kept(service.owned[0].ledger, 0)})
+        await service._checkpoints.write_last({0: PositionedLedger(service.owned[0].ledger, 0)})
     assert not files(tmp_path)
 
 

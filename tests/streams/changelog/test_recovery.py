@@ -11,10 +11,10 @@ from aiokafka.errors import LeaderNotAvailableError
 from aiokafka.structs import TopicPartition
 
 from models.ledger.ledger import Ledger
-from models.memory.rows import CLOCK_KEY, is_erased, own_row
+from models.memory.rows import CLOCK_KEY, is_erased, partition_row
 from models.settings import LedgerSettings
-from streams.changelog.recovery import Kept, Recovered, check_source, digest, read_to_end, recover
-from streams.changelog.rows import Greatest, Witness, fill
+from streams.changelog.recovery import PositionedLedger, Recovered, check_source, digest, read_to_end, recover
+from streams.changelog.rows import LatestRows, Witness, fill
 from streams.errors import SourceJumped
 from tests.support.counting import CountingClock, CountingLedger
 from tests.support.fake_kafka import FakeBuilder, FakeConsumer, FakeLogs
@@ -31,7 +31,7 @@ CHANGELOG, SOURCE = TopicPartition("changelog", 0), TopicPartition("purchases", 
 
 def write_row(logs: FakeLogs, key: bytes, offset: int, count: int = 0) -> None:
     content = struct.pack("<Qii", count, 0, 0) if key == CLOCK_KEY else struct.pack("<Q", count)
-    logs.append(CHANGELOG, key, own_row(content, offset=offset, boundary=0))
+    logs.append(CHANGELOG, key, partition_row(content, offset=offset, boundary=0))
 
 
 async def test_a_ledger_is_made_of_the_greatest_rows_and_goes_on_behind_its_clock() -> None:
@@ -51,16 +51,20 @@ async def test_an_empty_changelog_makes_a_new_ledger() -> None:
     assert recovered.base == 0
 
 
-def kept_at(logs: FakeLogs, base: int, *, live: bool = True, wrong: frozenset[bytes] = frozenset()) -> Kept:
+def kept_at(
+    logs: FakeLogs, base: int, *, live: bool = True, wrong: frozenset[bytes] = frozenset()
+) -> PositionedLedger:
     """A ledger that knows the changelog up to a place."""
-    ledger, greatest = CountingLedger(), Greatest()
+    ledger, greatest = CountingLedger(), LatestRows()
     greatest.take(logs.records[CHANGELOG][:base])
     ledger.load(greatest.rows.items())
-    return Kept(ledger, base, greatest.last, wrong, live=live)
+    return PositionedLedger(ledger, base, greatest.last, wrong, live=live)
 
 
-async def go_on(logs: FakeLogs, kept: Kept | None, stored: Kept | None = None) -> Recovered:
-    async def load() -> Kept | None:
+async def go_on(
+    logs: FakeLogs, kept: PositionedLedger | None, stored: PositionedLedger | None = None
+) -> Recovered:
+    async def load() -> PositionedLedger | None:
         return stored
 
     return await recover(FakeConsumer(logs), CHANGELOG, CountingLedger, kept, stored=load)
@@ -111,7 +115,7 @@ class Shop:
     """A ledger's changelog, step by step."""
 
     def __init__(self) -> None:
-        self.logs, self.ledger, self.greatest = FakeLogs(), Ledger(SETTINGS), Greatest()
+        self.logs, self.ledger, self.greatest = FakeLogs(), Ledger(SETTINGS), LatestRows()
 
     def apply(self, *values: bytes) -> None:
         """Apply records, and write what changed."""
@@ -119,21 +123,21 @@ class Shop:
         drive(self.ledger, records, Writer(self.logs), sweep_limit=1, finish=True)
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> PositionedLedger:
         """The ledger as a checkpoint would keep it."""
         known, file = Ledger(SETTINGS), io.BytesIO()
         self.ledger.save(file)
         file.seek(0)
         known.restore(file)
-        log, greatest = self.logs.records[CHANGELOG], Greatest()
+        log, greatest = self.logs.records[CHANGELOG], LatestRows()
         greatest.take(log)
-        return Kept(known, len(log), greatest.last)
+        return PositionedLedger(known, len(log), greatest.last)
 
     def write(self, row: Row) -> None:
         """Write a row of a worker that does not know that it lost the partition."""
         self.logs.append(CHANGELOG, row.key, row.value)
 
-    async def recover(self, kept: Kept | None = None) -> Recovered:
+    async def recover(self, kept: PositionedLedger | None = None) -> Recovered:
         """As a worker would that has this kept."""
         return await recover(FakeConsumer(self.logs), CHANGELOG, lambda: Ledger(SETTINGS), kept)
 
@@ -199,13 +203,15 @@ async def test_a_standby_that_saw_a_stale_row_behind_a_tombstone_reads_all_to_wr
     shop.write(stale)
     shop.apply(tick(0))
     beyond = shop.kept
-    recovered = await shop.recover(Kept(beyond.ledger, beyond.base, beyond.witness, frozenset({b"b"})))
+    recovered = await shop.recover(
+        PositionedLedger(beyond.ledger, beyond.base, beyond.witness, frozenset({b"b"}))
+    )
     assert "tombstone has to be written again" in caplog.text
     assert [row.key for rows in recovered.corrections for row in rows] == [b"b"]
     assert kept.base < beyond.base
 
 
-async def unfit(logs: FakeLogs, kept: Kept, caplog: pytest.LogCaptureFixture) -> Recovered:
+async def unfit(logs: FakeLogs, kept: PositionedLedger, caplog: pytest.LogCaptureFixture) -> Recovered:
     """The recovery from a kept ledger and from a checkpoint that are both thrown away."""
     recovered = await go_on(logs, kept, kept)
     assert len(caplog.messages) == 2
@@ -220,7 +226,9 @@ async def test_a_place_beyond_a_changelog_that_was_made_anew_is_not_trusted(
 ) -> None:
     logs = FakeLogs()
     write_row(logs, CLOCK_KEY, 3)
-    assert (await unfit(logs, Kept(CountingLedger(), 900, Witness(899, 1)), caplog)).ledger.clock.offset == 3
+    assert (
+        await unfit(logs, PositionedLedger(CountingLedger(), 900, Witness(899, 1)), caplog)
+    ).ledger.clock.offset == 3
 
 
 async def test_a_changelog_made_anew_and_longer_than_before_is_told_by_the_row_at_the_place(
@@ -264,7 +272,7 @@ async def test_a_ledger_ahead_of_the_changelog_is_not_trusted(caplog: pytest.Log
     place = kept_at(logs, 1)
     write_row(logs, b"a", 4)
     write_row(logs, CLOCK_KEY, 4)
-    kept = Kept(kept_at(logs, 3).ledger, 1, place.witness)
+    kept = PositionedLedger(kept_at(logs, 3).ledger, 1, place.witness)
     del logs.records[CHANGELOG][1:]  # a broker that lost what it had acknowledged
     assert (await unfit(logs, kept, caplog)).ledger.clock.offset == 3
     assert "ahead of the changelog" in caplog.text
@@ -276,7 +284,7 @@ async def test_a_checkpoint_is_asked_for_only_where_nothing_was_kept_that_fits()
     kept, stored = kept_at(logs, 1), kept_at(logs, 1, live=False)
     assert (await go_on(logs, kept, stored)).ledger is kept.ledger
     assert (await go_on(logs, None, stored)).ledger is stored.ledger
-    assert (await go_on(logs, Kept(CountingLedger(), 0), stored)).ledger is stored.ledger
+    assert (await go_on(logs, PositionedLedger(CountingLedger(), 0), stored)).ledger is stored.ledger
 
 
 async def test_reading_ends_at_the_high_watermark_of_the_first_fetch() -> None:

@@ -7,16 +7,16 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from models.contracts.changes import Row
 from models.ledger.ledger import MOST_CUSTOMERS, MOST_ROW_BYTES
-from models.memory.rows import CLOCK_KEY, ROW_VERSION, erased_row, own_row, seal
+from models.memory.rows import CLOCK_KEY, ROW_VERSION, erased_row, partition_row, seal
 from models.state.columns import LONGEST_ROW, ROW_BYTES
-from streams.changelog.rows import Greatest, fill, records_of
+from streams.changelog.rows import LatestRows, fill, records_of
 from streams.errors import ChangelogUnreadable, NewerRows
 from streams.kafka.options import ROWS_BATCH_BYTES
 from tests.support.fake_kafka import FakeBuilder, Record
 
 
 def row(key: bytes, offset: int, boundary: int = 0, content: bytes = b"") -> tuple[bytes, bytes]:
-    return key, own_row(content, offset=offset, boundary=boundary)
+    return key, partition_row(content, offset=offset, boundary=boundary)
 
 
 def log(*rows: tuple[bytes, bytes]) -> list[Record]:
@@ -46,42 +46,42 @@ def test_the_most_rows_of_a_step_fit_one_record_batch(length: int) -> None:
 def test_a_row_of_a_later_release_is_refused_by_name() -> None:
     later = seal((ROW_VERSION + 1).to_bytes(2, "little") + bytes(40))
     with pytest.raises(NewerRows, match=r"changelog\[0\] holds at offset 1 a row of format 4 .* Start that"):
-        Greatest().take(log(row(b"a", 5), (b"b", later)))
+        LatestRows().take(log(row(b"a", 5), (b"b", later)))
 
 
 def test_a_row_of_an_earlier_release_is_refused_with_the_way_on() -> None:
     earlier = seal((ROW_VERSION - 1).to_bytes(2, "little") + bytes(40))
     with pytest.raises(ChangelogUnreadable, match=r"holds at offset 1 a row of format 2 .* `cartpulse reset"):
-        Greatest().take(log(row(b"a", 5), (b"b", earlier)))
+        LatestRows().take(log(row(b"a", 5), (b"b", earlier)))
 
 
 def test_the_greatest_row_wins_and_not_the_last() -> None:
-    greatest = Greatest()
+    greatest = LatestRows()
     greatest.take(log(row(b"a", 5), row(b"a", 9, content=b"new"), row(b"a", 7, content=b"a zombie's")))
     assert greatest.rows == dict([row(b"a", 9, content=b"new")])
 
 
 def test_of_rows_with_one_offset_the_greater_boundary_wins() -> None:
-    greatest = Greatest()
+    greatest = LatestRows()
     greatest.take(log(row(b"a", 5, 2, b"swept"), row(b"a", 5, 1)))
     assert greatest.rows == dict([row(b"a", 5, 2, b"swept")])
 
 
 def test_only_keys_whose_last_row_is_not_their_greatest_are_written_again() -> None:
-    greatest = Greatest()
+    greatest = LatestRows()
     greatest.take(log(row(b"a", 5), row(b"b", 9), row(b"b", 7), row(b"c", 9), row(b"c", 7), row(b"c", 10)))
     assert list(greatest.corrections()) == [[Row(*row(b"b", 9))]]
 
 
 def test_the_clock_row_is_written_again_after_all_others() -> None:
-    greatest = Greatest()
+    greatest = LatestRows()
     greatest.take(log(row(CLOCK_KEY, 9), row(b"b", 9), row(b"b", 7), row(CLOCK_KEY, 7)))
     (rows,) = greatest.corrections()
     assert [key for key, _ in rows] == [b"b", CLOCK_KEY]
 
 
 def test_what_is_written_again_is_cut_into_batches_that_fit() -> None:
-    greatest = Greatest()
+    greatest = LatestRows()
     content = b"x" * 2_500_000
     for key in (b"a", b"b", b"c"):
         greatest.take(log(row(key, 9, content=content), row(key, 7)))
@@ -108,19 +108,19 @@ def test_an_erased_customer_is_a_header_and_then_a_tombstone_of_the_same_rank() 
     ]
     assert records_of(rows) == len(records)
     for from_here in (records, records[1:]):  # compaction takes the header away first
-        greatest = Greatest()
+        greatest = LatestRows()
         greatest.take(from_here)
         assert greatest.rows == dict(rows)
 
 
 def test_an_own_row_of_nothing_is_no_erased_customer() -> None:
-    rows = [Row(b"\0thresholds", own_row(b"", offset=0, boundary=4))]
+    rows = [Row(b"\0thresholds", partition_row(b"", offset=0, boundary=4))]
     assert [record.value for record in written(*rows)] == [rows[0].value]
     assert records_of(rows) == 1
 
 
 def test_a_stale_row_behind_a_tombstone_does_not_bring_the_customer_back() -> None:
-    greatest = Greatest()
+    greatest = LatestRows()
     erased = Row(b"a", erased_row(9, 2))
     greatest.take([*log(row(b"a", 5)), *written(erased), *log(row(b"a", 7, content=b"a zombie's"))])
     assert greatest.rows == dict([erased])
@@ -128,7 +128,7 @@ def test_a_stale_row_behind_a_tombstone_does_not_bring_the_customer_back() -> No
 
 
 def test_a_customer_who_comes_again_is_no_longer_erased() -> None:
-    greatest = Greatest()
+    greatest = LatestRows()
     greatest.take([*written(Row(b"a", erased_row(9, 2))), *log(row(b"a", 12, 2, b"new"))])
     assert greatest.rows == dict([row(b"a", 12, 2, b"new")])
     assert not list(greatest.corrections())
@@ -136,10 +136,10 @@ def test_a_customer_who_comes_again_is_no_longer_erased() -> None:
 
 def test_a_tombstone_whose_rank_is_none_is_not_ours() -> None:
     with pytest.raises(ChangelogUnreadable, match="a tombstone's rank of 3 bytes"):
-        Greatest().take([Record("changelog", 0, 4, b"a", None, (("rank", b"abc"),))])
+        LatestRows().take([Record("changelog", 0, 4, b"a", None, (("rank", b"abc"),))])
 
 
 @pytest.mark.parametrize("value", [b"", b"\x01", None])
 def test_what_is_no_row_is_an_error_that_names_the_place(value: bytes | None) -> None:
     with pytest.raises(ChangelogUnreadable, match=r"changelog\[0\] holds at offset 4"):
-        Greatest().take([Record("changelog", 0, 4, b"a", value)])
+        LatestRows().take([Record("changelog", 0, 4, b"a", value)])

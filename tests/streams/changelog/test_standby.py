@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from models.memory.rows import CLOCK_KEY, own_row
+from models.memory.rows import CLOCK_KEY, partition_row
 from tests.streams.changelog.test_checkpoints import settled
 from tests.support.fake_kafka import FakeLogs, until
 from tests.support.partitions import CHANGELOGS, SOURCES, Service, clocks, fill, running
@@ -86,7 +86,7 @@ async def test_a_partition_that_cannot_be_read_is_followed_no_more_and_ends_noth
             await settled(owner, 4)
         await standby.assigned(SOURCES[1])
         await until(lambda: warm_at(standby, logs))
-        logs.append(CHANGELOGS[0], b"c", b"\x63\0" + own_row(b"", offset=9, boundary=0)[2:])
+        logs.append(CHANGELOGS[0], b"c", b"\x63\0" + partition_row(b"", offset=9, boundary=0)[2:])
         await until(lambda: 0 in standby._standbys._given_up)
         assert standby.reason is None
     assert "is not followed any more" in caplog.text

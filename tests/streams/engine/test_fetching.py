@@ -8,9 +8,9 @@ from typing import Any
 
 from aiokafka.structs import TopicPartition
 
-from streams.engine.fetching import Reading
+from streams.engine.fetching import Fetcher
 from streams.kafka.log.salvage import Salvage
-from streams.kafka.retry import Riding
+from streams.kafka.retry import RetryPolicy
 from streams.metrics import Counts
 from tests.support.fake_kafka import FakeClock, FakeConsumer, FakeLogs, until
 
@@ -21,7 +21,7 @@ class Partition:
     """As far as reading looks at one."""
 
     def __init__(self) -> None:
-        self.source, self.expected, self.hungry, self.reading = SOURCE, 0, True, True
+        self.source, self.expected, self.can_fetch, self.reading = SOURCE, 0, True, True
         self.epoch = SimpleNamespace(over=False)
         self.taken: list[int] = []
 
@@ -50,17 +50,17 @@ class Gaps:
         return raws
 
 
-def reading(owned: dict[int, Any], logs: FakeLogs, gaps: Gaps) -> tuple[Reading, FakeConsumer, asyncio.Event]:
+def reading(owned: dict[int, Any], logs: FakeLogs, gaps: Gaps) -> tuple[Fetcher, FakeConsumer, asyncio.Event]:
     """A reading of one partition's log."""
     consumer, progress = FakeConsumer(logs), asyncio.Event()
     consumer.assign([SOURCE])
     consumer.seek(SOURCE, 0)
-    made = Reading(
+    made = Fetcher(
         consumer,
         owned,
         gaps=gaps,  # type: ignore[arg-type] # a stand-in
         salvage=Salvage(logs),
-        riding=Riding(FakeClock(), 1.0),
+        retry=RetryPolicy(FakeClock(), 1.0),
         clock=FakeClock(),
         counts=Counts(),
         progress=progress,
@@ -86,14 +86,14 @@ async def test_records_go_to_the_partition_that_owns_them_when_they_arrive() -> 
 
 async def test_a_partition_that_is_not_hungry_is_not_read_until_there_is_progress() -> None:
     logs, partition = FakeLogs(), Partition()
-    partition.hungry = False
+    partition.can_fetch = False
     made, _, progress = reading({0: partition}, logs, Gaps())
     task = asyncio.create_task(made.run())
     logs.append(SOURCE, b"k", b"1")
     for _ in range(20):
         await asyncio.sleep(0)
     assert not partition.taken
-    partition.hungry = True
+    partition.can_fetch = True
     progress.set()
     await until(lambda: partition.taken == [0])
     task.cancel()

@@ -14,12 +14,12 @@ from models.records.columns import UNKNOWN_TIME, Kind
 from models.records.control import tick
 from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from streams.delivery.lease import Epoch, Lease
 from streams.delivery.outbox import Outbox
 from streams.engine.housekeeping import TICK_AGAIN_SECONDS, WARN_SECONDS, Housekeeping
 from streams.errors import EngineFault
-from streams.membership.lag import Ends
+from streams.membership.lag import LagTracker
 from streams.metrics import Counts
 from streams.sources import ticks
 from tests.support.fake_kafka import FakeClock, FakeConsumer, FakeLogs, FakeProducer
@@ -37,7 +37,7 @@ class House:
         self.clock, self.logs, self.counts = FakeClock(), FakeLogs(), Counts()
         self.consumer = FakeConsumer(self.logs)
         self.consumer.positions[SOURCE] = 0
-        self.ends = Ends(self.consumer, holes=True)
+        self.ends = LagTracker(self.consumer, holes=True)
         epoch = Epoch(Lease(self.clock, 1e9))
         epoch.lease.renew(self.clock.elapsed())
         self.partition: Any = SimpleNamespace(
@@ -54,7 +54,7 @@ class House:
             ledger=SimpleNamespace(
                 tick_due=lambda _: DUE,
                 standing=SimpleNamespace(sending=True),
-                clock=Clock(),
+                clock=ClockRow(),
             ),
         )
         self.keeping = Housekeeping(
@@ -108,7 +108,7 @@ async def test_a_tick_that_the_ledger_refused_is_written_again_when_its_time_may
 
 async def test_an_empty_partition_on_the_wall_clock_goes_live_once() -> None:
     house = House()
-    house.partition.ledger.clock = Clock(wall=True)
+    house.partition.ledger.clock = ClockRow(wall=True)
     house.clock.at = 1_500_000_000.25
     house.partition.epoch.lease.renew(house.clock.elapsed())
     await house.keeping.go_live(house.partition)
@@ -124,13 +124,13 @@ async def test_an_empty_partition_on_the_wall_clock_goes_live_once() -> None:
 @pytest.mark.parametrize(
     "clock",
     [
-        Clock(),
-        Clock(wall=True, live_at=1),
-        Clock(wall=True, watermark=1),
+        ClockRow(),
+        ClockRow(wall=True, live_at=1),
+        ClockRow(wall=True, watermark=1),
     ],
     ids=["on the log clock", "live already", "with purchases"],
 )
-async def test_other_partitions_get_no_live_record(clock: Clock) -> None:
+async def test_other_partitions_get_no_live_record(clock: ClockRow) -> None:
     house = House()
     house.partition.ledger.clock = clock
     await house.keeping.go_live(house.partition)
@@ -139,7 +139,7 @@ async def test_other_partitions_get_no_live_record(clock: Clock) -> None:
 
 async def test_a_partition_that_is_not_read_to_its_end_gets_no_live_record() -> None:
     house = House()
-    house.partition.ledger.clock = Clock(wall=True)
+    house.partition.ledger.clock = ClockRow(wall=True)
     house.logs.append(SOURCE, b"c", b"a purchase made before any worker ran")
     await house.keeping.go_live(house.partition)
     assert house.ticks() == 1
@@ -147,7 +147,7 @@ async def test_a_partition_that_is_not_read_to_its_end_gets_no_live_record() -> 
 
 def test_purchases_without_a_live_record_are_a_warning_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     house = House()
-    house.partition.ledger.clock = Clock(wall=True, watermark=1)
+    house.partition.ledger.clock = ClockRow(wall=True, watermark=1)
     for _ in range(3):
         house.keeping.look_for_live()
     assert caplog.text.count("Partition 0 holds purchases and no `live` record") == 1
@@ -204,14 +204,14 @@ def test_an_owners_tick_is_the_same_event_as_a_sources() -> None:
     assert records.occurred_at[0] == records.occurred_at[1]
 
 
-def test_strangers_beyond_one_in_a_hundred_name_the_setting(caplog: pytest.LogCaptureFixture) -> None:
+def test_misrouted_records_beyond_one_in_a_hundred_name_the_setting(caplog: pytest.LogCaptureFixture) -> None:
     house = House()
     house.counts.add("applied", 990)
-    house.counts.add("strangers", 10)
-    house.keeping.look_for_strangers()
+    house.counts.add("misrouted", 10)
+    house.keeping.look_for_misrouted()
     assert not caplog.text
-    house.counts.add("strangers", 1)
-    house.keeping.look_for_strangers()
+    house.counts.add("misrouted", 1)
+    house.keeping.look_for_misrouted()
     assert "CARTPULSE_PARTITIONER=murmur2" in caplog.text
 
 
@@ -228,7 +228,7 @@ def test_while_history_is_loaded_it_says_that_nothing_is_sent(caplog: pytest.Log
     house.keeping.look_for_history()
     assert not caplog.text
     house.partition.ledger.standing.sending = False
-    house.partition.ledger.clock = Clock(wall=True)
+    house.partition.ledger.clock = ClockRow(wall=True)
     house.counts.add("suppressed", 7)
     caplog.set_level("INFO")
     house.keeping.look_for_history()
@@ -239,7 +239,7 @@ def test_while_history_is_loaded_it_says_that_nothing_is_sent(caplog: pytest.Log
 def test_once_live_it_says_no_more_though_nothing_later_has_come(caplog: pytest.LogCaptureFixture) -> None:
     house = House()
     house.partition.ledger.standing.sending = False
-    house.partition.ledger.clock = Clock(wall=True, live_at=house.clock.now_ms() - 1)
+    house.partition.ledger.clock = ClockRow(wall=True, live_at=house.clock.now_ms() - 1)
     caplog.set_level("INFO")
     house.keeping.look_for_history()
     assert not caplog.text
@@ -249,7 +249,7 @@ def test_once_live_it_says_no_more_though_nothing_later_has_come(caplog: pytest.
 
 
 def test_a_partition_that_is_not_recovered_yet_is_not_asked_about_history() -> None:
-    class Opening:
+    class PartitionOpener:
         reading = False
 
         @property
@@ -257,6 +257,6 @@ def test_a_partition_that_is_not_recovered_yet_is_not_asked_about_history() -> N
             raise EngineFault("partition 0 is not recovered yet")
 
     house = House()
-    house.partition = Opening()
+    house.partition = PartitionOpener()
     assert house.keeping.history() == 0
     house.keeping.look_for_history()

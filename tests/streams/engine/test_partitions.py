@@ -10,7 +10,7 @@ from aiokafka.errors import (
 )
 
 from models.records.decoder import Decoder
-from streams.engine.rebalances import ASSIGNED, Listener
+from streams.engine.rebalances import ASSIGNED, RebalanceListener
 from streams.errors import (
     ChangelogLost,
     TopicMismatch,
@@ -318,12 +318,12 @@ async def test_a_client_that_does_not_close_does_not_hold_the_stop_up(
 
 async def test_a_worker_on_hold_keeps_its_lease_and_applies_nothing() -> None:
     async with running(fill(FakeLogs(), 5)) as service:
-        service.hold(held=True)
+        service.hold(paused=True)
         await service.assigned(*SOURCES)
         commits = len(service.kafka.group.commits)
         await until(lambda: len(service.kafka.group.commits) > commits + 2)
         assert service.ledgers[0].clock.offset == -1
-        service.hold(held=False)
+        service.hold(paused=False)
         await until(lambda: clocks(service.logs) == [4])
 
 
@@ -340,7 +340,7 @@ async def test_how_many_partitions_the_group_assigned_is_known_but_during_a_reba
         assert ASSIGNED not in service.counts.levels()
         await service.assigned(*SOURCES)
         assert service.counts.levels()[ASSIGNED] == 2
-        await Listener(service).on_partitions_revoked(SOURCES)
+        await RebalanceListener(service).on_partitions_revoked(SOURCES)
         assert ASSIGNED not in service.counts.levels()
         await service.assigned()
         assert service.counts.levels()[ASSIGNED] == 0

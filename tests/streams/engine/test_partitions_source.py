@@ -59,11 +59,11 @@ async def test_purchases_that_go_while_the_worker_runs_are_counted_and_end_it() 
     async with running(fill(FakeLogs(), 5)) as service:
         await service.assigned(*SOURCES)
         await until(lambda: clocks(service.logs) == [4])
-        service.hold(held=True)
+        service.hold(paused=True)
         await asyncio.sleep(0.1)
         fill(service.logs, 5)
         service.logs.cut(SOURCES[0], 8)
-        service.hold(held=False)
+        service.hold(paused=False)
         await until(lambda: service.reason)
         assert "the purchases from 5 to 7 (3 of them) are gone unread" in str(service.reason)
 
@@ -72,11 +72,11 @@ async def test_a_gap_that_is_accepted_is_counted_and_left_out() -> None:
     async with running(fill(FakeLogs(), 5), accept_gap=True) as service:
         await service.assigned(*SOURCES)
         await until(lambda: clocks(service.logs) == [4])
-        service.hold(held=True)
+        service.hold(paused=True)
         await asyncio.sleep(0.1)
         fill(service.logs, 5)
         service.logs.cut(SOURCES[0], 8)
-        service.hold(held=False)
+        service.hold(paused=False)
         await until(lambda: clocks(service.logs)[-1] == 9)
         assert service.counts["gap_accepted"] == 3
 

@@ -8,7 +8,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from streams.kafka import closing
-from streams.kafka.closing import Closing, bounded
+from streams.kafka.closing import BackgroundCloses, bounded
 
 
 async def test_a_close_that_hangs_or_is_refused_does_not_hold_an_end_up(
@@ -56,7 +56,7 @@ async def test_an_end_waits_for_what_is_being_closed() -> None:
         await asyncio.sleep(0)
         closed.append(name)
 
-    at_work = Closing()
+    at_work = BackgroundCloses()
     at_work.begin(close("one"))
     at_work.begin(close("another"))
     await at_work.finish()

@@ -19,7 +19,7 @@ from aiokafka.errors import (
 from aiokafka.structs import TopicPartition
 
 from streams.errors import BrokerUnreachable, SourceJumped
-from streams.kafka.retry import Riding, passes
+from streams.kafka.retry import RetryPolicy, passes
 from tests.support.fake_kafka import FakeClock, FakeConsumer, FakeLogs
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def failing(*errors: Exception, then: str = "done") -> Callable[[], Awaitable[st
     ids=repr,
 )
 async def test_what_passes_is_ridden_out(clock: FakeClock, error: Exception) -> None:
-    assert await Riding(clock, 60).out(failing(*[error] * 9), "Asking") == "done"
+    assert await RetryPolicy(clock, 60).call(failing(*[error] * 9), "Asking") == "done"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_what_passes_is_ridden_out(clock: FakeClock, error: Exception) -> 
 async def test_what_does_not_pass_is_raised_at_once(clock: FakeClock, error: Exception) -> None:
     assert not passes(error)
     with pytest.raises(type(error)):
-        await Riding(clock, 60).out(failing(error), "Asking")
+        await RetryPolicy(clock, 60).call(failing(error), "Asking")
     assert clock.at == FakeClock().at
 
 
@@ -87,17 +87,17 @@ async def test_patience_ends_in_one_line_that_names_the_setting(clock: FakeClock
     began = clock.at
     attempt = failing(*[KafkaConnectionError("refused")] * 1_000)
     with pytest.raises(BrokerUnreachable, match=r"Opening partition 3 failed for 60 s .*SEND_DEADLINE"):
-        await Riding(clock, 60).out(attempt, "Opening partition 3")
+        await RetryPolicy(clock, 60).call(attempt, "Opening partition 3")
     assert 55 < clock.at - began <= 60
 
 
 async def test_nobody_tries_again_for_what_is_over(clock: FakeClock) -> None:
     with pytest.raises(KafkaConnectionError):
-        await Riding(clock, 60).out(failing(KafkaConnectionError()), "Asking", over=lambda: True)
+        await RetryPolicy(clock, 60).call(failing(KafkaConnectionError()), "Asking", over=lambda: True)
 
 
 async def test_a_log_that_does_not_come_ends_the_reading_of_it(clock: FakeClock) -> None:
-    reader = Riding(clock, 60).reader(FakeConsumer(FakeLogs()), "Reading changelog[0]")
+    reader = RetryPolicy(clock, 60).reader(FakeConsumer(FakeLogs()), "Reading changelog[0]")
     reader.assign([CHANGELOG])
     reader.seek(CHANGELOG, 0)
     assert await reader.getmany(CHANGELOG, timeout_ms=1) == {}
@@ -110,7 +110,7 @@ async def test_a_log_that_does_not_come_ends_the_reading_of_it(clock: FakeClock)
 
 async def test_a_long_log_is_read_however_long_it_takes(clock: FakeClock) -> None:
     logs = FakeLogs()
-    reader = Riding(clock, 60).reader(FakeConsumer(logs), "Reading changelog[0]")
+    reader = RetryPolicy(clock, 60).reader(FakeConsumer(logs), "Reading changelog[0]")
     reader.assign([CHANGELOG])
     reader.seek(CHANGELOG, 0)
     for _ in range(5):

@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka.errors import IllegalStateError
 from aiokafka.structs import TopicPartition
 
-from streams.membership.lag import Ends
+from streams.membership.lag import LagTracker
 
 SOURCE = TopicPartition("purchases", 0)
 
@@ -47,7 +47,10 @@ def partition(*, expected: int, acknowledged: int) -> Any:
 
 
 async def test_the_lag_is_what_lies_between_the_acknowledged_offset_and_the_end() -> None:
-    ends, owned = Ends(Consumer(position=4, highwater=10), holes=True), partition(expected=4, acknowledged=3)
+    ends, owned = (
+        LagTracker(Consumer(position=4, highwater=10), holes=True),
+        partition(expected=4, acknowledged=3),
+    )
     await ends.look(owned)
     assert ends.lag(owned) == 7
     assert not ends.reached(owned)
@@ -55,7 +58,7 @@ async def test_the_lag_is_what_lies_between_the_acknowledged_offset_and_the_end(
 
 async def test_a_marker_at_the_end_is_no_lag_once_the_position_has_passed_it() -> None:
     ends, owned = (
-        Ends(Consumer(position=11, highwater=11), holes=True),
+        LagTracker(Consumer(position=11, highwater=11), holes=True),
         partition(expected=10, acknowledged=10),
     )
     assert ends.lag(owned) == 1, "not looked yet"
@@ -66,21 +69,21 @@ async def test_a_marker_at_the_end_is_no_lag_once_the_position_has_passed_it() -
 
 async def test_what_an_open_transaction_holds_back_is_no_lag() -> None:
     consumer = Consumer(position=6, highwater=40, stable=6)
-    ends, owned = Ends(consumer, holes=True), partition(expected=6, acknowledged=6)
+    ends, owned = LagTracker(consumer, holes=True), partition(expected=6, acknowledged=6)
     await ends.look(owned)
     assert ends.lag(owned) == 0
 
 
 async def test_a_broker_without_transactions_is_not_asked_about_them() -> None:
     consumer = Consumer(position=6, highwater=40, stable=0)
-    ends, owned = Ends(consumer, holes=False), partition(expected=6, acknowledged=6)
+    ends, owned = LagTracker(consumer, holes=False), partition(expected=6, acknowledged=6)
     await ends.look(owned)
     assert ends.lag(owned) == 34
 
 
 async def test_before_the_first_fetch_and_when_it_is_taken_away_nothing_is_known() -> None:
     consumer = Consumer(position=0, highwater=None)
-    ends, owned = Ends(consumer, holes=True), partition(expected=0, acknowledged=0)
+    ends, owned = LagTracker(consumer, holes=True), partition(expected=0, acknowledged=0)
     assert not ends.reached(owned)
     assert ends.lag(owned) == 0
     consumer.assigned = False
@@ -90,7 +93,7 @@ async def test_before_the_first_fetch_and_when_it_is_taken_away_nothing_is_known
 
 def test_the_last_answer_is_the_consumer_s_and_none_for_a_partition_that_is_being_taken_away() -> None:
     consumer = Consumer(position=4, highwater=10)
-    ends, owned = Ends(consumer, holes=True), partition(expected=4, acknowledged=3)
+    ends, owned = LagTracker(consumer, holes=True), partition(expected=4, acknowledged=3)
     assert ends.answered_at(owned) == 17
     consumer.assigned = False
     assert ends.answered_at(owned) is None

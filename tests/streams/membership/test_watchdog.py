@@ -17,7 +17,7 @@ class Yard:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.left, self.held = 5, False
+        self.left, self.paused = 5, False
         self.answers, self.silent = 0, False
         self.unanswered: float | None = None
         self.unassigned: float | None = None
@@ -25,7 +25,7 @@ class Yard:
         self.partition: Any = Owned(
             number=3,
             under_way_since=None,
-            hungry=True,
+            can_fetch=True,
             drained=True,
             delivery=self.delivery,
             epoch=SimpleNamespace(lease=SimpleNamespace(valid=True)),
@@ -36,7 +36,7 @@ class Yard:
             clock=self.clock,
             lag=lambda _: self.left,
             answered_at=lambda _: self.answers or None,
-            held=lambda: self.held,
+            paused=lambda: self.paused,
             unanswered_since=lambda: self.unanswered,
             unassigned_since=lambda: self.unassigned,
             stall=60,
@@ -122,15 +122,15 @@ def test_a_leader_that_never_answered_is_no_better() -> None:
 
 def test_a_leader_who_is_not_asked_need_not_answer() -> None:
     yard = Yard()
-    yard.left, yard.silent, yard.partition.hungry = 0, True, False
+    yard.left, yard.silent, yard.partition.can_fetch = 0, True, False
     yard.pass_seconds(500)
-    yard.partition.hungry = True
+    yard.partition.can_fetch = True
     yard.pass_seconds(60)
 
 
 def test_a_worker_on_hold_is_not_stuck() -> None:
     yard = Yard()
-    yard.held = True
+    yard.paused = True
     yard.pass_seconds(500)
 
 
@@ -149,7 +149,7 @@ def test_a_new_assignment_begins_anew() -> None:
 
 def test_a_batch_that_nobody_finishes_ends_the_worker() -> None:
     yard = Yard()
-    yard.left, yard.held, yard.partition.under_way_since = 0, True, yard.clock.elapsed()
+    yard.left, yard.paused, yard.partition.under_way_since = 0, True, yard.clock.elapsed()
     yard.pass_seconds(60)
     with pytest.raises(EngineFault, match="has not finished a batch of partition 3"):
         yard.pass_seconds(1)

@@ -22,7 +22,7 @@ class Worker:
     def __init__(self) -> None:
         self.counts = Counts()
         self.counts.level(ASSIGNED, 1)
-        self.failed = self.should_stop = self.held = False
+        self.failed = self.should_stop = self.paused = False
         self.ledger = CountingLedger()
         self.partition = SimpleNamespace(
             number=3,

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.ledger.status import Standing
 from streams.metrics import Counts
-from streams.monitoring.health import PartitionVitals, Vitals
+from streams.monitoring.health import Health, PartitionHealth
 from streams.monitoring.prometheus import exposition, process_collector
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ STANDING = Standing(
     left=200,
     sending=True,
 )
-READING = PartitionVitals(0, recovered=True, lag=12, lease=4.5, still=0.0, standing=STANDING, read=None)
-RECOVERING = PartitionVitals(
+READING = PartitionHealth(0, recovered=True, lag=12, lease=4.5, still=0.0, standing=STANDING, read=None)
+RECOVERING = PartitionHealth(
     1, recovered=False, lag=0, lease=0.0, still=0.0, standing=None, read=(120_000, 400_000)
 )
-VITALS = Vitals(
-    reasons=("partition 1 is being recovered",), assigned=2, held=False, partitions=(READING, RECOVERING)
+VITALS = Health(
+    reasons=("partition 1 is being recovered",), assigned=2, paused=False, partitions=(READING, RECOVERING)
 )
 
 
@@ -62,7 +62,7 @@ def counted() -> Counts:
     return counts
 
 
-def families(counts: Counts | None = None, vitals: Vitals = VITALS) -> dict[str, Metric]:
+def families(counts: Counts | None = None, vitals: Health = VITALS) -> dict[str, Metric]:
     text, _ = exposition(vitals, counts or counted(), now=NOW, process=process_collector())
     return {family.name: family for family in text_string_to_metric_families(text.decode())}
 
@@ -119,7 +119,7 @@ def test_the_lint_finds_what_it_looks_for() -> None:
 
 
 def test_counters_are_there_from_the_start_so_that_a_rate_begins_at_nothing() -> None:
-    made = families(Counts(), Vitals((), None, held=False, partitions=()))
+    made = families(Counts(), Health((), None, paused=False, partitions=()))
     assert made["cartpulse_baskets"].samples[0].value == 0
     assert made["cartpulse_late"].samples[0].value == 0
 

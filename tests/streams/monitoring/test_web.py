@@ -12,9 +12,9 @@ from aiohttp import ClientSession
 from streams.brokers.embedded import free_port
 from streams.errors import SettingsError
 from streams.metrics import Counts
-from streams.monitoring.health import Vitals
+from streams.monitoring.health import Health
 from streams.monitoring.web import Web
-from streams.process.shutdown import Ending
+from streams.process.shutdown import Shutdown
 from streams.settings.settings import Settings
 from tests.support.fake_kafka import FakeClock
 
@@ -29,16 +29,16 @@ class Seen:
         self.counts = Counts()
         self.reasons = reasons
 
-    async def look(self) -> Vitals:
+    async def look(self) -> Health:
         """The worker as told."""
-        return Vitals(self.reasons, 1, held=False, partitions=())
+        return Health(self.reasons, 1, paused=False, partitions=())
 
 
 @asynccontextmanager
 async def serving(seen: Seen, port: int) -> AsyncIterator[ClientSession]:
     watcher: Any = seen
     async with (
-        Web(Settings(web_port=port), watcher, clock=FakeClock(), ending=Ending(lambda _: None)),
+        Web(Settings(web_port=port), watcher, clock=FakeClock(), ending=Shutdown(lambda _: None)),
         ClientSession(f"http://127.0.0.1:{port}") as client,
     ):
         yield client

@@ -19,7 +19,7 @@ from streams.delivery.outbox import Outbox
 from streams.delivery.queue import AHEAD
 from streams.errors import EngineFault
 from streams.metrics import Counts
-from streams.partition.isolation import Isolation
+from streams.partition.isolation import PoisonIsolator
 from streams.partition.partition import Partition
 from streams.settings.settings import Settings
 from tests.support.counting import CountingLedger
@@ -57,7 +57,7 @@ class Owned:
             settings=SETTINGS,
             decoder=Decoder(SETTINGS.ledger),
             hand_over=self.queue.put_nowait,
-            isolation=Isolation(clock),
+            isolation=PoisonIsolator(clock),
             counts=self.counts,
             clock=clock,
             progress=lambda: None,
@@ -302,12 +302,12 @@ async def test_records_offered_after_the_release_are_left_to_the_next_owner() ->
 
 async def test_a_partition_that_is_held_hands_nothing_over_until_it_goes_on() -> None:
     async with owned() as made:
-        made.partition.hold(held=True)
+        made.partition.hold(paused=True)
         made.partition.offer(consumed(["a"]))
         for _ in range(20):
             await asyncio.sleep(0)
         assert made.ledger.clock.offset == -1
-        made.partition.hold(held=False)
+        made.partition.hold(paused=False)
         await made.until_delivered(1)
 
 
@@ -325,7 +325,7 @@ async def test_a_stranger_is_sent_on_to_its_partition_with_its_bytes_unchanged(
     class Strict(CountingLedger):
         def advance(self, records: Records) -> Changes:
             super().advance(records)
-            return Changes(len(records), strangers=(1,), rows=(Row(CLOCK_KEY, b"clock"),))
+            return Changes(len(records), misrouted=(1,), rows=(Row(CLOCK_KEY, b"clock"),))
 
     home = partition_of(b"b", 3, "murmur2")
     async with owned(Strict()) as made:
@@ -334,13 +334,13 @@ async def test_a_stranger_is_sent_on_to_its_partition_with_its_bytes_unchanged(
         await made.until_delivered(2)
         (sent,) = made.written(TopicPartition("purchases", home))
         assert (sent.key, sent.value, sent.headers) == (b"b", raws[1].value, kept)
-        assert made.counts["strangers"] == 1
+        assert made.counts["misrouted"] == 1
 
 
 async def test_no_more_is_fetched_while_batches_wait() -> None:
     async with owned(agent=False) as made:
         start = 0
-        while made.partition.hungry:
+        while made.partition.can_fetch:
             made.partition.offer(consumed(["a"], start=start))
             start += 1
             await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from streams.errors import EngineFault
-from streams.process.shutdown import LAST_RESORT_SECONDS, Ending
+from streams.process.shutdown import LAST_RESORT_SECONDS, Shutdown
 
 if TYPE_CHECKING:
     import pytest
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def test_only_the_first_reason_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     times: list[float] = []
-    ending = Ending(times.append)
+    ending = Shutdown(times.append)
     assert ending.begin(EngineFault("the first"))
     assert not ending.begin(EngineFault("what follows from it"))
     assert [record.getMessage() for record in caplog.records] == ["The worker ends: the first"]
@@ -24,13 +24,13 @@ def test_only_the_first_reason_is_told_in_one_line(caplog: pytest.LogCaptureFixt
 
 
 def test_an_error_without_words_is_told_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
-    Ending(lambda _: None).begin(KeyError())
+    Shutdown(lambda _: None).begin(KeyError())
     assert "KeyError()" in caplog.text
 
 
 def test_a_stop_that_was_asked_for_is_bounded_too_and_needs_no_reason() -> None:
     times: list[float] = []
-    ending = Ending(times.append)
+    ending = Shutdown(times.append)
     ending.expect()
     assert times == [LAST_RESORT_SECONDS]
     assert ending.reason is None

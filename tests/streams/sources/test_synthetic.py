@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streams.sources.feed import Feed
 
 SETTINGS = LedgerSettings(time_zone="America/New_York")
-BAD = "returns=0.1,duplicates=0.1,disorder=0.2,late=0.1,strangers=0.1,hostile=0.1"
+BAD = "returns=0.1,duplicates=0.1,disorder=0.2,late=0.1,misrouted=0.1,hostile=0.1"
 
 
 def source(text: str) -> Synthetic:
@@ -145,7 +145,7 @@ def test_disturbances_have_their_shares_and_leave_the_purchases_as_they_are() ->
     assert copies.keys() == {record.value for record in clean}
     assert sum(count - 1 for count in copies.values()) == counts["duplicates"]
     assert counts["purchase"] == len(clean)
-    for name, share in (("duplicates", 0.1), ("hostile", 0.1), ("strangers", 0.1), ("disorder", 0.19)):
+    for name, share in (("duplicates", 0.1), ("hostile", 0.1), ("misrouted", 0.1), ("disorder", 0.19)):
         assert counts[name] / len(clean) == pytest.approx(share, rel=0.2)
     returns = [each for each in events(good) if each["kind"] == "return"]
     assert len(returns) == counts["return"] > 0
@@ -153,7 +153,7 @@ def test_disturbances_have_their_shares_and_leave_the_purchases_as_they_are() ->
     strange = {
         record.value for record in purchases if json.loads(record.value)["customer_id"].encode() != record.key
     }
-    assert len(strange) == counts["strangers"]
+    assert len(strange) == counts["misrouted"]
     latest, late = 0, set()
     for record in purchases:
         latest = max(latest, record.occurred_at)

@@ -30,7 +30,7 @@ ZOE = "Zoë"
 HOME = partition_of(ZOE.encode(), 2, "murmur2")
 
 
-class Kept(Replay):
+class PositionedLedger(Replay):
     """A replay that keeps every row that was written, older ones too."""
 
     def __init__(self) -> None:
@@ -57,12 +57,12 @@ def a_history() -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def service(tansu: LocalBroker) -> tuple[Settings, Kept]:
+def service(tansu: LocalBroker) -> tuple[Settings, PositionedLedger]:
     """A service whose ledger wrote its rows and outputs to the partition that Zoë belongs to."""
     return run_service(tansu, topic_prefix="looked-at.")
 
 
-def run_service(broker: LocalBroker, **other: object) -> tuple[Settings, Kept]:
+def run_service(broker: LocalBroker, **other: object) -> tuple[Settings, PositionedLedger]:
     told = {
         "kafka_broker": broker.address,
         "application": "shop",
@@ -71,13 +71,13 @@ def run_service(broker: LocalBroker, **other: object) -> tuple[Settings, Kept]:
         "alert_minimum_probability": 0.0,
     }
     settings = Settings.model_validate(told | other)
-    ledger, kept = Ledger(settings.ledger), Kept()
+    ledger, kept = Ledger(settings.ledger), PositionedLedger()
     drive(ledger, records_of(a_history(), settings.ledger), kept, finish=True)
     asyncio.run(write(settings, kept))
     return settings, kept
 
 
-async def write(settings: Settings, kept: Kept) -> None:
+async def write(settings: Settings, kept: PositionedLedger) -> None:
     await create_topics(settings)
     options = producer_options(settings, idempotent=False, batch_bytes=ROWS_BATCH_BYTES)
     async with AIOKafkaProducer(**options, linger_ms=5) as producer:
@@ -100,7 +100,9 @@ async def write(settings: Settings, kept: Kept) -> None:
 
 
 @pytest.fixture
-def look(service: tuple[Settings, Kept], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def look(
+    service: tuple[Settings, PositionedLedger], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
     """Runs `cartpulse customer`; the number of partitions is not in its environment."""
     settings, _ = service
     for name in ("kafka_broker", "application", "topic_prefix"):
@@ -109,7 +111,7 @@ def look(service: tuple[Settings, Kept], monkeypatch: pytest.MonkeyPatch) -> Cal
 
 
 def test_a_customer_comes_as_json_with_the_state_and_the_history(
-    look: Callable[..., Result], service: tuple[Settings, Kept]
+    look: Callable[..., Result], service: tuple[Settings, PositionedLedger]
 ) -> None:
     _, kept = service
     told = json.loads(look(ZOE, "--json").stdout)
@@ -176,7 +178,7 @@ def test_topics_of_another_prefix_are_asked_for_by_nobody_and_named(
 
 
 def test_rows_of_a_later_release_are_told(
-    service: tuple[Settings, Kept], tansu: LocalBroker, monkeypatch: pytest.MonkeyPatch
+    service: tuple[Settings, PositionedLedger], tansu: LocalBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, kept = service
     later = settings.model_copy(update={"topic_prefix": "later."})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.memory.rows import CLOCK_KEY, ROW_VERSION, seal, unseal
 from models.records.partitioner import partition_of
-from models.state.clock_row import Clock
+from models.state.clock_row import ClockRow
 from streams.kafka.log.ends import LogEnd
 from streams.operations.diagnosis.findings import Finding, Level
 from streams.operations.diagnosis.logs import Logs, log_findings, read_logs
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SETTINGS = Settings(partitions=4)
 NOW = 1_500_000_000_000
-CLOCK = Clock(
+CLOCK = ClockRow(
     offset=99,
     watermark=NOW - 3_600_000,
     begun=10,
@@ -34,7 +34,7 @@ CLOCK = Clock(
 
 
 def logs(
-    clock: Clock | None = CLOCK,
+    clock: ClockRow | None = CLOCK,
     *,
     start: int = 0,
     end: int = 100,
@@ -84,7 +84,7 @@ def test_purchases_that_retention_removed_are_a_fault_with_its_way_on() -> None:
 
 
 def test_a_state_made_anew_in_quiet_has_no_gap_before_its_first_record() -> None:
-    quiet = Clock(partitions=4, quiet_offset=90, quiet_boundary=9)
+    quiet = ClockRow(partitions=4, quiet_offset=90, quiet_boundary=9)
     assert "source" not in findings(logs(quiet, start=5))
 
 
