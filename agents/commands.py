@@ -54,7 +54,7 @@ def respond(partitions: Partitions, command: bytes) -> dict[str, Any] | None:
         return {
             "answer": "counts",
             "partitions": sorted(partitions.owned),
-            "counts": partitions.house.report(),
+            "counts": partitions.report(),
         }
     elif name == "state":
         customer = str(told.get("customer_id", ""))

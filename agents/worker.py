@@ -16,6 +16,7 @@ from models.ledger.ledger import Ledger
 from models.records.decoder import Decoder
 from streams.app import Engine, create_engine
 from streams.errors import LogUnreadable
+from streams.flow import purchases
 from streams.kafka.undecodable import raised_in_a_fetch
 from streams.process.exit_status import status_of
 from streams.process.memory import keep_buffers
@@ -43,7 +44,8 @@ def assemble(
     def ledger(partition: int, partitions: int) -> Ledger:
         return Ledger(shape, partition=partition, partitions=partitions)
 
-    engine = create_engine(settings, ledgers=ledgers or ledger, decoder=decoder or Decoder(shape))
+    flow = purchases(settings, ledgers=ledgers or ledger, decoder=decoder or Decoder(shape))
+    engine = create_engine(flow, settings)
     add_purchases(engine)
     add_commands(engine)
     return engine

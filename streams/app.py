@@ -20,7 +20,7 @@ from streams.partition.channel import BatchChannel
 from streams.process.shutdown import Shutdown
 
 if TYPE_CHECKING:
-    from streams.flow import DecoderLike, LedgerFactory
+    from streams.flow import Flow
     from streams.settings.settings import Settings
 
 VOID_BATCHES = 1_000
@@ -38,7 +38,7 @@ class Engine(NamedTuple):
     """Operators' commands: an ordinary topic of Faust's."""
 
 
-def create_engine(settings: Settings, *, ledgers: LedgerFactory, decoder: DecoderLike) -> Engine:
+def create_engine(flow: Flow, settings: Settings) -> Engine:
     """The app of one worker; nothing connects before it is started, and no event loop is needed to make it.
 
     Faust's own consumer has a group of its own per worker, so that every worker hears every command, those
@@ -46,9 +46,8 @@ def create_engine(settings: Settings, *, ledgers: LedgerFactory, decoder: Decode
     one that `@app.service` declares starts only when Faust has joined its group and recovered its tables.
 
     Args:
-        settings: of the service.
-        ledgers: makes the ledger of a partition.
-        decoder: raw records to columns.
+        flow: Flow that the worker runs.
+        settings: Service settings.
     """
     name = settings.group_instance_id or uuid4().hex[:12]
     app = faust.App(
@@ -68,15 +67,15 @@ def create_engine(settings: Settings, *, ledgers: LedgerFactory, decoder: Decode
         broker_session_timeout=settings.session_timeout_ms / 1_000,
         broker_heartbeat_interval=settings.session_timeout_ms / 6_000,
     )
-    purchases = BatchChannel(app, maxsize=settings.partitions + VOID_BATCHES)
-    connections = Connections(settings)
-    ending = Shutdown()
+    purchases = BatchChannel(app, maxsize=flow.partitions + VOID_BATCHES)
+    connections = Connections(settings, group=flow.group)
+    shutdown = Shutdown()
     partitions = Partitions(
-        settings, ledgers=ledgers, decoder=decoder, channel=purchases, connections=connections, ending=ending
+        flow, settings=settings, channel=purchases, connections=connections, shutdown=shutdown
     )
     if settings.web_port:
         observer = Observer(settings, partitions, connections)
-        app.add_dependency(Web(settings, observer, clock=SystemClock(), ending=ending))
+        app.add_dependency(Web(settings, observer, clock=SystemClock(), ending=shutdown))
     app.add_dependency(partitions)
 
     @app.on_before_shutdown.connect(weak=False)

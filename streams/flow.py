@@ -1,17 +1,28 @@
-"""What the engine asks of others: a ledger, a decoder. Whoever fits these can be run by it."""
+"""A flow: one source topic through one kind of ledger to its outputs; the engine runs whatever fits it.
+
+The engine knows no purchases. `purchases` is the first flow; the tests run a counting ledger as another.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from streams.kafka.topics import OUTPUTS
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from models.contracts.changes import Changes, Refusal, Row
     from models.ledger.checkpoint import Readable, Writable
     from models.ledger.status import Standing
     from models.records.columns import Records
     from models.records.decoder import Raw
+    from models.records.partitioner import Partitioner
+    from streams.settings.settings import Settings
+
+    LedgerFactory = Callable[[int, int], "LedgerLike"]
+    """(partition, number of partitions) to a new, empty ledger."""
 
 
 class ClockLike(Protocol):
@@ -94,6 +105,51 @@ class DecoderLike(Protocol):
         """Records, one for every raw record in the same order, and why some were refused."""
 
 
-if TYPE_CHECKING:
-    LedgerFactory = Callable[[int, int], LedgerLike]
-    """(partition, number of partitions) to a new, empty ledger."""
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One source topic, the ledger that its records advance, and the topics that its events go to."""
+
+    name: str
+    source: str
+    """Topic of the records that advance the ledger."""
+    changelog: str
+    """Topic of the ledger's rows."""
+    outputs: Mapping[str, str]
+    """Name of an output in the contracts to its topic on the broker."""
+    dead_letters: str
+    """Topic of the records that were refused."""
+    group: str
+    """Consumer group, and the beginning of transactional ids."""
+    partitions: int
+    partitioner: Partitioner
+    """Way in which producers map keys to partitions: misrouted records are sent on by it."""
+    event_source: str
+    """CloudEvents `source` of dead letters."""
+    decoder: DecoderLike
+    ledgers: LedgerFactory
+    fingerprint: int
+    """Hash of the settings that shape the ledger's outputs."""
+
+
+def purchases(settings: Settings, *, ledgers: LedgerFactory, decoder: DecoderLike) -> Flow:
+    """Make the flow of purchases.
+
+    Args:
+        settings: Service settings: names of topics, group, partitions.
+        ledgers: Maker of a partition's ledger.
+        decoder: Decoder of raw purchase records.
+    """
+    return Flow(
+        name="purchases",
+        source=settings.purchases_topic,
+        changelog=settings.changelog_topic,
+        outputs={name: settings.topic(name) for name in OUTPUTS},
+        dead_letters=settings.dead_letters_topic,
+        group=settings.group,
+        partitions=settings.partitions,
+        partitioner=settings.partitioner,
+        event_source=settings.event_source,
+        decoder=decoder,
+        ledgers=ledgers,
+        fingerprint=settings.ledger.fingerprint,
+    )

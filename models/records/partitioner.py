@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Partitioner = Literal["murmur2", "crc32"]
+"""Hash by which producers map keys to partitions."""
+
 _MASK = 0xFFFFFFFF
 _MULTIPLIER = 0x5BD1E995
 _SEED = 0x9747B28C
 
 
-def partition_of(key: bytes, partitions: int, partitioner: Literal["murmur2", "crc32"]) -> int:
+def partition_of(key: bytes, partitions: int, partitioner: Partitioner) -> int:
     """The partition of a key among `partitions`.
 
     `murmur2` is the default of the Java client and of aiokafka, `crc32` that of librdkafka.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.clock import Clock
-    from streams.flow import LedgerLike
+    from streams.flow import Flow, LedgerLike
     from streams.metrics import Counts
     from streams.settings.settings import Settings
 
@@ -57,13 +57,15 @@ class Checkpoints:
     """The checkpoints of one worker.
 
     Args:
-        settings: of the service; without `checkpoint_dir` nothing is written and nothing found.
+        flow: Flow whose changelog the checkpoints stand for.
+        settings: Service settings; without `checkpoint_dir` nothing is written and nothing found.
         counts: the worker's counters.
         clock: the machine's clocks.
     """
 
-    def __init__(self, settings: Settings, *, counts: Counts, clock: Clock) -> None:
-        self._settings = settings
+    def __init__(self, flow: Flow, *, settings: Settings, counts: Counts, clock: Clock) -> None:
+        self._flow = flow
+        self._application = settings.application
         self._folder = settings.checkpoint_dir
         self._counts = counts
         self._clock = clock
@@ -88,7 +90,7 @@ class Checkpoints:
 
     def path(self, partition: int) -> Path:
         """Where a partition's checkpoint is."""
-        return (self._folder or Path()) / f"{self._settings.changelog_topic}-{partition}{SUFFIX}"
+        return (self._folder or Path()) / f"{self._flow.changelog}-{partition}{SUFFIX}"
 
     async def load(self, partition: int, make: Callable[[], LedgerLike]) -> PositionedLedger | None:
         """The ledger of a partition as its checkpoint has it, not settled yet; None without a usable one.
@@ -170,5 +172,5 @@ class Checkpoints:
 
     def owner(self, number: int) -> Owner:
         """What the heading of a partition's checkpoint has to say."""
-        settings = self._settings
-        return Owner(FORMAT, settings.application, settings.changelog_topic, number, settings.partitions)
+        flow = self._flow
+        return Owner(FORMAT, self._application, flow.changelog, number, flow.partitions)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from streams.changelog.checkpoints import Checkpoints
     from streams.changelog.rows import Witness
-    from streams.flow import LedgerFactory, LedgerLike
+    from streams.flow import Flow, LedgerLike
     from streams.kafka.clients import Connections
     from streams.metrics import Counts
     from streams.settings.settings import Settings
@@ -65,9 +65,9 @@ class Standbys:
     """The partitions that one worker follows without owning them.
 
     Args:
-        settings: of the service; `standby_partitions` says how many.
+        flow: Flow whose changelog is followed.
+        settings: Service settings; `standby_partitions` says how many.
         connections: makes the reader.
-        ledgers: makes the ledger of a partition.
         checkpoints: where a standby begins, if there is one.
         counts: the worker's counters.
         holes: whether the broker's logs may have offsets that hold no record.
@@ -75,17 +75,17 @@ class Standbys:
 
     def __init__(
         self,
-        settings: Settings,
+        flow: Flow,
         *,
+        settings: Settings,
         connections: Connections,
-        ledgers: LedgerFactory,
         checkpoints: Checkpoints,
         counts: Counts,
         holes: bool,
     ) -> None:
         self._settings = settings
         self._connections = connections
-        self._ledgers = ledgers
+        self._flow = flow
         self._checkpoints = checkpoints
         self._counts = counts
         self._holes = holes
@@ -116,7 +116,7 @@ class Standbys:
         """Which partitions to follow: the first few of those not owned, in an order of this worker's own."""
         if self._owned is None:
             return []
-        free = set(range(self._settings.partitions)) - self._owned - self._given_up
+        free = set(range(self._flow.partitions)) - self._owned - self._given_up
         order = sorted(free, key=lambda number: blake2b(f"{self._name}/{number}".encode()).digest())
         return order[: self._settings.standby_partitions]
 
@@ -174,7 +174,7 @@ class Standbys:
         """Bring a copy up to now, as a recovery would: from a checkpoint, or the whole changelog."""
 
         def make() -> LedgerLike:
-            return self._ledgers(number, self._settings.partitions)
+            return self._flow.ledgers(number, self._flow.partitions)
 
         changelog = self._changelog(number)
         try:
@@ -233,7 +233,7 @@ class Standbys:
         log.warning("Partition %d is not followed any more: %s", number, reason)
 
     def _changelog(self, number: int) -> TopicPartition:
-        return TopicPartition(self._settings.changelog_topic, number)
+        return TopicPartition(self._flow.changelog, number)
 
 
 def _take(warm: StandbyCopy, records: list[Any]) -> None:

@@ -25,23 +25,32 @@ class CheckpointWriter:
     """Writes the checkpoints of the partitions that a worker owns.
 
     Args:
+        owned: Returns the partitions owned at the moment.
         files: Checkpoints on the worker's disk.
         seconds: Time between two checkpoints of one partition.
         clock: The machine's clocks.
     """
 
-    def __init__(self, files: Checkpoints, *, seconds: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        owned: Callable[[], Iterable[Partition]],
+        *,
+        files: Checkpoints,
+        seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._owned = owned
         self._files = files
         self._seconds = seconds
         self._clock = clock
         self._due: dict[int, float] = {}
 
-    async def run(self, owned: Callable[[], Iterable[Partition]]) -> None:
+    async def run(self) -> None:
         """Write each owned partition's checkpoint when it is due, one at a time, until cancelled."""
         seconds = self._seconds
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for partition in list(owned()) if self._files.wanted else ():
+            for partition in list(self._owned()) if self._files.wanted else ():
                 # Those of one worker take turns from the start.
                 due = self._due.setdefault(
                     partition.number, self._clock.elapsed() + seconds * (1 - partition.number % 16 / 32)

@@ -106,7 +106,7 @@ class Gaps:
             self._counts.add("gap_accepted", start - expected)
             log.warning("%s: %d purchases are gone and left out", name, start - expected)
             self._consumer.seek(source, start)
-            partition.expected = start
+            partition.pass_to(start)
             return False
         gone = f"the purchases from {expected} to {start - 1} ({start - expected} of them) are gone unread"
         ended = f"there is no offset {expected} any more: the log was made anew or cut"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streams.clock import Clock
     from streams.delivery.outbox import Outbox
     from streams.delivery.queue import Delivery
-    from streams.flow import LedgerFactory, LedgerLike
+    from streams.flow import Flow, LedgerLike
     from streams.kafka.clients import Connections
     from streams.kafka.closing import BackgroundCloses
     from streams.kafka.retry import RetryPolicy
@@ -89,15 +89,15 @@ class PartitionOpener:
     """Opens partitions of one worker.
 
     Args:
-        settings: of the service.
+        flow: Flow whose partitions are opened.
+        settings: Service settings.
         connections: the Kafka clients.
         consumer: the member of the group, which knows what the group has committed.
-        ledgers: makes the ledger of a partition.
         sent: the outbox of outputs.
         rows: the outbox of rows.
         clock: the machine's clocks.
         closing: where producers go whose epoch is over.
-        riding: how long a broker may be away.
+        retry: how long a broker may be away.
         holes: whether the broker's logs may have offsets that hold no record.
         exactly_once: whether deliveries are transactions.
         reopen: called with a partition and the reason when its changelog has to be read again.
@@ -108,11 +108,11 @@ class PartitionOpener:
 
     def __init__(
         self,
-        settings: Settings,
+        flow: Flow,
         *,
+        settings: Settings,
         connections: Connections,
         consumer: Any,
-        ledgers: LedgerFactory,
         sent: Outbox,
         rows: Outbox,
         clock: Clock,
@@ -128,7 +128,7 @@ class PartitionOpener:
         self._settings = settings
         self._connections = connections
         self._consumer = consumer
-        self._ledgers = ledgers
+        self._flow = flow
         self._sent = sent
         self._rows = rows
         self._clock = clock
@@ -183,7 +183,7 @@ class PartitionOpener:
         )
 
     async def _recover(self, partition: Partition, kept: PositionedLedger | None) -> tuple[Recovered, int]:
-        number, partitions = partition.number, self._settings.partitions
+        number, partitions = partition.number, self._flow.partitions
         warm = await self._standbys.give(number)
         # Before the changelog is read: another owner may go on meanwhile, and what it commits later is not in
         # there.
@@ -195,9 +195,9 @@ class PartitionOpener:
             recovered = await recover(
                 reader,
                 partition.changelog,
-                lambda: self._ledgers(number, partitions),
+                lambda: self._flow.ledgers(number, partitions),
                 kept or warm,
-                stored=lambda: self._checkpoints.load(number, lambda: self._ledgers(number, partitions)),
+                stored=lambda: self._checkpoints.load(number, lambda: self._flow.ledgers(number, partitions)),
                 holes=self._holes,
             )
             if kept is not None and kept.witness is not None and not (recovered.read or recovered.origin):
@@ -232,7 +232,7 @@ class PartitionOpener:
         return InTransactions(
             producer=producer,
             source=partition.source,
-            group=self._settings.group,
+            group=self._flow.group,
             deadline=self._settings.send_deadline_seconds,
             gone=lambda why: self._reopen(partition, why),
             **options,

@@ -49,11 +49,13 @@ class Connections:
     """Makes clients; whoever asks for one starts and stops it.
 
     Args:
-        settings: of the service.
+        settings: Service settings.
+        group: Consumer group, and the beginning of transactional ids; the settings' where it is not given.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, group: str | None = None) -> None:
         self._settings = settings
+        self._group = group or settings.group
         self._known: Abilities | None = None
         self._readers: list[weakref.ref[Any]] = []
         self._raw = RawLog(settings)
@@ -75,8 +77,8 @@ class Connections:
             NotAllowed: the login may not join a group that a worker needs.
         """
         limit_loggers()
-        await check_groups(self._settings)
-        options = consumer_options(self._settings, group=self._settings.group)
+        await check_groups(self._settings, self._group)
+        options = consumer_options(self._settings, group=self._group)
         return await _started(AIOKafkaConsumer(**options, max_poll_interval_ms=NEVER_MS))
 
     async def reader(self) -> Any:
@@ -139,7 +141,7 @@ class Connections:
         deadline = self._settings.send_deadline_seconds
         try:
             async with asyncio.timeout(deadline):
-                return await self._producer(transactional_options(self._settings, partition))
+                return await self._producer(transactional_options(self._settings, self._group, partition))
         except TimeoutError as reason:
             raise DeliveryFailed(
                 f"No coordinator of transactions within {deadline:g} s: is the broker up, and has it as many "
@@ -150,7 +152,7 @@ class Connections:
             raise DeliveryFailed(
                 f"The broker gives no producer for transactions of partition {partition}: "
                 f"{reason or type(reason).__name__}. The worker's login needs Write and Describe on the "
-                f"transactional ids that begin with {self._settings.group!r}."
+                f"transactional ids that begin with {self._group!r}."
             ) from reason
 
     async def producers(self) -> tuple[Any, Any]:

@@ -155,14 +155,14 @@ def producer_options(
     }
 
 
-def transactional_options(settings: Settings, partition: int) -> dict[str, Any]:
+def transactional_options(settings: Settings, group: str, partition: int) -> dict[str, Any]:
     """For the producer of one partition's transactions.
 
     Its transactional id is the partition's, whoever owns it: the next owner fences off the last one.
     """
     options = producer_options(settings, idempotent=True, batch_bytes=ROWS_BATCH_BYTES)
     return options | {
-        "transactional_id": f"{settings.group}-{partition}",
+        "transactional_id": f"{group}-{partition}",
         # Not before we would give it up ourselves.
         "transaction_timeout_ms": int(max(TRANSACTION_SECONDS, settings.send_deadline_seconds) * 1_000),
         "retry_backoff_ms": 20,  # the default of 100 shows in the latency whenever two transactions meet

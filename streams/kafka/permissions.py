@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 
-async def check_groups(settings: Settings) -> None:
+async def check_groups(settings: Settings, group: str) -> None:
     """Ask for the coordinators of the worker's groups, which is what a login without the right is refused.
 
     Raises:
@@ -30,12 +30,12 @@ async def check_groups(settings: Settings) -> None:
         await client.bootstrap()
         # The second is Faust's, for commands: named after the worker (`app.create_engine`).
         own = f"{settings.application}-worker-{settings.group_instance_id or 'any'}"
-        for group in (settings.group, own):
+        for name in (group, own):
             try:
-                await client.coordinator_lookup(CoordinationType.GROUP, group)
+                await client.coordinator_lookup(CoordinationType.GROUP, name)
             except GroupAuthorizationFailedError as reason:
                 raise NotAllowed(
-                    f"The login {settings.kafka_sasl_username!r} may not read with the group {group!r}: "
+                    f"The login {settings.kafka_sasl_username!r} may not read with the group {name!r}: "
                     "deploy/kafka/acls.sh says which rights a worker needs."
                 ) from reason
             except KafkaError:  # a coordinator that is not there yet; whoever joins waits for it

@@ -38,7 +38,7 @@ class Tasks:
         task = asyncio.create_task(work)
         self.running.add(task)
         if partition is not None:
-            partition.tasks.append(task)
+            partition.owns(task)
 
         def look(task: asyncio.Task[None]) -> None:
             self.running.discard(task)

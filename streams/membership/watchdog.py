@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault
 
@@ -78,6 +79,7 @@ class Watchdog:
         self._marks: dict[Partition, tuple[tuple[int, int], float]] = {}
         self._answers: dict[Partition, tuple[int | None, float]] = {}
         self._warned: set[Partition] = set()
+        self._still: WeakKeyDictionary[Partition, float] = WeakKeyDictionary()
         self._looked_at = self._awake_since = clock.elapsed()
 
     async def run(self) -> None:
@@ -122,6 +124,10 @@ class Watchdog:
             self._look_at_the_leader(partition, now)
             self._look_at(partition, now, waiting=waiting)
 
+    def still(self, partition: Partition) -> float:
+        """Return for how many seconds a partition has had work and has not got on, as of the last look."""
+        return self._still.get(partition, 0.0)
+
     def _waited(self, since: float | None) -> float:
         """Seconds since a moment, as far as the process was awake; 0 for none."""
         return 0.0 if since is None else self._looked_at - max(since, self._awake_since)
@@ -162,9 +168,9 @@ class Watchdog:
         if mark != known or waiting or self._paused() or not self._busy(partition, lag):
             self._marks[partition] = (mark, now)
             self._warned.discard(partition)
-            partition.still_seconds = 0.0
+            self._still.pop(partition, None)
             return
-        partition.still_seconds = still = self._waited(since)
+        self._still[partition] = still = self._waited(since)
         said = (
             f"partition {partition.number} has stood still for {still:.0f} s at offset "
             f"{delivery.acknowledged}, with {lag} purchases to apply"

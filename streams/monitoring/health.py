@@ -123,13 +123,12 @@ class Observer:
 
     async def _look_at(self, partition: Partition) -> PartitionHealth:
         recovered = partition.recovered
-        house = getattr(self._partitions, "house", None)  # it is there once the worker has connected
         return PartitionHealth(
             number=partition.number,
             recovered=recovered and partition.reading,
-            lag=house.lag_of(partition) if house is not None else 0,
+            lag=self._partitions.lag_of(partition),
             lease=partition.epoch.lease.remaining,
-            still=partition.still_seconds,
+            still=self._partitions.still_of(partition),
             standing=partition.ledger.standing if recovered else None,
             read=None if recovered else await self._connections.read(partition.changelog),
         )

@@ -19,7 +19,7 @@ from models.records.decoder import Decoder
 from models.state.clock_row import ClockRow
 from streams.kafka.log.ends import log_ends, log_starts
 from streams.kafka.options import connection, unreachable
-from streams.partition.partition import raw_of
+from streams.partition.run_queue import raw_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,65 +8,56 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from aiokafka.structs import TopicPartition
 
-from models.contracts.timestamps import EARLIEST_MS, LATEST_MS
-from models.records.columns import UNKNOWN_TIME
-from models.records.decoder import Raw
-from models.records.partitioner import partition_of
 from streams.changelog.recovery import PositionedLedger
-from streams.delivery.dead_letters import dead_letter, refusal_of
 from streams.delivery.lease import Epoch
-from streams.delivery.queue import Send, Step
 from streams.errors import EngineFault
-from streams.kafka.log.batches import BrokenBatch
-from streams.partition.batch import Batch, Run
+from streams.partition.batch import Batch
+from streams.partition.emitter import Emitter
+from streams.partition.run_queue import RunQueue
+from streams.partition.timer import BatchTimer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from models.contracts.changes import Changes, Refusal
+    from models.contracts.changes import Changes
     from streams.clock import Clock
     from streams.delivery.lease import Lease
     from streams.delivery.queue import Delivery
-    from streams.flow import DecoderLike, LedgerLike
+    from streams.flow import Flow, LedgerLike
     from streams.metrics import Counts
+    from streams.partition.batch import Run
     from streams.partition.isolation import PoisonIsolator
-    from streams.settings.settings import Settings
-
-RUNS_WAITING = 2
-"""Fetched and decoded batches that wait for the agent; with more, memory grows and latency with it."""
-
-MOST_HEADER_BYTES = 64 * 1024
-"""Bytes of headers that a misrouted record keeps: producers may compress megabytes into a record."""
 
 
 class Partition:
     """One owned partition.
 
     Args:
-        number: of the partition.
-        lease: of the group generation that assigned it.
-        settings: of the service.
-        decoder: raw records to columns.
-        hand_over: gives a batch to the agent.
-        isolation: limits how many records may be isolated.
-        counts: the worker's counters.
-        clock: tells how long the agent has had a batch.
-        progress: called when more may be fetched, or something was finished.
-        fail: ends the worker.
+        number: Number of the partition.
+        flow: Flow that it is a partition of.
+        lease: Lease of the group generation that assigned it.
+        sweep_limit: Customers that one step of a sweep looks at.
+        paused: True if an operator told the worker to apply nothing.
+        hand_over: Gives a batch to the agent.
+        isolation: Limits how many records may be isolated.
+        counts: The worker's counters.
+        clock: Times the agent.
+        progress: Called when more may be fetched, or something was finished.
+        fail: Ends the worker.
     """
 
     def __init__(
         self,
         number: int,
         *,
+        flow: Flow,
         lease: Lease,
-        settings: Settings,
-        decoder: DecoderLike,
+        sweep_limit: int,
+        paused: bool,
         hand_over: Callable[[Batch], None],
         isolation: PoisonIsolator,
         counts: Counts,
@@ -75,37 +66,26 @@ class Partition:
         fail: Callable[[Exception], None],
     ) -> None:
         self.number = number
-        self.source = TopicPartition(settings.purchases_topic, number)
-        self.changelog = TopicPartition(settings.changelog_topic, number)
+        self.source = TopicPartition(flow.source, number)
+        self.changelog = TopicPartition(flow.changelog, number)
         self.epoch = Epoch(lease)
         self.delivery: Delivery | None = None
-        self.expected = -1
-        self._end = -1
         self.reading = False
-        self.paused = False
-        self.ticked: int | None = None
-        self.opened = False
-        """True once a `live` record was written to it, because it was empty."""
-        self._settings = settings
-        self._event_source = settings.event_source
-        self._decoder = decoder
+        self.paused = paused
+        self.closing = False
+        self._sweep_limit = sweep_limit
         self._hand_over = hand_over
         self._isolator = isolation
         self._counts = counts
         self._clock = clock
         self._progress = progress
         self._fail = fail
-        self.tasks: list[asyncio.Task[None]] = []
-        self.under_way_since: float | None = None
-        self.still_seconds = 0.0
-        """For how long it has had something to do and has not got on; the watchdog looks."""
-        self._taken_up = 0.0
-        self._unacknowledged: deque[tuple[int, float]] = deque()
-        """Steps computed, by their number, and when their batch was handed over."""
+        self._queue = RunQueue(flow.decoder)
+        self._emitter = Emitter(flow, number, counts)
+        self._timer = BatchTimer(clock, counts)
+        self._tasks: list[asyncio.Task[None]] = []
         self._ledger: LedgerLike | None = None
-        self._runs: deque[Run] = deque()
         self._under_way: Batch | None = None
-        self.closing = False
         self._sweep_first = False
         self._turn = asyncio.Event()
         self._still = False
@@ -126,7 +106,7 @@ class Partition:
     @property
     def can_fetch(self) -> bool:
         """Whether more records may be fetched for it."""
-        return self.reading and not self.paused and not self.closing and len(self._runs) < RUNS_WAITING
+        return self.reading and not self.paused and not self.closing and not self._queue.full
 
     @property
     def idle(self) -> bool:
@@ -136,27 +116,42 @@ class Partition:
     @property
     def drained(self) -> bool:
         """Whether it is idle and nothing waits either."""
-        return self.idle and not self._runs and not (self._ledger is not None and self._ledger.sweeping)
+        return self.idle and not self._queue and not (self._ledger is not None and self._ledger.sweeping)
+
+    @property
+    def expected(self) -> int:
+        """Source offset that the next fetched record should have."""
+        return self._queue.expected
+
+    @property
+    def under_way_since(self) -> float | None:
+        """When the batch that the agent has was handed over; None while the agent has none."""
+        return self._timer.handed_over
+
+    def owns(self, task: asyncio.Task[None]) -> None:
+        """End a task with the epoch."""
+        self._tasks.append(task)
+
+    def pass_to(self, offset: int) -> None:
+        """Expect the next record at an offset: what lies before it is gone, and that was accepted."""
+        self._queue.expected = offset
 
     def start(self, ledger: LedgerLike, delivery: Delivery) -> None:
         """Take the recovered ledger; reading starts when the source is sought and resumed."""
         self._ledger = ledger
         self.delivery = delivery
-        self.expected = self._end = delivery.acknowledged
+        self._queue.expected = self._emitter.end = delivery.acknowledged
         self._turn.set()  # a sweep that was interrupted goes on, whether records come or not
+
+    def begin_reading(self) -> None:
+        """Let records be fetched; the source is sought and resumed in the same step."""
+        self.reading = True
 
     def offer(self, raws: Sequence[Any]) -> None:
         """Take fetched records that begin where the ones before ended; one may be a whole `BrokenBatch`."""
         if self.closing:
             return
-        records, refusals = self._decoder.decode([raw_of(record) for record in raws])
-        if len(records) != len(raws):
-            raise EngineFault(f"the decoder made {len(records)} records of {len(raws)}")
-        # The bytes of a batch are no event either, but that is not why they are refused.
-        broken = {raw.offset: refusal_of(raw) for raw in raws if isinstance(raw, BrokenBatch)}
-        refused = tuple(broken.get(refusal.offset, refusal) for refusal in refusals)
-        self._runs.append(Run(records, raws, refused))
-        self.expected = raws[-1].offset + 1
+        self._queue.offer(raws)
         self._turn.set()
 
     def hold(self, paused: bool) -> None:  # noqa: FBT001 - a switch
@@ -166,8 +161,8 @@ class Partition:
 
     def progressed(self) -> None:
         """Something was finished that may let the next step be computed, or more be fetched."""
-        if self._unacknowledged and self.delivery is not None:
-            self._time(self.delivery.delivered)
+        if self.delivery is not None:
+            self._timer.acknowledged(self.delivery.delivered)
         self._turn.set()
         self._progress()
 
@@ -191,7 +186,7 @@ class Partition:
     @property
     def consistent(self) -> bool:
         """Whether the ledger holds no step that delivery was not given: an agent's fault ends the worker."""
-        return self._ledger is not None and self._ledger.clock.offset < self._end
+        return self._ledger is not None and self._ledger.clock.offset < self._emitter.end
 
     async def work(self) -> None:
         """Hand batches to the agent and sweep in between, one at a time, while there is room to deliver."""
@@ -199,11 +194,11 @@ class Partition:
             await self._turn.wait()
             self._turn.clear()
             while self._may_step():
-                if self._sweep_first or (self.ledger.sweeping and not self._runs):
+                if self._sweep_first or (self.ledger.sweeping and not self._queue):
                     self._sweep()
-                elif self._runs and not self.paused:
-                    self._under_way = Batch(self, self._runs.popleft(), self.ledger)
-                    self.under_way_since = self._taken_up = self._clock.elapsed()
+                elif self._queue and not self.paused:
+                    self._under_way = Batch(self, self._queue.take(), self.ledger)
+                    self._timer.hand_over()
                     self._hand_over(self._under_way)
                     self._progress()
                 else:
@@ -224,7 +219,7 @@ class Partition:
             raise EngineFault(f"partition {self.number}: the ledger takes no record and has nothing to sweep")
         self._sweep_first = False
         began = self._clock.elapsed()
-        changes = self.ledger.sweep(self._settings.sweep_limit)
+        changes = self.ledger.sweep(self._sweep_limit)
         self._counts.sweeping.observe(self._clock.elapsed() - began)
         for customer, error in changes.passed_over:
             self._isolator.passed_over(customer, error)
@@ -233,12 +228,12 @@ class Partition:
     def begun(self, batch: Batch) -> None:
         """The agent took it up."""
         del batch  # there is one at a time
-        self._taken_up = self._clock.elapsed()
+        self._timer.take_up()
 
     def finished(self, batch: Batch) -> None:
         """The agent's last act: what changed is delivered, and what was not applied comes next."""
-        changes, run, handed_over = batch.changes, batch.run, self.under_way_since
-        self._counts.applying.observe(self._clock.elapsed() - self._taken_up)
+        changes, run, handed_over = batch.changes, batch.run, self._timer.handed_over
+        self._timer.finish()
         self._put_down()
         if changes is None:
             self._fail(EngineFault("the agent ended a batch without delivering its changes"))
@@ -247,10 +242,10 @@ class Partition:
         if applied:
             self._deliver(changes, run.part(0, applied))
             self._counts.add("records", applied)
-            if self.delivery is not None and handed_over is not None:
-                self._unacknowledged.append((self.delivery.computed, handed_over))
+            if self.delivery is not None:
+                self._timer.computed(self.delivery.computed, handed_over)
         if applied < len(run):
-            self._runs.appendleft(run.part(applied, len(run)))
+            self._queue.put_back([run.part(applied, len(run))])
         # Purchases and the sweep take turns, so that neither waits for the other.
         self._sweep_first = self.ledger.sweeping or not applied
         self._counts.add("batches")
@@ -265,24 +260,25 @@ class Partition:
             self._fail(EngineFault(f"out of memory for partition {self.number}: {error}"))
             return False
         if not isinstance(error, Exception):  # Faust restarts the agent; the batch comes again
-            self._runs.appendleft(batch.run)
+            self._queue.put_back([batch.run])
             return False
         try:
-            self._runs.extendleft(reversed(self._isolator.split(batch.run, error)))
+            self._queue.put_back(self._isolator.split(batch.run, error))
         except EngineFault as fault:
             self._fail(fault)
             return False
         return True
 
     def _put_down(self) -> None:
-        self._under_way = self.under_way_since = None
+        self._under_way = None
+        self._timer.put_down()
         self._rested.set()
         self.progressed()
 
     def release(self) -> None:
         """Compute nothing more; what is computed may still be delivered."""
         self.closing = True
-        self._runs.clear()
+        self._queue.clear()
         if self._under_way is not None and not self._under_way.entered:
             self._under_way.make_void()
             self._put_down()
@@ -296,7 +292,7 @@ class Partition:
         self.epoch.end()
         self._turn.set()
         self._rested.set()
-        for task in self.tasks:
+        for task in self._tasks:
             task.cancel()
         if clean and self._ledger is not None and self.delivery is not None and self.delivery.witness:
             return PositionedLedger(self._ledger, self.delivery.base, self.delivery.witness, live=True)
@@ -305,65 +301,6 @@ class Partition:
     def _deliver(self, changes: Changes, run: Run | None) -> None:
         if self.delivery is None:
             raise EngineFault(f"partition {self.number} has nothing to deliver with")
-        targets = {
-            topic: TopicPartition(self._settings.topic(topic), self.number)
-            for topic in {output.topic for output in changes.outputs}
-        }
-        sends = [
-            Send(targets[topic], key, value, headers, timestamp)
-            for topic, key, value, headers, timestamp in changes.outputs
-        ]
-        if run is not None:
-            sends += self._dead_letters(run, (*run.refusals, *changes.refusals))
-            sends += self._misrouted(run, changes.misrouted)
-            self._end = int(run.records.offsets[-1]) + 1
-        self._count(changes)
-        if sends or changes.rows or run is not None:
-            self.delivery.put(Step(self._end, sends, changes.rows))
-
-    def _count(self, changes: Changes) -> None:
-        for name, count in changes.counts.items():
-            self._counts.add(name, count)
-        for topic, count in Counter(output.topic for output in changes.outputs).items():
-            self._counts.add(f"outputs.{topic}", count)
-        if changes.rows:
-            self._counts.add("rows", len(changes.rows))
-            self._counts.add("row_bytes", sum(len(row.key) + len(row.value) for row in changes.rows))
-
-    def _time(self, delivered: int) -> None:
-        """Time the batches of which all is acknowledged."""
-        now = self._clock.elapsed()
-        while self._unacknowledged and self._unacknowledged[0][0] <= delivered:
-            self._counts.delivering.observe(now - self._unacknowledged.popleft()[1])
-
-    def _dead_letters(self, run: Run, refusals: tuple[Refusal, ...]) -> list[Send]:
-        topic = self._settings.dead_letters_topic
-        sends = []
-        for refusal in sorted(refusals, key=lambda refusal: refusal.offset):
-            self._counts.add(f"dead_letters.{refusal.error}")
-            letter = dead_letter(run.raws[run.index(refusal.offset)], refusal, source=self._event_source)
-            sends.append(Send(TopicPartition(topic, self.number), *letter))
-        return sends
-
-    def _misrouted(self, run: Run, offsets: tuple[int, ...]) -> list[Send]:
-        sends = []
-        for offset in offsets:
-            index = run.index(offset)
-            raw, customer = run.raws[index], run.records.customers[index]
-            home = partition_of(customer, self._settings.partitions, self._settings.partitioner)
-            self._counts.add("misrouted")
-            place = TopicPartition(self.source.topic, home)
-            sends.append(Send(place, customer, raw.value, _carried(raw.headers), raw.timestamp))
-        return sends
-
-
-def _carried(headers: Sequence[tuple[str, bytes | None]]) -> Sequence[tuple[str, bytes | None]]:
-    """Return the headers of a misrouted record, unless with so many of them it might fit no record batch."""
-    size = sum(len(name.encode()) + len(value or b"") for name, value in headers)
-    return headers if size <= MOST_HEADER_BYTES else ()
-
-
-def raw_of(record: Any) -> Raw:
-    """Take from a consumer record what a decoder needs; a timestamp that can be none is `UNKNOWN_TIME`."""
-    stamped = EARLIEST_MS <= record.timestamp <= LATEST_MS
-    return Raw(record.offset, record.value, record.timestamp if stamped else UNKNOWN_TIME)
+        step = self._emitter.step(changes, run)
+        if step is not None:
+            self.delivery.put(step)

@@ -41,9 +41,6 @@ class Status(IntEnum):
     BOUNDARY = 5
 
 
-FOR_GOOD: Final = frozenset({Status.MISUSED, Status.REFUSED, Status.NEWER_ROWS, Status.BOUNDARY})
-"""A worker that ended with one of these would end the same way again."""
-
 _REFUSALS: Final = (
     SourceJumped,
     TopicMismatch,

@@ -21,7 +21,7 @@ def test_a_worker_has_one_actor_for_each_agent() -> None:
 
 def test_a_worker_runs_the_ledger_of_this_release_with_the_settings_of_the_service() -> None:
     settings = Settings(web_port=0, partitions=3, alert_daily_cap=4)
-    ledger = assemble(settings).partitions._ledgers(2, 3)
+    ledger = assemble(settings).partitions._flow.ledgers(2, 3)
     assert isinstance(ledger, Ledger)
     assert ledger.settings == settings.ledger
 

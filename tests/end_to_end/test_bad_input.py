@@ -29,7 +29,7 @@ from streams.changelog.recovery import read_to_end
 from streams.delivery.dead_letters import KEPT
 from streams.kafka.options import producer_options
 from streams.kafka.topics import OUTPUTS
-from streams.partition.partition import raw_of
+from streams.partition.run_queue import raw_of
 from tests.support.bad_input import Log, Malformed, Placed, journey, malformed, mixed, replay_of
 from tests.support.cluster import Cluster, Job
 from tests.support.failing_worker import POISON

@@ -142,17 +142,18 @@ MUTATIONS = (
     ),
     Mutation(
         "a partition is not sought in the callback",
-        (Edit("streams/engine/partitions.py", "        self._consumer.seek(source, 0)\n", ""),),
+        (Edit("streams/engine/partitions.py", "        self.running.consumer.seek(source, 0)\n", ""),),
         AT_LEAST_ONCE,
     ),
     Mutation(
         "a recovered partition without an offset is not sought",
         (
-            Edit("streams/engine/partitions.py", "        self._consumer.seek(source, 0)\n", ""),
+            Edit("streams/engine/partitions.py", "        self.running.consumer.seek(source, 0)\n", ""),
             Edit(
                 "streams/engine/partitions.py",
-                "        self._consumer.seek(partition.source, opened.start)\n",
-                "        if opened.start:\n            self._consumer.seek(partition.source, opened.start)\n",
+                "        self.running.consumer.seek(partition.source, opened.start)\n",
+                "        if opened.start:\n"
+                "            self.running.consumer.seek(partition.source, opened.start)\n",
             ),
         ),
         AT_LEAST_ONCE,
@@ -161,7 +162,7 @@ MUTATIONS = (
         "what waits is cleared after the seek",
         (
             Edit(
-                "streams/partition/partition.py",
+                "streams/partition/run_queue.py",
                 "        self._runs.append(Run(",
                 "        self._runs.clear()\n        self._runs.append(Run(",
             ),

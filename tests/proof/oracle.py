@@ -44,7 +44,7 @@ from streams.clock import SystemClock
 from streams.delivery.dead_letters import dead_letter
 from streams.partition.batch import Run
 from streams.partition.isolation import PoisonIsolator
-from streams.partition.partition import raw_of
+from streams.partition.run_queue import raw_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

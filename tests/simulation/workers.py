@@ -14,6 +14,7 @@ from models.records.columns import Kind, Records
 from streams.changelog.recovery import digest
 from streams.engine.partitions import Partitions
 from streams.errors import DeliveryFailed
+from streams.flow import purchases
 from streams.kafka.log.salvage import Salvage
 from streams.process.shutdown import Shutdown
 from tests.simulation.check import EVERY
@@ -227,15 +228,18 @@ class Worker:
     async def _main(self) -> None:
         batches: asyncio.Queue[Any] = asyncio.Queue()
         self.service = Partitions(
-            self.settings,
-            ledgers=lambda number, count: CountingLedger(
-                number, count, day=self.plan.day, most=self.plan.most, every=EVERY
+            purchases(
+                self.settings,
+                ledgers=lambda number, count: CountingLedger(
+                    number, count, day=self.plan.day, most=self.plan.most, every=EVERY
+                ),
+                decoder=BareDecoder(),
             ),
-            decoder=BareDecoder(),
+            settings=self.settings,
             channel=SimpleNamespace(queue=batches),  # type: ignore[arg-type] # a queue is all it needs
             connections=SimulatedConnections(self),  # type: ignore[arg-type] # of the model
             clock=VirtualClock(self.broker),
-            ending=Shutdown(self._last_resort),
+            shutdown=Shutdown(self._last_resort),
         )
         agent = asyncio.create_task(self._agent(batches))
         await self.service.start()
@@ -331,7 +335,7 @@ class Worker:
 
     def _last_resort(self, seconds: float) -> None:
         del seconds
-        reason = self.service._ending.reason if self.service is not None else None
+        reason = self.service._stopper.reason if self.service is not None else None
         if reason is not None and self.reason is None:
             self.reason = reason
             self.broker.note(self.name, "cannot go on:", type(reason).__name__)

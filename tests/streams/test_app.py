@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.records.decoder import Decoder
 from streams.app import create_engine
+from streams.flow import purchases
 from streams.monitoring.web import Web
 from streams.settings.settings import Settings
 from tests.support.counting import CountingLedger
@@ -22,7 +23,9 @@ ROOT = __file__.rsplit("/tests/", 1)[0]
 
 def engine(**overrides: object) -> Engine:
     settings = Settings.model_validate({"web_port": 0} | overrides)
-    return create_engine(settings, ledgers=CountingLedger, decoder=Decoder(settings.ledger))
+    return create_engine(
+        purchases(settings, ledgers=CountingLedger, decoder=Decoder(settings.ledger)), settings
+    )
 
 
 def test_the_service_is_a_dependency_and_starts_before_faust_has_joined_its_own_group() -> None:

@@ -28,7 +28,7 @@ from streams.changelog.rows import LatestRows
 from streams.kafka.closing import close
 from streams.kafka.options import consumer_options, producer_options
 from streams.kafka.topics import OUTPUTS, create_topics
-from streams.partition.partition import raw_of
+from streams.partition.run_queue import raw_of
 from streams.settings.settings import variable
 from tests.support.counting import CountingLedger
 from tests.support.paths import ROOT

@@ -12,6 +12,7 @@ from aiokafka.structs import TopicPartition
 from models.memory.rows import CLOCK_KEY, header
 from models.records.decoder import Decoder
 from streams.engine.partitions import Partitions
+from streams.flow import purchases
 from streams.process.shutdown import Shutdown
 from streams.settings.settings import Settings
 from tests.support.counting import CountingLedger
@@ -32,18 +33,17 @@ class Service(Partitions):
     def __init__(self, logs: FakeLogs, settings: Settings) -> None:
         self.logs = logs
         self.kafka = FakeConnections(logs)
-        self.clock = RunningClock()
+        self.time = RunningClock()
         self.last_resort: list[float] = []
         self.batches: asyncio.Queue[Any] = asyncio.Queue()
         self.ledgers: list[CountingLedger] = []
         super().__init__(
-            settings,
-            ledgers=self.make_ledger,
-            decoder=Decoder(settings.ledger),
+            purchases(settings, ledgers=self.make_ledger, decoder=Decoder(settings.ledger)),
+            settings=settings,
             channel=SimpleNamespace(queue=self.batches),  # type: ignore[arg-type] # a queue is all it needs
             connections=self.kafka,  # type: ignore[arg-type] # in memory
-            clock=self.clock,
-            ending=Shutdown(self.last_resort.append),
+            clock=self.time,
+            shutdown=Shutdown(self.last_resort.append),
         )
 
     def make_ledger(self, partition: int, partitions: int) -> CountingLedger:
@@ -61,12 +61,12 @@ class Service(Partitions):
     async def assigned(self, *sources: TopicPartition) -> None:
         """Have the group assign these, and wait until they are read."""
         await self.kafka.group.rebalance(sources)
-        await until(lambda: all(p.reading for p in self.owned.values()) or self._ending.reason)
+        await until(lambda: all(p.reading for p in self.owned.values()) or self._stopper.reason)
 
     @property
     def reason(self) -> BaseException | None:
         """Why it came to an end."""
-        return self._ending.reason
+        return self._stopper.reason
 
 
 @asynccontextmanager

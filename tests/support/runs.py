@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from models.records.decoder import Decoder
 from models.settings import LedgerSettings
 from streams.partition.batch import Run
-from streams.partition.partition import raw_of
+from streams.partition.run_queue import raw_of
 from tests.support.fake_kafka import Record
 from tests.support.purchases import purchase
 

@@ -1,12 +1,10 @@
-"""`cartpulse worker`: one worker, or several, in the foreground."""
+"""`cartpulse worker`: one worker in the foreground."""
 
-import asyncio
 from typing import Annotated
 
 import structlog
 import typer
 
-from cartpulse.commands.service.supervise import Supervisor, environments
 from cartpulse.console.exit import run
 from cartpulse.console.options import Broker, settings_with
 from streams.errors import CartpulseError
@@ -23,12 +21,6 @@ def worker(
     accept_gap: Annotated[
         bool | None,
         typer.Option("--accept-gap", help="Go on although purchases not yet applied are gone; counts them."),
-    ] = None,
-    supervise: Annotated[
-        int | None,
-        typer.Option(
-            "--supervise", metavar="N", min=1, help="Run N workers, and start again those that end."
-        ),
     ] = None,
 ) -> None:
     """Run a worker until SIGTERM or Ctrl-C; it then drains and ends within ten seconds.
@@ -48,9 +40,7 @@ def worker(
     log.info("The topics are there", made=topics.made)
     for note in topics.notes:
         log.warning(note)
-    if supervise is None:
-        raise typer.Exit(run_worker(settings))
-    raise typer.Exit(asyncio.run(Supervisor(environments(settings, supervise)).run()))
+    raise typer.Exit(run_worker(settings))
 
 
 def run_worker(settings: Settings) -> int:

@@ -15,7 +15,7 @@ from models.state.clock_row import ClockRow
 from streams.kafka.log.ends import log_ends
 from streams.operations.diagnosis.findings import Finding, Level
 from streams.operations.log_clock import TAIL, last_clock
-from streams.partition.partition import raw_of
+from streams.partition.run_queue import raw_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -237,7 +237,7 @@ class Diagnosis:
         if not there:
             return []
         try:
-            await check_groups(settings)
+            await check_groups(settings, settings.group)
             async with _connected(settings) as client, asyncio.timeout(REACH_SECONDS):
                 allowed = await operations(client, there)
         except NotAllowed as reason:

@@ -25,7 +25,7 @@ async def settled(service: Service, offset: int) -> None:
 
 def end_abruptly(service: Service) -> None:
     """Let no checkpoint be written at the stop, as after a kill."""
-    service._checkpoints._folder = None
+    service.running.checkpoints._folder = None
 
 
 def files(folder: Path) -> list[Path]:
@@ -39,7 +39,7 @@ async def checkpointed(logs: FakeLogs, folder: Path, count: int = 25) -> None:
     async with running(logs, checkpoint_dir=folder) as service:
         await service.assigned(SOURCES[0])
         await settled(service, logs.end(SOURCES[0]) - 1)
-        await service._checkpoint_writer.write(service.owned[0])
+        await service.running.checkpoint_writer.write(service.owned[0])
         end_abruptly(service)
 
 
@@ -81,11 +81,11 @@ async def test_they_are_written_again_and_again_while_there_is_something_new(tmp
     async with running(logs, checkpoint_dir=tmp_path, checkpoint_seconds=1) as service:
         await service.assigned(*SOURCES)
         await until(lambda: service.counts["checkpoints_written"] == 1)
-        service.clock.at += 10
+        service.time.at += 10
         await asyncio.sleep(0.7)
         assert service.counts["checkpoints_written"] == 1
         fill(logs, 1)
-        service.clock.at += 10
+        service.time.at += 10
         await until(lambda: service.counts["checkpoints_written"] == 2)
 
 
@@ -97,7 +97,7 @@ async def test_rows_that_are_not_acknowledged_are_in_no_checkpoint(tmp_path: Pat
         service.kafka.rows.at_once = False
         fill(logs, 5)
         await until(service.kafka.rows.waiting)
-        writing = asyncio.create_task(service._checkpoint_writer.write(service.owned[0]))
+        writing = asyncio.create_task(service.running.checkpoint_writer.write(service.owned[0]))
         await asyncio.sleep(0.1)
         assert not writing.done()
         assert not files(tmp_path)
@@ -119,7 +119,7 @@ async def test_a_partition_that_goes_away_meanwhile_gets_none(tmp_path: Path) ->
         service.kafka.rows.at_once = False
         fill(logs, 5)
         await until(service.kafka.rows.waiting)
-        writing = asyncio.create_task(service._checkpoint_writer.write(service.owned[0]))
+        writing = asyncio.create_task(service.running.checkpoint_writer.write(service.owned[0]))
         await asyncio.sleep(0.05)
         service.owned[0].close()
         assert not await writing
@@ -138,7 +138,7 @@ async def test_a_batch_with_the_agent_is_waited_for(tmp_path: Path) -> None:
         batch = await service.batches.get()
         async with batch:
             changes = batch.ledger.advance(batch.records)  # the ledger is ahead of all that is delivered
-            writing = asyncio.create_task(service._checkpoint_writer.write(service.owned[0]))
+            writing = asyncio.create_task(service.running.checkpoint_writer.write(service.owned[0]))
             await asyncio.sleep(0.05)
             assert not writing.done()
             await batch.deliver(changes)
@@ -162,7 +162,7 @@ async def test_an_agent_that_fails_behind_the_ledger_s_advance_leaves_none(tmp_p
             async with batch:
                 batch.ledger.advance(batch.records)
                 raise ValueError("afterwards")
-        assert not await service._checkpoint_writer.write(service.owned[0])
+        assert not await service.running.checkpoint_writer.write(service.owned[0])
         assert service.owned[0].close() is None
     assert not files(tmp_path)
 
@@ -219,7 +219,7 @@ async def test_a_folder_that_cannot_be_written_costs_a_line_and_nothing_else(
         await service.assigned(SOURCES[0])
         await settled(service, 4)
         for _ in range(3):
-            assert not await service._checkpoint_writer.write(service.owned[0])
+            assert not await service.running.checkpoint_writer.write(service.owned[0])
         fill(logs, 5)
         await settled(service, 9)
         assert service.reason is None
@@ -230,8 +230,8 @@ async def test_a_folder_that_cannot_be_written_costs_a_line_and_nothing_else(
 async def test_a_ledger_without_a_row_leaves_none(tmp_path: Path) -> None:
     async with running(FakeLogs(), checkpoint_dir=tmp_path) as service:
         await service.assigned(*SOURCES)
-        assert not await service._checkpoint_writer.write(service.owned[0])
-        await service._checkpoints.write_last({0: PositionedLedger(service.owned[0].ledger, 0)})
+        assert not await service.running.checkpoint_writer.write(service.owned[0])
+        await service.running.checkpoints.write_last({0: PositionedLedger(service.owned[0].ledger, 0)})
     assert not files(tmp_path)
 
 

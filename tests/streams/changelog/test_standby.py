@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def warm_at(service: Service, logs: FakeLogs) -> bool:
     """Whether the standby of the first partition has taken all rows."""
-    warm = service._standbys._warm.get(0)
+    warm = service.running.standbys._warm.get(0)
     return warm is not None and warm.position == logs.end(CHANGELOGS[0]) > 0 and warm.sound
 
 
@@ -37,7 +37,7 @@ async def test_a_takeover_reads_only_what_the_standby_has_not_taken() -> None:
         assert standby.counts["rows_recovered"] == read
         assert standby.owned[0].ledger.clock.offset == 29
         assert standby.owned[0].ledger.describe(b"c0") == {"events": 10}
-        assert not standby._standbys._warm
+        assert not standby.running.standbys._warm
         fill(logs, 5)
         await settled(standby, 34)
         assert standby.counts["standby_rows"] > 0
@@ -87,7 +87,7 @@ async def test_a_partition_that_cannot_be_read_is_followed_no_more_and_ends_noth
         await standby.assigned(SOURCES[1])
         await until(lambda: warm_at(standby, logs))
         logs.append(CHANGELOGS[0], b"c", b"\x63\0" + partition_row(b"", offset=9, boundary=0)[2:])
-        await until(lambda: 0 in standby._standbys._given_up)
+        await until(lambda: 0 in standby.running.standbys._given_up)
         assert standby.reason is None
     assert "is not followed any more" in caplog.text
 
@@ -116,13 +116,13 @@ async def test_a_standby_begins_with_the_checkpoint_if_there_is_one(tmp_path: Pa
         await settled(owner, 24)
     async with running(logs, standby_partitions=1, checkpoint_dir=tmp_path) as standby:
         await standby.assigned(SOURCES[1])
-        await until(lambda: 0 in standby._standbys._warm)
-        assert standby._standbys._warm[0].ledger.clock.offset == 24
+        await until(lambda: 0 in standby.running.standbys._warm)
+        assert standby.running.standbys._warm[0].ledger.clock.offset == 24
 
 
 async def test_standbys_follow_as_many_of_the_others_as_they_are_told_always_the_same() -> None:
     async with running(partitions=9, standby_partitions=3, group_instance_id="one") as service:
-        standbys = service._standbys
+        standbys = service.running.standbys
         assert standbys.wanted() == []
         standbys._owned = frozenset({1, 2})
         wanted = standbys.wanted()

@@ -16,6 +16,7 @@ from streams.errors import (
     TopicMismatch,
 )
 from streams.membership.conflicts import MOST_REOPENINGS
+from streams.partition.run_queue import raw_of
 from streams.process.exit_status import Status
 from tests.support.counting import CountingLedger
 from tests.support.fake_kafka import FakeConsumer, FakeLogs, until
@@ -73,7 +74,7 @@ async def test_a_worker_whose_commits_are_refused_sends_nothing_half_a_session_l
         await until(lambda: clocks(service.logs) == [4])
         service.kafka.group.refuse = CommitFailedError()
         await asyncio.sleep(0.2)
-        service.clock.at += 0.6
+        service.time.at += 0.6
         fill(service.logs, 5)
         service.logs.changed.set()
         await until(lambda: service.ledgers[0].clock.offset == 9)
@@ -182,7 +183,7 @@ async def test_a_partition_of_which_the_group_takes_no_commit_is_not_opened_agai
         await service.assigned(*SOURCES)
         await until(lambda: clocks(service.logs) == [4])
         service.kafka.group.refuse = CommitFailedError()
-        service._reopen(service.owned[0], "its producer was fenced off")
+        service.reopen(service.owned[0], "its producer was fenced off")
         refused = service.counts["commits_refused"]
         await until(lambda: service.counts["commits_refused"] > refused)
         fill(service.logs, 3)
@@ -201,7 +202,7 @@ async def test_a_fight_over_a_partition_that_does_not_end_ends_the_worker() -> N
         for number in range(MOST_REOPENINGS):
             await until(lambda: service.owned[0].reading)
             assert service.reason is None, number
-            service._reopen(service.owned[0], "its producer was fenced off")
+            service.reopen(service.owned[0], "its producer was fenced off")
         await until(lambda: service.reason)
         assert "again and again: its producer was fenced off" in str(service.reason)
 
@@ -263,8 +264,6 @@ async def test_a_key_that_a_zombie_wrote_last_is_written_again_before_anything_e
 
 
 def service_run(logs: FakeLogs, count: int) -> Any:
-    from streams.partition.partition import raw_of  # noqa: PLC0415 - for this one
-
     records, _ = Decoder(SETTINGS.ledger).decode(
         [raw_of(record) for record in logs.records[SOURCES[0]][:count]]
     )

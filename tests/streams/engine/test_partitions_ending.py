@@ -43,7 +43,7 @@ def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
 async def waiting(service: Service, seconds: int) -> None:
     """Let time pass, awake, until the worker ends."""
     for _ in range(0, seconds, 5):
-        service.clock.at += 5
+        service.time.at += 5
         await asyncio.sleep(0.02)
     await until(lambda: service.reason)
 
@@ -92,7 +92,7 @@ async def test_a_broker_that_stays_away_while_a_partition_is_opened_ends_the_wor
     async with running(fill(FakeLogs(), 5)) as service:
 
         async def reader() -> None:
-            service.clock.at += 20
+            service.time.at += 20
             raise KafkaConnectionError("refused")
 
         monkeypatch.setattr(service.kafka, "reader", reader)
@@ -170,7 +170,7 @@ async def test_an_agent_that_does_not_finish_its_batch_ends_the_worker(
 
 async def test_a_reading_task_that_is_cancelled_ends_the_worker() -> None:
     async with running() as service:
-        (reading,) = (task for task in service._supervised.running if "Reading.run" in repr(task.get_coro()))
+        (reading,) = (task for task in service._supervised.running if "Fetcher.run" in repr(task.get_coro()))
         reading.cancel()
         await until(lambda: service.crashed)
         assert isinstance(service.reason, EngineFault)

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 async def test_where_everybody_may_do_everything_nothing_is_said(
     broker: Broker, fresh_settings: Callable[..., Settings]
 ) -> None:
-    await check_groups(fresh_settings(broker))
+    await check_groups(fresh_settings(broker), "group")
 
 
 async def test_a_broker_that_is_away_is_no_missing_right() -> None:
     with pytest.raises(BrokerUnreachable):
-        await check_groups(Settings(kafka_broker=f"127.0.0.1:{free_port(0)}"))
+        await check_groups(Settings(kafka_broker=f"127.0.0.1:{free_port(0)}"), "group")
 
 
 def test_a_missing_right_is_nothing_that_a_restart_mends() -> None:

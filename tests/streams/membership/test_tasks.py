@@ -14,7 +14,8 @@ from tests.support.fake_kafka import until
 
 def a_partition() -> Any:
     """What the tasks need of one."""
-    return SimpleNamespace(tasks=[], epoch=SimpleNamespace(over=False))
+    tasks: list[object] = []
+    return SimpleNamespace(tasks=tasks, owns=tasks.append, epoch=SimpleNamespace(over=False))
 
 
 async def raising(error: BaseException) -> None:

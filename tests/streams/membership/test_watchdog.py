@@ -198,7 +198,7 @@ def test_a_group_that_assigns_nothing_ends_the_worker() -> None:
 def test_how_long_it_has_stood_still_is_told_while_it_does() -> None:
     yard = Yard()
     yard.pass_seconds(21)
-    assert yard.partition.still_seconds == 20
+    assert yard.watchdog.still(yard.partition) == 20
     yard.delivery.acknowledged += 1
     yard.pass_seconds(1)
-    assert yard.partition.still_seconds == 0
+    assert yard.watchdog.still(yard.partition) == 0

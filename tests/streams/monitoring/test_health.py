@@ -28,13 +28,22 @@ class Worker:
             number=3,
             recovered=True,
             reading=True,
-            still_seconds=0.0,
             changelog="changelog-3",
             ledger=self.ledger,
             epoch=SimpleNamespace(lease=SimpleNamespace(remaining=4.0)),
         )
         self.owned: dict[int, Any] = {3: self.partition}
-        self.house = SimpleNamespace(lag_of=lambda _: 1_200)
+        self.still = 0.0
+
+    def lag_of(self, partition: object) -> int:
+        """Purchases of the partition that are not applied yet."""
+        assert partition is self.partition
+        return 1_200
+
+    def still_of(self, partition: object) -> float:
+        """Seconds for which the partition has not got on."""
+        assert partition is self.partition
+        return self.still
 
     async def read(self, log: object) -> tuple[int, int] | None:
         """How far a recovery is."""
@@ -82,7 +91,7 @@ async def test_what_stands_still_for_half_the_time_that_ends_a_worker_is_not(
     ready: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     worker = Worker()
-    worker.partition.still_seconds = still
+    worker.still = still
     reasons = await worker.reasons()
     assert (not reasons) == ready
     assert ready or "has not got on for 31 s, with 1,200 purchases to apply" in reasons[0]
@@ -97,7 +106,6 @@ async def test_a_worker_that_is_ending_is_not(end: str) -> None:
 
 async def test_before_it_has_connected_it_can_be_asked_too() -> None:
     worker = Worker()
-    del worker.house
     worker.owned.clear()
     worker.counts.level(ASSIGNED, None)
     assert await worker.reasons() == ("the group has not assigned partitions yet",)

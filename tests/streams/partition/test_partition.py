@@ -18,6 +18,7 @@ from streams.delivery.lease import Lease
 from streams.delivery.outbox import Outbox
 from streams.delivery.queue import AHEAD
 from streams.errors import EngineFault
+from streams.flow import purchases
 from streams.metrics import Counts
 from streams.partition.isolation import PoisonIsolator
 from streams.partition.partition import Partition
@@ -53,9 +54,10 @@ class Owned:
         lease.renew(clock.elapsed())
         self.partition = Partition(
             0,
+            flow=purchases(SETTINGS, ledgers=CountingLedger, decoder=Decoder(SETTINGS.ledger)),
             lease=lease,
-            settings=SETTINGS,
-            decoder=Decoder(SETTINGS.ledger),
+            sweep_limit=SETTINGS.sweep_limit,
+            paused=False,
             hand_over=self.queue.put_nowait,
             isolation=PoisonIsolator(clock),
             counts=self.counts,
@@ -75,7 +77,7 @@ class Owned:
             overtaken=lambda _, __: None,
         )
         self.partition.start(ledger, self.delivery)
-        self.partition.reading = True
+        self.partition.begin_reading()
 
     async def agent(self) -> None:
         """As the purchases agent."""

@@ -7,7 +7,7 @@ import pytest
 from models.ledger.changelog_rows import LedgerConflict
 from models.memory.rows import LaterFormat, RowError
 from streams import errors
-from streams.process.exit_status import FOR_GOOD, Status, status_of
+from streams.process.exit_status import Status, status_of
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,3 @@ from streams.process.exit_status import FOR_GOOD, Status, status_of
 )
 def test_a_reason_has_its_status(reason: BaseException, status: Status) -> None:
     assert status_of(reason) is status
-
-
-def test_what_may_pass_is_started_again_and_what_does_not_is_not() -> None:
-    assert Status.FAILED not in FOR_GOOD
-    assert {Status.REFUSED, Status.NEWER_ROWS, Status.BOUNDARY} <= FOR_GOOD

@@ -1,0 +1,176 @@
+"""The running engine: all parts that a worker has from the moment it joins the group until it stops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from streams.changelog.checkpoints import Checkpoints
+from streams.changelog.standby import Standbys
+from streams.delivery.outbox import Outbox
+from streams.engine.checkpoint_writer import CheckpointWriter
+from streams.engine.fetching import Fetcher
+from streams.engine.gaps import Gaps
+from streams.engine.opening import PartitionOpener
+from streams.engine.status_reporter import StatusReporter
+from streams.engine.tick_writer import TickWriter
+from streams.membership.commits import Commits
+from streams.membership.lag import LagTracker
+from streams.membership.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Coroutine, Iterator
+
+    from streams.clock import Clock
+    from streams.flow import Flow
+    from streams.kafka.clients import Connections
+    from streams.kafka.closing import BackgroundCloses
+    from streams.kafka.retry import RetryPolicy
+    from streams.metrics import Counts
+    from streams.partition.partition import Partition
+    from streams.settings.settings import Settings
+
+
+class Owner(Protocol):
+    """Owner of the partitions, as the parts of the engine see it."""
+
+    settings: Settings
+    counts: Counts
+    owned: dict[int, Partition]
+    paused: bool
+    clock: Clock
+    retry: RetryPolicy
+    closing: BackgroundCloses
+    progress: asyncio.Event
+    """Set when a partition may take more, or something was finished."""
+    unassigned_since: float | None
+    """Since when the worker waits for an assignment; None while it has one."""
+
+    def reopen(self, partition: Partition, why: str) -> None:
+        """Read a partition's changelog again, for this reason."""
+
+    def fail(self, reason: BaseException) -> None:
+        """End the worker for this reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Parts of the engine that are there once the worker is connected."""
+
+    consumer: Any
+    """The member of the group."""
+    commits: Commits
+    checkpoints: Checkpoints
+    checkpoint_writer: CheckpointWriter
+    standbys: Standbys
+    opener: PartitionOpener
+    fetcher: Fetcher
+    lag: LagTracker
+    ticks: TickWriter
+    status: StatusReporter
+    watchdog: Watchdog
+
+    def work(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Yield what runs until the worker stops."""
+        parts = (self.fetcher, self.commits, self.checkpoint_writer, self.standbys)
+        watchers = (self.ticks, self.status, self.watchdog)
+        for part in (*parts, *watchers):
+            yield part.run()
+
+
+async def connect(flow: Flow, owner: Owner, connections: Connections, clients: list[Any]) -> Running:
+    """Connect to the broker, join the group, and put the parts of the engine together.
+
+    Args:
+        flow: Flow to run.
+        owner: Owner of its partitions.
+        connections: Maker of Kafka clients.
+        clients: Clients that were started are added, also where a later one fails: the owner closes them.
+
+    Raises:
+        BrokerUnreachable: No broker answers.
+    """
+    settings, counts, clock = owner.settings, owner.counts, owner.clock
+    # Clients: outputs and rows leave by two producers, so that neither waits for the other's request.
+    outputs, rows = await connections.producers()
+    clients += [outputs, rows]
+    deadline = settings.send_deadline_seconds
+    sent, kept = Outbox(outputs, deadline=deadline), Outbox(rows, deadline=deadline)
+    consumer = await connections.consumer()
+    clients.insert(0, consumer)
+    holes = await connections.holes()
+    exactly_once = await connections.exactly_once()
+    # Parts that others rest on.
+    salvage = connections.salvage()
+    session = settings.session_timeout_ms / 1_000
+    commits = Commits(consumer, owner.owned.values, clock=clock, session=session, counts=counts)
+    checkpoints = Checkpoints(flow, settings=settings, counts=counts, clock=clock)
+    lag = LagTracker(consumer, holes=holes)
+    standbys = Standbys(
+        flow, settings=settings, connections=connections, checkpoints=checkpoints, counts=counts, holes=holes
+    )
+    gaps = Gaps(
+        consumer,
+        accept=settings.accept_gap,
+        counts=counts,
+        retry=owner.retry,
+        holes=holes,
+        salvage=salvage,
+    )
+    return Running(
+        consumer=consumer,
+        commits=commits,
+        checkpoints=checkpoints,
+        checkpoint_writer=CheckpointWriter(
+            owner.owned.values, files=checkpoints, seconds=settings.checkpoint_seconds, clock=clock
+        ),
+        standbys=standbys,
+        opener=PartitionOpener(
+            flow,
+            settings=settings,
+            connections=connections,
+            consumer=consumer,
+            sent=sent,
+            rows=kept,
+            clock=clock,
+            closing=owner.closing,
+            retry=owner.retry,
+            holes=holes,
+            exactly_once=exactly_once,
+            reopen=owner.reopen,
+            fail=owner.fail,
+            checkpoints=checkpoints,
+            standbys=standbys,
+        ),
+        fetcher=Fetcher(
+            consumer,
+            owner.owned,
+            gaps=gaps,
+            salvage=salvage,
+            retry=owner.retry,
+            clock=clock,
+            counts=counts,
+            progress=owner.progress,
+            most=settings.batch_records,
+        ),
+        lag=lag,
+        ticks=TickWriter(
+            owner.owned.values, settings=settings.ledger, sent=sent, clock=clock, counts=counts, lag=lag
+        ),
+        status=StatusReporter(
+            owner.owned.values, partitioner=flow.partitioner, clock=clock, counts=counts, lag=lag
+        ),
+        watchdog=Watchdog(
+            owner.owned.values,
+            clock=clock,
+            lag=lag.lag,
+            answered_at=lag.answered_at,
+            paused=lambda: owner.paused,
+            unanswered_since=lambda: commits.unanswered_since,
+            unassigned_since=lambda: owner.unassigned_since,
+            stall=settings.stall_seconds,
+            patience=owner.retry.patience,
+            session=session,
+        ),
+    )

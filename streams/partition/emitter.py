@@ -1,0 +1,98 @@
+"""The emitter of a partition: what a step of the ledger changed becomes one step of delivery."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from aiokafka.structs import TopicPartition
+
+from models.records.partitioner import partition_of
+from streams.delivery.dead_letters import dead_letter
+from streams.delivery.queue import Send, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from models.contracts.changes import Changes, Refusal
+    from streams.flow import Flow
+    from streams.metrics import Counts
+    from streams.partition.batch import Run
+
+MOST_HEADER_BYTES = 64 * 1024
+"""Bytes of headers that a misrouted record keeps: producers may compress megabytes into a record."""
+
+
+class Emitter:
+    """Makes steps of delivery, and counts what they hold.
+
+    Args:
+        flow: Flow whose topics the events go to.
+        number: Number of the partition.
+        counts: The worker's counters.
+    """
+
+    def __init__(self, flow: Flow, number: int, counts: Counts) -> None:
+        self._flow = flow
+        self._number = number
+        self._counts = counts
+        self.end = -1
+        """Source offset behind the last record that a step accounts for."""
+
+    def step(self, changes: Changes, run: Run | None) -> Step | None:
+        """Make the step that delivers changes; None if there is nothing to deliver.
+
+        Args:
+            changes: Result of `advance` or `sweep`.
+            run: The records that were applied; None for a sweep.
+        """
+        targets = {
+            name: TopicPartition(self._flow.outputs[name], self._number)
+            for name in {output.topic for output in changes.outputs}
+        }
+        sends = [
+            Send(targets[name], key, value, headers, timestamp)
+            for name, key, value, headers, timestamp in changes.outputs
+        ]
+        if run is not None:
+            sends += self._dead_letters(run, (*run.refusals, *changes.refusals))
+            sends += self._misrouted(run, changes.misrouted)
+            self.end = int(run.records.offsets[-1]) + 1
+        self._count(changes)
+        if sends or changes.rows or run is not None:
+            return Step(self.end, sends, changes.rows)
+        return None
+
+    def _count(self, changes: Changes) -> None:
+        for name, count in changes.counts.items():
+            self._counts.add(name, count)
+        for topic, count in Counter(output.topic for output in changes.outputs).items():
+            self._counts.add(f"outputs.{topic}", count)
+        if changes.rows:
+            self._counts.add("rows", len(changes.rows))
+            self._counts.add("row_bytes", sum(len(row.key) + len(row.value) for row in changes.rows))
+
+    def _dead_letters(self, run: Run, refusals: tuple[Refusal, ...]) -> list[Send]:
+        target = TopicPartition(self._flow.dead_letters, self._number)
+        sends = []
+        for refusal in sorted(refusals, key=lambda refusal: refusal.offset):
+            self._counts.add(f"dead_letters.{refusal.error}")
+            raw = run.raws[run.index(refusal.offset)]
+            sends.append(Send(target, *dead_letter(raw, refusal, source=self._flow.event_source)))
+        return sends
+
+    def _misrouted(self, run: Run, offsets: tuple[int, ...]) -> list[Send]:
+        flow, sends = self._flow, []
+        for offset in offsets:
+            index = run.index(offset)
+            raw, customer = run.raws[index], run.records.customers[index]
+            home = TopicPartition(flow.source, partition_of(customer, flow.partitions, flow.partitioner))
+            self._counts.add("misrouted")
+            sends.append(Send(home, customer, raw.value, _carried(raw.headers), raw.timestamp))
+        return sends
+
+
+def _carried(headers: Sequence[tuple[str, bytes | None]]) -> Sequence[tuple[str, bytes | None]]:
+    """Return the headers of a misrouted record, unless with so many of them it might fit no record batch."""
+    size = sum(len(name.encode()) + len(value or b"") for name, value in headers)
+    return headers if size <= MOST_HEADER_BYTES else ()
