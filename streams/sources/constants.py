@@ -37,14 +37,15 @@ class WithConstants:
         """Field to the place of its column."""
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row; one that cannot be read has no cells."""
+        """Every row; one that cannot be read has perhaps no cells."""
         if not self._values:
             return iter(self._table)
         return self._extended()
 
     def _extended(self) -> Iterator[Row]:
         for row in self._table:
-            yield row if row.fault else row._replace(cells=self.extended(row.cells))
+            whole = len(row.cells) == self._width
+            yield row._replace(cells=self.extended(row.cells)) if whole or not row.fault else row
 
     def __getattr__(self, name: str) -> Any:
         """Further facts of the table, such as the delimiter of a CSV file."""

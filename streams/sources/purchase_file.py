@@ -23,6 +23,7 @@ from streams.sources.first_pass import REPORT_EVERY, Progress, survey
 from streams.sources.grouping import Grouped, baskets
 from streams.sources.lines import LeftOut, Line, LineReader, Refused
 from streams.sources.sorting import RUN, Sorter
+from streams.sources.unread import UnreadStatuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,6 +151,7 @@ class PurchaseFile:
         self.judge: Judge | None = None
         """Judge of what is a sale, once the rows are read; None for events."""
         self._unread: Counter[str] = Counter()
+        self._unread_statuses = UnreadStatuses()
 
     def __enter__(self) -> Self:
         return self
@@ -202,6 +204,7 @@ class PurchaseFile:
             self.refusals.note,
             self.grouped,
             drop_repeated=self._drop_repeated,
+            unread=self._unread_statuses,
         )
 
     @property
@@ -238,9 +241,14 @@ class PurchaseFile:
             self._settings.currency,
             ids=found.id_readings,
             judge=self.judge,
+            width=len(found.table.columns),
+            slips=not found.preset,
         )
+        self._unread_statuses = reader.unread
         for row in found.table:
             line = reader.read(row)
+            while reader.voices and self._sorted_lines is not None:
+                self._sorted_lines.add(reader.voices.pop())
             if isinstance(line, Refused):
                 self.refusals.note(line)
             elif isinstance(line, LeftOut):
@@ -248,6 +256,11 @@ class PurchaseFile:
             else:
                 yield line
         self.passed_twice, self.without_category = reader.passed_twice, reader.without_category
+        if reader.unread.dropped:
+            found.remarks.append(
+                f"{reader.unread.dropped:,} more rows are no sale and cannot be read, nor whose orders they "
+                "are of: lines of those orders that have no status of their own count."
+            )
 
     def _events(self) -> Iterator[Event]:
         decode = Decoder(self._settings).decode

@@ -314,6 +314,27 @@ class Judge:
             "", None if spoken and not silent else silent, refunded if partly or refunded else None
         )
 
+    def left_out(self, cells: Sequence[Any], *, words: bool = False) -> str:
+        """Find the status that makes a row no sale that cannot be taken anyway; empty if it has none.
+
+        Nothing is counted.
+
+        Args:
+            cells: The row's.
+            words: Whether columns of yes and no do not count, because cells may stand in the wrong columns.
+        """
+        for place, column in self._judges:
+            if words and not isinstance(column, _Words):
+                continue
+            if said := column(cells[place]).left_out:
+                return said
+        return ""
+
+    @property
+    def width(self) -> int:
+        """How many columns the file has."""
+        return len(self._names)
+
     def _is_status(self, place: int, values: ValueCounts) -> bool:
         """Whether a column that nothing uses looks like a status; those of deliveries only if one failed."""
         kind = plain(self._names[place])

@@ -34,6 +34,8 @@ _TOTALS: Final = frozenset(
     )
 )
 """First words of a line of totals below the rows, in lower case."""
+NO_ROW: Final = ("is no purchase", "repeats the header")
+"""Beginnings of the faults of lines that are no rows, and so say nothing of an order."""
 
 
 class FileError(CartpulseError):
@@ -46,7 +48,8 @@ class Row(NamedTuple):
     number: int
     """Line of the file, from 1; in Parquet the row, from 1."""
     cells: Sequence[Any]
-    """One per column: text, or what JSON and Parquet hold."""
+    """One per column: text, or what JSON and Parquet hold. Of a row that cannot be taken, what can be told of
+    them, perhaps none or another number: its status may hold for its order."""
     text: str
     """The row as it stands in the file; JSON for Parquet."""
     fault: str
@@ -177,7 +180,7 @@ class Delimited:
             if not line.text.strip():
                 continue
             if line.fault:
-                yield Row(line.number, (), line.text, line.fault)
+                yield Row(line.number, self._parsed(line.text) or (), line.text, line.fault)
                 continue
             cells = self._parsed(line.text)
             if cells is None:
@@ -215,7 +218,8 @@ class Delimited:
                 if len(cells) != len(self.columns):
                     break
                 return Row(line.number, cells, text, ""), used
-        return Row(line.number, (), line.text, "a quotation mark opens a text that is not closed"), 0
+        cells = line.text.split(self.delimiter)
+        return Row(line.number, cells, line.text, "a quotation mark opens a text that is not closed"), 0
 
     def _parsed(self, text: str) -> list[str] | None:
         """The cells of a line; None where a quotation is open or closed in the wrong place."""

@@ -80,7 +80,8 @@ class JsonRows(Records):
     def _objects(self, number: int, text: str, fault: str) -> Sequence[Record]:
         """The objects of one element: itself, or those that it wraps."""
         if fault:
-            return (Record(number, None, text, fault),)
+            content = self._in_part(text.replace("\\x", "?")) if " is not in " in fault else None
+            return (Record(number, content, text, fault),)
         try:
             found = self._decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -110,8 +111,17 @@ class JsonRows(Records):
                 if isinstance(content, dict):
                     return Record(number, _bare(content), again, "")
             fault = f"something in it is not in {self._encoding.name}: --fallback-encoding names another"
-            return Record(number, None, data.decode(self._encoding.name, "backslashreplace"), fault)
+            shown = data.decode(self._encoding.name, "backslashreplace")
+            return Record(number, self._in_part(data.decode(self._encoding.name, "replace")), shown, fault)
         return Record(number, None, text, f"is no JSON object: {error}")
+
+    def _in_part(self, text: str) -> dict[str, Any] | None:
+        """An object of which letters are lost, so that it cannot be taken; None where more is."""
+        try:
+            found = self._decode(text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+        return _bare(found) if isinstance(found, dict) else None
 
     def _arrangement(self) -> tuple[bool, tuple[str, ...]]:
         """Find out whether each line stands for itself, and which names lead to the list of objects."""
