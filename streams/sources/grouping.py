@@ -347,7 +347,7 @@ def _is_refunded(lines: list[Line], grouped: Grouped) -> bool:
     written = next((line.order_total for line in lines if line.order_total is not None), None)
     total = sum(line.quantity * line.unit_price - line.discount for line in lines)
     rounding = _ROUNDING * (1 + len(lines))
-    refunded = max((line.refunded for line in lines if line.refunded is not None), default=None)
+    refunded = _refunded(lines)
     whole = total if written is None else min(total, written)
     if refunded and whole > 0 and refunded >= whole - rounding:
         grouped.left_out[WHOLE] += len(lines)
@@ -358,6 +358,18 @@ def _is_refunded(lines: list[Line], grouped: Grouped) -> bool:
         grouped.agreeing += agrees
         grouped.differing += not agrees
     return False
+
+
+def _refunded(lines: list[Line]) -> float | None:
+    """Find how much of an order was paid back; None if nothing was.
+
+    One amount on all lines is the order's, as is one on its first line alone; those that differ are each
+    line's own.
+    """
+    amounts = [line.refunded or 0.0 for line in lines]
+    if all(line.refunded is None for line in lines):
+        return None
+    return amounts[0] if len(set(amounts)) == 1 else sum(amounts)
 
 
 def _overfull(lines: list[Line], rest: Iterator[Line], refuse: Callable[[Refused], None]) -> None:

@@ -177,6 +177,25 @@ def test_a_refund_on_one_line_of_an_order_is_the_orders(tmp_path: Path) -> None:
     assert (found.left_out, found.lines, found.partly_refunded) == ({"the whole amount refunded": 2}, 2, 2)
 
 
+@pytest.mark.parametrize(
+    ("refunds", "whole"),
+    [
+        (["2.00", "3.00"], True),
+        (["2.50", "2.50", "", "2.50"], False),
+        (["3.00", "3.00", "", "4.00"], True),
+        (["2.00", "1.00"], False),
+        (["2.50", "2.50"], False),
+        (["5.00", "5.00"], True),
+    ],
+)
+def test_refunds_that_differ_within_an_order_are_its_lines_own_and_add_up(
+    tmp_path: Path, refunds: list[str], *, whole: bool
+) -> None:
+    found = outcome(tmp_path, "refunded_amount", refunds, orders=["1"] * len(refunds))
+    assert found.left_out == ({"the whole amount refunded": len(refunds)} if whole else {})
+    assert found.partly_refunded == (0 if whole else len(refunds))
+
+
 def test_a_status_of_a_part_goes_before_the_amount(tmp_path: Path) -> None:
     found = outcome(tmp_path, "status,refunded_amount", ["partially_refunded,2.50"])
     assert (len(found.sent), found.partly_refunded) == (1, 1)
