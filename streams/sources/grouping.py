@@ -24,7 +24,7 @@ from models.records.decoder import RUN, Decoder, Raw
 from streams.sources.basket import Basket, Item
 from streams.sources.counting import Distinct, Frequent
 from streams.sources.feed import Feed
-from streams.sources.lines import Refused
+from streams.sources.lines import ROUNDING, Refused
 from streams.sources.unread import UnreadStatuses
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ WHOLE: Final = "the whole amount refunded"
 """Reason to leave an order out, beside the statuses."""
 _HASH_DIGITS: Final = 16
 _LONE_HASH_DIGITS: Final = 32
-_ROUNDING: Final = 0.005
-"""Currency units by which the amount of a line or an order may be rounded."""
 
 
 class Sold(Protocol):
@@ -346,7 +344,7 @@ def _is_refunded(lines: list[Line], grouped: Grouped) -> bool:
     """
     written = next((line.order_total for line in lines if line.order_total is not None), None)
     total = sum(line.quantity * line.unit_price - line.discount for line in lines)
-    rounding = _ROUNDING * (1 + len(lines))
+    rounding = ROUNDING * (1 + len(lines))
     refunded = _refunded(lines)
     whole = total if written is None else min(total, written)
     if refunded and whole > 0 and refunded >= whole - rounding:

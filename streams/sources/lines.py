@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from streams.sources.tables import Row
 
 T = TypeVar("T")
+
+ROUNDING: Final = 0.005
+"""Currency units by which an amount may be rounded."""
+_PLACES: Final = 9
+"""Decimals of a difference of two amounts; those behind them are none of the file's."""
 
 
 class Line(msgspec.Struct, array_like=True, gc=False):
@@ -118,6 +123,10 @@ class LineReader:
         """Rows at a local time that the clock passes twice, read as the first."""
         self.without_category = 0
         """Rows whose category is empty, so that the product stands for it."""
+        self.discounts_found = 0
+        """Rows whose discount is what their total lacks of quantity times price."""
+        self.totals_differ = 0
+        """Rows whose total is another than that of quantity, price and discount, for another reason."""
         self.unread = UnreadStatuses()
         """Statuses of rows that could not be read, and of which even the order is not known in full."""
         self.voices: list[Line] = []
@@ -216,6 +225,7 @@ class LineReader:
             discount = self._discount(cells, quantity)
             field = "unit_price" if "unit_price" in self._columns else "total"
             price = self._price(cells, quantity, discount)
+            discount = self._settled(cells, quantity, price, discount)
             field = "currency"
             self._check_currency(cells)
         except Unreadable as error:
@@ -258,9 +268,31 @@ class LineReader:
             raise Unreadable("the quantity is 0, so the total has no price")
         return (total + discount) / quantity
 
+    def _settled(self, cells: Sequence[Any], quantity: float, price: float, discount: float) -> float:
+        """The discount, found from the line's total where the file has one beside the price.
+
+        A total is the line's after its discount: so what it lacks of quantity times price is one, unless the
+        file names another. The price may be rounded, each piece of it by half a cent.
+        """
+        total = self._amount(cells, "total") if "unit_price" in self._columns else None
+        if total is None:
+            return discount
+        gross = quantity * price
+        lacking = gross - (-abs(total) if gross < 0 else total) - discount
+        if abs(lacking) <= ROUNDING:
+            return discount
+        if not discount and 0 < lacking / (gross or -lacking) <= 1:
+            self.discounts_found += 1
+            return round(lacking, _PLACES)
+        self.totals_differ += abs(lacking) > ROUNDING * (1 + abs(quantity))
+        return discount
+
     def _order_total(self, cells: Sequence[Any]) -> float | None:
         """The order's amount; None where there is none that can be read, for it is a check alone."""
-        place = self._columns.get("order_total")
+        return self._amount(cells, "order_total")
+
+    def _amount(self, cells: Sequence[Any], field: str) -> float | None:
+        place = self._columns.get(field)
         try:
             return None if place is None else self._numbers.number(cell(cells, place))
         except Unreadable:

@@ -148,6 +148,10 @@ class PurchaseFile:
         """Rows at a local time that the clock passes twice, read as the first."""
         self.without_category = 0
         """Rows whose category is empty, so that the product stands for it."""
+        self.discounts_found = 0
+        """Rows whose discount is what their total lacks of quantity times price."""
+        self.totals_differ = 0
+        """Rows whose total is another than that of quantity, price and discount, for another reason."""
         self.judge: Judge | None = None
         """Judge of what is a sale, once the rows are read; None for events."""
         self._unread: Counter[str] = Counter()
@@ -256,6 +260,7 @@ class PurchaseFile:
             else:
                 yield line
         self.passed_twice, self.without_category = reader.passed_twice, reader.without_category
+        self.discounts_found, self.totals_differ = reader.discounts_found, reader.totals_differ
         if reader.unread.dropped:
             found.remarks.append(
                 f"{reader.unread.dropped:,} more rows are no sale and cannot be read, nor whose orders they "

@@ -238,6 +238,25 @@ def test_a_rehearsal_of_hostile_purchases_shows_what_breaks_the_contract() -> No
     assert any(not isinstance(basket, dict) for basket in told["first_baskets"])
 
 
+def test_a_rehearsal_shows_amounts_exactly_and_what_totals_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "sales.csv"
+    path.write_text(
+        "order,customer,date,sku,qty,price,total\n1,c,2026-03-01,A,1,1234.56,1234.56\n"
+        "1,c,2026-03-01,B,123456,0.0125,1543.2\n2,c,2026-03-02,A,1,98765.43,98000.00\n"
+        "3,c,2026-03-03,A,1,10,12\n"
+    )
+    found = run(str(path), "--dry-run")
+    for said in ("1,234.56", "123,456", "0.0125", "98,765.43", "765.43", "2,777.76", "98,000.00"):
+        assert f" {said} " in found.stdout
+    assert "1 lines have a total below quantity times price" in found.stdout
+    assert "1 lines have a total that is not what" in found.stdout
+    told = rehearsed(path)
+    assert (told["discounts_from_totals"], told["line_totals_that_differ"]) == (1, 1)
+
+
 def test_a_folder_that_is_missing_is_named_in_one_line(file: Path) -> None:
     refused = file.parent / "missing" / "refused.csv"
     result = run(str(file), "--dry-run", "--refused", str(refused), "--broker", "127.0.0.1:1")
