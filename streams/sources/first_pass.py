@@ -112,6 +112,7 @@ def _opened(path: Path | Container, told: Told, zone: ZoneInfo, avoided: Abstrac
         notes=layout.notes,
         named=layout.corrections if layout.preset else told.columns,
         status=layout.status,
+        sales=layout.sales,
         spoken=layout.spoken,
         pieces=layout.pieces or "quantity" in constants,
         undecided=layout.doubts({name: columns[name] for name in columns.keys() - constants.keys()}),

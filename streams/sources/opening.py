@@ -84,6 +84,8 @@ class Layout:
     """Fields that a person has named."""
     status: int | None = None
     """Place of the column that the layout has for the status of orders."""
+    sales: tuple[str, ...] = ()
+    """Statuses of sales to this layout, in lower case, whatever they mean elsewhere."""
     spoken: frozenset[int] = frozenset()
     """Places of the columns by which the layout itself leaves out rows that are no purchase."""
     pieces: bool = False
@@ -184,7 +186,17 @@ def arranged(opened: Opened, told: Told) -> Layout:
     status = taken.columns.index(preset.status) if preset.status in taken.columns else None
     spoken = frozenset(taken.columns.index(name) for name in preset.purchases if name in taken.columns)
     pieces = "quantity" in preset.constants
-    return Layout(taken, corrections, preset.name, tuple(notes), named, status, spoken, pieces)
+    return Layout(
+        taken,
+        corrections,
+        preset.name,
+        tuple(notes),
+        named,
+        status=status,
+        sales=preset.sales,
+        spoken=spoken,
+        pieces=pieces,
+    )
 
 
 def _preset(table: Table, told: Told, items: str) -> Preset | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from streams.sources.cells import text_of_cell
 from streams.sources.layouts.preset import plain
+from streams.sources.layouts.zones import in_zone
 from streams.sources.tables import NO_ROW, Row
 
 if TYPE_CHECKING:
@@ -100,6 +101,12 @@ class Arranged:
             places = tuple(present)
             column = self._made(
                 ", else ".join(self.columns[place] for place in places), lambda cells: _first(cells, places)
+            )
+        if field == "time" and plain(preset.zone) in self._places:
+            place, zone = self.columns.index(column), self._places[plain(preset.zone)]
+            return self._made(
+                f"{column} in {self.columns[zone]}",
+                lambda cells: in_zone(cells[place], text_of_cell(cells[zone])),
             )
         if field == "occurred_at" and preset.moments:
             place, moment = self.columns.index(column), _moments(preset.moments)

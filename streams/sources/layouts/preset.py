@@ -45,6 +45,11 @@ class Preset:
     """Column whose equal values, one below the other, are the lines of one order; needed with `fill`."""
     status: str | None = None
     """Column that says whether an order was cancelled or refunded."""
+    sales: tuple[str, ...] = ()
+    """Values of that column, in lower case, with which a row counts here, whatever they mean elsewhere:
+    a refund of a negative quantity is a return."""
+    zone: str = ""
+    """Column that names the time zone of the row's `time`."""
     purchases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column to the values with which a row is a purchase, in lower case; other rows are refused."""
     moments: str = ""

@@ -14,6 +14,7 @@ import pytest
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.layouts import PRESETS
+from streams.sources.layouts.zones import ZONES
 from streams.sources.purchase_file import PurchaseFile
 from streams.sources.survey import Survey, Told
 from tests.support.paths import DOCS, SAMPLES
@@ -378,6 +379,43 @@ def test_a_row_of_too_few_columns_is_refused_whatever_a_layout_asks_of_its_kind(
     baskets, refused = read_text(tmp_path, "\n".join([head, "2019-10-01", *rows]))
     assert baskets == EXPECTED["kaggle-ecommerce-events"]
     assert refused == {"number of columns": 1, "no purchase": 2}
+
+
+def test_a_refund_of_squares_is_a_return_at_the_time_of_the_rows_zone(tmp_path: Path) -> None:
+    head, first, *_ = sample("square-items").read_text().splitlines()
+    refund = first.replace("Payment", "Refund").replace(",2,", ",-2,").replace("T1", "T9")
+    refund = refund.replace("$4.40,-$0.40,$4.00,$0.40", "-$4.40,$0.40,-$4.00,-$0.40")
+    zones = ("Eastern Time (US & Canada)", "Pacific Time (US &amp; Canada)", "Europe/Paris", "")
+    rows = [first, *(refund.replace(",UTC,", f",{zone},") for zone in zones)]
+    path = tmp_path / "items.csv"
+    path.write_text("\n".join([head, *rows]))
+    with PurchaseFile(path, LedgerSettings(currency="USD"), Told(), ZoneInfo("Asia/Tokyo")) as file:
+        file.examine()
+        file.prepare()
+        events = [json.loads(feed.value) for feed in file]
+        assert file.judge is not None
+        assert (file.refusals.total, file.left_out, file.judge.kept) == (0, {}, {})
+    item = {"product_id": "OAT-1", "quantity": -2.0, "unit_price": 2.2, "discount": -0.4}
+    assert [(event["kind"], event["occurred_at"]) for event in events] == [
+        ("return", "2025-03-04T00:12:01Z"),
+        ("return", "2025-03-04T08:12:01Z"),
+        ("purchase", "2025-03-04T09:12:01Z"),
+        ("return", "2025-03-04T14:12:01Z"),
+        ("return", "2025-03-04T17:12:01Z"),
+    ]
+    assert events[0]["items"][0].items() >= item.items()
+
+
+def test_a_time_zone_that_nobody_knows_is_refused_and_may_be_left_out(tmp_path: Path) -> None:
+    head, first, *_ = sample("square-items").read_text().splitlines()
+    content = "\n".join([head, first.replace(",UTC,", ",Mars,")])
+    assert read_text(tmp_path, content) == ([], {"time cannot be read": 1})
+    _, baskets, _ = read(tmp_path / "orders.csv", Told(columns={"time": "Time"}))
+    assert [basket[1] for basket in baskets] == [ADA]
+
+
+def test_time_zones_have_names_that_are_known() -> None:
+    assert [ZoneInfo(zone).key for zone in ZONES.values()] == list(ZONES.values())
 
 
 def test_a_category_that_a_shop_has_added_is_taken_and_an_amount_is_not(tmp_path: Path) -> None:
