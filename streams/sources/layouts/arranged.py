@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.sources.cells import text_of_cell
+from streams.sources.layouts.families import Families, families_of
 from streams.sources.layouts.preset import plain
 from streams.sources.layouts.zones import in_zone
 from streams.sources.tables import NO_ROW, Row
@@ -45,6 +46,7 @@ class Arranged:
         self.fields: dict[str, str] = {}
         """Field to column, as the preset has them; an empty name leaves a field out."""
         self._filling = self._fill_of(preset)
+        self._families = self._families_of(preset)
         self._note_purchases()
         fields = {**preset.columns, **dict.fromkeys(preset.constants, "")}
         for field, names in fields.items():
@@ -59,7 +61,7 @@ class Arranged:
     @property
     def changes(self) -> bool:
         """True if the rows differ from those of the file."""
-        return bool(self._steps or self._filters or self._filling)
+        return bool(self._steps or self._filters or self._filling or self._families)
 
     @property
     def delimiter(self) -> str | None:
@@ -69,7 +71,10 @@ class Arranged:
     def __iter__(self) -> Iterator[Row]:
         """Every row; one that is no purchase by its layout has a fault."""
         fill = None if self._filling is None else _Fill(*self._filling)
-        for row in self.table:
+        rows = (
+            ((row, "") for row in self.table) if self._families is None else self._families.rows(self.table)
+        )
+        for row, part in rows:
             if row.fault.startswith(NO_ROW):
                 yield row
                 continue
@@ -80,7 +85,7 @@ class Arranged:
                 continue
             cells = list(row.cells[: self._width])  # empty cells may stand behind the last column
             lost = "" if fill is None else fill.complete(cells, row)
-            fault = next((why for only in self._filters if (why := only(cells))), "")
+            fault = part or next((why for only in self._filters if (why := only(cells))), "")
             if not fault:
                 for step in self._steps:
                     step(cells)
@@ -146,6 +151,13 @@ class Arranged:
             [place for place in own if place is not None],
             (status if status in places else None),
         )
+
+    def _families_of(self, preset: Preset) -> Families | None:
+        family = preset.family
+        if family is None:
+            return None
+        names = (preset.within, family.item, family.parent, family.kind, family.price)
+        return families_of(names, lambda name: self._places.get(plain(name)))
 
     def _note_purchases(self) -> None:
         for name, values in self.preset.purchases.items():

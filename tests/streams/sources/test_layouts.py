@@ -418,6 +418,47 @@ def test_time_zones_have_names_that_are_known() -> None:
     assert [ZoneInfo(zone).key for zone in ZONES.values()] == list(ZONES.values())
 
 
+def magento(tmp_path: Path, *items: tuple[int, int | None, str, str, int, float]) -> list[Any]:
+    """Product, quantity and price of each line that counts of an order, beside an order of one line."""
+    names = ("item_id", "parent_item_id", "product_type", "sku", "qty_ordered", "price")
+    order = {
+        "increment_id": "1",
+        "created_at": "2026-03-01 10:00:00",
+        "customer_email": "a@x.com",
+        "status": "complete",
+        "items": [dict(zip(names, item, strict=True)) for item in items],
+    }
+    alone = {"item_id": 99, "product_type": "simple", "sku": "Z", "qty_ordered": 1, "price": 1.0}
+    other = order | {"increment_id": "2", "customer_email": "b@x.com", "items": [alone]}
+    path = tmp_path / "orders.json"
+    path.write_text(json.dumps({"items": [order, other]}))
+    survey, baskets, refused = read(path)
+    assert survey.preset == "magento-json"
+    assert [(basket[0], len(basket[2])) for basket in baskets][1:] == [("b@x.com", 1)]
+    assert refused == ({"no purchase": len(items) - len(baskets[0][2])} if refused else {})
+    return [line[:3] for line in baskets[0][2]]
+
+
+def test_a_configurable_product_of_magento_is_counted_once(tmp_path: Path) -> None:
+    chosen = (2, 1, "simple", "SHIRT-M", 2, 0.0)
+    whole = (1, None, "configurable", "SHIRT-M", 2, 20.0)
+    other = (3, None, "simple", "CAP", 1, 5.0)
+    counted = [("SHIRT-M", 2.0, 20.0), ("CAP", 1.0, 5.0)]
+    assert magento(tmp_path, whole, chosen, other) == counted
+    assert magento(tmp_path, chosen, whole, other) == counted
+    assert magento(tmp_path, whole, (*chosen[:5], 20.0), other) == counted
+    assert magento(tmp_path, (*whole[:1], 0, *whole[2:]), other) == counted
+
+
+def test_a_bundle_of_magento_has_its_price_or_its_parts_have(tmp_path: Path) -> None:
+    whole = (1, None, "bundle", "SET", 1, 30.0)
+    parts = [(2, 1, "simple", "CUP", 2, 0.0), (3, 1, "simple", "POT", 1, 0.0)]
+    assert magento(tmp_path, whole, *parts) == [("SET", 1.0, 30.0)]
+    priced = [(2, 1, "simple", "CUP", 2, 5.0), (3, 1, "simple", "POT", 1, 20.0)]
+    assert magento(tmp_path, whole, *priced) == [("CUP", 2.0, 5.0), ("POT", 1.0, 20.0)]
+    assert magento(tmp_path, *priced) == [("CUP", 2.0, 5.0), ("POT", 1.0, 20.0)]
+
+
 def test_a_category_that_a_shop_has_added_is_taken_and_an_amount_is_not(tmp_path: Path) -> None:
     head, *rows = sample("uci-online-retail").read_text().splitlines()
     path = tmp_path / "sales.csv"
