@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.sources.cells import text_of_cell
-from streams.sources.columns import FIELDS, ColumnsError
+from streams.sources.columns import FIELDS, ColumnsError, Made
 from streams.sources.evidence import Unreadable
 from streams.sources.numerals import NumberReader, is_number
 
@@ -32,7 +32,7 @@ class WithConstants:
         self._table, self._width = table, len(table.columns)
         self._values = tuple(constants.values())
         self.form = table.form
-        self.columns = [*table.columns, *("(every row)" for _ in constants)]
+        self.columns = [*table.columns, *(Made("(every row)") for _ in constants)]
         self.places = {field: self._width + index for index, field in enumerate(constants)}
         """Field to the place of its column."""
 

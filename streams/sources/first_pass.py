@@ -57,6 +57,10 @@ def survey(path: Path | Container, told: Told, zone: ZoneInfo, progress: Progres
     found.remarks = [why for why in avoided.values() if why]
     _decide(found)
     decide(found, seen)
+    if guarded := getattr(found.table, "guarded", ""):
+        found.remarks.append(
+            f"Cells such as {guarded}, by which spreadsheets take a number for a text, are read as that text."
+        )
     found.judge()
     return found
 

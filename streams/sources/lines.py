@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from streams.sources.cells import cell, date_cell, text_of_cell
+from streams.sources.cells import Undecoded, cell, date_cell, text_of_cell
 from streams.sources.currencies import stands_for
 from streams.sources.evidence import Unreadable
 from streams.sources.identifiers import IdReading, readers
@@ -101,6 +101,7 @@ class LineReader:
         judge: Tells which rows are sales; None takes all for such.
         width: How many cells a row has.
         slips: Whether rows with another number of cells are looked at for a status.
+        binary: Whether cells may hold bytes that are no letters.
     """
 
     def __init__(
@@ -114,7 +115,9 @@ class LineReader:
         judge: Judge | None = None,
         width: int = 0,
         slips: bool = False,
+        binary: bool = False,
     ) -> None:
+        self._binary = binary
         self._width, self._slips = width, slips
         self._ids = {name: reader.read for name, reader in readers(ids).items()}
         self._columns = dict(columns)
@@ -208,6 +211,9 @@ class LineReader:
             return Refused(row.number, sort, row.fault[:1].upper() + row.fault[1:] + ".", row.text)
         field = ""
         cells = row.cells
+        if self._binary and (name := self._undecoded(cells)):
+            reason = f"{name} is not in utf-8: {cells[self._columns[name]]!r}."
+            return Refused(row.number, "encoding", reason, row.text)
         try:
             field = "customer_id"
             customer = self._needed(cells, field)
@@ -253,6 +259,10 @@ class LineReader:
             row.text,
             order_total=self._order_total(cells),
         )
+
+    def _undecoded(self, cells: Sequence[Any]) -> str:
+        """Name a field whose bytes are no letters; empty where all are."""
+        return next((n for n, place in self._columns.items() if isinstance(cells[place], Undecoded)), "")
 
     def _instant(self, cells: Sequence[Any]) -> int:
         value = date_cell(cells, self._columns)

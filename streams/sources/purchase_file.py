@@ -247,6 +247,7 @@ class PurchaseFile:
             judge=self.judge,
             width=len(found.table.columns),
             slips=not found.preset,
+            binary=found.form == "Parquet",
         )
         self._unread_statuses = reader.unread
         for row in found.table:

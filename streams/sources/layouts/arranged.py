@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.sources.cells import text_of_cell
+from streams.sources.columns import Made
 from streams.sources.layouts.families import Families, families_of
 from streams.sources.layouts.preset import plain
 from streams.sources.layouts.zones import in_zone
@@ -68,6 +69,11 @@ class Arranged:
         """Delimiter of the file, where it has one."""
         return getattr(self.table, "delimiter", None)
 
+    @property
+    def guarded(self) -> str:
+        """First cell that is guarded from spreadsheets; empty where none is."""
+        return getattr(self.table, "guarded", "")
+
     def __iter__(self) -> Iterator[Row]:
         """Every row; one that is no purchase by its layout has a fault."""
         fill = None if self._filling is None else _Fill(*self._filling)
@@ -125,7 +131,7 @@ class Arranged:
         def step(cells: list[Any]) -> None:
             cells.append(value(cells))
 
-        self.columns.append(name)
+        self.columns.append(Made(name))
         self._steps.append(step)
         return name
 
