@@ -228,6 +228,7 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
             for sort, examples in file.refusals.examples.items()
             for row in examples
         ],
+        "cut_off": file.cut_off or None,
         "rows_before_the_one_above": file.steps_back,
         "times_passed_twice": file.passed_twice,
         "without_category": file.without_category,
@@ -267,7 +268,7 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
     for sentence in (
         *left_out_sentences(file),
         *people_sentences(grouped),
-        *filter(None, (check_sentence(grouped),)),
+        *filter(None, (check_sentence(grouped), file.cut_off)),
     ):
         console.print(escape(sentence), highlight=False)
     if grouped.baskets:

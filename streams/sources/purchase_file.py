@@ -23,6 +23,7 @@ from streams.sources.first_pass import REPORT_EVERY, Progress, survey
 from streams.sources.grouping import Grouped, baskets
 from streams.sources.lines import LeftOut, Line, LineReader, Refused
 from streams.sources.sorting import RUN, Sorter
+from streams.sources.tables import CUT_OFF
 from streams.sources.unread import UnreadStatuses
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from streams.sources.forms.containers import Container
     from streams.sources.statuses import Judge
     from streams.sources.survey import Survey, Told
+    from streams.sources.tables import Row
 
 EXAMPLES: Final = 20
 """Refusals of one sort that are kept to be shown."""
@@ -152,6 +154,8 @@ class PurchaseFile:
         """Rows whose discount is what their total lacks of quantity times price."""
         self.totals_differ = 0
         """Rows whose total is another than that of quantity, price and discount, for another reason."""
+        self.cut_off = ""
+        """Sentence that says where the file is cut off, once its rows are read; empty where it is whole."""
         self.judge: Judge | None = None
         """Judge of what is a sale, once the rows are read; None for events."""
         self._unread: Counter[str] = Counter()
@@ -251,6 +255,7 @@ class PurchaseFile:
         )
         self._unread_statuses = reader.unread
         for row in found.table:
+            self._note_end(row)
             line = reader.read(row)
             while reader.voices and self._sorted_lines is not None:
                 self._sorted_lines.add(reader.voices.pop())
@@ -268,9 +273,14 @@ class PurchaseFile:
                 "are of: lines of those orders that have no status of their own count."
             )
 
+    def _note_end(self, row: Row) -> None:
+        if row.fault.startswith(CUT_OFF):
+            self.cut_off = f"The file is cut off: what begins in line {row.number:,} or before is not closed."
+
     def _events(self) -> Iterator[Event]:
         decode = Decoder(self._settings).decode
         for row in self.survey.table:
+            self._note_end(row)
             self.survey.rows += 1
             if row.fault and not row.fault.startswith("is no JSON"):
                 self.refusals.note(Refused(row.number, "encoding or length", f"{row.fault}.", row.text))

@@ -41,6 +41,10 @@ NO_ROW: Final = ("is no purchase", "repeats the header")
 """Beginnings of the faults of lines that are no rows, and so say nothing of an order."""
 
 
+CUT_OFF: Final = "is no JSON object: the file ends before "
+"""Beginning of the faults that say that a file is cut off, so that nobody knows what is missing."""
+
+
 class FileError(CartpulseError):
     """A file that cannot be read as what it should be; the message says what to do."""
 
