@@ -10,7 +10,13 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
-from cartpulse.producing.remarks import check_sentence, figures, left_out_sentences, people_sentences
+from cartpulse.producing.remarks import (
+    check_sentence,
+    figures,
+    left_out_sentences,
+    people_sentences,
+    totals_sentences,
+)
 from cartpulse.terminal import amount
 from models.contracts.purchases import ContractError, Purchase, read
 from models.contracts.timestamps import instant_of, text_of
@@ -268,6 +274,7 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
     for sentence in (
         *left_out_sentences(file),
         *people_sentences(grouped),
+        *totals_sentences(file),
         *filter(None, (check_sentence(grouped), file.cut_off)),
     ):
         console.print(escape(sentence), highlight=False)
@@ -291,14 +298,6 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
             "times fall into the hour that the clock passes twice, and are taken for the first.",
         ),
         (file.without_category, "rows have no category; their product stands for it."),
-        (
-            file.discounts_found,
-            "lines have a total below quantity times price; the difference is taken for their discount.",
-        ),
-        (
-            file.totals_differ,
-            "lines have a total that is not what quantity, price and discount make; it is not used.",
-        ),
     ):
         if count:
             console.print(f"{count:,} {sentence}", highlight=False)

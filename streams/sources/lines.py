@@ -182,8 +182,8 @@ class LineReader:
     def _note_unread(self, cells: Sequence[Any], left_out: str) -> None:
         """Keep what a row that is no line says of its order, as far as it is known which one that is."""
         basket = self._try(self._id, cells, "basket_id")
-        if not basket:  # without a number no line waits for another
-            return
+        if not basket or self._judge is None or not self._judge.judged:
+            return  # without a number or a status no line waits for another
         at = self._try(self._instant, cells)
         customer = self._try(self._needed, cells, "customer_id")
         store = self._try(self._id, cells, "store_id")

@@ -190,6 +190,8 @@ class PurchaseFile:
         """The second pass: read every row, refuse or sort it."""
         self.refusals = Refusals(self._keep)
         self._unread.clear()
+        self.accepted = self.steps_back = 0
+        self.cut_off = ""
         if self.survey.form == "events":
             events = Sorter(Event, key=lambda event: event.occurred_at, folder=self._folder, run=self._run)
             self._sorted_events = events

@@ -251,8 +251,8 @@ def test_a_rehearsal_shows_amounts_exactly_and_what_totals_say(
     found = run(str(path), "--dry-run")
     for said in ("1,234.56", "123,456", "0.0125", "98,765.43", "765.43", "2,777.76", "98,000.00"):
         assert f" {said} " in found.stdout
-    assert "1 lines have a total below quantity times price" in found.stdout
-    assert "1 lines have a total that is not what" in found.stdout
+    assert "In 1 line the total is less than quantity times price" in found.stdout
+    assert "In 1 line the total differs" in found.stdout
     told = rehearsed(path)
     assert (told["discounts_from_totals"], told["line_totals_that_differ"]) == (1, 1)
 
