@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from models.contracts.purchases import Listing, Status, contract_error
 from models.contracts.timestamps import text_of
-from streams.sources.cells import text_of_cell
+from streams.sources.cells import Undecoded, text_of_cell
 from streams.sources.columns import FIELDS, missing_columns, recognised
 from streams.sources.evidence import Unreadable
 from streams.sources.feed import Feed
@@ -137,6 +137,9 @@ def _read(row: Row, columns: dict[str, int], ids: IdReader) -> Listing | Refused
     if row.fault:
         return Refused(row.number, "cannot be read", row.fault[:1].upper() + row.fault[1:] + ".", row.text)
     cells = {field: row.cells[place] for field, place in columns.items()}
+    lost = next((name for name, value in cells.items() if isinstance(value, Undecoded)), "")
+    if lost:
+        return Refused(row.number, "encoding", f"{lost} is not in utf-8: {cells[lost]!r}.", row.text)
     field = "product_id"
     try:
         product = ids.read(cells["product_id"])

@@ -10,6 +10,21 @@ from streams.sources.identifiers import NOTHING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+
+class Undecoded(str):
+    """Bytes of a cell that are no UTF-8, as far as they can be shown."""
+
+    __slots__ = ()
+
+
+def decoded(value: bytes) -> str:
+    """Decode bytes of a cell as UTF-8; an `Undecoded` where they are none."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return Undecoded(value.decode("utf-8", "backslashreplace"))
+
+
 _LONGEST_NOTHING: Final = max(map(len, NOTHING))
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from streams.sources.counted import digits_of
 from streams.sources.evidence import Seen, Unreadable
@@ -39,7 +40,9 @@ _NO_DAYS: Final = frozenset(
     }
 )
 """Days that programs write before a time that has none."""
-_LONGEST: Final = 40
+_ZONED: Final = re.compile(r"(?P<clock>.*\S) *\[(?P<zone>[^\[\]]+)\]")
+"""Time with the name of its zone behind it, as in `08:15 [Europe/Paris]`."""
+_LONGEST: Final = 80
 """Letters of a time of day; a longer text is none, and is not looked through."""
 _DAY_US: Final = 86_400_000_000
 
@@ -129,6 +132,8 @@ def clock_of(value: object, reading: ClockReading = PLAIN, day: Day | None = Non
     text = value if isinstance(value, str) else digits_of(value)
     if text is None or len(text) > _LONGEST:
         raise Unreadable(f"{value!r} is no time of day")
+    if found := _ZONED.fullmatch(text):
+        return clock_of(found["clock"], reading, day)._replace(offset=_zone(text, found["zone"]))
     if (found := _DAY_BEFORE.fullmatch(text)) and (
         found["day"] in _NO_DAYS or (day is not None and found["day"] == "{:04}-{:02}-{:02}".format(*day))
     ):
@@ -186,6 +191,8 @@ class ClockEvidence:
         text = value if isinstance(value, str) else digits_of(value)
         if text is None:
             return
+        if len(text) <= _LONGEST and (found := _ZONED.fullmatch(text)):
+            text = found["clock"]
         digits = _digits(text)
         if digits is not None:
             self._note_digits(digits, number)
@@ -322,6 +329,13 @@ def _hour(text: str, found: re.Match[str]) -> int:
     if not 1 <= hour <= 12:
         raise Unreadable(f"{text!r} has no hour {hour} before or after noon")
     return hour % 12 + (12 if half.lower().startswith("p") else 0)
+
+
+def _zone(text: str, name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Unreadable(f"{text!r} names the time zone {name!r}, which is none that is known") from error
 
 
 def _offset(written: str | None) -> tzinfo | None:

@@ -224,6 +224,12 @@ COUNTERS: Final = frozenset(
 """Column names that may count the lines of each order: 1, 2, 3."""
 
 
+class Made(str):
+    """Name of a column that is not the file's, but made of others or of one value."""
+
+    __slots__ = ()
+
+
 class ColumnsError(CartpulseError):
     """The columns do not say all that is needed, or a correction names what is not there."""
 
@@ -326,10 +332,15 @@ def missing_columns(columns: Sequence[str], missing: Sequence[str]) -> ColumnsEr
     first = missing[0].split()[0]
     constant = ", or say --set quantity=1 if each row is one piece" if first == "quantity" else ""
     return ColumnsError(
-        f"No column was recognised as {', '.join(missing)}. The file's columns are {', '.join(columns)}: "
+        f"No column was recognised as {', '.join(missing)}. The file's columns are {own(columns)}: "
         f"name the right one with --map {first}=COLUMN{constant}"
         + (", and use --no-header if that is a row already." if any(map(_is_value, columns)) else ".")
     )
+
+
+def own(columns: Sequence[str]) -> str:
+    """List the columns that are the file's own."""
+    return ", ".join(name for name in columns if not isinstance(name, Made))
 
 
 def place_of(columns: Sequence[str], column: str) -> int:
@@ -342,7 +353,7 @@ def place_of(columns: Sequence[str], column: str) -> int:
         return columns.index(column)
     alike = [place for place, name in enumerate(columns) if plain(name) == plain(column)]
     if len(alike) != 1:
-        raise ColumnsError(f"There is no column {column!r}; the file's columns are {', '.join(columns)}.")
+        raise ColumnsError(f"There is no column {column!r}; the file's columns are {own(columns)}.")
     return alike[0]
 
 

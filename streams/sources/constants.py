@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.sources.cells import text_of_cell
-from streams.sources.columns import FIELDS, ColumnsError
+from streams.sources.columns import FIELDS, ColumnsError, Made
 from streams.sources.evidence import Unreadable
 from streams.sources.numerals import NumberReader, is_number
 
@@ -32,19 +32,20 @@ class WithConstants:
         self._table, self._width = table, len(table.columns)
         self._values = tuple(constants.values())
         self.form = table.form
-        self.columns = [*table.columns, *("(every row)" for _ in constants)]
+        self.columns = [*table.columns, *(Made("(every row)") for _ in constants)]
         self.places = {field: self._width + index for index, field in enumerate(constants)}
         """Field to the place of its column."""
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row; one that cannot be read has no cells."""
+        """Every row; one that cannot be read has perhaps no cells."""
         if not self._values:
             return iter(self._table)
         return self._extended()
 
     def _extended(self) -> Iterator[Row]:
         for row in self._table:
-            yield row if row.fault else row._replace(cells=self.extended(row.cells))
+            whole = len(row.cells) == self._width
+            yield row._replace(cells=self.extended(row.cells)) if whole or not row.fault else row
 
     def __getattr__(self, name: str) -> Any:
         """Further facts of the table, such as the delimiter of a CSV file."""

@@ -57,6 +57,10 @@ def survey(path: Path | Container, told: Told, zone: ZoneInfo, progress: Progres
     found.remarks = [why for why in avoided.values() if why]
     _decide(found)
     decide(found, seen)
+    if guarded := getattr(found.table, "guarded", ""):
+        found.remarks.append(
+            f"Cells such as {guarded}, by which spreadsheets take a number for a text, are read as that text."
+        )
     found.judge()
     return found
 
@@ -112,6 +116,7 @@ def _opened(path: Path | Container, told: Told, zone: ZoneInfo, avoided: Abstrac
         notes=layout.notes,
         named=layout.corrections if layout.preset else told.columns,
         status=layout.status,
+        sales=layout.sales,
         spoken=layout.spoken,
         pieces=layout.pieces or "quantity" in constants,
         undecided=layout.doubts({name: columns[name] for name in columns.keys() - constants.keys()}),

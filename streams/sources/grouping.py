@@ -24,7 +24,8 @@ from models.records.decoder import RUN, Decoder, Raw
 from streams.sources.basket import Basket, Item
 from streams.sources.counting import Distinct, Frequent
 from streams.sources.feed import Feed
-from streams.sources.lines import Refused
+from streams.sources.lines import ROUNDING, Refused
+from streams.sources.unread import UnreadStatuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,8 +38,6 @@ WHOLE: Final = "the whole amount refunded"
 """Reason to leave an order out, beside the statuses."""
 _HASH_DIGITS: Final = 16
 _LONE_HASH_DIGITS: Final = 32
-_ROUNDING: Final = 0.005
-"""Currency units by which the amount of a line or an order may be rounded."""
 
 
 class Sold(Protocol):
@@ -161,6 +160,7 @@ def baskets(
     grouped: Grouped,
     *,
     drop_repeated: bool = False,
+    unread: UnreadStatuses | None = None,
 ) -> Iterator[Feed]:
     """The events that sorted lines make, each one that the contract accepts.
 
@@ -172,13 +172,15 @@ def baskets(
         refuse: Called with every line that is not sent.
         grouped: Counts what is yielded.
         drop_repeated: Whether a line that repeats another of its basket is refused.
+        unread: What rows that are no lines say of their orders.
     """
+    reason = (unread or UnreadStatuses()).reason
     checker = _Checker(settings, refuse)
     encode = msgspec.json.Encoder().encode
-    groups = groupby(lines, key=lambda line: line.basket)
+    groups = (_sold(group, grouped, reason) for _, group in groupby(lines, key=lambda line: line.basket))
     drafts = (
         draft
-        for _, group in groups
+        for group in groups
         if (draft := _draft(group, settings.currency, refuse, grouped, drop_repeated=drop_repeated))
     )
     while run := list(islice(drafts, RUN)):
@@ -248,7 +250,7 @@ class _Checker:
 
 
 def _draft(
-    group: Iterator[Line],
+    sold: tuple[Iterator[Line], _Content],
     currency: str,
     refuse: Callable[[Refused], None],
     grouped: Grouped,
@@ -257,8 +259,8 @@ def _draft(
 ) -> _Draft | None:
     lines: list[Line] = []
     seen: dict[tuple[object, ...], int] = {}
-    content = _Content()
-    for line in (group := _sold(group, grouped, content)):
+    group, content = sold
+    for line in group:
         said = (
             *(line.product_id, line.category, line.name, line.quantity),
             *(line.unit_price, line.discount),
@@ -294,30 +296,41 @@ def _draft(
     )
 
 
-def _sold(group: Iterator[Line], grouped: Grouped, content: _Content) -> Iterator[Line]:
+def _sold(
+    group: Iterator[Line], grouped: Grouped, unread: Callable[[Line], str]
+) -> tuple[Iterator[Line], _Content]:
+    """The lines of a basket that are sales, and a hash of its lines that is whole when all have come."""
+    content = _Content()
+    return _sales(group, grouped, content, unread), content
+
+
+def _sales(
+    group: Iterator[Line], grouped: Grouped, content: _Content, unread: Callable[[Line], str]
+) -> Iterator[Line]:
     """Yield the lines that are sales, count the others.
 
     Some shops write an order's status on its first line alone. So lines without one wait for the end of their
-    order, and go by its other lines if these agree; else they are sales, or what `silent` says.
+    order, and go by its other lines if these agree, those among them that could not be read; else they are
+    sales, or what `silent` says.
     """
     sold, left_out = False, ""
-    numbered = False
     waiting: list[Line] = []
     for line in group:
-        numbered = bool(line.basket_id)
-        if not numbered:
+        if not line.basket_id:
             content.add(line)
         if line.silent is not None and len(waiting) <= MOST_LINES:
             waiting.append(line)
         elif reason := line.left_out or line.silent:
             left_out = left_out or reason
-            grouped.left_out[reason] += 1
+            grouped.left_out[reason] += not line.voice
         else:
             sold = True
-            yield line
-    agreed = numbered and sold != bool(left_out)
+            yield from () if line.voice else (line,)
+    if waiting:
+        left_out = left_out or unread(waiting[0])
+    agreed = sold != bool(left_out)
     for line in waiting:
-        if reason := left_out if agreed else line.silent:
+        if reason := left_out if agreed and line.basket_id else line.silent:
             grouped.left_out[reason] += 1
         else:
             yield line
@@ -331,8 +344,8 @@ def _is_refunded(lines: list[Line], grouped: Grouped) -> bool:
     """
     written = next((line.order_total for line in lines if line.order_total is not None), None)
     total = sum(line.quantity * line.unit_price - line.discount for line in lines)
-    rounding = _ROUNDING * (1 + len(lines))
-    refunded = max((line.refunded for line in lines if line.refunded is not None), default=None)
+    rounding = ROUNDING * (1 + len(lines))
+    refunded = _refunded(lines)
     whole = total if written is None else min(total, written)
     if refunded and whole > 0 and refunded >= whole - rounding:
         grouped.left_out[WHOLE] += len(lines)
@@ -343,6 +356,18 @@ def _is_refunded(lines: list[Line], grouped: Grouped) -> bool:
         grouped.agreeing += agrees
         grouped.differing += not agrees
     return False
+
+
+def _refunded(lines: list[Line]) -> float | None:
+    """Find how much of an order was paid back; None if nothing was.
+
+    One amount on all lines is the order's, as is one on its first line alone; those that differ are each
+    line's own.
+    """
+    amounts = [line.refunded or 0.0 for line in lines]
+    if all(line.refunded is None for line in lines):
+        return None
+    return amounts[0] if len(set(amounts)) == 1 else sum(amounts)
 
 
 def _overfull(lines: list[Line], rest: Iterator[Line], refuse: Callable[[Refused], None]) -> None:

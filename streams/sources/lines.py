@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from streams.sources.cells import cell, date_cell, text_of_cell
+from streams.sources.cells import Undecoded, cell, date_cell, text_of_cell
 from streams.sources.currencies import stands_for
 from streams.sources.evidence import Unreadable
 from streams.sources.identifiers import IdReading, readers
 from streams.sources.numerals import other_currency
+from streams.sources.tables import NO_ROW
+from streams.sources.unread import UnreadStatuses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from streams.sources.dates import DateReader
     from streams.sources.numerals import NumberReader
     from streams.sources.statuses import Judge
     from streams.sources.tables import Row
+
+T = TypeVar("T")
+
+ROUNDING: Final = 0.005
+"""Currency units by which an amount may be rounded."""
+_PLACES: Final = 9
+"""Decimals of a difference of two amounts; those behind them are none of the file's."""
 
 
 class Line(msgspec.Struct, array_like=True, gc=False):
@@ -51,6 +60,8 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     """Amount of the whole order, to be held against the sum of its lines; None where the file has none."""
     refunded: float | None = None
     """Not None where the order's customer got something back: how much, or 0 where that is not known."""
+    voice: bool = False
+    """True for a row that could not be read: it is no line, but its status may be that of its order."""
 
     @property
     def basket(self) -> tuple[int, str, str, str]:
@@ -88,6 +99,9 @@ class LineReader:
         currency: The one currency of the service.
         ids: How its ids are read, by field.
         judge: Tells which rows are sales; None takes all for such.
+        width: How many cells a row has.
+        slips: Whether rows with another number of cells are looked at for a status.
+        binary: Whether cells may hold bytes that are no letters.
     """
 
     def __init__(
@@ -99,7 +113,12 @@ class LineReader:
         *,
         ids: Mapping[str, IdReading],
         judge: Judge | None = None,
+        width: int = 0,
+        slips: bool = False,
+        binary: bool = False,
     ) -> None:
+        self._binary = binary
+        self._width, self._slips = width, slips
         self._ids = {name: reader.read for name, reader in readers(ids).items()}
         self._columns = dict(columns)
         self._dates, self._numbers, self._currency, self._judge = dates, numbers, currency, judge
@@ -107,20 +126,80 @@ class LineReader:
         """Rows at a local time that the clock passes twice, read as the first."""
         self.without_category = 0
         """Rows whose category is empty, so that the product stands for it."""
+        self.discounts_found = 0
+        """Rows whose discount is what their total lacks of quantity times price."""
+        self.totals_differ = 0
+        """Rows whose total is another than that of quantity, price and discount, for another reason."""
+        self.unread = UnreadStatuses()
+        """Statuses of rows that could not be read, and of which even the order is not known in full."""
+        self.voices: list[Line] = []
+        """Those of which it is, each as a line that is a voice alone; to be taken out."""
 
     def read(self, row: Row) -> Line | LeftOut | Refused:
         """The line that a row is, or why it is none.
 
         A row that is no sale is a line too where it can be read, for other rows of its order may go by it.
         """
-        if row.fault or self._judge is None:
+        if self._judge is None:
+            return self._read(row)
+        if row.fault:
+            self._note_fault(row, self._judge)
             return self._read(row)
         left_out, silent, refunded = self._judge.judge(row.cells)
         line = self._read(row)
         if isinstance(line, Refused):
+            if left_out or silent is None:
+                self._note_unread(row.cells, left_out)
             return LeftOut(left_out) if left_out else line
         line.left_out, line.silent, line.refunded = left_out, silent, refunded
         return line
+
+    def _note_fault(self, row: Row, judge: Judge) -> None:
+        """Keep the status of a row that cannot be taken, if it says that its order is no sale.
+
+        Where the row has too many or too few cells, those before the slip stand in their columns from the
+        left, and those behind it from the right. Its order's number counts only beside a date.
+        """
+        cells, width = row.cells, judge.width
+        if not cells or row.fault.startswith(NO_ROW):
+            return
+        if len(cells) == self._width:
+            if left_out := judge.left_out(cells):
+                self._note_unread(cells, left_out)
+            return
+        if not self._slips:
+            return
+        gap = [""] * (self._width - len(cells))
+        behind = [""] * (self._width - width)
+        views = ([*cells, *gap][: self._width], [*gap, *cells][-width:] + behind)
+        left_out = next((said for view in views if (said := judge.left_out(view, words=True))), "")
+        for view in views if left_out else ():
+            at = self._try(self._instant, view)
+            if at is not None and (basket := self._try(self._id, view, "basket_id")):
+                self.unread.note(basket, (at, None, None), left_out)
+                return
+
+    def _note_unread(self, cells: Sequence[Any], left_out: str) -> None:
+        """Keep what a row that is no line says of its order, as far as it is known which one that is."""
+        basket = self._try(self._id, cells, "basket_id")
+        if not basket or self._judge is None or not self._judge.judged:
+            return  # without a number or a status no line waits for another
+        at = self._try(self._instant, cells)
+        customer = self._try(self._needed, cells, "customer_id")
+        store = self._try(self._id, cells, "store_id")
+        if at is None or customer is None or store is None:
+            if left_out:
+                self.unread.note(basket, (at, customer, store), left_out)
+            return
+        voice = Line(at, customer, basket, store, 0, "", "", None, 0, 0, 0, None, "", left_out, voice=True)
+        self.voices.append(voice)
+
+    @staticmethod
+    def _try(read: Callable[..., T], *given: Any) -> T | None:
+        try:
+            return read(*given)
+        except Unreadable:
+            return None
 
     def _read(self, row: Row) -> Line | Refused:
         if row.fault:
@@ -132,6 +211,9 @@ class LineReader:
             return Refused(row.number, sort, row.fault[:1].upper() + row.fault[1:] + ".", row.text)
         field = ""
         cells = row.cells
+        if self._binary and (name := self._undecoded(cells)):
+            reason = f"{name} is not in utf-8: {cells[self._columns[name]]!r}."
+            return Refused(row.number, "encoding", reason, row.text)
         try:
             field = "customer_id"
             customer = self._needed(cells, field)
@@ -149,6 +231,7 @@ class LineReader:
             discount = self._discount(cells, quantity)
             field = "unit_price" if "unit_price" in self._columns else "total"
             price = self._price(cells, quantity, discount)
+            discount = self._settled(cells, quantity, price, discount)
             field = "currency"
             self._check_currency(cells)
         except Unreadable as error:
@@ -177,6 +260,10 @@ class LineReader:
             order_total=self._order_total(cells),
         )
 
+    def _undecoded(self, cells: Sequence[Any]) -> str:
+        """Name a field whose bytes are no letters; empty where all are."""
+        return next((n for n, place in self._columns.items() if isinstance(cells[place], Undecoded)), "")
+
     def _instant(self, cells: Sequence[Any]) -> int:
         value = date_cell(cells, self._columns)
         at, passed_twice = self._dates.moment(value)
@@ -191,9 +278,31 @@ class LineReader:
             raise Unreadable("the quantity is 0, so the total has no price")
         return (total + discount) / quantity
 
+    def _settled(self, cells: Sequence[Any], quantity: float, price: float, discount: float) -> float:
+        """The discount, found from the line's total where the file has one beside the price.
+
+        A total is the line's after its discount: so what it lacks of quantity times price is one, unless the
+        file names another. The price may be rounded, each piece of it by half a cent.
+        """
+        total = self._amount(cells, "total") if "unit_price" in self._columns else None
+        if total is None:
+            return discount
+        gross = quantity * price
+        lacking = gross - (-abs(total) if gross < 0 else total) - discount
+        if abs(lacking) <= ROUNDING:
+            return discount
+        if not discount and 0 < lacking / (gross or -lacking) <= 1:
+            self.discounts_found += 1
+            return round(lacking, _PLACES)
+        self.totals_differ += abs(lacking) > ROUNDING * (1 + abs(quantity))
+        return discount
+
     def _order_total(self, cells: Sequence[Any]) -> float | None:
         """The order's amount; None where there is none that can be read, for it is a check alone."""
-        place = self._columns.get("order_total")
+        return self._amount(cells, "order_total")
+
+    def _amount(self, cells: Sequence[Any], field: str) -> float | None:
+        place = self._columns.get(field)
         try:
             return None if place is None else self._numbers.number(cell(cells, place))
         except Unreadable:
@@ -242,6 +351,7 @@ def _sort_of_fault(fault: str) -> str:
     for sign, sort in (
         ("is no purchase", "no purchase"),
         ("has no lines", "no lines"),
+        ("has no status", "order begins unread"),
         ("repeats the header", "header again"),
         ("columns", "number of columns"),
         ("quotation", "quotation marks"),

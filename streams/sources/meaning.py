@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.sources.columns import ColumnsError, counters, missing_columns, rivals
+from streams.sources.columns import ColumnsError, counters, missing_columns, own, rivals
 from streams.sources.constants import WithConstants
 from streams.sources.orders import Orders
 from streams.sources.statuses import ValueCounts, marks_of
@@ -155,7 +155,7 @@ def _decide_amounts(found: Survey, seen: Seen) -> None:
         if not {"unit_price", "total"} & columns.keys():
             raise ColumnsError(
                 f"Column {name!r} {why}: it is the order's, and no column is the line's. The file's columns "
-                f"are {', '.join(names)}: name the piece's price with --map unit_price=COLUMN or the line's "
+                f"are {own(names)}: name the piece's price with --map unit_price=COLUMN or the line's "
                 f"amount with --map total=COLUMN; if it is the line's, say --map {field}={name}."
             )
         use = "serves as a check alone" if field == "total" else f"is not counted as the line's {field}"

@@ -8,6 +8,8 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from streams.sources.columns import ColumnsError
 from streams.sources.forms.containers import container_of
 from streams.sources.forms.json_rows import JsonRows
@@ -84,6 +86,8 @@ class Layout:
     """Fields that a person has named."""
     status: int | None = None
     """Place of the column that the layout has for the status of orders."""
+    sales: tuple[str, ...] = ()
+    """Statuses of sales to this layout, in lower case, whatever they mean elsewhere."""
     spoken: frozenset[int] = frozenset()
     """Places of the columns by which the layout itself leaves out rows that are no purchase."""
     pieces: bool = False
@@ -137,6 +141,10 @@ def open_table(path: Path | Container, told: Told) -> Opened:
             f"{source} holds HTML or XML, whatever its name says: export the purchases as CSV, or open it in "
             "a spreadsheet and save it as CSV (UTF-8)"
         )
+    if len(start) < _START and (what := _one_value(text)):
+        raise FileError(
+            f"{source} is JSON and holds {what}: purchases are objects, one for each row or order"
+        )
     csv = Delimited(source, encoding, delimiter=told.delimiter, header=told.header, skip=told.skip)
     if told.header and (csv.above or told.skip):
         above = ", ".join(repr(title[:_TITLE_SHOWN]) for title in csv.above[:3])
@@ -145,6 +153,17 @@ def open_table(path: Path | Container, told: Told) -> Opened:
             + (f"; what stands above is left out: {above}. --skip says otherwise." if above else ", as told.")
         )
     return Opened(csv, encoding, tuple(notes))
+
+
+def _one_value(text: str) -> str:
+    """Say what a whole text of JSON is that holds no object; empty where it is no JSON, as for CSV."""
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
+    if isinstance(value, list):
+        return "a list without objects"
+    return "one text" if isinstance(value, str) else f"nothing but {text.strip()[:_TITLE_SHOWN]}"
 
 
 def arranged(opened: Opened, told: Told) -> Layout:
@@ -184,7 +203,17 @@ def arranged(opened: Opened, told: Told) -> Layout:
     status = taken.columns.index(preset.status) if preset.status in taken.columns else None
     spoken = frozenset(taken.columns.index(name) for name in preset.purchases if name in taken.columns)
     pieces = "quantity" in preset.constants
-    return Layout(taken, corrections, preset.name, tuple(notes), named, status, spoken, pieces)
+    return Layout(
+        taken,
+        corrections,
+        preset.name,
+        tuple(notes),
+        named,
+        status=status,
+        sales=preset.sales,
+        spoken=spoken,
+        pieces=pieces,
+    )
 
 
 def _preset(table: Table, told: Told, items: str) -> Preset | None:

@@ -23,6 +23,8 @@ from streams.sources.first_pass import REPORT_EVERY, Progress, survey
 from streams.sources.grouping import Grouped, baskets
 from streams.sources.lines import LeftOut, Line, LineReader, Refused
 from streams.sources.sorting import RUN, Sorter
+from streams.sources.tables import CUT_OFF
+from streams.sources.unread import UnreadStatuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from streams.sources.forms.containers import Container
     from streams.sources.statuses import Judge
     from streams.sources.survey import Survey, Told
+    from streams.sources.tables import Row
 
 EXAMPLES: Final = 20
 """Refusals of one sort that are kept to be shown."""
@@ -147,9 +150,16 @@ class PurchaseFile:
         """Rows at a local time that the clock passes twice, read as the first."""
         self.without_category = 0
         """Rows whose category is empty, so that the product stands for it."""
+        self.discounts_found = 0
+        """Rows whose discount is what their total lacks of quantity times price."""
+        self.totals_differ = 0
+        """Rows whose total is another than that of quantity, price and discount, for another reason."""
+        self.cut_off = ""
+        """Sentence that says where the file is cut off, once its rows are read; empty where it is whole."""
         self.judge: Judge | None = None
         """Judge of what is a sale, once the rows are read; None for events."""
         self._unread: Counter[str] = Counter()
+        self._unread_statuses = UnreadStatuses()
 
     def __enter__(self) -> Self:
         return self
@@ -180,6 +190,8 @@ class PurchaseFile:
         """The second pass: read every row, refuse or sort it."""
         self.refusals = Refusals(self._keep)
         self._unread.clear()
+        self.accepted = self.steps_back = 0
+        self.cut_off = ""
         if self.survey.form == "events":
             events = Sorter(Event, key=lambda event: event.occurred_at, folder=self._folder, run=self._run)
             self._sorted_events = events
@@ -202,6 +214,7 @@ class PurchaseFile:
             self.refusals.note,
             self.grouped,
             drop_repeated=self._drop_repeated,
+            unread=self._unread_statuses,
         )
 
     @property
@@ -238,9 +251,16 @@ class PurchaseFile:
             self._settings.currency,
             ids=found.id_readings,
             judge=self.judge,
+            width=len(found.table.columns),
+            slips=not found.preset,
+            binary=found.form == "Parquet",
         )
+        self._unread_statuses = reader.unread
         for row in found.table:
+            self._note_end(row)
             line = reader.read(row)
+            while reader.voices and self._sorted_lines is not None:
+                self._sorted_lines.add(reader.voices.pop())
             if isinstance(line, Refused):
                 self.refusals.note(line)
             elif isinstance(line, LeftOut):
@@ -248,10 +268,21 @@ class PurchaseFile:
             else:
                 yield line
         self.passed_twice, self.without_category = reader.passed_twice, reader.without_category
+        self.discounts_found, self.totals_differ = reader.discounts_found, reader.totals_differ
+        if reader.unread.dropped:
+            found.remarks.append(
+                f"{reader.unread.dropped:,} more rows are no sale and cannot be read, nor whose orders they "
+                "are of: lines of those orders that have no status of their own count."
+            )
+
+    def _note_end(self, row: Row) -> None:
+        if row.fault.startswith(CUT_OFF):
+            self.cut_off = f"The file is cut off: what begins in line {row.number:,} or before is not closed."
 
     def _events(self) -> Iterator[Event]:
         decode = Decoder(self._settings).decode
         for row in self.survey.table:
+            self._note_end(row)
             self.survey.rows += 1
             if row.fault and not row.fault.startswith("is no JSON"):
                 self.refusals.note(Refused(row.number, "encoding or length", f"{row.fault}.", row.text))

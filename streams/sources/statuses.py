@@ -190,15 +190,15 @@ class _Told:
 class _Words:
     """Column of statuses."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, sales: Collection[str] = ()) -> None:
+        self._name, self._sales = name, sales
 
     def __call__(self, cell: Any) -> Said:
         """Judge one cell."""
         value = text_of_cell(cell)
         if not value:
             return Said(silent="")
-        sale = meaning(value)
+        sale = True if value.lower() in self._sales else meaning(value)
         if sale is None:
             return Said(unknown=_label(self._name, value), spoken=True)
         return Said(spoken=True, partly=is_partly(value)) if sale else Said(_label(self._name, value))
@@ -250,6 +250,7 @@ class Judge:
         numbers: Reads the file's numbers.
         first_alone: Places of the marks that stand on the first line of an order alone, for all of it.
         status: Place of the column that a known layout has for the status; names decide about the others.
+        sales: Values of that column that are sales to this layout, in lower case.
 
     Raises:
         ColumnsError: A rule names no column.
@@ -265,6 +266,7 @@ class Judge:
         numbers: NumberReader,
         first_alone: Collection[int] = (),
         status: int | None = None,
+        sales: Collection[str] = (),
     ) -> None:
         self._names, self._numbers = columns, numbers
         self._told = rules.columns(columns)
@@ -276,7 +278,7 @@ class Judge:
             kind = plain(name)
             is_status = kind in STATUSES or (place == status and kind not in FLAGS)
             if is_status or (kind in UNCERTAIN and values.resembles_status(place)):
-                self._judges.append((place, _Words(name)))
+                self._judges.append((place, _Words(name, sales if place == status else ())))
             elif kind in FLAGS | MOMENTS | REASONS:
                 self._judges.append((place, _Mark(name, first_alone=place in first_alone)))
             elif kind in NO_FLAGS or (kind in UNCERTAIN_FLAGS and values.are_yes_or_no(place)):
@@ -313,6 +315,27 @@ class Judge:
         return Verdict(
             "", None if spoken and not silent else silent, refunded if partly or refunded else None
         )
+
+    def left_out(self, cells: Sequence[Any], *, words: bool = False) -> str:
+        """Find the status that makes a row no sale that cannot be taken anyway; empty if it has none.
+
+        Nothing is counted.
+
+        Args:
+            cells: The row's.
+            words: Whether columns of yes and no do not count, because cells may stand in the wrong columns.
+        """
+        for place, column in self._judges:
+            if words and not isinstance(column, _Words):
+                continue
+            if said := column(cells[place]).left_out:
+                return said
+        return ""
+
+    @property
+    def width(self) -> int:
+        """How many columns the file has."""
+        return len(self._names)
 
     def _is_status(self, place: int, values: ValueCounts) -> bool:
         """Whether a column that nothing uses looks like a status; those of deliveries only if one failed."""

@@ -92,6 +92,8 @@ class Survey:
     """Field to the column that a person or a known layout names for it."""
     status: int | None = None
     """Place of the column that a known layout has for the status of orders."""
+    sales: tuple[str, ...] = ()
+    """Statuses of sales to this layout, in lower case, whatever they mean elsewhere."""
     spoken: frozenset[int] = frozenset()
     """Places of the columns by which the layout itself leaves rows out."""
     pieces: bool = False
@@ -135,6 +137,7 @@ class Survey:
             numbers=self.number_reader(),
             first_alone=self.first_alone,
             status=self.status,
+            sales=self.sales,
         )
 
     def number_reader(self) -> NumberReader:

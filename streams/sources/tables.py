@@ -7,6 +7,7 @@ alone, where a quotation mark that nobody closes would swallow what follows: see
 from __future__ import annotations
 
 import csv
+import re
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import msgspec
 
 from streams.errors import CartpulseError
+from streams.sources.cells import decoded
 from streams.sources.headers import DELIMITERS, header_in, named, separator_of, whole_texts
 from streams.sources.texts import LONGEST_LINE, TextLine, lines_of
 
@@ -27,6 +29,7 @@ _SAMPLE_LINES: Final = 200
 _MOST_CONTINUED: Final = 100
 """Lines of a file that one quoted text may run over."""
 _PARQUET_ROWS: Final = 8_192
+_GUARDED: Final = re.compile(r'\s*="((?:[^"]|"")*)"\s*')
 _TOTALS: Final = frozenset(
     (
         *("total", "totals", "grand total", "subtotal", "sub total", "sum", "summe", "gesamt", "gesamtsumme"),
@@ -34,6 +37,12 @@ _TOTALS: Final = frozenset(
     )
 )
 """First words of a line of totals below the rows, in lower case."""
+NO_ROW: Final = ("is no purchase", "repeats the header")
+"""Beginnings of the faults of lines that are no rows, and so say nothing of an order."""
+
+
+CUT_OFF: Final = "is no JSON object: the file ends before "
+"""Beginning of the faults that say that a file is cut off, so that nobody knows what is missing."""
 
 
 class FileError(CartpulseError):
@@ -46,7 +55,8 @@ class Row(NamedTuple):
     number: int
     """Line of the file, from 1; in Parquet the row, from 1."""
     cells: Sequence[Any]
-    """One per column: text, or what JSON and Parquet hold."""
+    """One per column: text, or what JSON and Parquet hold. Of a row that cannot be taken, what can be told of
+    them, perhaps none or another number: its status may hold for its order."""
     text: str
     """The row as it stands in the file; JSON for Parquet."""
     fault: str
@@ -101,6 +111,8 @@ class Delimited:
         skip: int = 0,
     ) -> None:
         self._path, self._encoding = path, encoding
+        self.guarded = ""
+        """First cell such as `="00123"`, which spreadsheets take for a text; empty where none is."""
         self.plausible: Callable[[Sequence[str]], bool] = lambda _: True
         """Whether cells look like a row, and not like the end of a text that has delimiters in it; to be set
         by whoever knows what the columns hold."""
@@ -177,7 +189,7 @@ class Delimited:
             if not line.text.strip():
                 continue
             if line.fault:
-                yield Row(line.number, (), line.text, line.fault)
+                yield Row(line.number, self._parsed(line.text) or (), line.text, line.fault)
                 continue
             cells = self._parsed(line.text)
             if cells is None:
@@ -215,16 +227,26 @@ class Delimited:
                 if len(cells) != len(self.columns):
                     break
                 return Row(line.number, cells, text, ""), used
-        return Row(line.number, (), line.text, "a quotation mark opens a text that is not closed"), 0
+        cells = line.text.split(self.delimiter)
+        return Row(line.number, cells, line.text, "a quotation mark opens a text that is not closed"), 0
 
     def _parsed(self, text: str) -> list[str] | None:
         """The cells of a line; None where a quotation is open or closed in the wrong place."""
         if '"' not in text:
             return text.split(self.delimiter)
         try:
-            return next(csv.reader((text,), delimiter=self.delimiter, strict=True))
+            cells = next(csv.reader((text,), delimiter=self.delimiter, strict=True))
         except csv.Error:
             return None
+        return cells if '="' not in text else [self._unguarded(cell) for cell in cells]
+
+    def _unguarded(self, cell: str) -> str:
+        """A cell without the formula that keeps a spreadsheet from reading it as a number."""
+        found = _GUARDED.fullmatch(cell)
+        if found is None:
+            return cell
+        self.guarded = self.guarded or cell
+        return found[1].replace('""', '"')
 
     def _miscounted(self, cells: list[str]) -> str:
         """Why the row has the wrong number of columns; empty cells behind the last column do not count."""
@@ -288,13 +310,11 @@ def _values(pa: Any, column: Any) -> list[Any]:
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if pa.types.is_binary(column.type):
-        return [
-            None if value is None else value.decode("utf-8", "backslashreplace")
-            for value in column.to_pylist()
-        ]
-    values: list[Any] = column.to_pylist()
-    return values
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:  # texts of a program that did not see to it that they are UTF-8
+        values = column.cast(pa.large_binary()).to_pylist()
+    return [decoded(value) if isinstance(value, bytes) else value for value in values]
 
 
 def _shown(columns: list[str], cells: Sequence[Any]) -> str:

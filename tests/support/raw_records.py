@@ -46,6 +46,10 @@ WRITTEN: Final[dict[str, Written]] = {
     "numbers in quotes": Written(event(item={"quantity": "1", "unit_price": "2.50"})),
     "a customer id that is a number": Written(event(customer_id=9_007_199_254_740_993)),
     "a number of 400 digits": Written(event(item={"quantity": 10**400})),
+    "a number of 4,300 digits in a field that nobody knows": Written(event(more=10**4299)),
+    "a number of 4,301 digits or more in such a field": Written(
+        PLAIN[:-1] + b', "more": ' + b"9" * 4301 + b"}"
+    ),
     "1e999": Written(PLAIN.replace(b"2.5", b"1e999")),
     "a quantity of -0.0": Written(PLAIN.replace(b'"quantity": 1', b'"quantity": -0.0')),
     "half of a surrogate pair in an id": Written(PLAIN.replace(b'"A"', b'"\\ud800"')),

@@ -48,8 +48,13 @@ FUTURE_MS = 24 * HOUR
 """How far a purchase may lie ahead of this machine's clock: a day, for clocks and time zones that are off."""
 
 
+_WHOLE: Final = "Fetch it again, or --allow-truncated sends what is whole of it."
 _FORMULA_STARTS: Final = tuple("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
 """What a cell begins with that a spreadsheet computes, in letters of either width, and the apostrophe."""
+
+
+class CutOffError(CartpulseError):
+    """The file ends within what it holds, and nobody knows what is missing."""
 
 
 class UndecidedError(CartpulseError):
@@ -70,6 +75,7 @@ class FileJob:
         refused: Where to write every refused row; None writes none.
         state_dir: Folder of the position; None keeps it beside the file, and that of standard input nowhere.
         as_json: Whether to write one JSON object instead of tables.
+        allow_truncated: Whether what is whole of a file that is cut off is sent.
     """
 
     console: Console
@@ -81,6 +87,7 @@ class FileJob:
     refused: Path | None
     state_dir: Path | None
     as_json: bool
+    allow_truncated: bool = False
 
     def rehearse(self) -> bool:
         """Show what would be sent, and what would be refused.
@@ -90,7 +97,8 @@ class FileJob:
         """
         with self._opened() as source:
             self._rehearsed(source)
-            return source.grouped.baskets > 0 and not source.survey.undecided
+            refused = source.survey.undecided or (source.cut_off and not self.allow_truncated)
+            return source.grouped.baskets > 0 and not refused
 
     def send(self, *, restart: bool) -> bool:
         """Send what the position has not seen yet.
@@ -100,12 +108,15 @@ class FileJob:
 
         Raises:
             UndecidedError: The file can be read in two ways.
+            CutOffError: It is cut off.
             CartpulseError: It cannot be read, or not be sent.
         """
         settings = self.settings
         with self._opened() as source:
             if source.survey.undecided:
                 raise UndecidedError("Nothing was sent. " + " ".join(source.survey.undecided))
+            if source.cut_off and not self.allow_truncated:
+                raise CutOffError(f"Nothing was sent. {source.cut_off} {_WHOLE}")
             path = self._position_path(source)
             position = Position(path, self._destination(source))
             if position.load(restart=restart).finished:
@@ -195,6 +206,8 @@ class FileJob:
         show_account(self.console, source, rows=True)
         for sentence in source.survey.undecided:
             self.console.print(escape(f"Not clear yet. {sentence}"), style="bold", highlight=False)
+        if source.cut_off and not self.allow_truncated:
+            self.console.print(f"Not whole. {_WHOLE}", style="bold", highlight=False)
         self.console.print("Nothing was sent: this was a rehearsal.", highlight=False)
 
     def _destination(self, source: PurchaseFile) -> Destination:

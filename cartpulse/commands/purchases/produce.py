@@ -106,6 +106,10 @@ def produce(
     drop_repeated: Annotated[
         bool, typer.Option("--drop-repeated", help="Refuse lines that repeat another of their basket in all.")
     ] = False,
+    allow_truncated: Annotated[
+        bool,
+        typer.Option("--allow-truncated", help="Send what is whole of a file of JSON that is cut off."),
+    ] = False,
     refused: Annotated[
         Path | None,
         typer.Option(help="Write every refused row to this file: line, reason, original.", dir_okay=False),
@@ -175,6 +179,7 @@ def produce(
         refused=refused,
         state_dir=state_dir,
         as_json=as_json,
+        allow_truncated=allow_truncated,
     )
     if not (job.rehearse() if dry_run else job.send(restart=restart)):
         raise typer.Exit(FAILED)

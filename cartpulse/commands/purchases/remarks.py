@@ -85,6 +85,20 @@ def suspicions(grouped: Grouped) -> Iterator[str]:
         yield "No product is bought twice: is product_id the right column, or the number of a row?"
 
 
+def totals_sentences(file: PurchaseFile) -> Iterator[str]:
+    """Say what was done with the lines' totals that stand beside their prices."""
+    if file.discounts_found:
+        yield (
+            f"In {amount(file.discounts_found, 'line')} the total is less than quantity times price: the "
+            "difference counts as the discount of the line."
+        )
+    if file.totals_differ:
+        yield (
+            f"In {amount(file.totals_differ, 'line')} the total differs from what quantity, price and "
+            "discount make, as with taxes, and is not used."
+        )
+
+
 def check_sentence(grouped: Grouped) -> str:
     """Compare the orders' amounts with the sums of their lines; empty where the file has none."""
     if not grouped.agreeing and not grouped.differing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,13 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
-from cartpulse.commands.purchases.remarks import check_sentence, figures, left_out_sentences, people_sentences
+from cartpulse.commands.purchases.remarks import (
+    check_sentence,
+    figures,
+    left_out_sentences,
+    people_sentences,
+    totals_sentences,
+)
 from cartpulse.console.terminal import amount
 from models.contracts.purchases import ContractError, Purchase, read
 from models.contracts.timestamps import instant_of, text_of
@@ -153,16 +160,20 @@ def show_baskets(console: Console, records: Sequence[Feed]) -> None:
             continue
         if not isinstance(basket, Purchase):
             continue
-        spend = sum(line.quantity * line.unit_price - line.discount for line in basket.items)
+        spend = sum(  # as written in decimals, not as binary numbers have it
+            Decimal(str(line.quantity)) * Decimal(str(line.unit_price)) - Decimal(str(line.discount))
+            for line in basket.items
+        )
         table = Table(
             "product_id",
             "category",
             "name",
             "quantity",
             "unit_price",
+            "discount",
             title=escape(
                 f"{basket.kind} of customer {basket.customer_id} at {basket.occurred_at}, "
-                f"{spend:,.2f} {basket.currency}"
+                f"{_money(spend)} {basket.currency}"
             ),
             caption=escape(f"event {basket.event_id}"),
             title_justify="left",
@@ -171,12 +182,27 @@ def show_baskets(console: Console, records: Sequence[Feed]) -> None:
         for line in basket.items[:_LINES_SHOWN]:
             table.add_row(
                 *map(escape, (line.product_id, line.category, line.name or "")),
-                f"{line.quantity:g}",
-                f"{line.unit_price:,.4g}",
+                *map(exact, (line.quantity, line.unit_price, line.discount)),
             )
         if len(basket.items) > _LINES_SHOWN:
-            table.add_row(f"and {len(basket.items) - _LINES_SHOWN} more", "", "", "", "")
+            table.add_row(f"and {len(basket.items) - _LINES_SHOWN} more", "", "", "", "", "")
         console.print(table)
+
+
+def exact(number: float | Decimal) -> str:
+    """Write a number with all of its digits, and none of an exponent.
+
+    >>> exact(1234.56), exact(0.00001), exact(12345678.0), exact(-2.5)
+    ('1,234.56', '0.00001', '12,345,678', '-2.5')
+    """
+    text = f"{Decimal(str(number)):,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _money(amount: Decimal | int) -> str:
+    """Write a computed amount with two decimals or more, up to the four that are counted."""
+    whole, _, decimals = exact(round(Decimal(amount), 4)).partition(".")
+    return f"{whole}.{decimals:0<2}"
 
 
 def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
@@ -208,9 +234,12 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
             for sort, examples in file.refusals.examples.items()
             for row in examples
         ],
+        "cut_off": file.cut_off or None,
         "rows_before_the_one_above": file.steps_back,
         "times_passed_twice": file.passed_twice,
         "without_category": file.without_category,
+        "discounts_from_totals": file.discounts_found,
+        "line_totals_that_differ": file.totals_differ,
         **figures(file),
         "first": text_of(instant_of(grouped.first)) if grouped.baskets else None,
         "last": text_of(instant_of(grouped.last)) if grouped.baskets else None,
@@ -245,7 +274,8 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
     for sentence in (
         *left_out_sentences(file),
         *people_sentences(grouped),
-        *filter(None, (check_sentence(grouped),)),
+        *totals_sentences(file),
+        *filter(None, (check_sentence(grouped), file.cut_off)),
     ):
         console.print(escape(sentence), highlight=False)
     if grouped.baskets:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 SAMPLE: Final = 500
 """Purchases of each partition that are looked at."""
 
+DAY: Final = 24 * HOUR
+FAR_AHEAD: Final = DAY
+"""Lead of a watermark, ms, that no clock of a producer explains which is a little off."""
+
 MOST_STRANGERS: Final = 0.01
 """Share of purchases in a wrong partition from which on the setting, and not a few old events, is wrong."""
 
@@ -159,15 +163,7 @@ def _clock_notes(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
             "History is being loaded: outputs are counted, and none is sent.",
             "`cartpulse go-live`, once all of it is in the log.",
         )
-    if any(clock.wall for clock in clocks):
-        ahead = max((clock.watermark or 0) - now for clock in clocks)
-        if ahead > 0:
-            yield Finding(
-                "clock",
-                Level.WARNING,
-                f"The watermark is {ahead / HOUR:,.1f} h ahead of this machine's clock.",
-                "Set the clocks of the producers, or this one, by NTP.",
-            )
+    yield from _ahead(logs, now)
     sweeping = [number for number, clock in logs.clocks.items() if clock.sweeping]
     if sweeping:
         yield Finding(
@@ -180,6 +176,33 @@ def _clock_notes(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
             Level.NOTE,
             f"Partition {_listed(others)} works with other settings of what shapes outputs.",
             "Those of the workers are adopted at the next day boundary; see that all workers have the same.",
+        )
+
+
+def _ahead(logs: Logs, now: int) -> Iterator[Finding]:
+    """Name partitions whose time is ahead of this machine's: by hours, or so far that they stand still."""
+    ahead = {number: (clock.watermark or 0) - now for number, clock in logs.clocks.items()}
+    most = max(ahead.values())
+    far = [number for number, by in ahead.items() if by > FAR_AHEAD]
+    if far:
+        until = text_of(instant_of(now + most))
+        yield Finding(
+            "clock",
+            Level.WARNING,
+            f"The watermark of partition {_listed(far)} is up to {most / DAY:,.1f} days ahead of this "
+            f"machine's clock, at {until}: until then every purchase there counts as late, and no alert, "
+            "recommendation or change of segment comes in time.",
+            "If this machine's clock is wrong, set it by NTP. Where purchases of the future are meant, such "
+            "as invented ones, do nothing. Else a purchase or a tick has a wrong date: correct who wrote it, "
+            "make the topics anew, send the purchases again without that one, and give `cartpulse reset`; a "
+            "reset alone reads the same record again.",
+        )
+    elif most > 0 and any(clock.wall for clock in logs.clocks.values()):
+        yield Finding(
+            "clock",
+            Level.WARNING,
+            f"The watermark is {most / HOUR:,.1f} h ahead of this machine's clock.",
+            "Set the clocks of the producers, or this one, by NTP.",
         )
 
 

@@ -138,6 +138,8 @@ _MARKS: Final = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\x50\x2a\x4d\x18", "zstd"),  # a frame to be skipped, as pzstd writes one first
 )
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+"""First bytes of an archive, the latter of an empty one."""
 _FAULTS: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError)
 """Exceptions that the unpacking libraries raise of broken content."""
 
@@ -188,7 +190,7 @@ def container_of(source: Path | Container) -> Container:
     if not start:
         raise FileError(f"{shown} is empty")
     _refuse_others(shown, start)
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith(_ZIP):
         found = Container(path, shown, "zip", _member(path, shown))
     else:
         packing = next((name for mark, name in _MARKS if start.startswith(mark)), "")
@@ -219,7 +221,7 @@ def _refuse_nested(found: Container) -> None:
         raise FileError(
             f"{found.shown} holds Parquet, which is compressed by itself: unpack it ({found.packing}) first"
         )
-    if start.startswith((b"PK\x03\x04", *(mark for mark, _ in _MARKS))):
+    if start.startswith((*_ZIP, *(mark for mark, _ in _MARKS))):
         raise FileError(f"{found.shown} is packed twice: unpack it ({found.packing}) once first")
 
 
@@ -241,11 +243,12 @@ def _member(path: Path, shown: str) -> str:
         for entry in entries
         if not entry.filename.startswith("__MACOSX/") and not Path(entry.filename).name.startswith(".")
     ]
+    if not entries:
+        raise FileError(f"{shown} is a zip archive that holds no file")
     if len(entries) != 1:
         listed = ", ".join(entry.filename for entry in entries[:3]) + (", ..." if len(entries) > 3 else "")
         raise FileError(
-            f"{shown} holds {len(entries)} files ({listed or 'none'}): unpack it, and send the one with "
-            "purchases"
+            f"{shown} holds {len(entries)} files ({listed}): unpack it, and send the one with purchases"
         )
     if entries[0].flag_bits & 1:
         raise FileError(f"{shown} is locked by a password: unpack it first")

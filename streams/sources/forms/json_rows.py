@@ -13,7 +13,7 @@ from streams.sources.columns import FIELDS
 from streams.sources.forms.json_values import BETWEEN, JsonValues, blocks_of
 from streams.sources.forms.nested import Paths
 from streams.sources.forms.records import SAMPLE, Record, Records
-from streams.sources.tables import FileError
+from streams.sources.tables import CUT_OFF, FileError
 from streams.sources.texts import LONGEST_LINE, lines_of
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ _ABOUT: Final = frozenset(
 """Names beside a list `items` that say that it is a list of orders, and not the lines of one."""
 _OF_ONE: Final = frozenset(("id", *FIELDS["customer_id"], *FIELDS["basket_id"]))
 """Names that only one order, customer or event has: whatever holds one wraps no others."""
+_TRUNCATED: Final = "Input data was truncated"
+"""Text of the decoder's error where a value ends too early."""
 _DEEPEST: Final = 4
 _KEY: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"\s*+:\s*([\[{])?(\s*\{)?|[{}\[\]]|"(?:[^"\\]++|\\.)*+"')
 
@@ -70,9 +72,12 @@ class JsonRows(Records):
     def records(self) -> Iterator[Record]:
         """Every object; blank lines are none."""
         if self._by_line:
+            last: Sequence[Record] = ()
             for line in lines_of(self._path, self._encoding):
                 if text := line.text.strip(BETWEEN):
-                    yield from self._objects(line.number, text, line.fault)
+                    yield from last
+                    last = self._objects(line.number, text, line.fault)
+            yield from map(self._perhaps_cut_off, last)
             return
         for value in JsonValues(self._path, self._encoding, self.wrapper):
             yield from self._objects(value.number, value.text, value.fault)
@@ -80,7 +85,8 @@ class JsonRows(Records):
     def _objects(self, number: int, text: str, fault: str) -> Sequence[Record]:
         """The objects of one element: itself, or those that it wraps."""
         if fault:
-            return (Record(number, None, text, fault),)
+            content = self._in_part(text.replace("\\x", "?")) if " is not in " in fault else None
+            return (Record(number, content, text, fault),)
         try:
             found = self._decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -110,8 +116,28 @@ class JsonRows(Records):
                 if isinstance(content, dict):
                     return Record(number, _bare(content), again, "")
             fault = f"something in it is not in {self._encoding.name}: --fallback-encoding names another"
-            return Record(number, None, data.decode(self._encoding.name, "backslashreplace"), fault)
+            shown = data.decode(self._encoding.name, "backslashreplace")
+            return Record(number, self._in_part(data.decode(self._encoding.name, "replace")), shown, fault)
         return Record(number, None, text, f"is no JSON object: {error}")
+
+    def _perhaps_cut_off(self, last: Record) -> Record:
+        """The last record, of which a fault may say that the file ends within it."""
+        if not last.fault:
+            return last
+        try:
+            self._decode(last.text.replace("\\x", "?"))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            if str(error) == _TRUNCATED:
+                return last._replace(content=None, fault=f"{CUT_OFF}it is closed")
+        return last
+
+    def _in_part(self, text: str) -> dict[str, Any] | None:
+        """An object of which letters are lost, so that it cannot be taken; None where more is."""
+        try:
+            found = self._decode(text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+        return _bare(found) if isinstance(found, dict) else None
 
     def _arrangement(self) -> tuple[bool, tuple[str, ...]]:
         """Find out whether each line stands for itself, and which names lead to the list of objects."""

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.sources.tables import FileError
+from streams.sources.tables import CUT_OFF, FileError
 from streams.sources.texts import LONGEST_LINE
 
 if TYPE_CHECKING:
@@ -145,14 +145,13 @@ class _Cutter:
                     "does not end. Nothing was sent. Is the file whole?"
                 )
             text = self._buffer[element.start :].rstrip()
-            yield Value(element.number, text, "is no JSON object: the file ends before it is closed")
+            yield Value(element.number, text, f"{CUT_OFF}it is closed")
             return
         if not self._inside_wrapper:
             self._note_stray(self._buffer[self._at :])
         yield from self._settled()
         if self._outer:
-            fault = "is no JSON object: the file ends before its list is closed, so something may be missing"
-            yield Value(self._line, "", fault)
+            yield Value(self._line, "", f"{CUT_OFF}its list is closed, so something may be missing")
 
     @property
     def _inside_wrapper(self) -> bool:

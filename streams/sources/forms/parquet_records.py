@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from streams.sources.cells import decoded
 from streams.sources.forms.nested import Paths
 from streams.sources.forms.records import SAMPLE, Record, Records
 from streams.sources.tables import FileError
@@ -59,11 +60,21 @@ class ParquetRecords(Records):
             with pq.ParquetFile(self._path) as file:
                 schema = pa.schema([pa.field(each.name, _plain(pa, each.type)) for each in file.schema_arrow])
                 for batch in file.iter_batches(batch_size=_ROWS):
-                    for content in batch.cast(schema, safe=False).to_pylist():
+                    for content in _contents(pa, batch.cast(schema, safe=False)):
                         number += 1
                         yield Record(number, _texts(content), "", "")
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise FileError(f"{self._path} cannot be read behind row {number:,}: {error}") from error
+
+
+def _contents(pa: Any, batch: Any) -> list[dict[str, Any]]:
+    """The rows of a batch, their texts as bytes where some are no UTF-8."""
+    try:
+        found: list[dict[str, Any]] = batch.to_pylist()
+    except UnicodeDecodeError:
+        raw = pa.schema([pa.field(each.name, _plain(pa, each.type, raw=True)) for each in batch.schema])
+        found = batch.cast(raw, safe=False).to_pylist()
+    return found
 
 
 def _holds_struct(pa: Any, kind: Any) -> bool:
@@ -76,14 +87,22 @@ def _is_list(pa: Any, kind: Any) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
-def _plain(pa: Any, kind: Any) -> Any:
-    """A type with times to the microsecond, because those to the nanosecond would import pandas."""
+def _plain(pa: Any, kind: Any, *, raw: bool = False) -> Any:
+    """A type with times to the microsecond, because those to the nanosecond would import pandas.
+
+    Args:
+        pa: The library, which is imported late.
+        kind: The type.
+        raw: Whether texts become bytes.
+    """
     if _is_list(pa, kind):
-        return pa.list_(_plain(pa, kind.value_type))
+        return pa.list_(_plain(pa, kind.value_type, raw=raw))
     if pa.types.is_struct(kind):
-        return pa.struct([pa.field(each.name, _plain(pa, each.type)) for each in kind])
+        return pa.struct([pa.field(each.name, _plain(pa, each.type, raw=raw)) for each in kind])
     if pa.types.is_timestamp(kind) and kind.unit == "ns":
         return pa.timestamp("us", kind.tz)
+    if raw and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return pa.large_binary()
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
@@ -93,4 +112,4 @@ def _texts(value: Any) -> Any:
         return {name: _texts(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_texts(each) for each in value]
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    return decoded(value) if isinstance(value, bytes) else value

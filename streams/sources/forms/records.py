@@ -22,7 +22,7 @@ class Record(NamedTuple):
     number: int
     """Line on which it begins, or its row, from 1."""
     content: dict[str, Any] | None
-    """None where there is a fault."""
+    """None where there is a fault, unless that is one of letters alone."""
     text: str
     """The object as it stands in the file; empty where the file is no text."""
     fault: str
@@ -62,7 +62,9 @@ class Records(ABC):
             if content is None:
                 yield Row(number, (), text, fault)
             elif shape.is_flat:
-                yield shape.row(number, content, text)
+                yield shape.row(number, content, text)._replace(fault=fault)
+            elif fault:
+                yield Row(number, (), text, fault)
             else:
                 yield from shape.rows(number, content, text)
 

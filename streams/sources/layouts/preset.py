@@ -10,6 +10,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Columns by which the lines of one order say which of them are parts of another, all by their names."""
+
+    item: str
+    """Number of the line."""
+    parent: str
+    """Number of the line that it is a part of; empty or 0 for one by itself."""
+    kind: str
+    """Sort of product, with `bundle` for one that may be sold by its parts' prices."""
+    price: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """One layout, as data.
 
@@ -42,9 +55,17 @@ class Preset:
     fill: tuple[str, ...] = ()
     """Columns that stand on the first line of an order alone, and hold for its other lines too."""
     within: str = ""
-    """Column whose equal values, one below the other, are the lines of one order; needed with `fill`."""
+    """Column whose equal values, one below the other, are the lines of one order; needed with `fill`
+    and `family`."""
+    family: Family | None = None
+    """Lines that are parts of others, of which only one counts."""
     status: str | None = None
     """Column that says whether an order was cancelled or refunded."""
+    sales: tuple[str, ...] = ()
+    """Values of that column, in lower case, with which a row counts here, whatever they mean elsewhere:
+    a refund of a negative quantity is a return."""
+    zone: str = ""
+    """Column that names the time zone of the row's `time`."""
     purchases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Column to the values with which a row is a purchase, in lower case; other rows are refused."""
     moments: str = ""

@@ -26,6 +26,8 @@ TILLS: Final = (
             "store_id": "Location",
         },
         status="Event Type",
+        sales=("payment", "refund"),  # a refund is a transaction of its own, with a negative quantity
+        zone="Time Zone",
     ),
     Preset(
         name="square-json",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.sources.layouts.preset import Preset
+from streams.sources.layouts.preset import Family, Preset
 
 WEB_SHOPS: Final = (
     Preset(
@@ -111,6 +111,16 @@ WEB_SHOPS: Final = (
         items="items[]",
         status="status",
         moments="utc",
+        # A configurable product is listed with the simple one that was chosen, of the same quantity, and has
+        # the price; of a bundle, the parts have prices if it is sold by theirs. No public page says so in one
+        # place: it follows from how Magento sums its orders.
+        within="increment_id",
+        family=Family(
+            item="items[].item_id",
+            parent="items[].parent_item_id",
+            kind="items[].product_type",
+            price="items[].price",
+        ),
     ),
     Preset(
         name="prestashop-csv",

@@ -131,6 +131,15 @@ def test_json_lines_and_parquet_say_the_same(tmp_path: Path) -> None:
     assert (one.form, other.form) == ("JSON lines", "Parquet")
 
 
+def test_bytes_in_parquet_that_are_no_letters_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    columns = {"product_id": [b"caf\xe9", b"8"], "name": [b"Tea", b"Green"], "blob": [b"\xff", b"\xfe"]}
+    pq.write_table(pa.table(columns), path)
+    found = read_catalogue(path, Told())
+    assert list(found.listings) == ["8"]
+    assert [(row.number, row.sort) for row in found.refused] == [(1, "encoding")]
+
+
 def test_without_a_product_nothing_is_known_and_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ColumnsError, match=r"recognised as product_id.*--map product_id=COLUMN"):
         listed(tmp_path, "colour,size\nred,XL\n")

@@ -221,3 +221,53 @@ def test_customers_of_loyal_shops_are_left_alone(tmp_path: Path) -> None:
     rows = [f"{n},2024-02-{n:02},S1,1,2,c{n % 3},{n % 2}@shop.example" for n in range(1, 12)]
     found = outcome(tmp_path, "order,date,sku,qty,price,customer_id,email", rows)
     assert found.columns["customer_id"] == "customer_id"
+
+
+TOTALS = "order,customer,date,sku,qty,price,total"
+
+
+def amounts(tmp_path: Path, head: str, rows: Sequence[str]) -> tuple[list[tuple[float, float]], int, int]:
+    """Price and discount of each line, and how many discounts were found, and totals differ."""
+    path = tmp_path / "sales.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    with PurchaseFile(path, LedgerSettings(), Told(), ZoneInfo("UTC")) as file:
+        file.examine()
+        file.prepare()
+        items = [item for feed in file for item in msgspec.json.decode(feed.value)["items"]]
+        return [(i["unit_price"], i["discount"]) for i in items], file.discounts_found, file.totals_differ
+
+
+@pytest.mark.parametrize(
+    ("line", "discount", "found", "differ"),
+    [
+        ("2,5.00,10.00", 0.0, 0, 0),
+        ("2,5.00,8.50", 1.5, 1, 0),
+        ("2,5.00,0.00", 10.0, 1, 0),
+        ("-2,5.00,-8.50", -1.5, 1, 0),
+        ("-2,5.00,8.50", -1.5, 1, 0),
+        ("2,5.00,11.90", 0.0, 0, 1),
+        ("2,5.00,-1.00", 0.0, 0, 1),
+        ("3,3.33,10.00", 0.0, 0, 0),
+        ("3,3.34,10.00", 0.02, 1, 0),
+        ("2,0.00,1.00", 0.0, 0, 1),
+        ("2,5.00,", 0.0, 0, 0),
+        ("2,5.00,n/a", 0.0, 0, 0),
+    ],
+)
+def test_a_total_beside_a_price_says_what_the_discount_of_the_line_is(
+    tmp_path: Path, line: str, discount: float, found: int, differ: int
+) -> None:
+    seen = amounts(tmp_path, TOTALS, [f"1,c,2026-03-01,A,{line}", "2,c,2026-03-02,B,1,7.00,7.00"])
+    price = float(line.split(",")[1])
+    assert seen == ([(price, discount), (7.0, 0.0)], found, differ)
+
+
+def test_a_discount_that_a_line_names_goes_before_its_total(tmp_path: Path) -> None:
+    rows = [
+        "1,c,2026-03-01,A,2,5.00,9.00,1.00",
+        "2,c,2026-03-02,A,2,5.00,10.00,-1.00",
+        "3,c,2026-03-03,A,2,5.00,9.50,",
+        "4,c,2026-03-04,A,2,5.00,9.50,0.00",
+    ]
+    seen = amounts(tmp_path, f"{TOTALS},discount", rows)
+    assert seen == ([(5.0, 1.0), (5.0, 1.0), (5.0, 0.5), (5.0, 0.5)], 2, 1)

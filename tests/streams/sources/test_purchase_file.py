@@ -28,6 +28,7 @@ from tests.support.hostile_csv import hostile_file
 from tests.support.purchases import purchase
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from streams.sources.lines import Refused
@@ -391,6 +392,63 @@ def test_parquet_gives_the_same_baskets_as_csv(tmp_path: Path) -> None:
     assert parquet.baskets == csv.baskets
     assert parquet.reasons == {3: "customer_id is empty."}
     assert '"StockCode":"A"' in parquet.refused[0].text
+
+
+COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID")
+
+
+def binary(kind: pa.DataType, rows: Sequence[tuple[bytes, ...]]) -> list[pa.Array]:
+    """Columns of bytes of which nobody has seen to it that they are letters, as some programs write them."""
+    columns = [pa.array(column, pa.binary()) for column in zip(*rows, strict=True)]
+    if kind == pa.string():
+        return [pa.StringArray.from_buffers(len(each), *each.buffers()[1:]) for each in columns]
+    return [each.cast(kind) for each in columns]
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.string()])
+@pytest.mark.parametrize("nested", [False, True])
+def test_bytes_in_parquet_that_are_no_letters_are_refused_where_they_are_used(
+    tmp_path: Path, kind: pa.DataType, *, nested: bool
+) -> None:
+    rows = [
+        (b"1", b"A", b"x", b"1", b"2010-12-01", b"2.5", b"C\xe9"),
+        (b"2", "É".encode(), b"x", b"1", b"2010-12-01", b"2.5", b"C"),
+        (b"3", b"caf\xe9", b"x", b"1", b"2010-12-01", b"2.5", b"C"),
+    ]
+    columns, names = binary(kind, rows), list(COLUMNS)
+    if nested:
+        columns, names = [*columns, pa.array([{"a": 1}] * 3)], [*names, "more"]
+    columns.append(binary(kind, [(b"\xff\xfe",)] * 3)[0])
+    path = tmp_path / "purchases.parquet"
+    pq.write_table(pa.table(columns, [*names, "signature"]), path)
+    found = Outcome(path, Told(), "UTC")
+    assert [item["product_id"] for basket in found.baskets for item in basket["items"]] == ["É"]
+    assert found.reasons == {
+        1: r"customer_id is not in utf-8: 'C\\xe9'.",
+        3: r"product_id is not in utf-8: 'caf\\xe9'.",
+    }
+    assert dict(found.file.refusals.counts) == {"encoding": 2}
+
+
+def test_the_guard_of_a_spreadsheets_text_is_taken_off_and_said(tmp_path: Path) -> None:
+    row = '="0012",="00123",TEA,1,2010-12-01 08:00,="2.5","=""007"""\n'
+    found = outcome(tmp_path, HEAD + row)
+    (basket,) = found.baskets
+    assert (basket["event_id"].split("-")[0], basket["customer_id"]) == ("0012", "007")
+    assert basket["items"][0]["product_id"] == "00123"
+    assert basket["items"][0]["unit_price"] == 2.5
+    assert [said for said in found.survey.remarks if '="0012"' in said]
+    assert not [said for said in outcome(tmp_path, HEAD).survey.remarks if "spreadsheets" in said]
+
+
+def test_columns_that_are_made_are_not_listed_as_the_files(tmp_path: Path) -> None:
+    head = HEAD.replace("UnitPrice", "Worth")
+    for told in (Told(constants={"quantity": "2", "currency": "USD"}), Told(preset="olist")):
+        with pytest.raises(ColumnsError) as caught:
+            outcome(tmp_path, head, told)
+        assert str(caught.value).count(head.strip().replace(",", ", ") + ": name") == 1
+    with pytest.raises(ColumnsError, match=r"columns are InvoiceNo, .*CustomerID\.$"):
+        outcome(tmp_path, HEAD, Told(preset="olist", columns={"category": "Nowhere"}))
 
 
 def test_json_lines_of_rows_give_the_same_baskets_as_csv(tmp_path: Path) -> None:

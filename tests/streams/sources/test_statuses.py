@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from streams.sources.columns import ColumnsError
 from streams.sources.purchase_file import PurchaseFile
 from streams.sources.statuses import Rules
 from streams.sources.survey import Told
+from streams.sources.unread import UnreadStatuses
 from tests.support.paths import FIELD
 
 if TYPE_CHECKING:
@@ -175,6 +177,25 @@ def test_a_refund_on_one_line_of_an_order_is_the_orders(tmp_path: Path) -> None:
     assert (found.left_out, found.lines, found.partly_refunded) == ({"the whole amount refunded": 2}, 2, 2)
 
 
+@pytest.mark.parametrize(
+    ("refunds", "whole"),
+    [
+        (["2.00", "3.00"], True),
+        (["2.50", "2.50", "", "2.50"], False),
+        (["3.00", "3.00", "", "4.00"], True),
+        (["2.00", "1.00"], False),
+        (["2.50", "2.50"], False),
+        (["5.00", "5.00"], True),
+    ],
+)
+def test_refunds_that_differ_within_an_order_are_its_lines_own_and_add_up(
+    tmp_path: Path, refunds: list[str], *, whole: bool
+) -> None:
+    found = outcome(tmp_path, "refunded_amount", refunds, orders=["1"] * len(refunds))
+    assert found.left_out == ({"the whole amount refunded": len(refunds)} if whole else {})
+    assert found.partly_refunded == (0 if whole else len(refunds))
+
+
 def test_a_status_of_a_part_goes_before_the_amount(tmp_path: Path) -> None:
     found = outcome(tmp_path, "status,refunded_amount", ["partially_refunded,2.50"])
     assert (len(found.sent), found.partly_refunded) == (1, 1)
@@ -230,6 +251,84 @@ def test_a_row_that_is_no_sale_is_not_refused_for_what_it_lacks(tmp_path: Path) 
     path.write_text(f"{HEAD},status\n1,,,S1,,,cancelled\n2,A,2024-02-01,S1,1,2,paid\n3,,,S1,,,paid\n")
     found = Outcome(path, Told())
     assert (found.refused, found.left_out) == (1, {"status=cancelled": 1})
+
+
+PLAIN = "order,customer,date,sku,qty,price,status"
+
+
+def sold_of(tmp_path: Path, *rows: str, head: str = PLAIN, rules: Rules | None = None) -> list[str]:
+    """Customers of the baskets of a file."""
+    path = tmp_path / "orders.csv"
+    path.write_bytes("\n".join([head, *rows]).encode(errors="surrogateescape"))
+    return [customer for customer, _ in Outcome(path, Told(rules=rules or Rules())).sent]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        "1,c1,2026-03-01,,1,4,cancelled",
+        "1,,2026-03-01,A,1,4,cancelled",
+        "1,c1,when,A,1,4,cancelled",
+        "1,,,,,,cancelled",
+        "1,c1,2026-03-01,A,many,4,cancelled",
+        "1,c1,2026-03-01,caf\udce9,1,4,cancelled",
+        '1,c1,2026-03-01,3" pot,1,4,cancelled',
+        "1,c1,2026-03-01,tea, green,1,4,cancelled",
+        "1,c1,2026-03-01,A,4,cancelled",
+    ],
+)
+@pytest.mark.parametrize("above", [True, False])
+def test_a_status_on_a_line_that_is_refused_still_holds_for_its_order(
+    tmp_path: Path, refused: str, *, above: bool
+) -> None:
+    lines = [refused, "1,c1,2026-03-01,B,1,2,"]
+    others = ["2,c2,2026-03-02,B,1,2,paid", "3,c3,2026-03-03,é,1,2,"]
+    assert sold_of(tmp_path, *(lines if above else reversed(lines)), *others) == ["c2", "c3"]
+
+
+def test_a_status_on_a_refused_line_holds_for_no_other_order(tmp_path: Path) -> None:
+    rows = [
+        "1,c1,2026-03-01,,1,4,cancelled",
+        "1,c2,2026-03-01,B,1,2,",
+        "1,c1,2026-03-02,B,1,2,",
+        "2,,2026-03-03,A,1,4,cancelled",
+        "2,c4,2026-03-04,B,1,2,",
+        "3,c5,2026-03-05,,1,4,cancelled",
+        "3,c5,2026-03-05,B,1,2,paid",
+    ]
+    assert sold_of(tmp_path, *rows) == ["c2", "c1", "c4", "c5"]
+
+
+def test_a_sale_on_a_refused_line_holds_for_its_order_too(tmp_path: Path) -> None:
+    rows = ["1,c1,2026-03-01,,1,4,paid", "1,c1,2026-03-01,B,1,2,", "2,c2,2026-03-01,B,1,2,"]
+    assert sold_of(tmp_path, *rows, rules=Rules(only={"status": ["paid"]})) == ["c1"]
+
+
+def test_a_refused_line_in_json_says_what_its_order_is(tmp_path: Path) -> None:
+    path = tmp_path / "orders.json"
+    names = ("order", "customer", "date", "sku", "qty", "price", "status")
+    rows = [
+        dict(zip(names, row, strict=True))
+        for row in (
+            ("1", "c1", "2026-03-01", "caf\udce9", 1, 4, "cancelled"),
+            ("1", "c1", "2026-03-01", "B", 1, 2, ""),
+            ("2", "c2", "2026-03-02", "thé", 1, 2, "paid"),
+        )
+    ]
+    for separator in ("\n", ",\n "):
+        text = separator.join(json.dumps(row, ensure_ascii=False) for row in rows)
+        whole = text if separator == "\n" else f"[{text}]"
+        path.write_bytes(whole.encode(errors="surrogateescape"))
+        found = Outcome(path, Told())
+        assert [customer for customer, _ in found.sent] == ["c2"]
+        assert found.refused == 1
+
+
+def test_statuses_of_unknown_orders_are_held_in_bounded_memory() -> None:
+    unread = UnreadStatuses(most=2)
+    for number in ("1", "2", "2", "3"):
+        unread.note(number, (None, "c", ""), "status=cancelled")
+    assert unread.dropped == 1
 
 
 def test_returns_are_told_by_their_quantity_as_ever(tmp_path: Path) -> None:

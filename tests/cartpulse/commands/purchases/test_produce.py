@@ -238,6 +238,84 @@ def test_a_rehearsal_of_hostile_purchases_shows_what_breaks_the_contract() -> No
     assert any(not isinstance(basket, dict) for basket in told["first_baskets"])
 
 
+def test_a_rehearsal_shows_amounts_exactly_and_what_totals_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "sales.csv"
+    path.write_text(
+        "order,customer,date,sku,qty,price,total\n1,c,2026-03-01,A,1,1234.56,1234.56\n"
+        "1,c,2026-03-01,B,123456,0.0125,1543.2\n2,c,2026-03-02,A,1,98765.43,98000.00\n"
+        "3,c,2026-03-03,A,1,10,12\n"
+    )
+    found = run(str(path), "--dry-run")
+    for said in ("1,234.56", "123,456", "0.0125", "98,765.43", "765.43", "2,777.76", "98,000.00"):
+        assert f" {said} " in found.stdout
+    assert "In 1 line the total is less than quantity times price" in found.stdout
+    assert "In 1 line the total differs" in found.stdout
+    told = rehearsed(path)
+    assert (told["discounts_from_totals"], told["line_totals_that_differ"]) == (1, 1)
+
+
+ORDERS = [
+    {"order": str(n), "customer": "A", "date": f"2024-02-{n:02}", "sku": "é", "qty": 1, "price": 2}
+    for n in range(1, 5)
+]
+EVENTS = [
+    {"event_id": f"e{n}", "customer_id": "A", "occurred_at": f"2024-02-{n:02}T10:00:00Z", "kind": "purchase"}
+    | {"currency": "GBP", "items": [{"product_id": "P", "category": "M", "quantity": 1, "unit_price": 1}]}
+    for n in range(1, 5)
+]
+
+
+def json_of(kind: str) -> bytes:
+    rows = EVENTS if kind == "events" else ORDERS
+    written = {
+        "array": json.dumps(rows, indent=1),
+        "wrapped": json.dumps({"orders": rows}),
+        "stream": "".join(json.dumps(row, indent=1) for row in rows),
+    }
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    return written.get(kind, lines).encode()
+
+
+@pytest.mark.parametrize("kind", ["lines", "events", "array", "wrapped", "stream"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_of_json_that_is_cut_off_is_not_sent_until_a_person_says_so(
+    tmp_path: Path, settings: Settings, kind: str, *, packed: bool
+) -> None:
+    whole = json_of(kind)
+    path = tmp_path / "orders.json"
+    for cut in (len(whole) - 30, len(whole) - 1, len(whole) - len(whole) // 8):
+        content = whole[:cut].rstrip() + b"\n"
+        path.write_bytes(gzip.compress(content) if packed else content)
+        found = run(str(path))
+        assert found.exit_code == 1
+        assert "Nothing was sent. The file is cut off" in found.stderr
+        rehearsal = run(str(path), "--dry-run")
+        assert rehearsal.exit_code == 1
+        assert "The file is cut off" in rehearsal.stdout
+        assert "--allow-truncated" in rehearsal.stdout
+    assert rehearsed(path, "--allow-truncated")["cut_off"].startswith("The file is cut off")
+    assert run(str(path), "--allow-truncated").exit_code == 0
+    assert len({record.value for record in held(settings) if record.key == b"A"}) == 3
+
+
+def test_a_file_that_is_cut_off_within_a_letter_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "orders.json"
+    path.write_bytes(json_of("lines").rpartition(b"\xc3")[0] + b"\xc3")
+    assert rehearsed(path)["cut_off"] is not None
+
+
+def test_a_file_that_is_whole_is_not_called_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "orders.json"
+    for kind in ("lines", "events", "array", "wrapped", "stream"):
+        path.write_bytes(json_of(kind))
+        assert rehearsed(path)["cut_off"] is None
+    path.write_bytes(json_of("lines") + b'\n{"order": oops}\n')
+    assert rehearsed(path)["cut_off"] is None
+
+
 def test_a_folder_that_is_missing_is_named_in_one_line(file: Path) -> None:
     refused = file.parent / "missing" / "refused.csv"
     result = run(str(file), "--dry-run", "--refused", str(refused), "--broker", "127.0.0.1:1")

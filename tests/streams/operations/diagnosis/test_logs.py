@@ -157,6 +157,19 @@ def test_a_watermark_ahead_of_the_clock_is_a_warning() -> None:
     )
 
 
+def test_a_partition_whose_time_is_days_ahead_is_named_with_what_follows() -> None:
+    for clock in (CLOCK, replace(CLOCK, wall=True, live_at=1)):
+        read = logs(clock)
+        far = replace(clock, watermark=NOW + 36 * 3_600_000)
+        found = findings(replace(read, clocks={**read.clocks, 2: far}))["clock"]
+        assert found.level is Level.WARNING
+        assert "partition 2 is up to 1.5 days ahead" in found.said
+        assert "at 2017-07-15T14:40:00Z: until then every purchase there counts as late" in found.said
+        assert "`cartpulse reset`" in found.remedy
+    within = replace(CLOCK, watermark=NOW + 23 * 3_600_000)
+    assert findings(logs(within))["clock"].level is Level.OK
+
+
 def test_other_settings_and_an_unfinished_boundary_are_told() -> None:
     found = findings(logs(replace(CLOCK, fingerprint=1, begun=11)))
     assert found["settings"].level is Level.NOTE

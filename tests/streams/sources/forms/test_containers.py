@@ -31,6 +31,27 @@ HEAD = b"order_id,customer_id,date,sku,quantity,price\n"
 ROWS = b"".join(b"%d,A,2024-02-01 10:00,S%d,1,2.50\n" % (number, number) for number in range(600))
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (zipfile_end := b"PK\x05\x06" + bytes(18), "is a zip archive that holds no file"),
+        (gzip.compress(zipfile_end), "is packed twice"),
+        (b'"x"', "is JSON and holds one text"),
+        (b'\xef\xbb\xbf "x"\n', "is JSON and holds one text"),
+        (b"5", "is JSON and holds nothing but 5"),
+        (b"null", "is JSON and holds nothing but null"),
+        (b'["x", "y"]', "is JSON and holds a list without objects"),
+        (b"[1, 2]", "is JSON and holds a list without objects"),
+        (gzip.compress(b'"x"'), "is JSON and holds one text"),
+    ],
+)
+def test_what_holds_no_rows_is_called_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "sales.json"
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=said):
+        looked_through(path)
+
+
 def zstd(data: bytes) -> bytes:
     return bytes(pa.Codec("zstd").compress(data, asbytes=True))
 

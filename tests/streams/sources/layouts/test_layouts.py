@@ -14,6 +14,7 @@ import pytest
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.layouts import PRESETS
+from streams.sources.layouts.zones import ZONES
 from streams.sources.purchase_file import PurchaseFile
 from streams.sources.survey import Survey, Told
 from tests.support.paths import DOCS, SAMPLES
@@ -264,6 +265,198 @@ def test_order_fields_are_not_filled_into_another_order(tmp_path: Path) -> None:
     _, baskets, refused = read(path)
     assert [basket[0] for basket in baskets] == ["ada@shop.example"] * 2
     assert refused == {"customer_id is empty": 2}
+
+
+LIGHTSPEED = (
+    "Date,Receipt Number,Line Type,Customer Code,Details,Sku,Quantity,Discount,Total,Register,Status\n"
+    "2026-03-01 10:00:00,1,Sale,C1,,,2,0,20,Main,CLOSED\n,1,Sale Line,,Tea,T1,1,0,10,,\n"
+    ",1,Sale Line,,Pot,T2,1,0,10,,\n2026-03-02 10:00:00,2,Sale,C2,,,1,0,10,Main,CLOSED\n"
+    ",2,Sale Line,,Tea,T1,1,0,10,,\n2026-03-09 10:00:00,1,Sale,C9,,,1,0,10,Second,CLOSED\n"
+    ",1,Sale Line,,Tea,T1,1,0,10,,\n"
+)
+SHOPIFY = (
+    "Name,Email,Financial Status,Created at,Lineitem quantity,Lineitem name,Lineitem price,Notes,Cancelled at"
+)
+TEA, POT = ("T1", 1.0, 10.0, 0.0), ("T2", 1.0, 10.0, 0.0)
+
+
+def read_text(tmp_path: Path, content: str | bytes) -> tuple[list[Basket], dict[str, int]]:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read(path)[1:]
+
+
+def test_no_pass_over_a_file_begins_with_the_last_order_of_the_pass_before(tmp_path: Path) -> None:
+    """The last order has the number of the first; two tills, and a shop that numbers anew."""
+    assert read_text(tmp_path, LIGHTSPEED) == (
+        [
+            ("C1", "2026-03-01T10:00:00Z", [TEA, POT]),
+            ("C2", "2026-03-02T10:00:00Z", [TEA]),
+            ("C9", "2026-03-09T10:00:00Z", [TEA]),
+        ],
+        {"no purchase": 3},
+    )
+    rows = [
+        "#1,,paid,2026-03-01 10:00:00 -0500,1,Oats,5.00,,",
+        "#2,b@x.com,paid,2026-03-02 10:00:00 -0500,1,Oats,5.00,,",
+        "#1,c@x.com,paid,2026-03-09 10:00:00 -0500,1,Oats,5.00,,",
+    ]
+    baskets, refused = read_text(tmp_path, "\n".join([SHOPIFY, *rows]))
+    assert [(basket[0], basket[1][:10]) for basket in baskets] == [
+        ("b@x.com", "2026-03-02"),
+        ("c@x.com", "2026-03-09"),
+    ]
+    assert refused == {"customer_id is empty": 1}
+
+
+def test_a_receipt_of_another_customer_below_one_of_the_same_number_is_another(tmp_path: Path) -> None:
+    head, *rows = LIGHTSPEED.splitlines()
+    baskets, _ = read_text(tmp_path, "\n".join([head, *rows[:3], *rows[5:]]))
+    assert baskets == [
+        ("C1", "2026-03-01T10:00:00Z", [TEA, POT]),
+        ("C9", "2026-03-09T10:00:00Z", [TEA]),
+    ]
+
+
+def test_two_looks_into_a_layout_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(LIGHTSPEED)
+    survey, _, _ = read(path)
+    slow = iter(survey.table)
+    rows = [next(slow), next(slow)]
+    list(survey.table)
+    assert [row.cells for row in [*rows, *slow]] == [row.cells for row in survey.table]
+
+
+def test_empty_cells_behind_the_last_column_leave_the_columns_that_a_layout_makes_in_place(
+    tmp_path: Path,
+) -> None:
+    head, *rows = sample("olist").read_text().splitlines()
+    baskets, _ = read_text(tmp_path, "\n".join([head, *(f"{row},," for row in rows)]))
+    assert baskets == EXPECTED["olist"]
+
+
+FIRST = "#2,b@x.com,voided,2026-03-01 10:00:00 -0500,1,Oats,5.00,{notes},2026-03-02 10:00:00 -0500"
+OTHERS = [
+    "#1,a@x.com,paid,2026-02-28 10:00:00 -0500,1,Oats,5.00,café,",
+    "#3,c@x.com,paid,2026-03-02 10:00:00 -0500,1,Oats,5.00,,",
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "below"),
+    [
+        (FIRST.format(notes="caf\udce9"), "#2,b@x.com,,2026-03-01 10:00:00 -0500,1,Milk,5.00,,"),
+        (FIRST.format(notes="caf\udce9"), "#2,,,,1,Milk,5.00,,"),
+        (FIRST.format(notes='3" pot'), "#2,b@x.com,,2026-03-01 10:00:00 -0500,1,Milk,5.00,,"),
+        (FIRST.format(notes="tea, green"), "#2,b@x.com,,2026-03-01 10:00:00 -0500,1,Milk,5.00,,"),
+        ("#2,b@x.com,voided,2026-03", "#2,b@x.com,,2026-03-01 10:00:00 -0500,1,Milk,5.00,,"),
+        (
+            FIRST.format(notes="").replace("voided", "void\udce9d"),
+            "#2,b@x.com,,2026-03-01 10:00:00 -0500,1,Milk,5.00,,",
+        ),
+    ],
+)
+def test_an_order_whose_first_line_cannot_be_read_is_no_sale_if_that_may_say_so(
+    tmp_path: Path, first: str, below: str
+) -> None:
+    content = "\n".join([SHOPIFY, OTHERS[0], first, below, below, OTHERS[1]])
+    baskets, refused = read_text(tmp_path, content.encode(errors="surrogateescape"))
+    assert [basket[0] for basket in baskets] == ["a@x.com", "c@x.com"]
+    assert set(refused) <= {"encoding", "number of columns", "quotation marks", "order begins unread"}
+
+
+def test_a_name_whose_letters_are_lost_is_not_given_to_the_lines_below_it(tmp_path: Path) -> None:
+    first = FIRST.format(notes="").replace("voided", "paid").replace("b@x", "b\udce9@x")[:-26]
+    content = "\n".join([SHOPIFY, OTHERS[0], first + ",", "#2,,,,1,Milk,5.00,,", OTHERS[1]])
+    baskets, refused = read_text(tmp_path, content.encode(errors="surrogateescape"))
+    assert [basket[0] for basket in baskets] == ["a@x.com", "c@x.com"]
+    assert refused == {"encoding": 1, "customer_id is empty": 1}
+
+
+def test_a_row_of_too_few_columns_is_refused_whatever_a_layout_asks_of_its_kind(tmp_path: Path) -> None:
+    head, *rows = sample("kaggle-ecommerce-events").read_text().splitlines()
+    baskets, refused = read_text(tmp_path, "\n".join([head, "2019-10-01", *rows]))
+    assert baskets == EXPECTED["kaggle-ecommerce-events"]
+    assert refused == {"number of columns": 1, "no purchase": 2}
+
+
+def test_a_refund_of_squares_is_a_return_at_the_time_of_the_rows_zone(tmp_path: Path) -> None:
+    head, first, *_ = sample("square-items").read_text().splitlines()
+    refund = first.replace("Payment", "Refund").replace(",2,", ",-2,").replace("T1", "T9")
+    refund = refund.replace("$4.40,-$0.40,$4.00,$0.40", "-$4.40,$0.40,-$4.00,-$0.40")
+    zones = ("Eastern Time (US & Canada)", "Pacific Time (US &amp; Canada)", "Europe/Paris", "")
+    rows = [first, *(refund.replace(",UTC,", f",{zone},") for zone in zones)]
+    path = tmp_path / "items.csv"
+    path.write_text("\n".join([head, *rows]))
+    with PurchaseFile(path, LedgerSettings(currency="USD"), Told(), ZoneInfo("Asia/Tokyo")) as file:
+        file.examine()
+        file.prepare()
+        events = [json.loads(feed.value) for feed in file]
+        assert file.judge is not None
+        assert (file.refusals.total, file.left_out, file.judge.kept) == (0, {}, {})
+    item = {"product_id": "OAT-1", "quantity": -2.0, "unit_price": 2.2, "discount": -0.4}
+    assert [(event["kind"], event["occurred_at"]) for event in events] == [
+        ("return", "2025-03-04T00:12:01Z"),
+        ("return", "2025-03-04T08:12:01Z"),
+        ("purchase", "2025-03-04T09:12:01Z"),
+        ("return", "2025-03-04T14:12:01Z"),
+        ("return", "2025-03-04T17:12:01Z"),
+    ]
+    assert events[0]["items"][0].items() >= item.items()
+
+
+def test_a_time_zone_that_nobody_knows_is_refused_and_may_be_left_out(tmp_path: Path) -> None:
+    head, first, *_ = sample("square-items").read_text().splitlines()
+    content = "\n".join([head, first.replace(",UTC,", ",Mars,")])
+    assert read_text(tmp_path, content) == ([], {"time cannot be read": 1})
+    _, baskets, _ = read(tmp_path / "orders.csv", Told(columns={"time": "Time"}))
+    assert [basket[1] for basket in baskets] == [ADA]
+
+
+def test_time_zones_have_names_that_are_known() -> None:
+    assert [ZoneInfo(zone).key for zone in ZONES.values()] == list(ZONES.values())
+
+
+def magento(tmp_path: Path, *items: tuple[int, int | None, str, str, int, float]) -> list[Any]:
+    """Product, quantity and price of each line that counts of an order, beside an order of one line."""
+    names = ("item_id", "parent_item_id", "product_type", "sku", "qty_ordered", "price")
+    order = {
+        "increment_id": "1",
+        "created_at": "2026-03-01 10:00:00",
+        "customer_email": "a@x.com",
+        "status": "complete",
+        "items": [dict(zip(names, item, strict=True)) for item in items],
+    }
+    alone = {"item_id": 99, "product_type": "simple", "sku": "Z", "qty_ordered": 1, "price": 1.0}
+    other = order | {"increment_id": "2", "customer_email": "b@x.com", "items": [alone]}
+    path = tmp_path / "orders.json"
+    path.write_text(json.dumps({"items": [order, other]}))
+    survey, baskets, refused = read(path)
+    assert survey.preset == "magento-json"
+    assert [(basket[0], len(basket[2])) for basket in baskets][1:] == [("b@x.com", 1)]
+    assert refused == ({"no purchase": len(items) - len(baskets[0][2])} if refused else {})
+    return [line[:3] for line in baskets[0][2]]
+
+
+def test_a_configurable_product_of_magento_is_counted_once(tmp_path: Path) -> None:
+    chosen = (2, 1, "simple", "SHIRT-M", 2, 0.0)
+    whole = (1, None, "configurable", "SHIRT-M", 2, 20.0)
+    other = (3, None, "simple", "CAP", 1, 5.0)
+    counted = [("SHIRT-M", 2.0, 20.0), ("CAP", 1.0, 5.0)]
+    assert magento(tmp_path, whole, chosen, other) == counted
+    assert magento(tmp_path, chosen, whole, other) == counted
+    assert magento(tmp_path, whole, (*chosen[:5], 20.0), other) == counted
+    assert magento(tmp_path, (*whole[:1], 0, *whole[2:]), other) == counted
+
+
+def test_a_bundle_of_magento_has_its_price_or_its_parts_have(tmp_path: Path) -> None:
+    whole = (1, None, "bundle", "SET", 1, 30.0)
+    parts = [(2, 1, "simple", "CUP", 2, 0.0), (3, 1, "simple", "POT", 1, 0.0)]
+    assert magento(tmp_path, whole, *parts) == [("SET", 1.0, 30.0)]
+    priced = [(2, 1, "simple", "CUP", 2, 5.0), (3, 1, "simple", "POT", 1, 20.0)]
+    assert magento(tmp_path, whole, *priced) == [("CUP", 2.0, 5.0), ("POT", 1.0, 20.0)]
+    assert magento(tmp_path, *priced) == [("CUP", 2.0, 5.0), ("POT", 1.0, 20.0)]
 
 
 def test_a_category_that_a_shop_has_added_is_taken_and_an_amount_is_not(tmp_path: Path) -> None:
