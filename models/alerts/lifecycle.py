@@ -147,7 +147,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     Args:
         step: Step being computed.
         rows: (k,) rows of customers whose closed days are folded.
-        boundary: Boundary (day D). Its alerts are for the day that it opens, D + 1.
+        boundary: Boundary (day D). Alerts of this boundary are for the day that the boundary opens, D + 1.
     """
     # Stage 1: (m,) planned cells whose alert is due.
     state = step.state

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Output(NamedTuple):
-    """Event for an output topic. Its `headers` hold the CloudEvents attributes."""
+    """Event for an output topic, with its CloudEvents attributes in `headers`."""
 
     topic: str
     """Name of the contract, such as `segment-changes`, before any prefix."""
@@ -50,11 +50,11 @@ class Changes:
     outputs: tuple[Output, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     misrouted: tuple[int, ...] = ()
-    """Source offsets of misrouted records, whose customer belongs to another partition. They must be
-    forwarded there unchanged."""
+    """Source offsets of misrouted records, to be forwarded unchanged to the partition of their customer."""
     rows: tuple[Row, ...] = ()
     """Changed rows, the clock row last. Empty if nothing changed."""
     counts: dict[str, int] = field(default_factory=dict)
     """Counts for metrics and reports: `applied`, `duplicates`, `late`, `capped`, `suppressed`, ..."""
     passed_over: tuple[tuple[bytes, Exception], ...] = ()
-    """Customers whom a model could not bring to a boundary, each with the error. Their rows are as before."""
+    """Customers whom a model could not bring to a boundary, each with the error. The rows of these customers
+    are as before."""

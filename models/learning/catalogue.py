@@ -1,7 +1,7 @@
 """Catalogue: names and availability of the shop's products, in the order of the log.
 
-The catalogue is optional. It affects what may be recommended, never what was bought: a purchase's own
-category counts. A category is gone if the catalogue lists products of the category and none of them is
+The catalogue is optional. The catalogue affects recommendations, never the record of purchases: a purchase's
+own category counts. A category is gone if the catalogue lists products of the category and none of them is
 available.
 """
 

@@ -5,11 +5,11 @@ is the number of whole days between two consecutive trips, at least 1. A *cell* 
 of one (customer, category): one row of a float32 matrix with the columns of `Statistic`. Each step reads a
 cell as float64 and rounds it once, so that results do not depend on how a ledger cuts its work.
 
-Two models read a cell. The *renewal* model takes ln D as normal. It shrinks location and spread to the
-category's (`models.learning.priors`), and a small share of its intervals never ends, because the customer has
-lapsed. The *Gamma-Poisson* model takes trips as a Poisson stream, and estimates the rate from a decayed
-count. The renewal model predicts when a customer is due; the Gamma-Poisson model follows changes of habit.
-`purchase_probability` is the mean of their logits. Formulas and sources: docs/models.md.
+Two models read a cell. The *renewal* model takes ln D as normal, with location and spread shrunk to the
+category's (`models.learning.priors`). A small share of intervals never ends in this model, because the
+customer has lapsed. The *Gamma-Poisson* model takes trips as a Poisson stream, and estimates the rate from a
+decayed count. The renewal model predicts when a customer is due; the Gamma-Poisson model follows changes of
+habit. `purchase_probability` is the mean of their logits. Formulas and sources: docs/models.md.
 
 Lengths are in days, rates in trips per day, probabilities from 0 to 1. Every function works on arrays that
 broadcast.
@@ -55,8 +55,8 @@ RATE_HALF_LIFE = 112.0
 RATE_PRIOR_DAYS = 28.0
 """Weight of the prior rate, in days of observation."""
 RATE_PRIOR_FACTOR = 0.25
-"""Ratio of the prior rate to exp(-location of the category). It is below 1, because pairs that stopped buying
-never show in intervals."""
+"""Ratio of the prior rate to exp(-location of the category). The ratio is below 1, because pairs that stopped
+buying never show in intervals."""
 
 
 class Statistic(IntEnum):

@@ -125,6 +125,7 @@ class Pairs:
             ValueError: A shard is of another length than its count of slots needs, or holds impossible
                 numbers.
         """
+        # Stage 1: (s,) slots, and per slot the counts with all slots up to itself.
         slots: list[int] = []
         rows: list[NDArray[np.float32]] = []
         for shard in shards:
@@ -141,6 +142,7 @@ class Pairs:
                 at += 4 * length
         if len(set(slots)) != len(slots) or UNTRACKED in slots:
             raise ValueError("two slots of pairs are of one category")
+        # Stage 2: (s, s) symmetric counts. Only one half is stored.
         counts = np.zeros((len(slots), len(slots)), np.float32)
         for slot, row in enumerate(rows):
             counts[slot, : slot + 1] = counts[: slot + 1, slot] = row

@@ -166,12 +166,12 @@ def _remember(
     A ring keeps the greatest 32 pairs of (time, hash of the event id). The ring decides between four cases:
 
     - An event of the same id, time and content is a duplicate: it is counted and otherwise ignored.
-    - An event of the same id and time but other content was edited. It is refused, and the event counted
-      before stands.
+    - An event of the same id and time but other content was edited. The edited event is refused, and the
+      event counted before stands.
     - An event of the same id at another time is refused, because the ids of outputs derive from the event's
       id.
-    - An event below the least of a full ring may have been counted before and forgotten. It is refused, never
-      guessed.
+    - An event below the least of a full ring may have been counted before and forgotten. Such an event is
+      refused, never guessed.
 
     A duplicate raises its customer's row to the duplicate's offset. Without that, two rows of one offset
     could differ in whether they count the duplicate, and nothing would order them.

@@ -173,5 +173,5 @@ def _layout() -> str:
 
 
 LAYOUT = _layout()
-"""Digest of the memory layout. It changes with the columns, so that a release never reads another layout's
+"""Digest of the memory layout, which changes with the columns, so that a release never reads another layout's
 memory."""

@@ -1,4 +1,4 @@
-"""Erasure: removal of a customer and all of the customer's data, in the order of the log.
+"""Erasure: removal from the ledger of a customer and all of the customer's state, in the order of the log.
 
 Statistics over many customers stay: the priors of categories are sums over all customers. Names in the
 dictionaries stay too, because they are the shop's names. Records that topics hold of the past are outside the

@@ -44,8 +44,8 @@ def look(
     Args:
         rows: Partition-level rows and the customer's row, in any order: the greatest row of each key.
         customer: Customer id.
-        standings: Recency, frequency and spend of all customers of the partition. They give `label`, `scores`
-            and `reasons`.
+        standings: Recency, frequency and spend of all customers of the partition, from which `label`,
+            `scores` and `reasons` derive.
         partitions: Partition count of the log.
 
     Returns:
@@ -145,6 +145,7 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
     """Describe the habit of each category. With too few purchases, dates and probabilities are None."""
     if not len(cells):
         return []
+    # Stage 1: (c, horizons) probabilities of a purchase of each cell, as of the last boundary.
     settings, today = state.settings, state.clock.begun
     prior, statistics = state.priors.of(cells["category"]), statistics_of(cells)
     elapsed = np.maximum(today - cells["last_day"].astype(np.int64), 0)
@@ -152,6 +153,7 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
         [purchase_probability(statistics, prior, elapsed, ahead) for ahead in HORIZONS], axis=1
     )
     open_now = _bought_on_open_days(state, row)
+    # Stage 2: one description per cell. Dates and probabilities of a cell below the minimum are withheld.
     told = []
     for cell, chance in zip(cells, np.round(chances, 4).tolist(), strict=True):
         known = int(cell["purchases"]) >= settings.alert_minimum_purchases

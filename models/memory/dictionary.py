@@ -69,7 +69,7 @@ class Dictionary:
         """Assign every present and future name to a class.
 
         Args:
-            classify: Function from a name to its class, 0 to 255. It may depend on the name alone.
+            classify: Function from a name to its class, 0 to 255, which may depend on the name alone.
         """
         self._classify = classify
         for number in range(1, len(self._names)):

@@ -199,7 +199,7 @@ def best_chance(state: State, own: Own, favourites: Integers, scores: Reals) -> 
     Args:
         state: State of the partition.
         own: Habits of k customers.
-        favourites: (k, 10) category numbers of the customers' best habits. Their partners may be offered.
+        favourites: (k, 10) category numbers of the customers' best habits, whose partners may be offered.
         scores: (k, 10) scores of the favourites.
     """
     assortment = state.assortment

@@ -344,8 +344,8 @@ def _content_hashes(
 
     Two events that decode to equal fields have equal hashes, whatever their bytes. Amounts enter the hash as
     stored integers, and absent fields as their defaults. Texts enter as MessagePack, in which different lists
-    have different bytes. A CRC takes a fifth of the time of BLAKE2b here. It misses one edit in 2^32, and no
-    edit within four bytes. Nobody gains by an edit that it misses.
+    have different bytes. A CRC takes a fifth of the time of BLAKE2b here. A CRC misses one edit in 2^32, and
+    no edit within four bytes. Nobody gains by an edit that it misses.
     """
     columns = (lines.quantities, lines.prices, lines.discounts, lines.spends)
     amounts = memoryview(np.stack(columns, axis=1).astype("<i8", copy=False).tobytes())

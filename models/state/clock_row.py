@@ -23,8 +23,9 @@ _EVERY_FORMAT = struct.Struct("<QqiqQ?I")
 _NONE = -(1 << 62)
 
 UNTIL_LIVE_MS = int(datetime(2100, 12, 31, tzinfo=UTC).timestamp()) * 1_000
-"""Event time, ms, of the `live` record by which a service loads history first. It is the last day that an
-event may carry, so that all events are history until another `live` record names an earlier moment."""
+"""Event time, ms, of the `live` record by which a service loads history first. The moment is the last day
+that an event may carry, so that all events are history until another `live` record names an earlier
+moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from models.memory.rows import RowError
 from models.state.columns import CUSTOMER, NO_EVENT, RING
 
 _COLUMNS: Final = ("ring_at", "ring_hash", "ring_content")
-"""Columns of the ring in stored order. They are the last columns of `CUSTOMER`."""
+"""Columns of the ring in stored order, which are the last columns of `CUSTOMER`."""
 _FIELDS: Final[Any] = CUSTOMER.fields
 _PLACES: Final = tuple(_FIELDS[name][0].base.itemsize for name in _COLUMNS)
 """Bytes of a place in each column."""

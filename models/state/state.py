@@ -140,7 +140,7 @@ class State:
             del self.rows[self.ids.pop()]
 
     def forget(self, row: int) -> None:
-        """Remove a customer without leaving any of the customer's data in memory.
+        """Remove a customer without leaving any of the customer's data in the columns.
 
         The last customer takes the free row, in an unfinished sweep too.
         """
