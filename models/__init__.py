@@ -1,1 +1,1 @@
-"""What is known: the contracts, a customer's state, and every model that learns. Pure: no I/O, no clock."""
+"""Models: the contracts, a customer's state, and every model that learns. Pure: no I/O, no clock."""

@@ -1,4 +1,4 @@
-"""What shapes a ledger's outputs: the settings that a log's meaning depends on."""
+"""Settings of a ledger: all values, besides the log, on which its outputs depend."""
 
 from __future__ import annotations
 
@@ -49,27 +49,27 @@ NOT_RECOMMENDED: tuple[str, ...] = (
     "PROPANE",
     "TICKETS",
 )
-"""Categories that nobody wants to be reminded of: what stands for money, deposits, fuel."""
+"""Categories that nobody wants to be reminded of: substitutes for money, deposits, fuel."""
 
 SUBCATEGORY = " | "
-"""Between a category and what it is divided into, as in `BREAD | RYE`."""
+"""Separator between a category and its subcategory, as in `BREAD | RYE`."""
 
 
 class CategoryClass(IntEnum):
-    """What a category is left out of."""
+    """Uses from which a category is excluded."""
 
     EVERYWHERE = 0
     NOT_CONSUMED = 1
-    """Counts for spend and segments alone."""
+    """Counted for spend and segments only."""
     NOT_RECOMMENDED = 2
-    """Consumed, and never recommended."""
+    """Counted for consumption, and never recommended."""
 
 
 class LedgerSettings(BaseModel):
-    """The settings that outputs depend on, one value per service and log.
+    """Settings on which outputs depend, one value per service and log.
 
-    The clock row keeps their `fingerprint`; a worker whose own differs says so and adopts its own at the
-    next boundary.
+    The clock row stores the `fingerprint` of the settings in force. A worker with other settings reports
+    that, and adopts its own settings at the next boundary.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -177,7 +177,7 @@ class LedgerSettings(BaseModel):
         return tuple(sorted(set(names)))
 
     def __copy__(self) -> Self:
-        """A copy whose settings may be changed: what follows from them is reckoned anew."""
+        """Copy the settings so that fields may be changed: derived values are dropped, and computed anew."""
         copied = super().__copy__()
         for name in copied.__dict__.keys() - type(self).model_fields.keys():
             del copied.__dict__[name]
@@ -185,7 +185,7 @@ class LedgerSettings(BaseModel):
 
     @cached_property
     def event_source(self) -> str:
-        """The `ce_source` of its events."""
+        """`ce_source` of the service's events."""
         return source_of(self.application)
 
     @cached_property
@@ -195,7 +195,7 @@ class LedgerSettings(BaseModel):
         )
 
     def class_of(self, category: str) -> CategoryClass:
-        """What a category is left out of; a name in a setting stands for its subcategories too.
+        """Return the class of a category. A name in a setting covers its subcategories too.
 
         >>> LedgerSettings(not_consumed=("FUEL",)).class_of("FUEL | DIESEL").name
         'NOT_CONSUMED'
@@ -207,11 +207,11 @@ class LedgerSettings(BaseModel):
 
     @cached_property
     def alert_quiet_set(self) -> frozenset[str]:
-        """`alert_quiet_categories`, for look-ups."""
+        """`alert_quiet_categories` as a set, for look-ups."""
         return frozenset(self.alert_quiet_categories)
 
     @cached_property
     def fingerprint(self) -> int:
-        """64-bit hash of every setting but the clock, for the clock row, which holds the clock itself."""
+        """64-bit hash of every setting but the clock. The clock row stores the clock itself."""
         shape = {name: getattr(self, name) for name in sorted(LedgerSettings.model_fields) if name != "clock"}
         return int.from_bytes(hashlib.blake2b(repr(shape).encode(), digest_size=8).digest(), "little")

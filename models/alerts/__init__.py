@@ -1,1 +1,1 @@
-"""Replenishment alerts: when one is planned, raised and closed, and the events that say so."""
+"""Replenishment alerts: their planning, raising and closing, and their events."""

@@ -1,4 +1,4 @@
-"""The events of alerts: what a cell and its customer's products say, put into the contract's words."""
+"""Events of alerts: a cell and its customer's products, written as the contract's JSON."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from models.state.step import Step
 
 MODEL_VERSION = "replenishment-1"
-"""Changes with every change of formula or constant that an alert depends on."""
+"""Version of the model, which changes with every formula or constant that an alert depends on."""
 SHOWN_PRODUCTS = 3
-"""Products that an alert names: what fits one line of a message."""
+"""Products that an alert names: as many as fit one line of a message."""
 
 
 def emit(
@@ -48,14 +48,16 @@ def emit(
     """Emit one event for each of k alerts.
 
     Args:
-        step: The step being computed.
-        rows: (k,) customers.
+        step: Step being computed.
+        rows: (k,) rows of customers.
         cells: (k,) cell records; `raised_day` names the boundary that raised each alert.
-        how: What happened to them.
-        causes: k causes.
+        how: State that the alerts enter.
+        causes: k causes, each the id of a record or the name of a boundary.
         times: k event times, ms since 1970 UTC.
-        chances: k chances of a purchase within 7 days, and of a hit; only for alerts just raised.
+        chances: k probabilities of a purchase within 7 days and k probabilities of a hit; None unless the
+            alerts were just raised.
     """
+    # Stage 1: ids. All events of an alert carry the id of its raising, so that a consumer can match them.
     state, count = step.state, len(rows)
     unknown: Sequence[None] = [None] * count
     soon, hit = chances or (unknown, unknown)
@@ -65,10 +67,13 @@ def emit(
     raising = [boundary_cause(day) for day in cells["raised_day"].tolist()]
     raised_ids = event_ids(ALERT.type_, customers, names, raising, "raised")
     identities = raised_ids if how == "raised" else event_ids(ALERT.type_, customers, names, causes, how)
+    # Stage 2: k values per field, rounded as the contract says.
     intervals = np.maximum(cells["purchases"].astype(np.int64) - 1, 1)
     typical = np.round(np.exp(cells["sum_log"].astype(np.float64) / intervals), 2).tolist()
     quantities = np.round(cells["quantity"].astype(np.float64), 3).tolist()
     causes_said = {cause: text_as_json(cause) for cause in set(causes)}
+    # Stage 3: k JSON texts, written directly, without building a contract's model
+    # (`models.contracts.encoding`).
     values = [
         (
             f'{{"alert_id":"{raised_id}","customer_id":{text_as_json(customer.decode())},"category":{quoted(name)},'
@@ -114,12 +119,13 @@ def emit(
             strict=True,
         )
     ]
+    # Stage 4: hand the events to the step, which holds back history and redirects hold-out customers.
     source = state.settings.event_source
     step.emit(outputs_of(ALERT, customers, identities, values, times=times, source=source))
 
 
 def _usual_products(state: State, rows: NDArray[np.int64], categories: NDArray[np.uint16]) -> list[str]:
-    """What each customer usually buys of a category, most bought first, as JSON."""
+    """Write the products that each customer usually buys of a category as JSON, most bought first."""
     held = Asked(state, rows, categories).held(state)
     shown = first_within(held.asked, SHOWN_PRODUCTS, -held.counts, state.product_names.hashes[held.products])
     said = [

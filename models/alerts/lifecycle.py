@@ -1,4 +1,4 @@
-"""Replenishment alerts: planned when a cycle begins, raised before it ends, closed by what happens."""
+"""Lifecycle of replenishment alerts: planning at the start of a cycle, raising before its end, closing."""
 
 from __future__ import annotations
 
@@ -32,37 +32,40 @@ if TYPE_CHECKING:
     from models.state.step import Step
 
 MOST_GRACE_DAYS = 30
-"""Days kept free at the end of the calendar, so that a window always has an end."""
+"""Days kept free at the end of the calendar, so that every alert's window has an end."""
 _PROBABILITY_DAYS = 7
 
 
 class Cycle(IntEnum):
-    """Where a (customer, category) cycle stands; a cycle begins with a trip that bought the category."""
+    """State of a (customer, category) cycle. A cycle begins with a trip that bought the category."""
 
     UNPLANNED = 0
-    """Too little known, too uncertain, or over."""
+    """No alert: too few purchases, too low a probability, or the cycle's alert is over."""
     PLANNED = 1
     RAISED = 2
     FULFILLED = 3
 
 
 def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
-    """Begin a new cycle in every category bought on a folded day: choose the date most likely to be hit.
+    """Begin a new cycle in every category bought on a folded day: plan the date most likely to be hit.
 
     Args:
-        state: Changed in place.
-        rows: Customers who folded the day.
-        day: The day.
+        state: State of the partition; its cells are changed in place.
+        rows: (k,) rows of customers who folded the day.
+        day: Day that was folded.
     """
+    # Stage 1: (m,) cells bought on the day, as copies to change.
     _, positions = state.cells.positions(rows)
     positions = positions[state.cells.records["last_day"][positions] == day]
     settings, cells = state.settings, structured.take(state.cells.records, positions)
+    # Stage 2: (m,) best date, in days from the day, and probability of a purchase in its window.
     statistics = statistics_of(cells)
     posterior = interval_posterior(statistics, state.priors.of(cells["category"]))
     days, chance = _dates(settings.alert_lead_days, settings.alert_grace_days).best(posterior)
     likely = (cells["purchases"] >= settings.alert_minimum_purchases) & (
         chance >= settings.alert_minimum_probability
     )
+    # Stage 3: (m,) 80 % interval. All dates stay inside the calendar.
     low, high = renewal_interval(posterior)
     for column, ahead in (("best_day", days), ("low_day", low), ("high_day", high)):
         cells[column] = np.minimum(day + ahead, LAST_DAY - MOST_GRACE_DAYS)
@@ -71,7 +74,7 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
 
 
 def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(k,) the next boundary (day) at which a customer has an alert to raise or close; `NEVER` for none."""
+    """Return the (k,) next boundary (day) at which an alert is raised or closed; `NEVER` without one."""
     owners, _, cycles, best = _cycles(state, rows)
     active = np.flatnonzero((cycles == Cycle.PLANNED) | (cycles == Cycle.RAISED))
     best = best[active]
@@ -83,7 +86,13 @@ def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
-    """Close as `missed` what was raised and whose window a boundary closes."""
+    """Close raised alerts as `missed` whose window ends at a boundary.
+
+    Args:
+        step: Step being computed.
+        rows: (k,) rows of customers.
+        boundary: Boundary (day).
+    """
     state = step.state
     due = state.customers["due"][rows]
     rows = rows[(due != NEVER) & (due <= boundary)]
@@ -95,19 +104,26 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
 
 
 def withdraw(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], boundary: int) -> None:
-    """Close as `withdrawn` the raised ones of cells that a full row no longer keeps."""
+    """Close the raised alerts of cells as `withdrawn` that a full row no longer keeps.
+
+    Args:
+        step: Step being computed.
+        rows: (m,) rows of the cells' customers.
+        cells: (m,) evicted cells.
+        boundary: Boundary (day) at which the cells were evicted.
+    """
     raised = cells["alert"] == Cycle.RAISED
     _close(step, rows[raised], structured.take(cells, raised), "withdrawn", boundary)
 
 
 def withdraw_all(step: Step, rows: NDArray[np.int64], *, cause: str, occurred_at: int) -> None:
-    """Close as `withdrawn` all that is raised of customers who are about to be erased.
+    """Close all raised alerts as `withdrawn` of customers who are about to be erased.
 
     Args:
-        step: The step being computed.
-        rows: (k,) customers.
-        cause: The record that says so.
-        occurred_at: Its event time, ms since 1970 UTC.
+        step: Step being computed.
+        rows: (k,) rows of customers.
+        cause: Id of the erasing record.
+        occurred_at: Event time of the erasing record, ms since 1970 UTC.
     """
     state = step.state
     owners, positions, cycles, _ = _cycles(state, rows)
@@ -126,13 +142,14 @@ def withdraw_all(step: Step, rows: NDArray[np.int64], *, cause: str, occurred_at
 
 
 def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
-    """Raise what is due and still valid, the likeliest first up to the customer's daily cap.
+    """Raise the alerts that are due and still valid, the likeliest first up to the customer's daily cap.
 
     Args:
-        step: The step being computed.
-        rows: (k,) customers whose closed days are folded.
-        boundary: The boundary (day D); its alerts look at the day that it opens, D + 1.
+        step: Step being computed.
+        rows: (k,) rows of customers whose closed days are folded.
+        boundary: Boundary (day D). Alerts of this boundary are for the day that the boundary opens, D + 1.
     """
+    # Stage 1: (m,) planned cells whose alert is due.
     state = step.state
     owners, positions, cycles, best = _cycles(state, rows)
     due = np.flatnonzero((cycles == Cycle.PLANNED) & (_raised_from(state, best) <= boundary))
@@ -140,26 +157,34 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
         return
     owners, positions, best = owners[due], positions[due], best[due]
     cells = structured.take(state.cells.records, positions)
+    # Stage 2: (m,) overtaken alerts. Either the category was bought on the open day, which ends the cycle, or
+    # the window is over.
     bought = bought_on(state, rows, boundary + 1)
     over = look_up(owners << 16 | cells["category"], bought.owners << 16 | bought.categories)[1] | (
         _missed_from(state, best) <= boundary
     )
+    # Stage 3: (m,) probabilities, given that nothing was bought until this boundary.
     prior = state.priors.of(cells["category"])
     statistics = statistics_of(cells)
     elapsed = boundary - cells["last_day"].astype(np.int64)
     dates = _dates(state.settings.alert_lead_days, state.settings.alert_grace_days)
     hit = dates.hit_given(interval_posterior(statistics, prior), best - cells["last_day"], elapsed)
     soon = purchase_probability(statistics, prior, elapsed, _PROBABILITY_DAYS)
+    # Stage 4: (m,) alerts to raise. Quiet categories and overtaken alerts rank last, so that neither uses up
+    # the customer's cap. The hash of the category's name settles ties, so that every worker raises the same
+    # alerts.
     quiet = np.isin(cells["category"], state.category_names.find([*state.settings.alert_quiet_set]))
     place = rank_within(owners, over | quiet, -hit, state.category_names.hashes[cells["category"]])
     capped = ~over & ~quiet & (place >= state.settings.alert_daily_cap)
     raised = ~over & ~quiet & ~capped
+    # Stage 5: store the cycles. An alert that is not raised now is over until the category is bought again.
     state.cells.records["alert"][positions] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
     state.cells.records["raised_day"][positions[raised]] = boundary
     step.counts["alerts_capped"] += int(capped.sum())
     step.counts["alerts_overtaken"] += int(over.sum())
     step.counts["alerts_quiet"] += int((quiet & ~over).sum())
     step.counts["alerts_raised"] += int(raised.sum())
+    # Stage 6: emit one event for each raised alert.
     if raised.any():
         count = int(raised.sum())
         alert_events.emit(
@@ -176,15 +201,16 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
 def fulfil(
     step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64], days: NDArray[np.int64]
 ) -> None:
-    """Close as `fulfilled` the raised alerts whose category a basket buys inside their window.
+    """Close raised alerts as `fulfilled` whose category a basket buys inside their window.
 
     Args:
-        step: The step being computed.
-        records: A run of records.
+        step: Step being computed.
+        records: Run of records.
         which: (k,) indexes of applied records of open days.
         rows: (k,) rows of their customers, each once.
-        days: (k,) their business days.
+        days: (k,) business days of the records.
     """
+    # Stage 1: (m,) raised cells whose window is not over.
     state = step.state
     owners, positions, cycles, best = _cycles(state, rows)
     raised = np.flatnonzero((cycles == Cycle.RAISED) & (days[owners] <= _missed_from(state, best)))
@@ -192,6 +218,7 @@ def fulfil(
         return
     owners, positions = owners[raised], positions[raised]
     cells = structured.take(state.cells.records, positions)
+    # Stage 2: (l,) known categories that the baskets buy. Returned lines buy nothing.
     baskets, lines = lines_of(records, which)
     bought = records.quantities[lines] > 0
     baskets, lines = baskets[bought], lines[bought]
@@ -199,6 +226,7 @@ def fulfil(
         state.category_names.find([records.categories[line] for line in lines.tolist()]), np.int64
     )
     known = found != UNTRACKED
+    # Stage 3: (m,) raised cells that a basket fulfils, matched by keys of (customer, category).
     hit = look_up(owners << 16 | cells["category"], np.sort(baskets[known] << 16 | found[known]))[1]
     state.cells.records["alert"][positions[hit]] = Cycle.FULFILLED
     step.counts["alerts_fulfilled"] += int(hit.sum())
@@ -222,23 +250,33 @@ def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertS
 def _cycles(
     state: State, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
-    """Owner, position, cycle and best day of every cell of some customers: two columns, not whole records."""
+    """Return owner, position, cycle and best day of every cell of customers.
+
+    Two columns are read instead of whole records, because nothing else of a cell is needed.
+
+    Args:
+        state: State of the partition.
+        rows: (k,) rows of customers.
+
+    Returns:
+        (m,) index into `rows`, (m,) position in the arena, (m,) cycle and (m,) best day.
+    """
     owners, positions = state.cells.positions(rows)
     records = state.cells.records
     return owners, positions, records["alert"][positions], records["best_day"][positions].astype(np.int64)
 
 
 def _raised_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The boundary that opens `lead` days before the best day."""
+    """Return the boundary (day) that opens the day `alert_lead_days` before the best day."""
     return best - state.settings.alert_lead_days - 1
 
 
 def _missed_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The boundary that closes the last day of grace."""
+    """Return the boundary (day) that closes the last day of grace."""
     return best + state.settings.alert_grace_days
 
 
 @lru_cache(maxsize=8)
 def _dates(lead_days: int, grace_days: int) -> AlertDates:
-    """The table of best dates, built once per process."""
+    """Return the table of best dates, which is built once per process."""
     return AlertDates(lead_days, grace_days)

@@ -1,1 +1,1 @@
-"""Contracts: what comes in, what goes out, what is refused, and the documents that describe them."""
+"""Contracts: input events, output events, refusals, and the documents that describe them."""

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 attributes as Kafka headers: the binary mode of the Kafka protocol binding.
+"""CloudEvents 1.0 attributes as Kafka headers, in the binary mode of the Kafka protocol binding.
 
 References:
     CloudEvents 1.0.2, Kafka Protocol Binding, section 3.2 (binary content mode).
@@ -22,7 +22,7 @@ BYTES: Final = "application/octet-stream"
 
 
 def source_of(application: str) -> str:
-    """The `ce_source` of an application: two of them never share one.
+    """Return the `ce_source` of an application. Two applications never share a source.
 
     >>> source_of("cartpulse")
     '/cartpulse/cartpulse'
@@ -31,19 +31,19 @@ def source_of(application: str) -> str:
 
 
 SOURCE: Final = source_of("cartpulse")
-"""The `ce_source` of an application that keeps the usual name."""
+"""`ce_source` of an application with the default name."""
 
 
 def headers(
     *, type_: str, identity: str, source: str, time: datetime | None, content_type: str = JSON
 ) -> Headers:
-    """The headers of one event.
+    """Build the headers of one event.
 
     Args:
         type_: `ce_type`, which names the contract and its version.
-        identity: `ce_id`; equal ids of one source mean the same event.
+        identity: `ce_id`. Equal ids of one source mean the same event.
         source: `ce_source`, a URI reference.
-        time: `ce_time`, aware; left out where the time is unknown.
+        time: `ce_time`, with a time zone; None leaves the attribute out, for an unknown time.
         content_type: Media type of the record's value.
     """
     attributes = (*shared(type_, source, content_type), ("ce_id", identity.encode()))
@@ -52,7 +52,7 @@ def headers(
 
 @lru_cache(maxsize=64)
 def shared(type_: str, source: str, content_type: str) -> Headers:
-    """The headers that all events of a kind share."""
+    """Return the headers that all events of a kind share."""
     return (
         ("ce_specversion", b"1.0"),
         ("ce_type", type_.encode()),

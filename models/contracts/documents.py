@@ -1,6 +1,7 @@
-"""The contracts as documents: a JSON Schema for each, and one AsyncAPI 3 document of all channels.
+"""Documents of the contracts: one JSON Schema per contract, and one AsyncAPI 3 document of all channels.
 
-They are generated from the models and committed under `docs/contracts/`; `cartpulse contracts` writes them.
+The documents are generated from the models and committed under `docs/contracts/`. `cartpulse contracts`
+writes them.
 """
 
 from __future__ import annotations
@@ -39,23 +40,23 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaMode
 
 VERSION: Final = "1.0.0"
-"""Of the contracts together: the minor number grows with each field that is added."""
+"""Version of all contracts together. The minor number grows with each added field."""
 ASYNCAPI: Final = "asyncapi.json"
 _KAFKA_BINDING: Final = "0.5.0"
 
 
 class _Schema(GenerateJsonSchema):
-    """Titles on models alone: those of fields would repeat their names."""
+    """Schema generator that gives titles to models only: titles of fields would repeat their names."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic's hook
         return False
 
 
 class _Message(NamedTuple):
-    """One kind of record of a channel."""
+    """Kind of record in a channel."""
 
     name: str
-    """Also the file's name, before the version."""
+    """Name of the message, and of its file before the version."""
     model: type[BaseModel]
     mode: JsonSchemaMode
     channel: str
@@ -64,7 +65,7 @@ class _Message(NamedTuple):
 
     @property
     def is_output(self) -> bool:
-        """Whether it is about a customer, and so is held back from one who is held out."""
+        """True if the message is about a customer, and is therefore withheld for hold-out customers."""
         return self.type is not None and self.channel != DEAD_LETTERS
 
     @property
@@ -112,7 +113,7 @@ _CHANNELS: Final[dict[str, tuple[Literal["receive", "send"], str]]] = {
 
 
 def documents() -> dict[str, str]:
-    """The text of every document by file name."""
+    """Return the text of every document by file name."""
     contents: dict[str, Any] = {message.file: _json_schema(message) for message in _MESSAGES}
     contents[ASYNCAPI] = _asyncapi()
     return {
@@ -205,7 +206,7 @@ def _message(message: _Message) -> dict[str, Any]:
 
 
 def _headers(type_: str, content_type: str, model: type[BaseModel] | None) -> dict[str, Any]:
-    """Headers are texts in UTF-8, numbers too."""
+    """Describe a message's headers. All headers are texts in UTF-8, numbers too."""
     texts: dict[str, Any] = {
         "ce_specversion": {"type": "string", "const": "1.0"},
         "ce_id": {

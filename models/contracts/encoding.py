@@ -1,7 +1,7 @@
-"""Output events on the hot path: plain values to JSON and headers, without a model in between.
+"""Encoding of output events on the hot path: plain values to JSON and headers, without a model in between.
 
-The models of `models.contracts.events` are the contract; a test reads every event of a replay with them and
-finds the same bytes. Building them here would cost more than all the rest of a basket.
+The models of `models.contracts.events` are the contract. A test reads every event of a replay with them and
+finds the same bytes. Building models here would cost more than the rest of a basket.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Contract(NamedTuple):
-    """Where an event goes and what it is called."""
+    """Topic and type of an output event."""
 
     topic: str
     type_: str
@@ -43,7 +43,7 @@ SEGMENT_CHANGE = Contract(SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE)
 
 @lru_cache(maxsize=1024)
 def time_text(milliseconds: int) -> str:
-    """An instant (ms since 1970 UTC) as events write it.
+    """Format an instant (ms since 1970 UTC) as events write it.
 
     >>> time_text(1_488_711_600_000)
     '2017-03-05T11:00:00Z'
@@ -60,15 +60,15 @@ def outputs_of(
     times: Iterable[int],
     source: str,
 ) -> list[Output]:
-    """The records of events.
+    """Build the records of events.
 
     Args:
-        contract: Their topic and type.
-        customers: Their keys.
-        identities: Their `ce_id`s.
-        values: Their fields in the contract's order, as JSON.
-        times: Their event times, ms since 1970 UTC.
-        source: The service's `ce_source`.
+        contract: Topic and type of the events.
+        customers: Customer ids, which are the records' keys.
+        identities: `ce_id` of each event.
+        values: Fields of each event as JSON, in the contract's order.
+        times: Event time of each event, ms since 1970 UTC.
+        source: `ce_source` of the service.
     """
     topic, shared = contract.topic, cloudevents.shared(contract.type_, source, cloudevents.JSON)
     return [
@@ -84,21 +84,24 @@ def outputs_of(
 
 
 def as_json(value: object) -> bytes:
-    """A value as JSON has it."""
+    """Encode a value as JSON."""
     return _encode(value)
 
 
 def numbers_as_json(values: Sequence[float | None]) -> list[str]:
-    """Each number as JSON has it, for events that are put together from pieces."""
+    """Encode each number as JSON, for events that are assembled from pieces."""
     return _encode(values)[1:-1].decode().split(",") if values else []
 
 
 def text_as_json(text: str) -> str:
-    """A text as JSON has it, for the same."""
+    """Encode a text as JSON, for events that are assembled from pieces."""
     return _encode(text).decode()
 
 
 @lru_cache(maxsize=1 << 16)
 def quoted(text: str) -> str:
-    """The same of a category or product, which come again and again; a customer may be erased."""
+    """Encode a category or product name as JSON. Cached, because names repeat.
+
+    Never pass a customer id: an erased id must not survive in this cache.
+    """
     return text_as_json(text)

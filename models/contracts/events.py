@@ -1,7 +1,7 @@
-"""The output contracts, and the input's: pydantic models, one per kind of event, units in their fields.
+"""Contracts of output events, with those of the input: pydantic models, one per kind of event.
 
-The models are version 1 and only grow: a field may be added; none is removed, renamed or given another
-meaning without a new version in the event's type. Readers ignore fields that they do not know.
+The models are version 1 and only grow. A field may be added. No field is removed, renamed or given another
+meaning without a new version in the event's type. Readers ignore unknown fields.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ Score = Annotated[int, Field(ge=1, le=5)]
 
 
 class _Event(BaseModel):
-    """Frozen, finite, tolerant of fields that a later version adds."""
+    """Frozen event with finite numbers, which ignores fields that a later version adds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, populate_by_name=True)
 
@@ -112,7 +112,7 @@ class PurchaseHabit(_Event):
 
 
 class AlertEvidence(_Event):
-    """What an alert rests on, for the person who asks why."""
+    """Evidence of an alert, for the person who asks why."""
 
     purchases_seen: int = Field(ge=0, description="Business days on which the customer bought the category.")
     typical_interval_days: float = Field(ge=0, description="The customer's typical days between two of them.")
@@ -121,10 +121,11 @@ class AlertEvidence(_Event):
 
 
 class ReplenishmentAlert(_Event):
-    """The customer is about to run out of a category, or how an alert that said so ended.
+    """Forecast that the customer is about to run out of a category, or the end of such an alert.
 
-    An alert is `raised` once per cycle and closed once: `fulfilled` by a purchase in time, `missed` when its
-    window passed without one, `withdrawn` when it lost its ground. `alert_id` ties them together.
+    An alert is `raised` once per cycle and closed once: `fulfilled` by a purchase in time, `missed` if its
+    window passed without a purchase, `withdrawn` if the customer is erased or the category is no longer
+    tracked for the customer. All events of an alert share its `alert_id`.
     """
 
     alert_id: str = Field(
@@ -156,7 +157,7 @@ class ReplenishmentAlert(_Event):
 
 
 class RepeatEvidence(_Event):
-    """What the recommendation of something bought before rests on."""
+    """Evidence of a recommendation of something that the customer bought before."""
 
     trips_with: int = Field(
         ge=0, description="Of the customer's last `trips` trips, those with the category."
@@ -169,7 +170,7 @@ class RepeatEvidence(_Event):
 
 
 class PastEvidence(RepeatEvidence):
-    """What a repeat rests on that none of the last trips has: the whole past, and others' trips."""
+    """Evidence of a repeat that none of the last trips holds: the whole past, and others' trips."""
 
     purchase_days: int = Field(
         ge=1, description="Business days on which the customer ever bought the category."
@@ -182,7 +183,7 @@ class PastEvidence(RepeatEvidence):
 
 
 class DiscoverEvidence(_Event):
-    """What the recommendation of something new to the customer rests on."""
+    """Evidence of a recommendation of something new to the customer."""
 
     bought_with: str | None = Field(
         description="What the customer buys and this goes with; null where it is popular."
@@ -216,9 +217,10 @@ class RecommendedItem(_Event):
 
 
 class Recommendation(_Event):
-    """What the customer is likely to buy on the next trip.
+    """Categories that the customer is likely to buy on the next trip.
 
-    It is made anew at the first purchase of a business day, and when the five best change; the newest holds.
+    A recommendation is made anew at the first purchase of a business day, and when its five best categories
+    change. The newest recommendation holds.
     """
 
     customer_id: str = Field(description="Whom it is for; the record's key in UTF-8.")
@@ -254,7 +256,7 @@ class Scores(_Event):
 
 
 class SegmentEvidence(_Event):
-    """What a segment rests on."""
+    """Evidence of a segment."""
 
     last_purchase: AwareDatetime = Field(description="When the customer last bought; UTC.")
     purchase_days: int = Field(ge=0, description="Business days on which the customer bought.")
@@ -262,7 +264,7 @@ class SegmentEvidence(_Event):
 
 
 class SegmentChange(_Event):
-    """The customer's reported segment is another one than before."""
+    """Change of the customer's reported segment."""
 
     customer_id: str = Field(description="Who changed; the record's key in UTF-8.")
     from_segment: Segment | None = Field(
@@ -285,13 +287,13 @@ class SegmentChange(_Event):
 
 
 class DeadLetter(_Event):
-    """The headers of a dead letter; its key and value are those of the source record, byte for byte.
+    """Headers of a dead letter. Its key and value are those of the source record, byte for byte.
 
-    A record batch that cannot be decoded is one letter: its value is the batch as the log holds it, header
-    included, without a key, and `last_offset` tells how far it goes.
+    A record batch that cannot be decoded is one letter. Its value is the batch as the log holds it, header
+    included; it has no key, and `last_offset` names its last offset.
 
-    Where the original is beyond what the topic takes, the value is its first 64 KB, and `size` and `sha256`
-    tell what the whole was.
+    If the original exceeds the topic's message size, the value is its first 64 KB, and `size` and `sha256`
+    describe the whole original.
     """
 
     topic: str = Field(description="Topic of the source record.")
@@ -313,13 +315,13 @@ class DeadLetter(_Event):
 
     @property
     def identity(self) -> str:
-        """The `ce_id`: the same for the same source position, however often it is refused."""
+        """`ce_id`, equal for every refusal of the same source position."""
         return dead_letter_id(self.topic, self.partition, self.offset)
 
     def headers(self, *, source: str = cloudevents.SOURCE) -> cloudevents.Headers:
-        """The record headers: CloudEvents attributes, and one per field.
+        """Build the record headers: CloudEvents attributes, and one header per field.
 
-        There is no `ce_time`: nothing in a broken record is sure, and copies are to be equal.
+        There is no `ce_time`, because no time in a broken record is reliable and copies must be equal.
         """
         fields = self.model_dump(mode="json", exclude_none=True)
         return (
@@ -335,19 +337,20 @@ class DeadLetter(_Event):
 
     @classmethod
     def from_headers(cls, headers: Iterable[tuple[str, bytes]]) -> DeadLetter:
-        """The dead letter that a record's headers describe.
+        """Read a dead letter from a record's headers.
 
         Raises:
-            ValueError: the headers are not those of a dead letter (pydantic's ValidationError is one).
+            ValueError: The headers are not those of a dead letter (pydantic's ValidationError is a
+                ValueError).
         """
         texts = {name: content.decode() for name, content in headers if name in cls.model_fields}
         return cls.model_validate(texts)
 
 
 class DeadLetterReplayed(_Event):
-    """A dead letter was sent back to the purchases. It lies behind the letter, with the letter's key.
+    """A dead letter was sent back to the purchases. This record follows the letter, under the letter's key.
 
-    It is written when the purchase is acknowledged, so that no letter is sent back a second time.
+    It is written once the purchase is acknowledged, so that no letter is sent back a second time.
     """
 
     letter_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="The ce_id of the dead letter.")
@@ -359,34 +362,40 @@ class DeadLetterReplayed(_Event):
 
     @property
     def identity(self) -> str:
-        """The `ce_id`: of this sending. One that was interrupted and repeated has another."""
+        """`ce_id` of this sending. A sending that was interrupted and repeated has another id."""
         place = (self.topic, str(self.partition), str(self.offset))
         return _digest(DEAD_LETTER_REPLAYED_TYPE.encode(), self.letter_id.encode(), *map(str.encode, place))
 
     def headers(self, *, source: str = cloudevents.SOURCE) -> cloudevents.Headers:
-        """The record headers."""
+        """Build the record headers."""
         return cloudevents.headers(
             type_=DEAD_LETTER_REPLAYED_TYPE, identity=self.identity, source=source, time=self.occurred_at
         )
 
 
 def _digest(*parts: bytes) -> str:
-    """The first 128 bits, in hex, of SHA-256 over the parts, each after its length in 4 bytes, big-endian."""
+    """Return the first 128 bits, in hex, of SHA-256 over the parts.
+
+    Each part follows its length in 4 bytes, big-endian.
+    """
     joined = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
     return hashlib.sha256(joined).hexdigest()[:32]
 
 
 @lru_cache(maxsize=8192)
 def _part(text: str) -> bytes:
-    """A part of an event id as it is hashed; types, categories, states and boundaries recur."""
+    """Encode a part of an event id for hashing.
+
+    Cached, because types, categories, states and boundaries recur.
+    """
     encoded = text.encode()
     return len(encoded).to_bytes(4, "big") + encoded
 
 
 def event_id(type_: str, customer_id: bytes, category: str, cause: str, state: str) -> str:
-    """The id of an output event: a function of what happened, so that copies can be told.
+    """Return the id of an output event, a function of the event's content, so that copies share one id.
 
-    `category` and `state` are empty where the event has none.
+    `category` and `state` are empty for an event without them.
 
     >>> event_id(REPLENISHMENT_ALERT_TYPE, b"900", "FLUID MILK PRODUCTS", "boundary:2017-03-05", "raised")
     'c44083b53e55598415591a10612be8c1'
@@ -397,7 +406,7 @@ def event_id(type_: str, customer_id: bytes, category: str, cause: str, state: s
 def event_ids(
     type_: str, customer_ids: Iterable[bytes], categories: Iterable[str], causes: Iterable[str], state: str
 ) -> list[str]:
-    """The ids of many output events of one type and state."""
+    """Return the ids of many output events of one type and state."""
     first, last, sha256 = _part(type_), _part(state), hashlib.sha256
     return [
         sha256(
@@ -408,12 +417,12 @@ def event_ids(
 
 
 def alert_id(customer_id: bytes, category: str, cause: str) -> str:
-    """The `alert_id` of an alert that `cause` raised: the id of its raised event."""
+    """Return the `alert_id` of an alert that `cause` raised, which is the id of its raised event."""
     return event_id(REPLENISHMENT_ALERT_TYPE, customer_id, category, cause, "raised")
 
 
 def dead_letter_id(topic: str, partition: int, offset: int) -> str:
-    """The id of the dead letter of one source position."""
+    """Return the id of the dead letter of one source position."""
     return _digest(DEAD_LETTER_TYPE.encode(), topic.encode(), str(partition).encode(), str(offset).encode())
 
 
@@ -425,7 +434,12 @@ _change_json = SegmentChange.__pydantic_serializer__.to_json
 def output(
     event: ReplenishmentAlert | Recommendation | SegmentChange, *, source: str = cloudevents.SOURCE
 ) -> Output:
-    """The record of an event; `source` is its `ce_source`."""
+    """Build the record of an event.
+
+    Args:
+        event: Event.
+        source: `ce_source` of the service.
+    """
     key = event.customer_id.encode()
     if isinstance(event, ReplenishmentAlert):
         topic, type_ = REPLENISHMENT_ALERTS, REPLENISHMENT_ALERT_TYPE

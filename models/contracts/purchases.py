@@ -1,6 +1,6 @@
-"""The input contract: one event is one basket. What this module refuses goes to `dead-letters`.
+"""Input contract: one event is one basket. Records that break the contract go to `dead-letters`.
 
-`read` is the contract, byte for byte; `models.records.decoder` gives the same answer faster. All its codes:
+`read` is the contract, byte for byte; `models.records.decoder` gives the same answer faster. All codes:
 
     json        not RFC 8259 JSON in UTF-8 (NaN, a byte order mark and trailing bytes are none)
     nesting     nested deeper than about 200 levels
@@ -41,29 +41,30 @@ if TYPE_CHECKING:
     from pydantic.config import JsonDict
 
 LARGEST_EVENT: Final = 1 << 20
-"""Bytes of one event: the message size of `purchases` in Kafka."""
+"""Largest size of one event in bytes: the message size of `purchases` in Kafka."""
 MOST_LINES: Final = 10_000
-"""Lines of one basket: bounds the work that one record can cause."""
+"""Largest count of lines in one basket, which bounds the work that one record can cause."""
 IDENTIFIER_BYTES: Final = 256
-"""Longest identifier or category in UTF-8: they are keys of topics and of stored rows."""
+"""Longest identifier or category, in bytes of UTF-8. Identifiers are keys of topics and of stored rows."""
 NAME_BYTES: Final = 1024
-"""Longest product name in UTF-8."""
+"""Longest product name, in bytes of UTF-8."""
 MOST_QUANTITY: Final = 1_000_000
-"""Units of one line; fuel sold by the millilitre reaches 90,000."""
+"""Largest quantity of one line, in units. Fuel sold by the millilitre reaches 90,000."""
 MOST_PRICE: Final = 1_000_000
-"""Currency of one unit."""
+"""Largest price of one unit, in the currency."""
 MOST_MONEY: Final = 1_000_000_000
-"""Currency of a line, a discount or a basket: 900,000 such baskets still fit the int64 sum of a customer."""
+"""Largest amount of a line, a discount or a basket, in the currency. The int64 sum of a customer holds
+900,000 baskets of that amount."""
 QUANTITY_STEPS: Final = 1000
-"""Steps of a unit in which quantities are kept."""
+"""Steps per unit in which quantities are stored."""
 SPEND_STEPS: Final = 10_000
-"""Steps of the currency in which money is kept."""
+"""Steps per unit of the currency in which money is stored."""
 SIGNALS: Final = frozenset({"tick", "live"})
 """Kinds of the records that the service writes for itself."""
 
 
 class ErrorCode(StrEnum):
-    """Why a record is refused at stage `decode`; the module's description tells each."""
+    """Codes of refusals at stage `decode`. The module's docstring explains each code."""
 
     JSON = "json"
     NESTING = "nesting"
@@ -81,29 +82,29 @@ class ErrorCode(StrEnum):
 
 
 class ContractError(ValueError):
-    """A record that breaks the contract: the first fault found, for a dead letter."""
+    """Breach of the contract by a record: the first fault found, for a dead letter."""
 
     def __init__(self, error: ErrorCode, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}" if field else reason)
         self.error = error
         self.field = field
-        """Path such as `items[3].quantity`; empty where no field is at fault."""
+        """Path such as `items[3].quantity`; empty if no field is at fault."""
         self.reason = reason
-        """One sentence for a person."""
+        """Reason in one sentence for a person."""
 
 
 def _broken(code: ErrorCode, sentence: str, field: str = "") -> PydanticCustomError:
-    # The sentence goes in as a value: pydantic takes braces in a template for placeholders.
+    # The sentence is passed as a value, because pydantic takes braces in a template for placeholders.
     return PydanticCustomError(code.value, "{sentence}", {"sentence": sentence, "field": field})
 
 
 def is_identifier(text: str) -> bool:
-    """Whether a text serves as a key: 1 to 256 bytes of UTF-8 that do not begin with byte 0."""
+    """Return True if a text can be a key: 1 to 256 bytes of UTF-8 that do not begin with byte 0."""
     return text != "" and text[0] != "\0" and len(text.encode()) <= IDENTIFIER_BYTES
 
 
 def is_name(text: str) -> bool:
-    """Whether a text is short enough to be a name."""
+    """Return True if a text is short enough to be a name."""
     return len(text.encode()) <= NAME_BYTES
 
 
@@ -116,12 +117,12 @@ def _time(text: str) -> str:
 
 
 def quantity_steps(quantity: float) -> int:
-    """A quantity in 1/1,000 of a unit, rounded half to even."""
+    """Convert a quantity to 1/1,000 of a unit, rounded half to even."""
     return round(quantity * QUANTITY_STEPS)
 
 
 def _require_bytes(field: str, text: str | None, most: int) -> None:
-    """Bounds a text in bytes, where pydantic counts characters."""
+    """Check the length of a text in bytes, because pydantic counts characters."""
     if text is not None and not text.isascii() and len(text.encode()) > most:
         raise _broken(ErrorCode.TEXT, f"must have at most {most:,} bytes of UTF-8", field)
 
@@ -134,7 +135,7 @@ Status = Literal["available", "out-of-stock", "withdrawn"]
 
 
 class _Contract(BaseModel):
-    """Strict types, finite numbers, unknown fields dropped."""
+    """Base of the contract's models: strict types, finite numbers, unknown fields dropped."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
@@ -164,7 +165,7 @@ class Item(_Contract):
 
     @property
     def spend_steps(self) -> int:
-        """What the line costs, in 1/10,000 of the currency, rounded half to even."""
+        """Cost of the line, in 1/10,000 of the currency, rounded half to even."""
         return round((self.quantity * self.unit_price - self.discount) * SPEND_STEPS)
 
     @model_validator(mode="after")
@@ -190,7 +191,7 @@ _RETURN_SCHEMA: Final[JsonDict] = {
 
 
 class Purchase(_Contract):
-    """One basket: what a customer bought or brought back at one time. The record's key is the customer id."""
+    """One basket: a customer's purchase or return at one time. The record's key is the customer id."""
 
     model_config = ConfigDict(json_schema_extra=_RETURN_SCHEMA)
 
@@ -219,7 +220,7 @@ class Purchase(_Contract):
 
     @property
     def occurred_ms(self) -> int:
-        """When it was bought, ms since 1970 UTC."""
+        """Time of the purchase or return, ms since 1970 UTC."""
         return milliseconds(self.occurred_at)
 
     @model_validator(mode="after")
@@ -244,7 +245,7 @@ class Purchase(_Contract):
 class Signal(_Contract):
     """A record that the service writes into its own input.
 
-    A `tick` moves time; `live` says that what happens from now on is news.
+    A `tick` moves time. A `live` record ends history: outputs of later events are sent.
     """
 
     event_id: Identifier = Field(description="Names the record for ever, such as tick:2017-01-01.")
@@ -253,7 +254,7 @@ class Signal(_Contract):
 
     @property
     def occurred_ms(self) -> int:
-        """The event time, ms since 1970 UTC."""
+        """Event time, ms since 1970 UTC."""
         return milliseconds(self.occurred_at)
 
     @model_validator(mode="after")
@@ -263,9 +264,10 @@ class Signal(_Contract):
 
 
 class Erasure(_Contract):
-    """A record that erases a customer: what is known goes, and later events start anew.
+    """A record that erases a customer: the customer's state is removed, and later events start anew.
 
-    `cartpulse erase` writes it to every partition; where the customer is not known, it does nothing.
+    `cartpulse erase` writes the record to every partition. In a partition without the customer, the record
+    does nothing.
     """
 
     event_id: Identifier = Field(description="Names the record for ever, such as erase:900:2026-03-01.")
@@ -275,7 +277,7 @@ class Erasure(_Contract):
 
     @property
     def occurred_ms(self) -> int:
-        """When it was asked for, ms since 1970 UTC."""
+        """Time of the request, ms since 1970 UTC."""
         return milliseconds(self.occurred_at)
 
     @model_validator(mode="after")
@@ -286,7 +288,7 @@ class Erasure(_Contract):
 
 
 class Listing(_Contract):
-    """What the catalogue says of a product."""
+    """Listing of one product in the catalogue."""
 
     product_id: Identifier = Field(description="The product, as in the purchases.")
     category: Identifier = Field(description="What it is a kind of, as in the purchases.")
@@ -307,9 +309,10 @@ class Listing(_Contract):
 
 
 class CatalogueUpdate(_Contract):
-    """A record that lists products; what it says of one replaces what an earlier record said.
+    """A record that lists products. A listing replaces the earlier listing of the same product.
 
-    `cartpulse catalogue` writes it to every partition, so that a replay of the log recommends alike.
+    `cartpulse catalogue` writes the record to every partition, so that a replay of the log gives equal
+    recommendations.
     """
 
     event_id: Identifier = Field(description="Names the record for ever.")
@@ -324,7 +327,7 @@ class CatalogueUpdate(_Contract):
 
     @property
     def occurred_ms(self) -> int:
-        """When it was written, ms since 1970 UTC."""
+        """Time of writing, ms since 1970 UTC."""
         return milliseconds(self.occurred_at)
 
     @model_validator(mode="after")
@@ -353,7 +356,7 @@ _CODES: Final = {
     "string_pattern_mismatch": ErrorCode.TEXT,
     "literal_error": ErrorCode.KIND,
 }
-"""pydantic's error types to ours; its many others are all wrong types."""
+"""Codes for pydantic's error types. All error types that are not listed mean a wrong type."""
 
 
 _SENTENCES: Final = {
@@ -365,11 +368,11 @@ _SENTENCES: Final = {
     "tuple_type": "must be an array",
     "model_type": "must be an object",
 }
-"""What pydantic says in Python's words, in JSON's."""
+"""Sentences in JSON's words for errors that pydantic describes in Python's words."""
 
 
 def contract_error(fault: ValidationError) -> ContractError:
-    """The first fault that pydantic found in a record, in the words of the contract."""
+    """Convert the first fault that pydantic found in a record to the words of the contract."""
     error = fault.errors(include_url=False, include_input=False)[0]
     kind, context = error["type"], error.get("ctx", {})
     place = (*error["loc"], context["field"]) if context.get("field") else error["loc"]
@@ -406,10 +409,10 @@ def _json(value: bytes) -> Any:
 
 
 def read(value: bytes) -> Record:
-    """The record that these bytes are, as the contract sees it.
+    """Read a record by the contract.
 
     Raises:
-        ContractError: the bytes break the contract; it names the first fault.
+        ContractError: The bytes break the contract; the error names the first fault.
     """
     content = _json(value)
     kind = content.get("kind") if isinstance(content, dict) else None

@@ -1,4 +1,4 @@
-"""RFC 3339 date-times as they stand in contracts, to milliseconds."""
+"""RFC 3339 date-times of the contracts, to milliseconds."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Final
 
 EARLIEST_MS: Final = 946_684_800_000
-"""2000-01-01T00:00:00Z, ms since 1970: nothing earlier is accepted."""
+"""Earliest accepted instant: 2000-01-01T00:00:00Z, ms since 1970."""
 LATEST_MS: Final = 4_133_980_799_999
-"""2100-12-31T23:59:59.999Z, ms since 1970: nothing later is accepted."""
+"""Latest accepted instant: 2100-12-31T23:59:59.999Z, ms since 1970."""
 
 _RFC_3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
@@ -21,12 +21,12 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def milliseconds(text: str) -> int:
-    """Milliseconds since 1970 UTC of an RFC 3339 date-time with an offset, 2000 to 2100 in UTC.
+    """Parse an RFC 3339 date-time with an offset, 2000 to 2100 in UTC, to milliseconds since 1970 UTC.
 
     Digits beyond milliseconds are cut off. A leap second (`:60`) is the second after it, as in Unix time.
 
     Raises:
-        ValueError: the text is no such date-time; the message says what is wrong.
+        ValueError: The text is no such date-time; the message says what is wrong.
 
     >>> milliseconds("2017-01-01T11:53:26Z")
     1483271606000
@@ -48,7 +48,9 @@ def milliseconds(text: str) -> int:
 
 @lru_cache(maxsize=1024)
 def text_of(at: datetime) -> str:
-    """An aware date-time as RFC 3339 in UTC, ending in `Z`. All events of a boundary share one.
+    """Format a date-time with a time zone as RFC 3339 in UTC, ending in `Z`.
+
+    Cached, because all events of a boundary share one text.
 
     >>> text_of(datetime(2017, 3, 5, 11, tzinfo=UTC))
     '2017-03-05T11:00:00Z'
@@ -58,5 +60,5 @@ def text_of(at: datetime) -> str:
 
 @lru_cache(maxsize=256)
 def instant_of(milliseconds: int) -> datetime:
-    """A UTC datetime from milliseconds since 1970."""
+    """Return the UTC datetime of milliseconds since 1970."""
     return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)

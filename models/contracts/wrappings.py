@@ -1,4 +1,4 @@
-"""Wrappings in which events arrive by mistake, and what the sender has to do about each."""
+"""Wrappings in which events arrive by mistake, each with advice to the sender."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MARKS: Final = {
 
 
 def mark_of(value: bytes) -> str:
-    """Say what the first bytes of a value that is no JSON tell; empty where they tell nothing."""
+    """Explain the first bytes of a value that is not JSON; empty for unknown bytes."""
     return next((said for mark, said in _MARKS.items() if value.startswith(mark)), "")
 
 
 def wrapping_of(content: object) -> str:
-    """Say what a JSON value that is no event seems to be wrapped in; empty where in nothing known."""
+    """Explain the wrapping of a JSON value that is not an event; empty for an unknown wrapping."""
     if isinstance(content, str):
         return "It is JSON inside of a JSON text: encode the event once."
     if isinstance(content, list):

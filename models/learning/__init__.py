@@ -1,1 +1,1 @@
-"""Learning: formulas on arrays, from purchase intervals to popularity; each cites its source."""
+"""Learning: formulas on arrays, from purchase intervals to popularity, each with its source."""

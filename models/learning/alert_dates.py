@@ -1,4 +1,4 @@
-"""The date on which to expect a purchase: the one whose window is most likely to hold it."""
+"""Alert dates: for each expected purchase, the date whose window is most likely to hold the purchase."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float64]
 
 LOCATIONS = np.linspace(-1.0, 7.0, 129)
-"""Grid of ln D's location: medians of 9 hours to three years, in steps of 6 %."""
+"""Grid of ln D's location: medians from 9 hours to three years, in steps of 6 %."""
 SPREADS = np.linspace(0.1, 3.0, 59)
-"""Grid of ln D's spread; values outside either grid count as its edge."""
+"""Grid of ln D's spread. Values outside either grid count as the grid's edge."""
 HALVINGS = 14
-"""Bisection steps: a window of 43 days at most is narrowed to minutes."""
+"""Bisection steps, which narrow a window of at most 43 days to minutes."""
 
 
 class AlertDates:
-    """Best dates over a grid of (location, spread), made once, read per alert.
+    """Table of best dates over a grid of (location, spread), computed once and read for each alert.
 
-    A window of fixed length holds most of a single-peaked density where both its ends are as dense [1]_.
-    For ln D normal that point is found by bisection for every grid point; a look-up interpolates between four
-    of them and takes the better of the two whole days beside it. The mean and the median of D are both later:
-    for a wide spread, much later.
+    A window of fixed length holds most of a single-peaked density where the density at both ends is equal
+    [1]_. For ln D normal, bisection finds that date at every grid point. A look-up interpolates between four
+    grid points and takes the better of the two nearest whole days. The mean and the median of D are both
+    later: for a wide spread, much later.
 
     Args:
-        lead_days: days before the date on which its window opens, 0 or more.
-        grace_days: days after the date on which its window closes, 0 or more.
+        lead_days: Days before the date on which its window opens, 0 or more.
+        grace_days: Days after the date on which its window closes, 0 or more.
+
+    Raises:
+        ValueError: A number of days is below 0.
 
     Examples:
         >>> dates = AlertDates(lead_days=2, grace_days=5)
@@ -52,11 +55,15 @@ class AlertDates:
         self._table = self._balanced(location, spread)
 
     def best(self, posterior: Posterior, lapse: float = LAPSE) -> tuple[NDArray[np.int64], Reals]:
-        """The date for each, in days from the last trip, and the chance of a purchase in its window.
+        """Find the best date of each cell, and the probability of a purchase in the date's window.
+
+        Args:
+            posterior: (k,) predictive distributions of ln D.
+            lapse: Share of intervals that never end.
 
         Returns:
-            (k,) days, `lead_days` + 1 at least so that the window opens after the trip, and (k,) P(date -
-            `lead_days` <= D <= date + `grace_days`), 0 to 1 - `lapse`.
+            (k,) days from the last trip, at least `lead_days` + 1 so that the window opens after the trip,
+            and (k,) P(date - `lead_days` <= D <= date + `grace_days`), 0 to 1 - `lapse`.
         """
         earlier = np.floor(self._look_up(posterior))
         first = np.full_like(earlier, self.lead_days + 1.0)
@@ -67,7 +74,7 @@ class AlertDates:
         return candidates[choice, at].astype(np.int64), (1 - lapse) * chances[choice, at]
 
     def hit(self, posterior: Posterior, days: NDArray[np.float64] | NDArray[np.int64]) -> Reals:
-        """P(days - lead <= D <= days + grace) of a customer who has not lapsed."""
+        """Compute P(days - lead <= D <= days + grace) of customers who have not lapsed."""
         return interval_cdf(posterior, days + self.grace_days) - interval_cdf(
             posterior, days - self.lead_days - 1
         )
@@ -75,7 +82,13 @@ class AlertDates:
     def hit_given(
         self, posterior: Posterior, days: NDArray[np.int64], elapsed: NDArray[np.int64], lapse: float = LAPSE
     ) -> Reals:
-        """P(a trip in the window | none within `elapsed` whole days): what an alert says when it is raised.
+        """Compute P(a trip in the window | none within `elapsed` whole days), which a raised alert reports.
+
+        Args:
+            posterior: (k,) predictive distributions of ln D.
+            days: (k,) dates, in days from the last trip.
+            elapsed: (k,) whole days since the last trip.
+            lapse: Share of intervals that never end.
 
         >>> dates = AlertDates(lead_days=2, grace_days=5)
         >>> one = Posterior(np.log([28.0]), np.array([0.9]))
@@ -87,7 +100,7 @@ class AlertDates:
         return (1 - lapse) * np.maximum(ended, 0.0) / renewal_survival(posterior, elapsed, lapse)
 
     def _balanced(self, location: Reals, spread: Reals) -> Reals:
-        """Where both ends of the window are as dense: days from the last trip, not rounded."""
+        """Find the date, in days from the last trip, at which both ends of the window have equal density."""
         back, ahead = self.lead_days + 0.5, self.grace_days + 0.5
         peak = np.exp(location - spread**2)
         low = np.maximum(peak - ahead, back)
@@ -101,7 +114,7 @@ class AlertDates:
         return (low + high) / 2
 
     def _look_up(self, posterior: Posterior) -> Reals:
-        """Bilinear interpolation in the table."""
+        """Interpolate bilinearly in the table."""
         rows, below = _place(posterior.location, LOCATIONS)
         columns, left = _place(posterior.spread, SPREADS)
         table = self._table
@@ -111,7 +124,7 @@ class AlertDates:
 
 
 def _place(values: Reals, grid: Reals) -> tuple[NDArray[np.int64], Reals]:
-    """Index of the grid point at or before each value, and how far it lies on the way to the next, 0 to 1."""
+    """Return the index of the grid point at or before each value, and the fraction of the way to the next."""
     steps = (np.clip(values, grid[0], grid[-1]) - grid[0]) / (grid[1] - grid[0])
     index = np.minimum(steps.astype(np.int64), len(grid) - 2)
     return index, steps - index

@@ -1,7 +1,8 @@
-"""The catalogue: what the shop says of its products, in the order of the log.
+"""Catalogue: names and availability of the shop's products, in the order of the log.
 
-It is optional. What it says is what a product is called and whether it can be had, never what was bought: a
-purchase's own category counts. A category is gone while it lists products of it and none can be had.
+The catalogue is optional. The catalogue affects recommendations, never the record of purchases: a purchase's
+own category counts. A category is gone if the catalogue lists products of the category and none of them is
+available.
 """
 
 from __future__ import annotations
@@ -21,34 +22,36 @@ if TYPE_CHECKING:
 
 
 MOST_PRODUCTS = 1 << 16
-"""Listed at most; without names they take 384 KB."""
+"""Largest count of products in the catalogue. Without names they take 384 KB."""
 MOST_NAME_BYTES = 640 * 1024
-"""Of all names: 10 a product, or 20 of 32,000."""
+"""Largest sum of the bytes of all names: 10 per product, or 20 for each of 32,000 products."""
 _SHARD = 128
-"""Products of one shard: with the longest names it stays below 256 KB."""
+"""Products of one shard. With the longest names a shard stays below 256 KB."""
 STATUSES: tuple[str, ...] = get_args(Status)
 _AVAILABLE = STATUSES.index("available")
 _ENTRY = struct.Struct("<BBHH")
-"""Place in the shard, status, number of the category, bytes of the name that follows."""
+"""Entry of a shard: place in the shard, status, category number, and bytes of the name that follows."""
 
 
 class Entry(NamedTuple):
-    """What is known of a product."""
+    """Listing of one product."""
 
     category: int
-    """Number in the dictionary of categories; 0 where that was full."""
+    """Number in the dictionary of categories; 0 if the dictionary was full."""
     status: int
     """Index into the statuses of the contract."""
     name: bytes
-    """UTF-8; empty for none."""
+    """Name in UTF-8; empty for a product without a name."""
 
 
 class Catalogue:
-    """Products by their number in the dictionary of products; it never changes, `updated` gives another.
+    """Immutable catalogue of products by their number in the dictionary of products.
+
+    `updated` returns a new catalogue.
 
     Args:
-        entries: What is known, by product number.
-        offsets: Of each shard that holds an entry, the source offset of the record that changed it last.
+        entries: Listings by product number.
+        offsets: Per shard that holds an entry: source offset of the record that last changed the shard.
     """
 
     def __init__(
@@ -60,7 +63,7 @@ class Catalogue:
         products = np.fromiter(self._entries, np.int64, len(self._entries))
         columns = [(entry.category, entry.status) for entry in self._entries.values()]
         categories, statuses = np.array(columns, np.int64).reshape(-1, 2).T
-        # One place more than is known stands for all that the catalogue does not name.
+        # The last place stands for all products and categories that the catalogue does not list.
         self._lacking = np.zeros(int(products.max(initial=0)) + 2, bool)
         self._lacking[products] = statuses != _AVAILABLE
         listed = np.zeros(int(categories.max(initial=0)) + 2, bool)
@@ -73,26 +76,30 @@ class Catalogue:
         return len(self._entries)
 
     def lacks(self, products: NDArray[np.integer]) -> NDArray[np.bool_]:
-        """Which products (numbers) cannot be had; of those not listed nothing is known, and they can."""
+        """Return True for products (numbers) that are unavailable. Products not listed count as available."""
         lacking: NDArray[np.bool_] = self._lacking[np.minimum(products, len(self._lacking) - 1)]
         return lacking
 
     def lacks_all_of(self, categories: NDArray[np.integer]) -> NDArray[np.bool_]:
-        """Which categories (numbers) are gone."""
+        """Return True for categories (numbers) that are gone."""
         gone: NDArray[np.bool_] = self._gone[np.minimum(categories, len(self._gone) - 1)]
         return gone
 
     def name(self, product: int) -> str | None:
-        """What people call a product (number), if the catalogue says so."""
+        """Return the name of a product (number); None without a name in the catalogue."""
         entry = self._entries.get(product)
         return entry.name.decode() if entry is not None and entry.name else None
 
     def updated(self, entries: Iterable[tuple[int, Entry]], offset: int) -> tuple[Catalogue, int]:
-        """The catalogue after a record, and how many of its entries found no room, or none for their names.
+        """Return the catalogue after a record.
 
         Args:
-            entries: Product numbers and what the record says of them; the last word counts.
+            entries: Product numbers and their listings in the record. Of one product, the last listing
+                counts.
             offset: Source offset of the record.
+
+        Returns:
+            The new catalogue, and the count of listings that found no room for themselves or for their names.
         """
         known, offsets, named, left_out = dict(self._entries), dict(self.offsets), self._name_bytes, 0
         for product, entry in entries:
@@ -111,13 +118,13 @@ class Catalogue:
         return Catalogue(known, offsets), left_out
 
     def changed_since(self, before: Catalogue) -> list[int]:
-        """Shards that a record changed since."""
+        """Return the shards that changed since an earlier catalogue."""
         if self is before:
             return []
         return [shard for shard, offset in self.offsets.items() if before.offsets.get(shard) != offset]
 
     def encode(self, shard: int) -> bytes:
-        """A shard as the payload of a row."""
+        """Encode a shard as the payload of a row."""
         first = shard * _SHARD
         parts = []
         for place in range(_SHARD):
@@ -128,10 +135,10 @@ class Catalogue:
 
     @classmethod
     def decode(cls, shards: Mapping[int, tuple[int, bytes]]) -> Catalogue:
-        """A catalogue from its shards' offsets and payloads.
+        """Decode a catalogue from the offsets and payloads of its shards.
 
         Raises:
-            ValueError: A shard is cut off, or holds what no catalogue does.
+            ValueError: A shard is cut off, or holds an impossible entry.
         """
         entries: dict[int, Entry] = {}
         for shard, (_, payload) in shards.items():

@@ -1,17 +1,18 @@
-"""How a customer uses up a category: interval statistics, and what closed forms make of them.
+"""Purchase intervals of a customer in a category: their statistics, and closed-form predictions from them.
 
-A *trip* is a business day on which the customer bought the category (net quantity above 0); the *interval* D
-is the number of whole days between two consecutive trips, 1 at least. Per (customer, category) thirteen
-numbers are kept, one row of a float32 matrix with the columns of `Statistic`. Each step reads them as float64
-and rounds once, so that results do not depend on how a ledger cuts its work.
+A *trip* is a business day on which the customer bought the category (net quantity above 0). An *interval* D
+is the number of whole days between two consecutive trips, at least 1. A *cell* holds the thirteen statistics
+of one (customer, category): one row of a float32 matrix with the columns of `Statistic`. Each step reads a
+cell as float64 and rounds it once, so that results do not depend on how a ledger cuts its work.
 
-Two models read a row. The *renewal* model takes ln D as normal; its location and spread are shrunk to what
-`models.learning.priors` knows of the category, and a small share of intervals never ends (the customer has
-lapsed). The *Gamma-Poisson* model takes trips as a Poisson stream whose rate is seen through a decayed count.
-The first knows when a customer is due, the second how habits move: `purchase_probability` is the mean of
-their logits. Formulas and sources: docs/models.md.
+Two models read a cell. The *renewal* model takes ln D as normal, with location and spread shrunk to the
+category's (`models.learning.priors`). A small share of intervals never ends in this model, because the
+customer has lapsed. The *Gamma-Poisson* model takes trips as a Poisson stream, and estimates the rate from a
+decayed count. The renewal model predicts when a customer is due; the Gamma-Poisson model follows changes of
+habit. `purchase_probability` is the mean of their logits. Formulas and sources: docs/models.md.
 
-Lengths are days, rates trips a day, probabilities 0 to 1; every function works on arrays that broadcast.
+Lengths are in days, rates in trips per day, probabilities from 0 to 1. Every function works on arrays that
+broadcast.
 """
 
 from __future__ import annotations
@@ -31,59 +32,64 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float64]
 
 HALF_LIVES = (14.0, 28.0, 56.0, 112.0)
-"""Half-lives, in days, of the four decayed counts of trips: a fortnight's habit to a season's."""
+"""Half-lives of the four decayed counts of trips, in days: from a fortnight's habit to a season's."""
 RECENCY_WEIGHT = 0.3
-"""Weight of the newest value in `ewma_*` and `quantity`; the last two values hold half of a mean."""
+"""Weight of the newest value in `ewma_*` and `quantity`. The last two values hold half of a mean."""
 LOCATION_PSEUDO_COUNT = 1.5
-"""The category's mean of ln D counts as this many intervals. More follows the category, less the customer."""
+"""Weight of the category's mean of ln D, in intervals. With more, predictions follow the category more and
+the customer less."""
 UNSEEN_SHIFT = 0.75
-"""Added to the category's location of ln D. A history of months shows the short ones of a customer's
-intervals, and those who show three soonest are not as quick as they look: without it, chances of cells with
-few trips are said too high by up to a third. More makes alerts of such cells later and rarer."""
+"""Shift of the category's location of ln D. A history of months shows a customer's short intervals only, and
+customers who reach three purchases soonest are not as quick as they look. Without the shift, probabilities of
+cells with few trips are too high by up to a third. With a larger shift, alerts of such cells come later and
+more rarely."""
 SPREAD_PSEUDO_COUNT = 8.0
-"""The category's variance of ln D counts as this many degrees of freedom: a cell's own is noise below ten."""
+"""Weight of the category's variance of ln D, in degrees of freedom: a cell's own variance is noise below
+ten."""
 RECENT_SHARE = 0.5
-"""Share of the recency-weighted mean in the evidence on location; the plain mean has the rest."""
+"""Share of the recency-weighted mean in the evidence on location. The plain mean has the rest."""
 LAPSE = 0.03
 """Share of intervals that never end."""
 RATE_HALF_LIFE = 112.0
-"""Days; which decayed count the Gamma-Poisson model reads."""
+"""Half-life, in days, of the decayed count that the Gamma-Poisson model reads."""
 RATE_PRIOR_DAYS = 28.0
-"""The prior rate counts as this many days of watching."""
+"""Weight of the prior rate, in days of observation."""
 RATE_PRIOR_FACTOR = 0.25
-"""Prior rate over exp(-location of the category): pairs that stopped buying never show in intervals."""
+"""Ratio of the prior rate to exp(-location of the category). The ratio is below 1, because pairs that stopped
+buying never show in intervals."""
 
 
 class Statistic(IntEnum):
-    """Columns of a cell: the statistics of one (customer, category). All 0 before the first trip."""
+    """Columns of a cell: statistics of one (customer, category), all 0 before the first trip."""
 
     PURCHASES = 0
-    """Trips so far."""
+    """Count of trips."""
     FIRST_DAY = 1
     """Business day of the first trip, days since 2000-01-01."""
     LAST_DAY = 2
-    """Business day of the last trip."""
+    """Business day of the last trip, days since 2000-01-01."""
     LAST_INTERVAL = 3
-    """D of the last two trips; 0 with fewer."""
+    """Interval D between the last two trips, days; 0 with fewer trips."""
     SUM_LOG = 4
     """Sum of ln D."""
     SUM_LOG2 = 5
     """Sum of (ln D)^2."""
     EWMA_INTERVAL = 6
-    """Mean of D weighted by recency; 0 before there is an interval, as `EWMA_LOG`."""
+    """Mean of D weighted by recency; 0 before the first interval, like `EWMA_LOG`."""
     EWMA_LOG = 7
     """Mean of ln D weighted by recency."""
     DECAYED_14 = 8
-    """Trips weighted by 2^(-age / 14 days) as of the last trip, which counts 1; the next three alike."""
+    """Sum of trips weighted by 2^(-age / 14 days) as of the last trip, which counts 1. The next three columns
+    have longer half-lives."""
     DECAYED_28 = 9
     DECAYED_56 = 10
     DECAYED_112 = 11
     QUANTITY = 12
-    """Units a trip, weighted by recency."""
+    """Units per trip, weighted by recency."""
 
 
 class CategoryPrior(NamedTuple):
-    """Columns for k categories."""
+    """Prior distribution of ln D, one entry per category asked for."""
 
     location: Reals
     """(k,) mean of ln D over customers."""
@@ -104,15 +110,15 @@ def observe(cells: Cells, day: ArrayLike, quantity: ArrayLike) -> Cells:
     """Add one trip to each cell.
 
     Args:
-        cells: (k, 13) statistics before the trip, untouched.
-        day: business day of the trip, one or (k,), later than each cell's last.
-        quantity: units bought on that day, one or (k,), above 0.
+        cells: (k, 13) statistics before the trip; not changed.
+        day: Business day of the trip, one or (k,), later than each cell's last trip.
+        quantity: Units bought on that day, one or (k,), above 0.
 
     Returns:
-        (k, 13) statistics after it.
+        (k, 13) statistics after the trip.
 
     Raises:
-        ValueError: a trip is not later than the one before it.
+        ValueError: A trip is not later than the trip before it.
 
     Examples:
         >>> cells = np.zeros((1, len(Statistic)), np.float32)
@@ -123,6 +129,7 @@ def observe(cells: Cells, day: ArrayLike, quantity: ArrayLike) -> Cells:
         >>> print(f"{cells[0, Statistic.EWMA_INTERVAL]:.2f} {cells[0, Statistic.DECAYED_14]:.3f}")
         9.10 1.854
     """
+    # Stage 1: (k,) interval that the trip ends; 0 for a first trip, which ends none.
     old = cells.astype(np.float64)
     new = old.copy()
     today = np.broadcast_to(np.asarray(day, np.float64), len(old))
@@ -134,6 +141,7 @@ def observe(cells: Cells, day: ArrayLike, quantity: ArrayLike) -> Cells:
         raise ValueError(
             "a trip must be later than the last one of its cell: fold days in their order, each once"
         )
+    # Stage 2: counts, days and sums. A first trip adds ln 1 = 0 to both sums.
     log = np.log(np.maximum(gap, 1.0))
     new[:, Statistic.PURCHASES] += 1
     new[:, Statistic.FIRST_DAY] = np.where(known, old[:, Statistic.FIRST_DAY], today)
@@ -141,27 +149,30 @@ def observe(cells: Cells, day: ArrayLike, quantity: ArrayLike) -> Cells:
     new[:, Statistic.LAST_INTERVAL] = gap
     new[:, Statistic.SUM_LOG] += log
     new[:, Statistic.SUM_LOG2] += log**2
+    # Stage 3: means weighted by recency. The first interval is the mean so far.
     for column, value in ((Statistic.EWMA_INTERVAL, gap), (Statistic.EWMA_LOG, log)):
         moved = old[:, column] + RECENCY_WEIGHT * (value - old[:, column])
         new[:, column] = np.where(first_interval, value, moved)
+    # Stage 4: decayed counts. The older trips fade by the interval, and the trip itself counts 1.
     for offset, half_life in enumerate(HALF_LIVES):
         column_index = Statistic.DECAYED_14 + offset
         new[:, column_index] = old[:, column_index] * np.exp2(-gap / half_life) + 1.0
+    # Stage 5: mean quantity, then one rounding to float32: more roundings would depend on how work is cut.
     moved = old[:, Statistic.QUANTITY] + RECENCY_WEIGHT * (units - old[:, Statistic.QUANTITY])
     new[:, Statistic.QUANTITY] = np.where(known, moved, units)
     return new.astype(np.float32)
 
 
 def interval_posterior(cells: Cells, prior: CategoryPrior) -> Posterior:
-    """What the next ln D of each cell is expected to be, shrunk to its category.
+    """Predict the next ln D of each cell, shrunk to its category.
 
     With n intervals, their mean m (half plain, half weighted by recency), the sum of squares SS about the
     plain mean, and the category's location mu and variance w: location = (n m + 1.5 (mu + .75)) / (n + 1.5),
-    variance = (SS + 8 w) / (n - 1 + 8), and the prediction's spread adds the doubt about the location [1]_.
+    variance = (SS + 8 w) / (n - 1 + 8). The prediction's spread adds the uncertainty of the location [1]_.
 
     Args:
         cells: (k, 13) statistics.
-        prior: columns of `Priors.of` for the cells' categories.
+        prior: Prior of the cells' categories, from `Priors.of`.
 
     Examples:
         >>> from models.learning.priors import Priors
@@ -175,10 +186,13 @@ def interval_posterior(cells: Cells, prior: CategoryPrior) -> Posterior:
     References:
         .. [1] Gelman et al. (2013). Bayesian Data Analysis, 3rd ed., ch. 2.5 and 5.4.
     """
+    # Stage 1: (k,) count of intervals, their plain mean, and the squares about it. Rounding could leave
+    # squares below 0.
     values = cells.astype(np.float64)
     count = np.maximum(values[:, Statistic.PURCHASES] - 1, 0.0)
     mean = values[:, Statistic.SUM_LOG] / np.maximum(count, 1.0)
     squares = np.maximum(values[:, Statistic.SUM_LOG2] - count * mean**2, 0.0)
+    # Stage 2: (k,) location and variance, each a mean of the cell's own value and its category's.
     evidence = mean + RECENT_SHARE * (values[:, Statistic.EWMA_LOG] - mean)
     weight = count + LOCATION_PSEUDO_COUNT
     location = (count * evidence + LOCATION_PSEUDO_COUNT * (prior.location + UNSEEN_SHIFT)) / weight
@@ -189,7 +203,7 @@ def interval_posterior(cells: Cells, prior: CategoryPrior) -> Posterior:
 
 
 def interval_cdf(posterior: Posterior, days: ArrayLike) -> Reals:
-    """P(D <= days) of one that has not lapsed: the log-normal at days + 1/2, and 0 below a day.
+    """Compute P(D <= days) without lapse: the log-normal distribution at days + 1/2, and 0 below one day.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> print(np.round(interval_cdf(one, [0, 6, 7]), 4))
@@ -201,7 +215,7 @@ def interval_cdf(posterior: Posterior, days: ArrayLike) -> Reals:
 
 
 def renewal_survival(posterior: Posterior, elapsed: ArrayLike, lapse: float = LAPSE) -> Reals:
-    """P(D > elapsed): `lapse` + (1 - `lapse`) of the log-normal tail; 1 at the start.
+    """Compute P(D > elapsed): `lapse` + (1 - `lapse`) of the log-normal tail, and 1 below one day.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> print(np.round(renewal_survival(one, [0, 7, 400]), 4))
@@ -215,13 +229,13 @@ def renewal_survival(posterior: Posterior, elapsed: ArrayLike, lapse: float = LA
 def renewal_probability(
     posterior: Posterior, elapsed: ArrayLike, horizon: ArrayLike, lapse: float = LAPSE
 ) -> Reals:
-    """P(D <= elapsed + horizon | D > elapsed): a trip within `horizon` days after `elapsed` without one.
+    """Compute P(D <= elapsed + horizon | D > elapsed): a trip within `horizon` days after `elapsed` days.
 
     Args:
-        posterior: of ln D.
-        elapsed: whole days since the last trip, 0 at its own day's end.
-        horizon: days ahead, 0 or more.
-        lapse: share of intervals that never end, above 0.
+        posterior: Predictive distribution of ln D.
+        elapsed: Whole days since the last trip, 0 at the end of the trip's own day.
+        horizon: Days ahead, 0 or more.
+        lapse: Share of intervals that never end, above 0.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> print(np.round(renewal_probability(one, [0, 5, 60], 7), 3))
@@ -234,15 +248,17 @@ def renewal_probability(
 
 
 def renewal_quantile(posterior: Posterior, share: float, lapse: float = LAPSE) -> Reals:
-    """Days within which `share` of the intervals end, the lapsed among them: not rounded, 1 at least.
+    """Compute the days within which `share` of all intervals end, lapsed ones included.
+
+    The days are not rounded, and at least 1.
 
     Args:
-        posterior: of ln D.
-        share: above 0 and below 1 - `lapse`.
-        lapse: share of intervals that never end.
+        posterior: Predictive distribution of ln D.
+        share: Share of intervals, above 0 and below 1 - `lapse`.
+        lapse: Share of intervals that never end.
 
     Raises:
-        ValueError: so large a share never ends.
+        ValueError: `share` is out of its range; so large a share of intervals never ends.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> print(np.round([renewal_quantile(one, q)[0] for q in (0.1, 0.5, 0.9)], 2))
@@ -257,7 +273,9 @@ def renewal_quantile(posterior: Posterior, share: float, lapse: float = LAPSE) -
 def renewal_interval(
     posterior: Posterior, coverage: float = 0.8
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Whole days (earliest, latest) that hold the next trip with probability `coverage`, tails alike.
+    """Compute the whole days (earliest, latest) that hold the next trip with probability `coverage`.
+
+    Both tails have equal probability.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
     >>> [int(days[0]) for days in renewal_interval(one)]
@@ -271,16 +289,17 @@ def renewal_interval(
 def gamma_poisson_probability(
     cells: Cells, prior: CategoryPrior, elapsed: ArrayLike, horizon: ArrayLike
 ) -> Reals:
-    """P(a trip within `horizon` days) from the decayed count: Poisson trips, their rate Gamma [1]_.
+    """Compute P(a trip within `horizon` days) from the decayed count: Poisson trips, their rate Gamma [1]_.
 
-    The belief is Gamma(A, B): A the decayed count without the first trip, which only began the watching, plus
-    prior trips; B the decayed days watched plus prior days. Then P = 1 - (B / (B + horizon))^A.
+    The posterior of the rate is Gamma(A, B). A is the decayed count plus prior trips. The first trip is left
+    out of A, because it only began the observation. B is the decayed days of observation plus prior days.
+    Then P = 1 - (B / (B + horizon))^A.
 
     Args:
-        cells: (k, 13) statistics, one trip at least.
-        prior: columns of `Priors.of` for the cells' categories.
-        elapsed: whole days since the last trip.
-        horizon: days ahead, 0 or more.
+        cells: (k, 13) statistics, with at least one trip.
+        prior: Prior of the cells' categories, from `Priors.of`.
+        elapsed: Whole days since the last trip.
+        horizon: Days ahead, 0 or more.
 
     Examples:
         >>> from models.learning.priors import Priors
@@ -306,13 +325,15 @@ def gamma_poisson_probability(
 
 
 def purchase_probability(cells: Cells, prior: CategoryPrior, elapsed: ArrayLike, horizon: ArrayLike) -> Reals:
-    """P(a trip within `horizon` days): the mean of the two models' logits, each kept within 1e-6 of 0 and 1.
+    """Compute P(a trip within `horizon` days) as the mean of both models' logits.
+
+    Each model's probability is kept within 1e-6 of 0 and 1.
 
     Args:
-        cells: (k, 13) statistics, one trip at least.
-        prior: columns of `Priors.of` for the cells' categories.
-        elapsed: whole days since the last trip.
-        horizon: days ahead, above 0.
+        cells: (k, 13) statistics, with at least one trip.
+        prior: Prior of the cells' categories, from `Priors.of`.
+        elapsed: Whole days since the last trip.
+        horizon: Days ahead, above 0.
 
     Examples:
         >>> from models.learning.priors import Priors
@@ -328,7 +349,9 @@ def purchase_probability(cells: Cells, prior: CategoryPrior, elapsed: ArrayLike,
 
 
 def mean_of_logits(one: Reals, other: Reals) -> Reals:
-    """The probability whose logit is the mean of two others', each kept within 1e-6 of 0 and 1.
+    """Compute the probability whose logit is the mean of two others' logits.
+
+    Both probabilities are kept within 1e-6 of 0 and 1.
 
     >>> print(np.round(mean_of_logits(np.array([0.5]), np.array([0.9])), 3))
     [0.75]

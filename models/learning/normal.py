@@ -1,4 +1,4 @@
-"""The standard normal distribution, vectorised, in numpy alone."""
+"""Standard normal distribution, vectorised, in numpy alone."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ DENOMINATOR = (
     793.826512519948,
     440.413735824752,
 )
-"""Hart's rational approximation of the tail over the density, highest power first."""
+"""Coefficients of Hart's rational approximation of the tail over the density, highest power first."""
 SPLIT = 7.07106781186547
-"""10 / sqrt(2): beyond it a continued fraction is the better approximation."""
+"""Bound 10 / sqrt(2), beyond which a continued fraction is the better approximation."""
 
 
 def cdf(z: ArrayLike) -> NDArray[np.float64]:
-    """P(Z <= z) of a standard normal Z, within 1e-14 [1]_.
+    """Compute P(Z <= z) of a standard normal Z, within 1e-14 [1]_.
 
     >>> print(np.round(cdf([-1.959963984540054, 0.0, 1.0]), 10))
     [0.025      0.5        0.84134475]
@@ -49,7 +49,7 @@ def cdf(z: ArrayLike) -> NDArray[np.float64]:
 
 
 def survival(z: ArrayLike) -> NDArray[np.float64]:
-    """P(Z > z), with no loss of digits far out.
+    """Compute P(Z > z) without losing digits far out.
 
     >>> print(f"{survival(8.0):.4e}")
     6.2210e-16
@@ -58,8 +58,8 @@ def survival(z: ArrayLike) -> NDArray[np.float64]:
 
 
 def _upper_tail(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """P(Z > z) for z >= 0."""
-    size = np.minimum(z, 38.0)  # exp(-38^2 / 2) is the smallest that float64 tells from 0
+    """Compute P(Z > z) for z >= 0."""
+    size = np.minimum(z, 38.0)  # exp(-38^2 / 2) is the smallest value that float64 distinguishes from 0
     above = np.zeros_like(size)
     below = np.zeros_like(size)
     for coefficient in NUMERATOR:

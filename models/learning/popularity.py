@@ -1,7 +1,7 @@
-"""What a partition's customers buy: shares of trips by category and segment, learnt as days are folded.
+"""Popularity of categories in a partition: shares of trips by segment, learnt as days are folded.
 
-A *trip* is a customer's business day on which something was consumed. Counts of a day are integers, so no
-order shapes them; they join the decayed sums at the next boundary.
+A *trip* is a customer's business day on which something was consumed. Counts of a day are integers, so that
+no order of trips changes them. The counts join the decayed sums at the next boundary.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     Shares = NDArray[np.float32]
 
 CATEGORIES = 2_048
-"""Category numbers (below it) that are counted; with more, the row and its kin would outgrow 4 MiB."""
+"""Bound of the category numbers that are counted. With more, the row and other partition-level rows would
+outgrow 4 MiB."""
 GROUPS = len(SEGMENTS) + 1
-"""Every segment, and those who have none."""
+"""Count of the segments, plus one group for customers without a segment."""
 HALF_LIFE_DAYS = 56.0
-"""Counts halve in eight weeks: short enough for seasons, long enough for a shop of some hundred customers."""
+"""Half-life of counts, in days: short enough for seasons, long enough for a shop of some hundred
+customers."""
 SEGMENT_PSEUDO_TRIPS = 300.0
-"""The share over all customers counts as this many trips beside a segment's own."""
+"""Weight of the share over all customers, in trips of a segment."""
 
 
 class Popularity:
-    """Decayed counts of trips by segment, and of those with each category. It is not changed, but replaced.
+    """Immutable decayed counts of trips, by segment and category. Methods return new objects.
 
     Args:
-        trips: (9,) trips of each segment's customers, the last of those without one.
-        counts: (9, n) of them those with each category number.
+        trips: (9,) trips of each segment's customers; the last entry counts customers without a segment.
+        counts: (9, n) trips that hold each category number.
 
     >>> shop = Popularity().learnt(np.array([0, 0, 8]), np.array([0, 1, 2]), np.array([3, 3, 4]), days=1)
     >>> [f"{share:.3f}" for share in shop.shares()[8, 3:5]]
@@ -53,13 +55,13 @@ class Popularity:
         *,
         days: float,
     ) -> Popularity:
-        """The popularity after days of trips, the older counts faded.
+        """Return the popularity after trips, with older counts faded.
 
         Args:
-            segments: (t,) index of each trip's segment into `SEGMENTS`; 8 for none.
+            segments: (t,) index of each trip's segment into `SEGMENTS`; 8 for no segment.
             trips: (k,) index of each purchase's trip.
-            categories: (k,) its category number.
-            days: Days since the last time.
+            categories: (k,) category number of each purchase.
+            days: Days since counts were last learnt.
         """
         kept = categories < CATEGORIES
         trips, categories = trips[kept], categories[kept]
@@ -73,7 +75,10 @@ class Popularity:
         return Popularity(self.trips * fade + added, counts)
 
     def shares(self) -> Shares:
-        """(9, n) share of trips with each category, a segment's drawn to that of all, which is the last."""
+        """Return the (9, n) share of trips with each category.
+
+        A segment's share is drawn to the share of all customers, which the last row holds.
+        """
         every = self.counts.sum(axis=0) / max(float(self.trips.sum()), 1e-9)
         shares = (self.counts + SEGMENT_PSEUDO_TRIPS * every) / (self.trips[:, None] + SEGMENT_PSEUDO_TRIPS)
         shares[-1] = every
@@ -81,15 +86,15 @@ class Popularity:
         return found
 
     def encode(self) -> bytes:
-        """36 bytes a category and 36 more: 74 KB at most."""
+        """Encode the counts: 36 bytes per category and 36 more, at most 74 KB."""
         return self.trips.astype("<f4").tobytes() + self.counts.astype("<f4").tobytes()
 
     @classmethod
     def decode(cls, data: bytes) -> Popularity:
-        """The popularity that `encode` wrote.
+        """Decode the popularity that `encode` wrote.
 
         Raises:
-            ValueError: Of another length than it writes, or with impossible numbers.
+            ValueError: The bytes are of a length that `encode` never writes, or hold impossible numbers.
         """
         known, rest = divmod(len(data), GROUPS * 4)
         if rest or not 1 <= known <= CATEGORIES + 1:

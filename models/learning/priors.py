@@ -1,14 +1,14 @@
-"""What is known of a category before a customer is: the distribution of ln D, learnt as days are folded.
+"""Priors: distribution of ln D in a category, for customers with little history, learnt as days are folded.
 
-Two levels of empirical Bayes. A customer's cell is shrunk to its category (`models.learning.intervals`), a
-category to all of them, and all of them to a fixed weak belief (`FIRST_BELIEF`), so that there is an answer
-on the first day.
+Priors are empirical Bayes on two levels. A customer's cell is shrunk to its category
+(`models.learning.intervals`), and a category is shrunk to all categories. All categories together are shrunk
+to a fixed weak belief (`FIRST_BELIEF`), so that there is a prior on the first day.
 
-A cell that buys often has many intervals, and would speak for its category as often. The j-th interval of a
-cell therefore weighs 1/j. Only what a cell's own row holds is needed for that.
+A cell with frequent purchases has many intervals, and would dominate its category. The j-th interval of a
+cell therefore weighs 1/j. The weight needs nothing but the cell's own row.
 
-Order does not matter: within a day the sums are integers of 2^-20. They join the decayed float64 sums, and
-can be seen, only with `adopt` at the next boundary.
+The order of trips does not matter. Within a day the sums are integers of 2^-20. `adopt` adds the sums to the
+decayed float64 sums at the next boundary. Only from then on do they affect the priors.
 """
 
 from __future__ import annotations
@@ -28,27 +28,31 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float64]
 
 CATEGORIES = 2_048
-"""Most categories with a prior of their own; with more, the row would outgrow 256 KB."""
+"""Largest count of categories with a prior of their own. With more, the row would outgrow 256 KB."""
 SCALE = 1 << 20
-"""Fixed-point steps in one: sums of a day stay exact up to 10^11 intervals."""
+"""Fixed-point steps per unit. Sums of a day stay exact up to 10^11 intervals."""
 HALF_LIFE_DAYS = 365.0
-"""Evidence halves in a year: seasons average out, and a change of assortment is forgotten in time."""
+"""Half-life of evidence, in days: seasons average out, and a change of assortment is forgotten in time."""
 SUMS = 5
-"""Weight, weighted ln D, (ln D)^2; weight and weighted square of deviations from a cell's own mean."""
+"""Columns of sums: weight, weighted ln D and weighted (ln D)^2; weight and weighted square of deviations from
+a cell's own mean."""
 FIRST_WEIGHT = 20.0
-"""The fixed belief counts as this many first intervals."""
+"""Weight of the fixed belief, in first intervals."""
 FIRST_BELIEF = np.array([1.0, 3.0, 3.0**2 + 1.1, 1.0, 0.8]) * FIRST_WEIGHT
-"""Before anything is known: median interval 20 days, variance of ln D .8 within a cell and 1.1 over all."""
+"""Sums of the fixed belief: median interval 20 days, variance of ln D .8 within a cell and 1.1 over all."""
 SHRINKAGE_BOUNDS = (2.0, 200.0)
-"""Least and most weight that all categories together get beside one category's own."""
+"""Least and greatest weight of all categories together beside one category's own evidence."""
 
 
 class Priors:
-    """Decayed statistics of ln D for each category, seen as they were at the last `adopt`.
+    """Decayed statistics of ln D for each category. Readers see the statistics of the last `adopt`.
 
     Args:
-        categories: how many category numbers (0 to `categories` - 1) have statistics of their
-            own. All other numbers, such as -1, share one row.
+        categories: Count of category numbers (0 to `categories` - 1) with statistics of their own. All other
+            numbers, such as -1, share one row.
+
+    Raises:
+        ValueError: `categories` is not 1 to `CATEGORIES`.
 
     Examples:
         >>> from models.learning.intervals import observe
@@ -77,40 +81,48 @@ class Priors:
         self._see()
 
     def learn(self, categories: ArrayLike, cells: Cells, day: ArrayLike) -> None:
-        """Add the intervals that trips on `day` end, in any order; seen after the next `adopt`.
+        """Add the intervals that trips on `day` end, in any order. Readers see them after the next `adopt`.
 
         Args:
             categories: (k,) category numbers.
-            cells: (k, 13) statistics as they were before the trips; those without a trip yet teach nothing.
-            day: business day of the trips, one or (k,), later than the last of each cell.
+            cells: (k, 13) statistics before the trips. Cells without a trip yet teach nothing.
+            day: Business day of the trips, one or (k,), later than the last trip of each cell.
         """
+        # Stage 1: (k,) intervals that the trips end, and the count of earlier intervals in each cell.
         values = cells.astype(np.float64)
         before = values[:, Statistic.PURCHASES] - 1
         taught = before >= 0
         before = np.maximum(before, 0.0)
         gap = np.asarray(day, np.float64) - values[:, Statistic.LAST_DAY]
         log = np.log(np.maximum(gap, 1.0))
+        # Stage 2: (k,) weights 1/j and squared deviations from the cell's own earlier mean. Multiplied by
+        # (j - 1) / j, the expectation of a square is the variance within a cell.
         weight = taught / (before + 1)
         again = weight * (before > 0)
         deviation = log - values[:, Statistic.SUM_LOG] / np.maximum(before, 1.0)
-        square = deviation**2 * before / (before + 1)  # its expectation is the variance within a cell
+        square = deviation**2 * before / (before + 1)
+        # Stage 3: (k, 5) sums as integers, so that their order does not matter.
         parts = np.stack([weight, weight * log, weight * log**2, again, again * square], axis=1)
         np.add.at(self._pending, self._rows(categories), np.rint(parts * SCALE).astype(np.int64))
 
     def adopt(self, days: float = 1.0) -> None:
-        """Let what was learnt count from now on, and the older fade by `days` days (0 or more)."""
+        """Put the learnt sums into force, and let older sums fade.
+
+        Args:
+            days: Days by which older sums fade, 0 or more.
+        """
         self._adopted *= np.exp2(-days / HALF_LIFE_DAYS)
         self._adopted += self._pending / SCALE
         self._pending[:] = 0
         self._see()
 
     def of(self, categories: ArrayLike) -> CategoryPrior:
-        """Columns for the given category numbers."""
+        """Return the priors of category numbers."""
         rows = self._rows(categories)
         return CategoryPrior(self._location[rows], self._variance[rows])
 
     def encode(self) -> bytes:
-        """Both halves as bytes: 80 a category up to the last one with evidence, 164 KB at most."""
+        """Encode adopted and pending sums: 80 bytes per category up to the last in use, at most 164 KB."""
         used = np.flatnonzero((self._adopted[:-1, 0] > 0) | (self._pending[:-1, 0] > 0))
         rows = int(used[-1]) + 1 if len(used) else 0
         keep = np.append(np.arange(rows), self.categories)
@@ -122,10 +134,10 @@ class Priors:
 
     @classmethod
     def decode(cls, data: bytes, categories: int = CATEGORIES) -> Priors:
-        """The priors that `encode` wrote.
+        """Decode the priors that `encode` wrote.
 
         Raises:
-            ValueError: of another length than `encode` writes, or with impossible numbers.
+            ValueError: The bytes are of a length that `encode` never writes, or hold impossible numbers.
         """
         rows, rest = divmod(len(data), SUMS * 16)
         if rest or not 1 <= rows <= categories + 1:
@@ -148,11 +160,19 @@ class Priors:
         return np.where((numbers >= 0) & (numbers < self.categories), numbers, self.categories)
 
     def _see(self) -> None:
-        """Shrink every category to the whole, by how much they differ among themselves."""
-        sums = np.array([math.fsum(column) for column in self._adopted.T])  # equal in any numbering
+        """Shrink every category to all categories together.
+
+        The weight of all categories is the variance within categories over the variance between categories
+        (Efron, Morris), kept within `SHRINKAGE_BOUNDS`. The variance between categories is estimated by
+        moments for unbalanced data (Searle et al.). The references stand at `Priors`.
+        """
+        # Stage 1: mean, variance within a cell and variance over all intervals, for all categories together.
+        # `fsum` rounds exactly, so that sums are equal in any numbering of categories.
+        sums = np.array([math.fsum(column) for column in self._adopted.T])
         whole = sums + FIRST_BELIEF
         mean, variance = whole[1] / whole[0], whole[4] / whole[3]
         spread = whole[2] / whole[0] - mean**2
+        # Stage 2: weight of all categories, from the variance between the means of categories.
         weight = self._adopted[:-1, 0]
         total = math.fsum(weight)
         pull = SHRINKAGE_BOUNDS[1]
@@ -163,5 +183,6 @@ class Priors:
             excess = math.fsum(weight * (means - own) ** 2) - (np.count_nonzero(weight) - 1) * spread
             between = max(excess / max(unbalanced, 1e-9), 1e-9)
             pull = float(np.clip(spread / between, *SHRINKAGE_BOUNDS))
+        # Stage 3: (categories + 1,) location and variance of each category.
         self._location = (self._adopted[:, 1] + pull * mean) / (self._adopted[:, 0] + pull)
         self._variance = (self._adopted[:, 4] + pull * variance) / (self._adopted[:, 3] + pull)

@@ -1,10 +1,10 @@
-"""Recency, frequency and money: where a customer stands among all, and what that is called.
+"""Recency, frequency and money (RFM): a customer's rank among all customers, and the resulting segment.
 
-A customer's score in each of the three is its quintile by mid-rank, and the scores name the segment. Ranks
-come from integer histograms that every change of a customer updates by removing the old value and adding the
-new one: they are exact up to a bucket, whatever the order of updates, and equal to those built anew from all
-customers. Recency is ranked by the *time* of the last purchase: ranks stay right while nobody buys anything,
-with no timer.
+A customer's score in each of the three measures is the quintile by mid-rank, and the scores determine the
+segment. Ranks come from integer histograms. Every change of a customer removes the old value from the
+histograms and adds the new one. Ranks are exact up to a bucket, whatever the order of updates, and equal to
+ranks from histograms built anew. Recency is ranked by the *time* of the last purchase: ranks stay right while
+nobody buys anything, and need no timer.
 """
 
 from __future__ import annotations
@@ -23,31 +23,47 @@ if TYPE_CHECKING:
     Scores = NDArray[np.int8]
 
 SEGMENTS: tuple[str, ...] = get_args(Segment)
-"""Best to worst; a label is an index into it."""
+"""Segments from best to worst. A label is an index into this tuple."""
+_CHAMPIONS, _LOYAL, _POTENTIAL_LOYALISTS, _NEW, _PROMISING, _NEEDS_ATTENTION, _AT_RISK, _HIBERNATING = map(
+    SEGMENTS.index,
+    (
+        "Champions",
+        "Loyal Customers",
+        "Potential Loyalists",
+        "New Customers",
+        "Promising",
+        "Needs Attention",
+        "At Risk",
+        "Hibernating",
+    ),
+)
+"""Labels by name, so that the table of labels reads like the table in docs/models.md."""
 
 DAY_MS = 86_400_000
 FINE_MS = 300_000
-"""Young last purchases are counted by five minutes: one evening may hold a tenth of a grocer's customers."""
+"""Width of a bucket of young last purchases, five minutes in ms: one evening may hold a tenth of a grocer's
+customers."""
 FINE_A_DAY = DAY_MS // FINE_MS
 FINE_DAYS = 32
-"""Last purchases at most this old are young: most customers of a grocer are here."""
+"""Greatest age of young last purchases, in days. Most customers of a grocer are young by this measure."""
 COARSE_MS = 3_600_000
-"""Older ones are counted by the hour."""
+"""Width of a bucket of older last purchases, an hour in ms."""
 COARSE_A_DAY = DAY_MS // COARSE_MS
 COARSE_DAYS = 4 * 366
-"""Days counted by the hour; all that is older is one bucket, which may hold a fifth of the population."""
+"""Days counted by the hour. All older purchases share one bucket, which may hold a fifth of the
+population."""
 EXACT_BITS = 10
-"""Amounts below 2^10 have a bucket each; above, 2^9 buckets to a doubling, .2 % wide at most."""
+"""Bits of amounts with a bucket each (below 2^10). Above, a doubling has 2^9 buckets, .2 % wide at most."""
 AMOUNT_BITS = 40
-"""Amounts of 2^40 and more (11 billion in cents) share the last bucket."""
+"""Bits of counted amounts. Amounts of 2^40 and more (11 billion in cents) share the last bucket."""
 SPEND_STEP = 100
-"""Spend comes in 1/10,000 of the currency and is counted in 1/100."""
+"""Ratio of 1/100 of the currency, in which spend is counted, to 1/10,000, in which spend is given."""
 LOWEST = np.iinfo(np.int64).min
 NUMBERS = struct.Struct("<12q")
 
 
 class Standing(NamedTuple):
-    """What ranks k customers. A frequency of 0 says that the customer is not (or no longer) among them."""
+    """Measures by which k customers are ranked. A customer with frequency 0 is not, or no longer, ranked."""
 
     last_purchase: Integers
     """(k,) ms since 1970 UTC."""
@@ -58,14 +74,14 @@ class Standing(NamedTuple):
 
 
 class Thresholds(NamedTuple):
-    """Four cuts for each measure, ascending: a score is 1 plus the number of cuts at or below the value."""
+    """Four ascending cuts per measure. A score is 1 plus the number of cuts at or below the value."""
 
     last_purchase: tuple[int, ...]
     frequency: tuple[int, ...]
     spend: tuple[int, ...]
 
     def scores(self, standing: Standing) -> tuple[Scores, Scores, Scores]:
-        """(k,) scores 1 to 5, 5 best, for recency, frequency and money.
+        """Return (k,) scores from 1 to 5, 5 the best, for recency, frequency and money.
 
         >>> cuts = Thresholds((10, 20, 30, 40), (2, 4, 8, 16), (100, 200, 300, 400))
         >>> [int(s[0]) for s in cuts.scores(Standing(*(np.array([v]) for v in (30, 1, 999))))]
@@ -78,15 +94,15 @@ class Thresholds(NamedTuple):
         return recency, frequency, money
 
     def encode(self) -> bytes:
-        """96 bytes."""
+        """Encode the cuts in 96 bytes."""
         return NUMBERS.pack(*self.last_purchase, *self.frequency, *self.spend)
 
     @classmethod
     def decode(cls, data: bytes) -> Thresholds:
-        """The thresholds that `encode` wrote.
+        """Decode the thresholds that `encode` wrote.
 
         Raises:
-            ValueError: not 96 bytes, or cuts that do not ascend.
+            ValueError: The bytes are not 96, or the cuts do not ascend.
         """
         if len(data) != NUMBERS.size:
             raise ValueError(f"thresholds take {NUMBERS.size} bytes, not {len(data)}")
@@ -101,9 +117,8 @@ class Histograms:
     """Counts of customers by last purchase, frequency and spend.
 
     Args:
-        day_start_ms: the time from which ages are counted, ms since 1970 UTC: say the start of the
-            business day
-            that a boundary opens. It decides which last purchases are young.
+        day_start_ms: Instant from which ages are counted, ms since 1970 UTC, such as the start of the
+            business day that a boundary opens. The instant decides which last purchases are young.
 
     Examples:
         >>> day = 17_200 * DAY_MS
@@ -127,14 +142,14 @@ class Histograms:
 
     @classmethod
     def build(cls, standing: Standing, day_start_ms: int) -> Histograms:
-        """Counts of all customers at once: equal to those kept up to date change by change."""
+        """Count all customers at once. The result equals histograms that were updated change by change."""
         histograms = cls(day_start_ms)
         histograms.add(standing)
         return histograms
 
     @property
     def population(self) -> int:
-        """How many customers are counted."""
+        """Count of the customers in the histograms."""
         return int(self._frequency.sum())
 
     def __eq__(self, other: object) -> bool:
@@ -148,21 +163,30 @@ class Histograms:
             and np.array_equal(self._spend, other._spend)
         )
 
-    __hash__ = None  # type: ignore[assignment]  # it changes
+    __hash__ = None  # type: ignore[assignment]  # a histogram changes
 
     def move(self, old: Standing, new: Standing) -> None:
-        """Take customers from where they stood to where they stand now; new ones stood at frequency 0."""
+        """Move customers from their old measures to their new ones.
+
+        Args:
+            old: Measures counted so far; frequency 0 for new customers.
+            new: Measures from now on.
+        """
         self._count(old, -1)
         self._count(new, 1)
 
     def add(self, standing: Standing) -> None:
-        """Count customers not counted before."""
+        """Count customers who were not counted before."""
         self._count(standing, 1)
 
     def roll(self, day_start_ms: int) -> None:
-        """Let time pass: what is now older than `FINE_DAYS` is counted by the hour, the oldest as one.
+        """Move time forward.
 
-        The result depends on the customers and the last `day_start_ms` alone. Going back does nothing.
+        Purchases now older than `FINE_DAYS` are counted by the hour, and the oldest share one bucket. The
+        result depends on the customers and the last `day_start_ms` alone. Going back does nothing.
+
+        Args:
+            day_start_ms: Instant from which ages are counted from now on, ms since 1970 UTC.
         """
         passed = _fine_day(day_start_ms) - self._fine_day
         if passed <= 0:
@@ -176,7 +200,14 @@ class Histograms:
         self._fine_day += passed
 
     def thresholds(self, minimum_population: int = 1) -> Thresholds | None:
-        """Cuts of the quintile score 1 + floor(5 (less + equal/2) / n), at most 5; None below the minimum."""
+        """Compute the cuts of the quintile score 1 + floor(5 (less + equal/2) / n), at most 5.
+
+        Args:
+            minimum_population: Customers needed for a ranking.
+
+        Returns:
+            The cuts; None with fewer customers than needed.
+        """
         if self.population < max(minimum_population, 1):
             return None
         recency = np.concatenate([self._coarse, self._fine])
@@ -198,12 +229,12 @@ class Histograms:
         np.add.at(self._spend, _bucket(standing.spend[here] // SPEND_STEP), sign)
 
     def _reach(self, bucket: int) -> None:
-        """Make room for a time further ahead than any before."""
+        """Make room for a later time than any before."""
         if bucket >= len(self._fine):
             self._fine = np.append(self._fine, np.zeros(bucket + 1 - len(self._fine), np.int64))
 
     def _instant(self, bucket: int) -> int:
-        """The earliest time in a bucket of (coarse, fine), ms since 1970 UTC."""
+        """Return the earliest time in a bucket of (coarse, fine), ms since 1970 UTC."""
         if bucket == 0:
             return LOWEST
         behind = bucket - len(self._coarse)
@@ -211,7 +242,7 @@ class Histograms:
 
 
 def label(recency: Scores, frequency: Scores, money: Scores) -> Scores:
-    """Index into `SEGMENTS` of each customer, from scores 1 to 5.
+    """Return each customer's index into `SEGMENTS`, from scores 1 to 5.
 
     Frequency and money count as one score, floor((F + M + 1) / 2).
 
@@ -224,15 +255,18 @@ def label(recency: Scores, frequency: Scores, money: Scores) -> Scores:
 
 
 def _label_table() -> Scores:
-    """(6, 6) label of (recency score, frequency-money score); row and column 0 are unused."""
-    table = np.full((6, 6), 7, np.int8)
-    table[5, 4:] = 0
-    table[3:5, 4:] = 1
-    table[4:, 2:4] = 2
-    table[5, 1] = 3
-    table[4, 1] = 4
-    table[3, 1:4] = 5
-    table[1:3, 3:] = 6
+    """Build the (6, 6) table of labels by (recency score, frequency-money score).
+
+    Row 0 and column 0 are unused, because scores begin at 1.
+    """
+    table = np.full((6, 6), _HIBERNATING, np.int8)
+    table[5, 4:] = _CHAMPIONS
+    table[3:5, 4:] = _LOYAL
+    table[4:, 2:4] = _POTENTIAL_LOYALISTS
+    table[5, 1] = _NEW
+    table[4, 1] = _PROMISING
+    table[3, 1:4] = _NEEDS_ATTENTION
+    table[1:3, 3:] = _AT_RISK
     return table
 
 
@@ -240,26 +274,29 @@ LABELS = _label_table()
 
 
 def _fine_day(day_start_ms: int) -> int:
-    """The first day (of 24 h, since 1970 UTC) whose purchases are young."""
+    """Return the first day (of 24 h, since 1970 UTC) whose purchases are young."""
     return day_start_ms // DAY_MS - FINE_DAYS
 
 
 def _bucket(amounts: Integers) -> Integers:
-    """Bucket of each amount: itself below 2^10, then 2^9 to a doubling; negative ones in the first."""
+    """Return the bucket of each amount.
+
+    Amounts below 2^10 have a bucket each; above, a doubling has 2^9 buckets. Negative amounts share bucket 0.
+    """
     capped = np.clip(amounts, 0, 1 << AMOUNT_BITS)
     shift = np.maximum(np.frexp(capped.astype(np.float64))[1].astype(np.int64) - EXACT_BITS, 0)
     return (shift << (EXACT_BITS - 1)) + (capped >> shift)
 
 
 def _least(bucket: int) -> int:
-    """The least amount in a bucket; the first reaches below all."""
+    """Return the least amount in a bucket. The first bucket has no lower bound."""
     half = 1 << (EXACT_BITS - 1)
     shift = max(bucket // half - 1, 0)
     return (bucket - shift * half) << shift if bucket else LOWEST
 
 
 def _cuts(counts: Integers) -> list[int]:
-    """The first bucket of each score 2 to 5; one past the end where a score has none."""
+    """Return the first bucket of each score 2 to 5; one past the end for a score without a bucket."""
     before = np.cumsum(counts) - counts
     total = int(counts.sum())
     scores = 1 + 5 * (2 * before + counts) // (2 * total)

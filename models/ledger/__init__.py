@@ -1,1 +1,1 @@
-"""The ledger: one partition's state, advanced record by record, stored as rows and described for people."""
+"""Ledger: one partition's state, advanced record by record, stored as rows and described for people."""

@@ -1,4 +1,7 @@
-"""The moment a day closes: what was learnt is adopted, thresholds freeze, and the sweep is laid out."""
+"""Boundary of a day: the moment at which the day closes.
+
+A boundary adopts the statistics learnt from the last days, freezes the thresholds, and lays out the sweep.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +32,19 @@ if TYPE_CHECKING:
 
 
 def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
-    """Begin the boundary of a day, and so of all open days before it.
+    """Begin the boundary of a day. The boundary also closes all earlier open days.
 
-    The first boundary of a log only says where its time begins. Later ones adopt what the trips of the last
-    one taught, adopt changed settings, freeze the thresholds by which customers are scored until the next,
-    and find the customers whom the boundary concerns.
+    The first boundary of a log marks where the log's time begins, and learns nothing. Each later boundary
+
+    - adopts the statistics of the trips that the previous boundary closed,
+    - adopts changed settings,
+    - freezes the thresholds that score customers until the next boundary,
+    - finds the customers whom the boundary concerns.
 
     Args:
-        step: The step being computed; no sweep is unfinished.
-        day: The last day closed.
-        wanted: The settings that the worker was started with.
+        step: Step being computed; no sweep may be unfinished.
+        day: Last day closed.
+        wanted: Settings that the worker was started with.
     """
     state = step.state
     first = not state.clock.begun
@@ -53,7 +59,8 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
         state.customers["due"][known] = alerts.next_due(state, known)
     state.clock = replace(state.clock, begun=day, fingerprint=state.settings.fingerprint)
     state.assortment = assortment_of(state.popularity, state.pairs, state.category_names)
-    if first or adopting:  # counted anew as recovery counts: from the new calendar's days
+    # Count anew, as recovery does: the histograms' days are those of the new calendar.
+    if first or adopting:
         state.rebuild_histograms()
     state.histograms.roll(state.calendar.start(day + 1))
     frozen = state.histograms.thresholds(state.settings.segment_minimum_population)
@@ -66,8 +73,10 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
 def lay_out_sweep(state: State) -> Sweep:
     """Find the customers whom the boundary begun concerns and who have not seen it, in order of their ids.
 
-    All others are quiet: nothing of theirs is open, due or to change, and they cost no write.
+    A customer is concerned if a day to close is open, an alert is due, or the segment changes. Other
+    customers are not written at all.
     """
+    # Mask over all customers, shape (customers,): concerned and not yet brought to this boundary.
     customers = state.customers[: len(state.ids)]
     day = state.clock.begun
     open_days = customers["open_day"]
@@ -76,6 +85,7 @@ def lay_out_sweep(state: State) -> Sweep:
         | ((customers["due"] != NEVER) & (customers["due"] <= day))
         | segment_changes.falling(state)
     ) & (customers["boundary"] < day)
+    # Sort by id, because a customer's place in the columns may differ from one worker to another.
     rows = sorted(np.flatnonzero(concerned).tolist(), key=state.ids.__getitem__)
     state.sweep = Sweep(np.array(rows, np.int64))
     return state.sweep
@@ -84,23 +94,30 @@ def lay_out_sweep(state: State) -> Sweep:
 def _learn(state: State) -> None:
     """Adopt the intervals that ended on the days of the last boundary.
 
-    They are read from the cells themselves, which every swept customer's row holds, so that nothing of a
-    day's learning has to be stored beside the rows. Sums of a day are integers: no order shapes them.
+    The intervals are read from the cells, which the rows of all swept customers hold. No separate row for a
+    day's learning is needed. The sums of a day are integers, so the result does not depend on the order of
+    customers.
     """
+    # Customers who bought since the last learnt day, then all of their cells: (m,) owners, positions and
+    # days.
     last = state.clock.begun
     since = state.calendar.start(state.learnt_until + 1) if state.learnt_until else 0
     rows = np.flatnonzero(state.customers["last_purchase"][: len(state.ids)] >= since)
     owners, positions = state.cells.positions(rows)
     days = state.cells.records["last_day"][positions]
+    # Keep the (k,) cells whose last trip lies on the days to learn; a copy, because the cells go on changing.
     ended = np.flatnonzero((days > state.learnt_until) & (days <= last))
     cells = structured.take(state.cells.records, positions[ended])
     passed = float(last - state.learnt_until) if state.learnt_until else 1.0
     _learn_baskets(state, rows[owners[ended]], cells, passed)
+    # Take the last interval out of each cell with an interval: the prior learns from the cell's state before
+    # it.
     cells = structured.take(cells, cells["purchases"] > 1)
     before = statistics_of(cells)
     before[:, Statistic.PURCHASES] -= 1
     before[:, Statistic.LAST_DAY] -= before[:, Statistic.LAST_INTERVAL]
     before[:, Statistic.SUM_LOG] -= np.log(before[:, Statistic.LAST_INTERVAL])
+    # Learn into a copy, so that a step that raises can put the old priors back.
     priors = copy.deepcopy(state.priors)
     priors.learn(cells["category"], before, cells["last_day"].astype(np.float64))
     priors.adopt(passed)
@@ -108,22 +125,27 @@ def _learn(state: State) -> None:
 
 
 def _learn_baskets(state: State, rows: NDArray[np.int64], cells: NDArray[Any], passed: float) -> None:
-    """Count what the trips of the last days held, and what they held together.
+    """Count which categories the trips of the last days held, and which categories they held together.
 
     Args:
-        state: Its popularity and pairs are replaced.
-        rows: (k,) customers.
-        cells: (k,) their cells whose last trip was on these days.
-        passed: How many days these are.
+        state: State of the partition; its popularity and pairs are replaced.
+        rows: (k,) rows of customers.
+        cells: (k,) cells whose last trip lies on these days.
+        passed: Number of these days.
     """
+    # Group the (k,) cells into (t,) trips: a trip is one customer's day. Customers without a segment share
+    # one group.
     trips, trip_of = np.unique(rows << 16 | cells["last_day"], return_inverse=True)
     customers = trips >> 16
     categories = cells["category"].astype(np.int64)
     segments = state.customers["segment"][customers].astype(np.int64)
     segments[segments == NO_SEGMENT] = GROUPS - 1
     state.popularity = state.popularity.learnt(segments, trip_of, categories, days=passed)
+    # Count the pairs of the most popular categories only; popularity decides which categories these are.
     popular = state.popularity.counts.sum(axis=0)
     pairs = state.pairs.adopted(popular.astype(np.float64), state.category_names.hashes)
+    # Draw at most MOST_TRIPS trips by a hash of the customer id, so that every replay draws the same trips.
+    # The bound keeps the pairs that one boundary learns at half a million.
     if len(trips) > MOST_TRIPS:
         drawn = np.array([crc32(state.ids[row]) for row in customers.tolist()], np.int64)
         names = [state.ids[row] for row in customers.tolist()]

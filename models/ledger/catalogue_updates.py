@@ -1,4 +1,4 @@
-"""Catalogue updates: what a record says of products, taken into a partition's state."""
+"""Catalogue updates: product listings of a record, taken into a partition's state."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def update(step: Step, records: Records) -> int:
-    """Take what a run's first record says of products.
+    """Take the product listings of a run's first record into the catalogue.
 
     Args:
-        step: A step of its own: what was recommended before rests on the catalogue before.
-        records: A run of records.
+        step: A step of its own, because earlier recommendations rest on the catalogue before the record.
+        records: Run of records.
 
     Returns:
-        How many of them are accounted for: that one.
+        Count of the records accounted for, always 1.
     """
     state, listings = step.state, records.listings[0]
     products = state.product_names.numbers([listing.product_id for listing in listings])

@@ -1,4 +1,4 @@
-"""A step's changes as rows, and a state from rows: whole, or on top of what it knows."""
+"""Changelog rows: a step's changes encoded as rows, and rows merged into an empty or a filled state."""
 
 from __future__ import annotations
 
@@ -52,13 +52,20 @@ class LedgerConflict(ValueError):  # noqa: N818 - two settings conflict; nothing
 
 
 def changes_of(step: Step, applied: int) -> Changes:
-    """What a step has to deliver; its clock row comes last."""
+    """Return the events and rows that a step has to deliver. The clock row is the last row.
+
+    Args:
+        step: Step that has been computed.
+        applied: Count of the records that the step accounted for.
+    """
+    # Customers' rows first, erased customers included.
     state = step.state
     changed = step.changed
     rows = [
         Row(state.ids[row], value) for row, value in zip(changed.tolist(), state.encode(changed), strict=True)
     ]
     rows += step.erased_rows
+    # Partition-level rows next, and only those that this step changed.
     for kind, shards in ((_CATEGORIES, step.new_category_shards()), (_PRODUCTS, step.new_product_shards())):
         rows.extend(Row(dictionary_key(kind, shard), _own(names, at=len(names))) for shard, names in shards)
     rows += _catalogue_rows(state, step.new_catalogue_shards())
@@ -66,6 +73,7 @@ def changes_of(step: Step, applied: int) -> Changes:
         rows.append(_settings_row(state))
     if step.boundary_begun:
         rows += _boundary_rows(state)
+    # The clock row counts all other rows, so that recovery notices a changelog with missing rows.
     state.clock = replace(state.clock, rows=_rows_stored(state))
     rows.append(Row(CLOCK_KEY, state.clock.encode()))
     return Changes(
@@ -79,9 +87,9 @@ def changes_of(step: Step, applied: int) -> Changes:
 
 
 def own_rows(state: State) -> dict[bytes, bytes]:
-    """The partition's own rows as the changelog holds them.
+    """Return the partition-level rows as the changelog holds them.
 
-    Before the first record there is none, or the clock row alone in a state that is made anew in quiet.
+    Before the first record there are none. A state that is rebuilt in quiet holds the clock row alone.
     """
     if state.clock.offset < 0:
         return {} if state.clock.quiet_offset < 0 else {CLOCK_KEY: state.clock.encode()}
@@ -96,7 +104,7 @@ def own_rows(state: State) -> dict[bytes, bytes]:
 
 
 def rows_of(state: State, keys: Iterable[bytes]) -> list[Row]:
-    """The rows that a settled state holds of keys, in their order; none of keys that it does not know."""
+    """Return a settled state's rows of keys, in the order of the keys; unknown keys are left out."""
     own, wanted = own_rows(state), list(keys)
     places = np.array([state.rows[key] for key in wanted if key in state.rows], np.int64)
     customers = {state.ids[row]: body for row, body in zip(places, state.encode(places), strict=True)}
@@ -105,14 +113,15 @@ def rows_of(state: State, keys: Iterable[bytes]) -> list[Row]:
 
 
 class Intake:
-    """Rows on their way into a state: of each key the greatest stays, whatever order they come in.
+    """Merge of changelog rows into a state: of each key, the greatest row stays, whatever the order.
 
-    The state may know something already: then it is taken up where it stands, and rows that are older than
-    what it holds change nothing. Until `settle`, the state is in between and can do nothing else.
+    The state may be filled already. Rows that are older than the state's own rows then change nothing. Until
+    `settle`, the state is incomplete and supports no other operation.
 
     Args:
-        state: Where the rows go.
-        own: The partition's own rows that it holds, if they are not yet in the state.
+        state: State that receives the rows.
+        own: Partition-level rows that belong to the state but are not yet decoded into it, as from a
+            checkpoint. None takes the rows of the state itself.
     """
 
     def __init__(self, state: State, own: dict[bytes, bytes] | None = None) -> None:
@@ -121,17 +130,21 @@ class Intake:
         self._furthest = -1
 
     def take(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-        """Take each row unless a greater one of its key is held; of two equal ones, the later.
+        """Take each row unless the state holds a greater row of its key; of two equal rows, take the later.
+
+        Args:
+            rows: Pairs of key and row, in any order.
 
         Returns:
-            The keys, in order, of rows that are older than what is held.
+            Keys of the rows that are older than the rows held, in order.
 
         Raises:
-            RowError: A row is damaged or of another format version; the state is then of no use any more.
+            RowError: A row is damaged or of another format version. The state is then unusable.
         """
         state, own, older = self._state, self._own, list[bytes]()
         for key, value in rows:
             head = header(value)
+            # Partition-level rows are kept as bytes until `settle` decodes the newest ones.
             if key[:1] == b"\0":
                 held = own.get(key)
                 if held is not None and header(held)[1:3] > head[1:3]:
@@ -139,6 +152,7 @@ class Intake:
                 else:
                     own[key] = value
                 continue
+            # Customers' rows are decoded at once: they are many, and the columns are their final place.
             self._furthest = max(self._furthest, head.offset)
             row, gone = state.rows.get(key), is_erased(value)
             if row is not None:
@@ -154,9 +168,10 @@ class Intake:
         return older
 
     def settle_for_a_look(self) -> None:
-        """Take the own rows in force, and make nothing that rests on all customers: some were not taken.
+        """Decode the partition-level rows for reading alone, where most customers' rows were not taken.
 
-        Rows are not counted, and there are no histograms and no sweep: nothing can be applied to this state.
+        Neither rows are counted nor histograms or a sweep built, because they need all customers. No record
+        may be applied to such a state.
 
         Raises:
             RowError: A row is damaged.
@@ -166,12 +181,13 @@ class Intake:
             _load_own(self._state, self._own)
 
     def settle(self) -> None:
-        """Take the own rows in force, and make anew what is derived from the rows.
+        """Decode the partition-level rows, check that the rows fit together, and rebuild all derived data.
 
         Raises:
             RowError: A row is damaged, ahead of the clock row, or missing.
             LedgerConflict: The rows belong to another partition count.
         """
+        # Stage 1: refuse rows that no single moment of a ledger can have written.
         state, own = self._state, self._own
         if CLOCK_KEY not in own:
             if own or state.ids:
@@ -190,12 +206,15 @@ class Intake:
                 "deleted or cut while a worker wrote to it. `cartpulse reset` makes the state anew from the "
                 "log"
             )
-        # A clock row from before the first record knows no settings yet.
+        # Stage 2: decode the rows. A clock row from before the first record has no fingerprint of settings
+        # yet.
         state.clock = clock if clock.offset >= 0 else replace(clock, fingerprint=state.clock.fingerprint)
         _load_own(state, own)
-        # Adopting settings reckons all due days anew and writes no row for it; a later row is right.
+        # Stage 3: rebuild due days. Adopting settings recomputes the due days of all customers without
+        # writing their rows, so that only rows written after the adoption hold valid due days.
         before = np.flatnonzero(state.customers["boundary"][: len(state.ids)] < state.adopted_at)
         state.customers["due"][before] = alerts.next_due(state, before)
+        # Stage 4: rebuild derived data, which is stored nowhere.
         if clock.begun:
             state.rebuild_histograms()
         state.assortment = assortment_of(state.popularity, state.pairs, state.category_names)
@@ -203,9 +222,10 @@ class Intake:
 
 
 def _rows_stored(state: State) -> int:
-    """How many rows besides the clock row the changelog holds once this step's are there.
+    """Count the rows, the clock row excepted, that the changelog holds once this step's rows are in it.
 
-    Settings come with the first step, the others with every boundary.
+    The settings row comes with the first step. Rows of thresholds, priors, popularity and pairs come with
+    every boundary.
     """
     own = 1 + (3 + state.pairs.shards if state.clock.begun else 0)
     shards = state.category_names.shards + state.product_names.shards + len(state.catalogue.offsets)
@@ -222,11 +242,21 @@ def _check(mine: ClockRow, stored: ClockRow) -> None:
 
 
 def _load_own(state: State, own: dict[bytes, bytes]) -> None:
-    """Take the partition's own rows besides the clock."""
+    """Decode the partition-level rows, the clock row excepted, into a state.
+
+    Args:
+        state: State that receives the decoded values.
+        own: Partition-level rows by key.
+
+    Raises:
+        RowError: A row is damaged, or its payload cannot be decoded.
+    """
     try:
+        # Settings first: they classify the categories that the dictionaries name.
         if SETTINGS_KEY in own:
             state.adopt(LedgerSettings.model_validate_json(own_payload(own[SETTINGS_KEY])))
             state.adopted_at = header(own[SETTINGS_KEY]).boundary
+        # Learnt and frozen values of the last boundary.
         if THRESHOLDS_KEY in own:
             state.thresholds = _decode_thresholds(own_payload(own[THRESHOLDS_KEY]))
         if PRIORS_KEY in own:
@@ -235,6 +265,7 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
             state.priors = Priors.decode(payload[4:])
         if POPULARITY_KEY in own:
             state.popularity = Popularity.decode(own_payload(own[POPULARITY_KEY]))
+        # Shards are numbered without gaps, except those of the catalogue.
         shards: list[bytes] = []
         while (key := pairs_key(len(shards))) in own:
             shards.append(own_payload(own[key]))
@@ -265,7 +296,7 @@ def _settings_row(state: State) -> Row:
 
 
 def _boundary_rows(state: State) -> list[Row]:
-    """What every boundary learns and freezes."""
+    """Encode the rows that every boundary changes: thresholds, priors, popularity and pairs."""
     rows = [_thresholds_row(state), _priors_row(state)]
     rows.append(Row(POPULARITY_KEY, _own(state.popularity.encode(), at=state.clock.begun)))
     rows += [
@@ -276,7 +307,10 @@ def _boundary_rows(state: State) -> list[Row]:
 
 
 def _catalogue_rows(state: State, shards: Iterable[int]) -> list[Row]:
-    """Of some shards of the catalogue; their rank is the offset of the record that changed them last."""
+    """Encode shards of the catalogue.
+
+    A shard's rank is the offset of the record that last changed the shard.
+    """
     catalogue = state.catalogue
     return [
         Row(
@@ -297,9 +331,13 @@ def _priors_row(state: State) -> Row:
 
 
 def _own(payload: bytes, *, at: int) -> bytes:
-    """A row of the partition's own that grows with `at`: the boundary it was made at, or how much it holds.
+    """Encode a partition-level row whose rank is `at`, never the source offset.
 
-    Not with the source offset, which would depend on where the run that wrote it was cut.
+    A rank by source offset would depend on where batches are cut.
+
+    Args:
+        payload: Encoded content.
+        at: Boundary (day) at which the content was made, or the size of the content.
     """
     return partition_row(payload, offset=0, boundary=at)
 

@@ -1,12 +1,12 @@
-"""A ledger's state as one run of bytes, and back: what is in memory, as it lies there.
+"""Checkpoint of a ledger: its memory written to a file as it lies there, and read back.
 
-The arenas and columns are written as they are, so that customers come back in the time that it takes to copy
-them, and nothing is decoded. Its own rows (clock, settings, thresholds, priors, dictionaries) go as
-the rows that the changelog holds of them. What is derived from these, histograms, due days and the sweep, is
-left out: `Intake.settle` makes it anew, as after any recovery.
+Arenas and columns are written without encoding. Restoring customers takes the time of a copy, and nothing is
+decoded. Partition-level rows (clock, settings, thresholds, priors, dictionaries) are written as the changelog
+holds them. Derived data is left out: histograms, due days and the sweep. `Intake.settle` rebuilds derived
+data, as after any recovery.
 
-Who reads it back may only trust it as far as whoever kept it vouches for its bytes: there is no checksum in
-here. What cannot be a state is refused nevertheless, a state of another layout of memory first of all.
+A checkpoint contains no checksum. A reader must get the bytes from a store that vouches for them. `restore`
+nevertheless refuses bytes that cannot be a state, above all a state of another memory layout.
 """
 
 from __future__ import annotations
@@ -28,44 +28,45 @@ if TYPE_CHECKING:
     from models.state.state import State
 
 FORMAT = 1
-"""Counts up with every change of this file's meaning; what it describes of memory is in `LAYOUT`."""
+"""Version of the file's format, which grows with every change of its meaning. `LAYOUT` covers changes of
+memory."""
 _LENGTH_BYTES = 8
 _MOST_HEADING_BYTES = 64 * 1024 * 1024
 
 
 class CheckpointError(ValueError):
-    """Bytes that are no checkpoint of a ledger, or one of another layout of memory."""
+    """Bytes that are no checkpoint of a ledger, or a checkpoint of another memory layout."""
 
 
 class Writable(Protocol):
-    """Where a checkpoint goes: an open binary file, or something like it."""
+    """Destination of a checkpoint: an open binary file, or an object that writes like one."""
 
     def write(self, data: Any, /) -> object:
-        """Take all of a buffer."""
+        """Write a whole buffer."""
 
 
 class Readable(Protocol):
-    """Where a checkpoint comes from: an open binary file, or something like it."""
+    """Source of a checkpoint: an open binary file, or an object that reads like one."""
 
     def readinto(self, buffer: Any, /) -> int | None:
-        """Fill a buffer as far as there are bytes."""
+        """Fill a buffer with as many bytes as there are; return their count."""
 
 
 class _Heading(msgspec.Struct, frozen=True):
-    """What follows in a checkpoint."""
+    """Heading of a checkpoint, which describes the columns that follow."""
 
     layout: str
     customers: int
     ids: int
-    """Bytes of all customer ids."""
+    """Bytes of all customer ids together."""
     arenas: list[tuple[int, int]]
-    """Of each arena: records that its rooms span, and freed rooms."""
+    """Per arena: records that its rooms span, and count of freed rooms. A room is a block for one run."""
     own: dict[bytes, bytes]
-    """The partition's own rows."""
+    """Partition-level rows by key."""
 
 
 def save(state: State, file: Writable) -> None:
-    """Write a state between two steps; it must not change until this returns."""
+    """Write a state between two steps. The state must not change until the call returns."""
     count = len(state.ids)
     ids = b"".join(state.ids)
     heading = _Heading(
@@ -87,13 +88,19 @@ def save(state: State, file: Writable) -> None:
 
 
 def restore(state: State, file: Readable) -> Intake:
-    """Fill an empty state; the intake takes later rows on top and has to be settled.
+    """Fill an empty state from a checkpoint.
 
-    A state that this raised on is of no use any more.
+    Args:
+        state: Empty state. After an error it is unusable.
+        file: Source of the checkpoint.
+
+    Returns:
+        Intake that accepts later rows and must be settled.
 
     Raises:
-        CheckpointError: It ends too early, is of another layout, or does not fit together.
+        CheckpointError: The file ends early, has another layout, or contradicts itself.
     """
+    # Stage 1: ids, cut out of one string of bytes by (customers,) lengths, and the index by id.
     heading = _heading(file)
     count = heading.customers
     ids = _exactly(file, heading.ids)
@@ -107,8 +114,10 @@ def restore(state: State, file: Readable) -> Intake:
     state.rows = {customer: row for row, customer in enumerate(state.ids)}
     if len(state.rows) != count:
         raise CheckpointError("a customer is in it twice")
+    # Stage 2: the fixed columns, shape (customers,), read into their place.
     state.reserve(count)
     _fill(file, state.customers[:count])
+    # Stage 3: per arena, its columns and (rooms, 2) freed rooms. The arena refuses any that lie outside it.
     for arena, (end, rooms) in zip(state.arenas, heading.arenas, strict=True):
         for column in arena.resize(count, end):
             _fill(file, column)
@@ -143,7 +152,7 @@ def _exactly(file: Readable, size: int) -> bytes:
 
 
 def _fill(file: Readable, array: NDArray[Any]) -> None:
-    """Read an array's bytes into its place."""
+    """Read an array's bytes into its memory."""
     view = _bytes_of(array).data
     while view:
         read = file.readinto(view)
@@ -153,15 +162,16 @@ def _fill(file: Readable, array: NDArray[Any]) -> None:
 
 
 def _bytes_of(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """The memory of a contiguous array, record by record."""
+    """View the memory of a contiguous array as bytes."""
     return array.reshape(-1).view(np.uint8)
 
 
 def _layout() -> str:
-    """A digest of everything that the bytes in memory mean."""
+    """Compute a digest of everything that gives the bytes in memory their meaning."""
     types = [repr(dtype.descr) for dtype in (CUSTOMER, CELL, PRODUCT, OPEN_LINE)]
     return blake2b(repr((FORMAT, ROW_VERSION, sys.byteorder, types)).encode(), digest_size=16).hexdigest()
 
 
 LAYOUT = _layout()
-"""Changes with the columns, so that a release never takes another's memory for its own."""
+"""Digest of the memory layout, which changes with the columns, so that a release never reads another layout's
+memory."""

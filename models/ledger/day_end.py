@@ -1,4 +1,4 @@
-"""What the end of a day changes: closed days are folded, alerts fall due, segments fade."""
+"""End of a day for a customer: closed days are folded into habits, alerts fall due, and segments may fall."""
 
 from __future__ import annotations
 
@@ -19,32 +19,45 @@ if TYPE_CHECKING:
 
 
 def catch_up(step: Step, rows: NDArray[np.int64]) -> None:
-    """Bring customers to the boundary begun last: the same whether a sweep or a purchase comes to them first.
+    """Bring customers to the boundary begun last.
+
+    The sweep and a customer's own purchase both call this function. The result is the same whichever comes
+    first.
 
     Args:
-        step: The step being computed; the rows must have been touched.
-        rows: Customers, each once. Those who have seen the boundary are passed over.
+        step: Step being computed; it must have touched the rows.
+        rows: (k,) rows of customers, each once. Customers who have seen the boundary are skipped.
     """
     customers, boundary = step.state.customers, step.state.clock.begun
     rows = rows[customers["boundary"][rows] < boundary]
     if not len(rows):
         return
+    # Outputs from here on are caused by the boundary, not by a record.
     step.boundary = boundary
+    # Close days in ascending order, so that an alert whose window ended before a day's trip counts as missed.
     open_days = customers["open_day"][rows]
     for day in np.unique(open_days[(open_days != NEVER) & (open_days <= boundary)]).tolist():
         concerned = rows[customers["open_day"][rows, day & 1] == day]
         alerts.close_missed(step, concerned, day - 1)
         _fold(step, concerned, day)
+    # Close and raise alerts, then reconsider segments: all days up to the boundary are folded by now.
     alerts.close_missed(step, rows, boundary)
     alerts.raise_due(step, rows, boundary)
     segment_changes.reconsider(step, rows, boundary)
     step.boundary = None
+    # Store the next day on which an alert is due, so that the next boundary can leave these rows alone.
     customers["due"][rows] = alerts.next_due(step.state, rows)
     customers["boundary"][rows] = boundary
 
 
 def _fold(step: Step, rows: NDArray[np.int64], day: int) -> None:
-    """Close one day of customers: one trip each, however many baskets it took."""
+    """Fold one closed day of customers into their habits. A day is one trip, however many baskets it holds.
+
+    Args:
+        step: Step being computed.
+        rows: (k,) rows of customers for whom the day is open.
+        day: Day to close.
+    """
     state, slot = step.state, day & 1
     customers = state.customers
     customers["frequency"][rows] += customers["open_purchase"][rows, slot]

@@ -1,7 +1,8 @@
-"""Erasure: a customer leaves the ledger in the order of the log, and with them all that was theirs.
+"""Erasure: removal from the ledger of a customer and all of the customer's state, in the order of the log.
 
-What was learnt from many stays: the priors of categories are sums over all customers, and names in the
-dictionaries are the shop's. What the topics keep of the past is not the ledger's to take back.
+Statistics over many customers stay: the priors of categories are sums over all customers. Names in the
+dictionaries stay too, because they are the shop's names. Records that topics hold of the past are outside the
+ledger's reach.
 """
 
 from __future__ import annotations
@@ -20,16 +21,17 @@ if TYPE_CHECKING:
 
 
 def erase(step: Step, records: Records) -> int:
-    """Erase the customer whom a run's first record names, if there is one; open alerts are withdrawn first.
+    """Erase the customer whom a run's first record names, after withdrawing the customer's open alerts.
 
-    A record that names nobody whom the partition knows does nothing: it goes to every partition.
+    An erasing record is written to every partition. In a partition without the customer, the record does
+    nothing.
 
     Args:
-        step: A step of its own: other customers' rows change their places.
-        records: A run of records.
+        step: A step of its own, because other customers' rows change their places.
+        records: Run of records.
 
     Returns:
-        How many of them are accounted for: that one.
+        Count of the records accounted for, always 1.
     """
     state = step.state
     row = state.rows.get(records.customers[0])
@@ -39,7 +41,8 @@ def erase(step: Step, records: Records) -> int:
     step.touch(rows)
     catch_up(step, rows)
     alerts.withdraw_all(step, rows, cause=records.event_ids[0], occurred_at=int(records.occurred_at[0]))
-    if state.clock.begun:  # the first boundary counts those who are there then
+    # Before the first boundary no histogram holds the customer; the first boundary counts those who remain.
+    if state.clock.begun:
         nobody = np.zeros(1, np.int64)
         state.histograms.move(state.standing(rows), Standing(nobody, nobody, nobody))
     step.erase(row, int(records.offsets[0]))

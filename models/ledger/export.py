@@ -1,4 +1,4 @@
-"""One customer's row as plain values with names, and the row again from them: nothing known is left out."""
+"""Export of one customer's row as named plain values, without loss: the row can be built again from them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from models.memory.dictionary import Dictionary
 
 _SECTIONS = ("cells", "products", "open_lines")
-"""Columns of `CUSTOMER` that count runs: the export holds the runs themselves."""
+"""Columns of `CUSTOMER` that count runs. The export leaves them out, because it holds the runs themselves."""
 _RING = ("ring_at", "ring_hash", "ring_content")
 
 
 class Export:
-    """What the changelog's rows say of customers.
+    """Reader of customers' rows that exports them as plain values.
 
     Args:
-        rows: The partition's own rows and those of the customers asked for: the greatest of each key.
-        partitions: Partitions of the log.
+        rows: Partition-level rows and the rows of the customers asked for: the greatest row of each key.
+        partitions: Partition count of the log.
 
     Raises:
         RowError: A row is damaged or of another format version.
@@ -43,16 +43,17 @@ class Export:
         intake.settle_for_a_look()
 
     def of(self, customer: bytes) -> dict[str, Any] | None:
-        """All columns of a customer's row, JSON-able, as `models.state.columns` names them.
+        """Return all columns of a customer's row, JSON-able, named as in `models.state.columns`.
 
-        Categories and products are named. Days are numbers that count from 2000-01-01, which is day 1;
-        instants are ms since 1970 UTC, money 1/10,000 of the currency, quantities on open days 1/1,000.
+        Categories and products appear by name. Days are numbers that count from 2000-01-01, which is day 1.
+        Instants are ms since 1970 UTC, money is 1/10,000 of the currency, and quantities on open days are
+        1/1,000 of a unit.
 
         Args:
-            customer: The id.
+            customer: Customer id.
 
         Returns:
-            None for one who is not known.
+            The columns; None for an unknown customer.
         """
         state = self._state
         row = state.rows.get(customer)
@@ -73,7 +74,7 @@ class Export:
         return told
 
     def row(self, told: Mapping[str, Any]) -> bytes:
-        """The customer's row from what `of` told.
+        """Build the customer's row again from the columns that `of` returned.
 
         Raises:
             KeyError: A column is missing.
@@ -118,7 +119,7 @@ class Export:
         return np.array([_deep(row) for row in rows], dtype)
 
     def _names(self, field: str) -> Dictionary | None:
-        """The dictionary of a column that holds numbers of names."""
+        """Return the dictionary of a column that holds numbers of names; None for other columns."""
         return {"category": self._state.category_names, "product": self._state.product_names}.get(field)
 
 
@@ -127,5 +128,5 @@ def _plain(value: Any) -> Any:
 
 
 def _deep(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A record for numpy, which takes sub-arrays as tuples."""
+    """Return a record with its lists as tuples, because numpy takes sub-arrays as tuples."""
     return tuple(tuple(value) if isinstance(value, list) else value for value in row)

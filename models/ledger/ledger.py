@@ -1,4 +1,4 @@
-"""The heart: what one partition knows, advanced record by record, a pure function from run to run."""
+"""Ledger of one partition: a pure function from the state and a run of records to events and changed rows."""
 
 from __future__ import annotations
 
@@ -32,33 +32,37 @@ if TYPE_CHECKING:
     from models.state.clock_row import ClockRow
 
 MOST_CUSTOMERS = 600
-"""Customers changed by one step. Rows take at most 8.3 KB each by now; where they come to more than
-`MOST_ROW_BYTES`, as 600 of `LONGEST_ROW` would, the step is cut shorter."""
+"""Customers that one step may change. A row takes at most 8.3 KB today, so that 600 rows fit
+`MOST_ROW_BYTES`. Should rows grow to `LONGEST_ROW`, 600 of them would not fit, and the step would be cut
+shorter."""
 MOST_BASKETS = 100
-"""Baskets of one customer in one step: they are applied one by one, and other partitions wait meanwhile."""
+"""Baskets of one customer in one step. A customer's baskets are applied one by one, and the worker's other
+partitions wait meanwhile."""
 MOST_ROW_BYTES = 6 * 1024 * 1024
-"""Keys and values of one step's rows: with their framing they fit one record batch of the changelog."""
+"""Bytes of keys and values that one step's rows may take. With their framing, the rows then fit one record
+batch of the changelog."""
 
 
 _REFUSED, _LIVE = int(Kind.REFUSED), int(Kind.LIVE)
 _PURCHASES = (int(Kind.PURCHASE), int(Kind.RETURN))
-"""Plain numbers: an enumeration's attribute costs more than all else that is done once per record."""
+"""Kinds as plain numbers: reading an enumeration's attribute costs more than all other work done once per
+record."""
 _ALONE = {int(Kind.ERASE): erase, int(Kind.CATALOGUE): update_catalogue}
-"""What has a step of its own."""
+"""Functions that apply the kinds of records that need a step of their own."""
 
 
 class Ledger:
-    """The customers of one partition, and what its log has made of them.
+    """State of one partition's customers, as its log has made it.
 
-    `advance` and `sweep` are pure in all but memory: no I/O, no clock, no randomness. For one log and one
-    set of settings, however it is cut into runs and wherever a crash made some of it be applied again, the
-    same events and equal rows come out.
+    `advance` and `sweep` are pure in all but memory: they use no I/O, no clock and no randomness. One log and
+    one set of settings always give the same events and equal rows. The result does not depend on how the log
+    is cut into runs, nor on which records a crash caused to be applied again.
 
     Args:
-        settings: The settings that shape outputs. A ledger that was loaded with others in force adopts these
-            at the next boundary.
-        partition: This partition's number.
-        partitions: Partitions of the log.
+        settings: Settings that shape outputs. A ledger that was loaded with other settings in force adopts
+            these settings at the next boundary.
+        partition: Number of this partition.
+        partitions: Partition count of the log.
     """
 
     def __init__(self, settings: LedgerSettings, *, partition: int = 0, partitions: int = 1) -> None:
@@ -69,27 +73,27 @@ class Ledger:
 
     @property
     def clock(self) -> ClockRow:
-        """How far the log is accounted for."""
+        """Clock row: how far the log is accounted for, and which days are closed."""
         return self._state.clock
 
     @property
     def sweeping(self) -> bool:
-        """Whether a boundary was begun that `sweep` has to finish."""
+        """True if a boundary was begun that `sweep` has yet to finish."""
         return self._state.clock.sweeping
 
     @property
     def customers(self) -> int:
-        """How many customers it knows."""
+        """Count of the customers in the ledger."""
         return len(self._state.ids)
 
     @property
     def settings(self) -> LedgerSettings:
-        """The settings in force; those it was made with wait for the next boundary if they differ."""
+        """Settings in force. Other settings given to the constructor wait for the next boundary."""
         return self._state.settings
 
     @property
     def standing(self) -> Standing:
-        """How far it has come and how much it holds."""
+        """Progress and size of the ledger, for monitoring."""
         state, clock = self._state, self._state.clock
         sweep, boundary = state.sweep, state.calendar.boundary
         runs = sum(arena.extent[0] * arena.records.itemsize for arena in state.arenas)
@@ -108,13 +112,25 @@ class Ledger:
     def advance(self, records: Records) -> Changes:
         """Apply a prefix of a run of records.
 
-        It stops early when as much has changed as one changelog batch can hold, when a customer has had
-        `MOST_BASKETS`, before and after a record that erases a customer or lists products, behind the last
-        record of a state before this one (`ClockRow.quiet_offset`), and before a record that begins a
-        boundary while the sweep of the one before is unfinished: `applied` 0 means `sweep` first.
+        The prefix ends early in five cases:
+
+        - as much has changed as one record batch of the changelog can hold;
+        - one customer has had `MOST_BASKETS` baskets;
+        - the next record erases a customer or lists products: such a record is applied in a step of its own;
+        - the next record lies beyond `ClockRow.quiet_offset`, the last record that a previous state accounted
+          for;
+        - the next record begins a boundary while the sweep of the previous boundary is unfinished.
+
+        If `applied` is 0 for a run that is not empty, the caller must call `sweep` first.
+
+        Args:
+            records: Run of records in the order of the log.
+
+        Returns:
+            Events to send and rows to store for the applied prefix.
 
         Raises:
-            Exception: Whatever a model raised; the ledger is then as it was.
+            Exception: Any error that a model raised. The ledger is then as it was before the call.
         """
         step = Step(self._state)
         quiet_offset = self._state.clock.quiet_offset
@@ -134,25 +150,35 @@ class Ledger:
         except BaseException:
             step.undo()
             raise
+        # Thousands of new names in one step make the dictionaries' rows megabytes long: try half of the run.
         if applied > 1 and _row_bytes(changes) > MOST_ROW_BYTES:
-            step.undo()  # thousands of new names at once: their dictionaries' rows are megabytes too
+            step.undo()
             return self.advance(records.slice(0, applied // 2))
         return changes
 
     def sweep(self, limit: int = MOST_CUSTOMERS) -> Changes:
-        """Bring the next customers, at most `limit`, to the boundary begun; no rows with nothing to do.
+        """Bring the next customers to the boundary begun. Returns no rows if no sweep is unfinished.
 
-        A customer on whom a model raises is found by halves and passed over: the row stays as it was, its
-        open day stays open, and the customer is tried again at the next boundary and at the next purchase.
-        That depends on the row and on what is frozen at the boundary, so a replay passes over the same.
+        If a model raises, the step is halved until the customer at fault stands alone. The sweep then passes
+        over that customer: the row stays as it was, and its open day stays open. The customer is tried again
+        at the next boundary and at the next purchase. The failure depends on the row and on values frozen at
+        the boundary alone, so a replay passes over the same customers.
+
+        Args:
+            limit: Most customers to bring to the boundary; never more than `MOST_CUSTOMERS`.
+
+        Returns:
+            Events to send and rows to store for these customers.
 
         Raises:
-            MemoryError: There is none left, which says nothing about a customer; the ledger is as it was.
+            MemoryError: No memory is left, which is no customer's fault. The ledger is as it was before the
+                call.
         """
         state = self._state
         if state.sweep is None:
             return Changes(applied=0)
         size = max(1, min(limit, MOST_CUSTOMERS))
+        # Halve the step until its rows fit one record batch, or until a customer at fault stands alone.
         while True:
             step = Step(state)
             try:
@@ -175,7 +201,10 @@ class Ledger:
                 raise
 
     def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the greatest row of every key; for a ledger that has applied nothing yet.
+        """Load the greatest row of every key into a ledger that has applied nothing yet.
+
+        Args:
+            rows: Pairs of key and row, in any order.
 
         Raises:
             RowError: A row is damaged, of another format version, or does not fit the others.
@@ -185,22 +214,25 @@ class Ledger:
         self.settle()
 
     def take(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-        """Take rows of the changelog on top of what is known: of each key the greatest wins.
+        """Merge changelog rows into the ledger; of each key, the greatest row wins.
 
-        It may be called again and again. Until `settle` the ledger can do nothing else.
+        The method may be called repeatedly. Until `settle`, the ledger supports no other operation.
+
+        Args:
+            rows: Pairs of key and row, in any order.
 
         Returns:
-            The keys of rows that are older than what it holds, and were ignored.
+            The keys of ignored rows: those older than the rows that the ledger holds.
 
         Raises:
-            RowError: A row is damaged or of another format version; the ledger is then of no use any more.
+            RowError: A row is damaged or of another format version. The ledger is then unusable.
         """
         if self._intake is None:
             self._intake = storage.Intake(self._state)
         return self._intake.take(rows)
 
     def settle(self) -> None:
-        """Go on from the rows taken: what is derived from them, an unfinished sweep too, is made anew.
+        """Finish loading: rebuild everything derived from the rows, an unfinished sweep included.
 
         Raises:
             RowError: A row is damaged, or does not fit the others.
@@ -211,33 +243,35 @@ class Ledger:
             self._intake = None
 
     def rows_of(self, keys: Iterable[bytes]) -> list[Row]:
-        """The rows that it holds of keys that it was given in `take`, as the changelog should have them."""
+        """Return the ledger's rows of keys that `take` was given, as the changelog should hold them."""
         return storage.rows_of(self._state, keys)
 
     def save(self, file: Writable) -> None:
-        """Write all that it knows, between two steps; it must not change meanwhile."""
+        """Write a checkpoint between two steps. The ledger must not change during the call."""
         checkpoint.save(self._state, file)
 
     def restore(self, file: Readable) -> None:
-        """Take up what `save` wrote, in a ledger that has applied nothing yet; then `take` and `settle`.
+        """Read a checkpoint that `save` wrote into a ledger that has applied nothing yet.
 
-        A ledger that this raised on is of no use any more.
+        Afterwards call `take` with the later rows, then `settle`.
 
         Raises:
-            CheckpointError: These bytes are no checkpoint, or one of another layout of memory.
+            CheckpointError: The bytes are no checkpoint, or a checkpoint of another memory layout. The ledger
+                is then unusable.
         """
         self._intake = checkpoint.restore(self._state, file)
 
     def tick_due(self, now: int) -> int | None:
-        """The event time of the tick that this partition's owner should write to the log by now, if any.
+        """Return the event time of the tick that the partition's owner should have written by now.
 
         Args:
-            now: The wall clock, ms since 1970 UTC.
+            now: Time of the wall clock, ms since 1970 UTC.
 
         Returns:
-            Boundary and lateness of the next open day, ms, once that has passed; None on the log clock,
-            before the service is live, and while the day is not over. Where nothing has told the time
-            yet, the next open day is the last one that was over when the service went live.
+            Boundary of the next open day plus the lateness, ms since 1970 UTC, once that instant has passed.
+            None on the log clock, before the service is live, and while the day is not over. Before the first
+            record that moves time, the next open day is the last day that was over when the service went
+            live.
         """
         clock, state = self._state.clock, self._state
         if not clock.wall or clock.live_at is None or clock.live_at > now:
@@ -248,7 +282,7 @@ class Ledger:
         return due if now >= due else None
 
     def describe(self, customer: bytes) -> dict[str, object] | None:
-        """What is known of a customer, for people: JSON-able, days as dates; None for one not known."""
+        """Describe a customer for people in JSON-able values, days as dates; None for an unknown customer."""
         state = self._state
         return describe(
             state, customer, state.histograms.thresholds(state.settings.segment_minimum_population)
@@ -270,7 +304,7 @@ class Ledger:
             state.clock = replace(state.clock, finished=state.clock.begun)
 
     def _pass_over(self, error: Exception) -> Changes:
-        """Go on behind the sweep's next customer, who stands alone."""
+        """Skip the next customer of the sweep: alone, this customer made a model raise the error."""
         state = self._state
         if state.sweep is None:
             return Changes(applied=0)
@@ -281,7 +315,15 @@ class Ledger:
         return replace(storage.changes_of(step, 0), passed_over=((customer, error),))
 
     def _advance(self, step: Step, records: Records) -> int:
-        """Apply records between boundaries together; returns how many were accounted for."""
+        """Apply the records between two boundaries together.
+
+        Args:
+            step: Step being computed.
+            records: Run of records.
+
+        Returns:
+            Count of the records accounted for, from the first on.
+        """
         state = self._state
         lateness = state.settings.lateness_minutes * MINUTE
         watermark = state.clock.watermark
@@ -291,9 +333,11 @@ class Ledger:
         times, kinds = records.occurred_at.tolist(), records.kinds.tolist()
         stop = len(records)
         for index, (at, kind) in enumerate(zip(times, kinds, strict=True)):
+            # Stage 1: leave out a record that the decoder refused; its offset still counts as accounted for.
             if kind == _REFUSED:
                 step.counts["refused"] += 1
                 continue
+            # Stage 2: end the run in front of a record that must begin a step of its own.
             purchase = kind in _PURCHASES
             customer = records.customers[index]
             count = baskets.get(customer, 0)
@@ -301,11 +345,14 @@ class Ledger:
             if kind in _ALONE or (purchase and full):
                 stop = index
                 break
+            # Stage 3: leave out records of another partition's customers and records from the future.
             if purchase and self._belongs_elsewhere(customer):
                 step.misrouted.append(int(records.offsets[index]))
                 continue
             if not in_time(step, records, index, kind, watermark):
                 continue
+            # Stage 4: move the watermark. Baskets in front of a boundary are applied before the boundary
+            # begins.
             moves_to = moved(step, records, index, kind, watermark=watermark, to=at - lateness)
             if moves_to is not None and moves_to >= closes:
                 if state.clock.sweeping:
@@ -317,10 +364,14 @@ class Ledger:
                 lateness = state.settings.lateness_minutes * MINUTE
                 closes = state.calendar.boundary(state.clock.begun + 1)
             watermark = moves_to
+            # Stage 5: apply the baskets in front of a `live` record first: their outputs may still be
+            # history.
             if kind == _LIVE:
                 apply(step, records, gathered)
                 gathered.clear()
                 self._go_live(at)
+            # Stage 6: gather the basket. Baskets between two boundaries are applied together in numpy
+            # columns.
             if purchase:
                 gathered.append(index)
                 baskets[customer] = count + 1
@@ -329,15 +380,20 @@ class Ledger:
         return stop
 
     def _go_live(self, at: int) -> None:
-        """History ends at an instant (ms), or where an earlier record says that it does."""
+        """Set the instant at which history ends. The earliest of all `live` records wins.
+
+        Args:
+            at: Event time of a `live` record, ms since 1970 UTC.
+        """
         clock = self._state.clock
         self._state.clock = replace(clock, live_at=at if clock.live_at is None else min(clock.live_at, at))
 
     def _belongs_elsewhere(self, customer: bytes) -> bool:
-        """Whether a customer never seen here is another partition's.
+        """Return True if a customer without a row here belongs to another partition.
 
-        By the partitioner that the worker was started with, even before its settings are adopted: whoever
-        sends the record on goes by it, and would send it back to here for ever.
+        The partitioner is that of the worker's settings, even before the ledger adopts them. Whoever forwards
+        the record uses the same partitioner: with another one here, the record would be sent back to this
+        partition for ever.
         """
         state = self._state
         if state.clock.partitions == 1 or customer in state.rows:
@@ -347,5 +403,5 @@ class Ledger:
 
 
 def _row_bytes(changes: Changes) -> int:
-    """Bytes of the keys and values of a step's rows."""
+    """Count the bytes of the keys and values of a step's rows."""
     return sum(len(row.key) + len(row.value) for row in changes.rows)

@@ -1,4 +1,4 @@
-"""One customer for people: habits, alerts and segment as plain values."""
+"""Profile of one customer for people: habits, alerts and segment as plain values."""
 
 from __future__ import annotations
 
@@ -31,22 +31,25 @@ if TYPE_CHECKING:
     from models.segments.snapshot import Standings
 
 HORIZONS = (7, 14, 28)
-"""Days ahead for which the chance of a purchase is told."""
+"""Days ahead for which a profile gives the probability of a purchase."""
 
 
 def look(
     rows: Iterable[tuple[bytes, bytes]], customer: bytes, standings: Standings, *, partitions: int = 1
 ) -> dict[str, object] | None:
-    """What a changelog says of one customer, without the rows of the others: as `describe` of a whole ledger.
+    """Describe one customer from changelog rows, as `describe` would in a whole ledger.
+
+    Other customers' rows are not needed: `standings` replaces them.
 
     Args:
-        rows: The partition's own rows and the customer's: the greatest of each key, in any order.
-        customer: The customer id.
-        standings: All of the partition's customers: what `label`, `scores` and `reasons` go by.
-        partitions: Partitions of the log.
+        rows: Partition-level rows and the customer's row, in any order: the greatest row of each key.
+        customer: Customer id.
+        standings: Recency, frequency and spend of all customers of the partition, from which `label`,
+            `scores` and `reasons` derive.
+        partitions: Partition count of the log.
 
     Returns:
-        JSON-able values; None where no row of the customer is among them.
+        JSON-able values; None if no row of the customer is among `rows`.
 
     Raises:
         RowError: A row is damaged or of another format version.
@@ -59,13 +62,16 @@ def look(
 
 
 def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str, object] | None:
-    """What a partition knows of a customer: JSON-able; None for one it does not know.
+    """Describe a customer in JSON-able values.
 
     Args:
-        state: Of the partition.
-        customer: The customer id.
-        cuts: What `label`, `scores` and `reasons` go by; None where the partition ranks nobody yet.
-            `segment` is the reported one.
+        state: State of the partition.
+        customer: Customer id.
+        cuts: Thresholds for `label`, `scores` and `reasons`; None while the partition ranks nobody. `segment`
+            does not use them: it is the segment reported last.
+
+    Returns:
+        The description; None for an unknown customer.
     """
     row = state.rows.get(customer)
     if row is None:
@@ -75,6 +81,7 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
     baskets = int(record["baskets"])
     cells = state.cells.run(row)
     habits = _habits(state, row, cells)
+    # Lists are sorted by content, because the order of cells depends on the order of purchases.
     return {
         "customer_id": customer.decode(errors="replace"),
         "baskets": baskets,
@@ -101,7 +108,7 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
 
 
 def _as_of(state: State) -> dict[str, object]:
-    """How far time has come in the partition."""
+    """Describe how far time has advanced in the partition."""
     clock = state.clock
     return {
         "watermark": None if clock.watermark is None else _instant(clock.watermark),
@@ -115,7 +122,7 @@ def _as_of(state: State) -> dict[str, object]:
 
 
 def _ranked(state: State, row: int, cuts: Thresholds | None) -> dict[str, object]:
-    """Exact RFM by some cuts, for one who has bought."""
+    """Return the exact RFM label, scores and reasons by given thresholds; none before the first purchase."""
     standing = state.standing(np.array([row]))
     if cuts is None or not standing.frequency[0]:
         return {"label": None, "scores": None, "reasons": []}
@@ -135,9 +142,10 @@ def _ranked(state: State, row: int, cuts: Thresholds | None) -> dict[str, object
 
 
 def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, object]]:
-    """Each category's habit; where too little is known, no date and no chance."""
+    """Describe the habit of each category. With too few purchases, dates and probabilities are None."""
     if not len(cells):
         return []
+    # Stage 1: (c, horizons) probabilities of a purchase of each cell, as of the last boundary.
     settings, today = state.settings, state.clock.begun
     prior, statistics = state.priors.of(cells["category"]), statistics_of(cells)
     elapsed = np.maximum(today - cells["last_day"].astype(np.int64), 0)
@@ -145,6 +153,7 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
         [purchase_probability(statistics, prior, elapsed, ahead) for ahead in HORIZONS], axis=1
     )
     open_now = _bought_on_open_days(state, row)
+    # Stage 2: one description per cell. Dates and probabilities of a cell below the minimum are withheld.
     told = []
     for cell, chance in zip(cells, np.round(chances, 4).tolist(), strict=True):
         known = int(cell["purchases"]) >= settings.alert_minimum_purchases
@@ -177,14 +186,14 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
 
 
 def _bought_on_open_days(state: State, row: int) -> set[int]:
-    """Categories bought on days that are not closed: habits do not know of it yet."""
+    """Return the categories bought on open days, which habits do not include yet."""
     rows = np.array([row])
     days = [day for day in state.customers["open_day"][row].tolist() if day != NEVER]
     return {category for day in days for category in bought_on(state, rows, day).categories.tolist()}
 
 
 def _alert(state: State, customer: bytes, cell: Any) -> dict[str, object]:
-    """An alert that was raised and is not closed."""
+    """Describe an alert that was raised and is not closed."""
     category, raised = state.category_names.name(int(cell["category"])), int(cell["raised_day"])
     raised_at = state.calendar.boundary(raised)
     return {

@@ -1,4 +1,4 @@
-"""How far a ledger has come and how much it holds: for those who watch it."""
+"""Status of a ledger for monitoring: its progress and its size."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One partition's ledger at a moment, in plain numbers; instants are ms since 1970 UTC."""
+    """Progress and size of one partition's ledger at a moment. Instants are ms since 1970 UTC."""
 
     customers: int
-    """Customers known."""
+    """Count of customers."""
     rows: int
-    """Rows that the changelog holds of it besides the clock row, the partition's own included."""
+    """Count of the changelog's rows, partition-level rows included and the clock row excluded."""
     memory: int
-    """Bytes of the columns in use; names and indexes come on top."""
+    """Bytes of the columns in use. Names and indexes are not included."""
     watermark: int | None
-    """Event time up to which records are in; None before the first."""
+    """Event time up to which records are in; None before the first record."""
     begun: int | None
-    """The last boundary begun; None before the first."""
+    """Last boundary begun; None before the first boundary."""
     finished: int | None
-    """The last boundary that every customer has seen; None before the first."""
+    """Last boundary that every customer has seen; None before the first boundary."""
     concerned: int
-    """Customers whom the unfinished boundary concerns; 0 when none is unfinished."""
+    """Customers whom the unfinished boundary concerns; 0 when no boundary is unfinished."""
     left: int
-    """How many of them the sweep has not come to yet."""
+    """Customers whom the unfinished sweep has not reached yet."""
     sending: bool
-    """Whether outputs of what was applied last are sent: not while history is loaded."""
+    """True if outputs of the newest records are sent; False while history is loaded."""

@@ -1,1 +1,1 @@
-"""Memory: numpy columns, runs of records, dictionaries and rows, which know nothing of what they hold."""
+"""Memory: numpy columns, runs of records, dictionaries and rows, whatever their content means."""

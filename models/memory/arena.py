@@ -1,4 +1,4 @@
-"""Runs of records of many customers in one structured array: each customer's run lies in one piece."""
+"""Arena: runs of records of many customers in one structured array, each customer's run in one piece."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESERVED_CUSTOMERS = 1 << 18
-"""Customers for which address space is taken at the start. Pages cost memory only once touched, and doubling
-a full array costs 0.7 to 1.0 us an event; beyond this many it doubles all the same."""
+"""Customers for whom address space is reserved at the start. A page costs memory only once it is touched, and
+doubling a full array costs 0.7 to 1.0 us per event. Beyond this many customers the array doubles all the
+same."""
 _PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
 _SMALLEST = 4
-"""Records of the smallest run that is handed out; runs grow by doubling, and freed ones are used again."""
+"""Records of the smallest room. Rooms grow by doubling, and freed rooms are used again."""
 
 
 class Arena:
-    """A run of records per customer, at most `longest` each.
+    """Runs of records, one per customer, of at most `longest` records each.
 
-    Unlike a matrix of cell numbers, a run costs 16 bytes of index and its bytes are the bytes of the stored
-    row: reading or writing a customer is one slice. A run that grows moves to a room of twice the size.
+    A room is the block of records reserved for a run. A run costs 16 bytes of index. The bytes of a run are
+    the bytes of the stored row, so that reading or writing a customer is one slice; a matrix of cell numbers
+    would offer neither. A run that outgrows its room moves to a room of twice the size.
 
     Args:
-        dtype: The structured type of a record.
+        dtype: Structured type of a record.
         longest: Most records that a run may hold.
     """
 
@@ -39,15 +41,15 @@ class Arena:
         self._end = 0
 
     def run(self, row: int) -> NDArray[Any]:
-        """One customer's records, as a view."""
+        """Return one customer's records, as a view."""
         start = self._starts[row]
         return self.records[start : start + self.lengths[row]]
 
     def positions(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the records of many customers lie.
+        """Find the records of many customers.
 
         Args:
-            rows: (k,) customers.
+            rows: (k,) rows of customers.
 
         Returns:
             (m,) index into `rows` of each record's customer, ascending, and (m,) position in `records`.
@@ -58,12 +60,12 @@ class Arena:
         return owners, np.arange(len(owners)) + np.repeat(self._starts[rows] - first, lengths)
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Copies of the records of many customers: (m,) index into `rows`, ascending, and (m,) records."""
+        """Copy the records of many customers: (m,) index into `rows`, ascending, and (m,) records."""
         owners = np.repeat(np.arange(len(rows)), self.lengths[rows])
         return owners, np.frombuffer(bytearray().join(self.slices(rows)), self.records.dtype)
 
     def slices(self, rows: NDArray[np.int64]) -> list[memoryview]:
-        """The bytes of each customer's run, as views that the next change makes stale."""
+        """Return the bytes of each customer's run, as views that are valid until the next change."""
         memory, size = self.records.view(np.uint8).data, self.records.itemsize
         starts = self._starts[rows]
         ends = ((starts + self.lengths[rows]) * size).tolist()
@@ -73,7 +75,7 @@ class Arena:
         """Replace one customer's run.
 
         Raises:
-            ValueError: More records than a run may hold.
+            ValueError: There are more records than a run may hold.
         """
         count = len(records)
         if count > self.longest:
@@ -88,9 +90,9 @@ class Arena:
         """Replace the runs of many customers.
 
         Args:
-            rows: (k,) customers, each once.
+            rows: (k,) rows of customers, each once.
             owners: (m,) index into `rows` of each record's customer, ascending.
-            records: (m,) records; customers without one get an empty run.
+            records: (m,) records. A customer without records gets an empty run.
         """
         lengths = np.bincount(owners, minlength=len(rows)).astype(np.int32)
         for index in np.flatnonzero(lengths > self._rooms[rows]).tolist():
@@ -102,11 +104,11 @@ class Arena:
             at += len(place)
 
     def clear(self, rows: NDArray[np.int64]) -> None:
-        """Empty the runs of customers; their rooms stay theirs."""
+        """Empty the runs of customers, who keep their rooms."""
         self.lengths[rows] = 0
 
     def release(self, row: int) -> None:
-        """Free one customer's run."""
+        """Free one customer's room."""
         room = int(self._rooms[row])
         if room:
             self._free.setdefault(room, []).append(int(self._starts[row]))
@@ -114,49 +116,63 @@ class Arena:
         self.lengths[row] = 0
 
     def wipe(self, row: int) -> None:
-        """Free one customer's run, and leave nothing of it in memory."""
+        """Free one customer's room.
+
+        The room is overwritten with zeros, so that nothing of the customer stays in memory.
+        """
         start = self._starts[row]
         self.records[start : start + self._rooms[row]] = np.zeros(1, self.records.dtype)
         self.release(row)
 
     def hand_over(self, row: int, to: int) -> None:
-        """Give one customer's run to another, who has none."""
+        """Move one customer's run to another row, which must have none."""
         for column in (self.lengths, self._starts, self._rooms):
             column[to], column[row] = column[row], 0
 
     def reserve(self, customers: int) -> None:
-        """Make room in the index for at least this many customers."""
+        """Make room in the index for at least `customers` customers."""
         self.lengths = grown(self.lengths, customers)
         self._starts = grown(self._starts, customers)
         self._rooms = grown(self._rooms, customers)
 
     @property
     def extent(self) -> tuple[int, int]:
-        """How many records its rooms span, and how many freed rooms there are: what `resize` wants."""
+        """Count of the records that all rooms span, and count of the freed rooms, as `resize` needs them."""
         return self._end, sum(map(len, self._free.values()))
 
     def columns(self, customers: int) -> tuple[NDArray[Any], ...]:
-        """All that it holds of the first customers but the freed rooms, as views: for a checkpoint."""
+        """Return views of the first customers' contents for a checkpoint; freed rooms are not included."""
         index = (self.lengths, self._starts, self._rooms)
         return (self.records[: self._end], *(column[:customers] for column in index))
 
     def freed(self) -> NDArray[np.int64]:
-        """(k, 2) size and start of every freed room, for a checkpoint."""
+        """Return the (k, 2) size and start of every freed room, for a checkpoint."""
         rooms = [(room, start) for room, starts in self._free.items() for start in starts]
         return np.array(rooms, np.int64).reshape(-1, 2)
 
     def resize(self, customers: int, end: int) -> tuple[NDArray[Any], ...]:
-        """Make room for what `columns` gave; the answer is where to put it. `check` afterwards."""
+        """Make room for the arrays that `columns` returned, and return the views to fill.
+
+        The caller must call `check` afterwards.
+
+        Args:
+            customers: Count of customers.
+            end: Count of the records that all rooms span.
+        """
         self.reserve(customers)
         self.records = grown(self.records, end)
         self._end = end
         return self.columns(customers)
 
     def check(self, customers: int, freed: NDArray[np.int64]) -> None:
-        """Take back freed rooms, and look whether the columns put into `resize` fit together.
+        """Take over freed rooms, and check that the columns written after `resize` fit together.
+
+        Args:
+            customers: Count of customers.
+            freed: (k, 2) size and start of every freed room.
 
         Raises:
-            ValueError: A run or a freed room lies outside of the rooms.
+            ValueError: A run or a freed room lies outside the arena.
         """
         _, lengths, starts, rooms = self.columns(customers)
         sound = (starts >= 0) & (starts + rooms <= self._end) & (lengths >= 0) & (lengths <= rooms)
@@ -169,10 +185,11 @@ class Arena:
             self._free.setdefault(room, []).append(start)
 
     def _move(self, row: int, count: int) -> None:
-        """Give one customer room for `count` records; what it held is gone."""
+        """Give one customer a room for `count` records. The old content is lost."""
         room = min(max(_SMALLEST, 1 << (count - 1).bit_length()), self.longest)
         if not self._free.get(room):
-            self.records = grown(self.records, self._end + room)  # before anything changes: it may raise
+            # Grow first, because growing may raise, and nothing must have changed by then.
+            self.records = grown(self.records, self._end + room)
         self.release(row)
         spare = self._free.get(room)
         if spare:
@@ -185,22 +202,31 @@ class Arena:
 
 
 def reserved(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Zeros in a mapping of their own, of which a page costs memory only once it is touched.
+    """Return zeros in a memory mapping of their own, in which a page costs memory only once it is touched.
 
-    An allocator that keeps freed memory would give an array recycled pages and clear them, so that every page
-    is resident: 65 MB a partition with each rebalance.
+    An allocator that keeps freed memory would reuse pages and clear them, so that every page of the array
+    would be resident: 65 MB per partition at each rebalance.
+
+    Args:
+        count: Count of records.
+        dtype: Type of a record.
+
+    Raises:
+        MemoryError: The mapping could not be created.
     """
     try:
         memory = mmap.mmap(-1, max(1, count * dtype.itemsize), **_PRIVATE)
-    except OSError as error:  # no fault of the data's, and never to be taken for one
+    # Raise MemoryError, so that no caller mistakes the failure for a fault of the data.
+    except OSError as error:
         raise MemoryError(f"no room for {count} records of {dtype.itemsize} bytes") from error
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):  # Linux; a huge page would make 2 MiB resident at a touch
+    # Linux only: a huge page would make 2 MiB resident at one touch.
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
         memory.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(memory, dtype, count)
 
 
 def grown(array: NDArray[Any], needed: int) -> NDArray[Any]:
-    """The array, or a copy of twice its length or more if it holds fewer than `needed` items."""
+    """Return the array, or a copy of at least twice its length if it holds fewer than `needed` items."""
     if needed <= len(array):
         return array
     larger = reserved(max(needed, 2 * len(array)), array.dtype)

@@ -1,4 +1,4 @@
-"""Names as small numbers, bounded, stored in shards that only the newest names change."""
+"""Dictionary of names as bounded small numbers, stored in shards. A new name changes the last shard only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 UNTRACKED = 0
-"""The number of every name that found no room: it is counted and not remembered."""
+"""Number of every name that found no room. Such a name is counted and not remembered."""
 _SHARD_BYTES = 16_384
-"""Names of one shard: small, because a batch with a new name writes its shard again."""
+"""Bytes of names in one shard. Shards are small, because a batch with a new name writes its whole shard
+again."""
 _LENGTH = struct.Struct("<H")
 
 
@@ -22,8 +23,8 @@ class Dictionary:
     """Numbers for names in order of first appearance, from 1 on.
 
     Args:
-        most_names: Numbers handed out at most.
-        most_bytes: bytes of all shards at most; later names are `UNTRACKED`.
+        most_names: Most names that get a number.
+        most_bytes: Most bytes of all shards. Later names are `UNTRACKED`.
 
     >>> names = Dictionary(most_names=2, most_bytes=100)
     >>> names.numbers(["MILK", "BREAD", "MILK", "EGGS"])
@@ -41,9 +42,10 @@ class Dictionary:
         self._shards = [bytearray()]
         self._bytes = 0
         self.hashes = np.zeros(1024, np.uint64)
-        """(most names,) 64-bit BLAKE2b of each name: an order of names that no arrival order shapes."""
+        """(most names,) 64-bit BLAKE2b of each name, which sorts names independently of their order of
+        arrival."""
         self.classes = np.zeros(1024, np.uint8)
-        """(most names,) what `classify` says of each name; 0 where nobody asked for classes."""
+        """(most names,) class of each name by `classify`; 0 without classes."""
         self._classify: Callable[[str], int] | None = None
 
     def __len__(self) -> int:
@@ -51,26 +53,30 @@ class Dictionary:
 
     @property
     def shards(self) -> int:
-        """How many shards hold a name."""
+        """Count of the shards that hold a name."""
         return len(self._shards) if self else 0
 
     def name(self, number: int) -> str:
-        """The name of a number; empty for `UNTRACKED`."""
+        """Return the name of a number; empty for `UNTRACKED`."""
         return self._names[number]
 
     def names(self, numbers: list[int]) -> list[str]:
-        """The name of each number."""
+        """Return the name of each number."""
         known = self._names
         return [known[number] for number in numbers]
 
     def classify(self, classify: Callable[[str], int]) -> None:
-        """Put every name, those to come too, into a class from 0 to 255, by its text alone."""
+        """Assign every present and future name to a class.
+
+        Args:
+            classify: Function from a name to its class, 0 to 255, which may depend on the name alone.
+        """
         self._classify = classify
         for number in range(1, len(self._names)):
             self.classes[number] = classify(self._names[number])
 
     def numbers(self, names: list[str]) -> list[int]:
-        """The number of each name; new names get one while there is room."""
+        """Return the number of each name. A new name gets a number while there is room."""
         known = self._numbers
         try:
             return [known[name] for name in names]
@@ -78,12 +84,12 @@ class Dictionary:
             return [known[name] if name in known else self._add(name) for name in names]
 
     def find(self, names: list[str]) -> list[int]:
-        """The number of each name, `UNTRACKED` for those that have none."""
+        """Return the number of each name; `UNTRACKED` for a name without a number."""
         known = self._numbers
         return [known.get(name, UNTRACKED) for name in names]
 
     def shards_since(self, known: int) -> list[tuple[int, bytes]]:
-        """Number and bytes of each shard that holds a name after the first `known`."""
+        """Return number and bytes of each shard that holds a name after the first `known`."""
         if known >= len(self):
             return []
         return [
@@ -92,10 +98,13 @@ class Dictionary:
         ]
 
     def load(self, shards: list[bytes]) -> None:
-        """Take the names of all shards, in order of their numbers.
+        """Load the names of all shards.
+
+        Args:
+            shards: Bytes of the shards, in order of their numbers.
 
         Raises:
-            ValueError: A shard is cut off or no UTF-8.
+            ValueError: A shard is cut off or not UTF-8.
         """
         for shard in shards:
             at = 0
@@ -110,7 +119,7 @@ class Dictionary:
                 at += 2 + length
 
     def truncate(self, length: int) -> None:
-        """Forget every name after the first `length`."""
+        """Remove every name after the first `length`."""
         while len(self) > length:
             name = self._names.pop()
             shard = self._shard_of.pop()

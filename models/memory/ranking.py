@@ -1,4 +1,4 @@
-"""Ranks and look-ups inside groups, without a loop over the groups."""
+"""Ranks and look-ups within groups, without a loop over the groups."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def rank_within(owners: NDArray[Any], *keys: NDArray[Any]) -> NDArray[np.int64]:
-    """The place of each item among those of its owner, from 0, by `keys` ascending, the first weighing most.
+    """Rank each item among the items of its owner, from 0, by `keys` ascending. The first key weighs most.
 
     Args:
-        owners: (n,) whose each item is, in any order.
-        keys: (n,) each; items equal in all keep their order.
+        owners: (n,) owner of each item, in any order.
+        keys: (n,) each. Items that are equal in all keys keep their order.
 
     >>> rank_within(np.array([7, 7, 3, 7]), np.array([0.5, 0.1, 0.9, 0.3])).tolist()
     [2, 0, 0, 1]
@@ -27,7 +27,7 @@ def rank_within(owners: NDArray[Any], *keys: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def first_within(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray[np.int64]:
-    """The first `most` items of each owner by `keys`, as `rank_within` ranks, in order of owner and rank.
+    """Return the first `most` items of each owner, ranked as by `rank_within`, in order of owner and rank.
 
     >>> first_within(np.array([7, 7, 3, 7]), 2, np.array([0.5, 0.1, 0.9, 0.3])).tolist()
     [2, 1, 3]
@@ -39,7 +39,7 @@ def first_within(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArra
 def _ordered(
     owners: NDArray[Any], keys: tuple[NDArray[Any], ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Items by owner, then by keys, and the place of each of them among its owner's."""
+    """Return (n,) items sorted by owner and keys, and the (n,) rank of each sorted item within its owner."""
     order = np.lexsort((*reversed(keys), owners))
     grouped, at = owners[order], np.arange(len(order))
     first = np.r_[True, grouped[1:] != grouped[:-1]][: len(order)]
@@ -49,12 +49,12 @@ def _ordered(
 def best_within(
     owners: NDArray[np.int64], scores: NDArray[np.float64], hashes: NDArray[np.uint64]
 ) -> NDArray[np.int64]:
-    """The item of the greatest score of each owner, among equals that of the smallest hash.
+    """Return the item with the greatest score of each owner; among equals, the item with the smallest hash.
 
     Args:
-        owners: (n,) whose each item is, ascending.
-        scores: (n,).
-        hashes: (n,) different for the items of an owner.
+        owners: (n,) owner of each item, ascending.
+        scores: (n,) scores.
+        hashes: (n,) hashes, different for the items of an owner.
 
     >>> best_within(np.array([3, 3, 7]), np.array([0.5, 0.5, 0.1]), np.array([9, 2, 4], np.uint64)).tolist()
     [1, 2]
@@ -67,16 +67,17 @@ def best_within(
 
 
 def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which items are among the first `most` of their owner by `keys` ascending, the first weighing most.
+    """Return True for the first `most` items of each owner by `keys` ascending. The first key weighs most.
 
     Args:
-        owners: (n,) whose each item is, from 0 on.
+        owners: (n,) owner of each item, from 0 on.
         most: Items that an owner may keep.
         keys: (n,) each.
 
     >>> among_first(np.array([0, 0, 1, 0]), 2, np.array([3, 1, 9, 2])).tolist()
     [False, True, True, True]
     """
+    # Stage 1: (m,) items of owners with more than `most` items. All other items stay.
     keep = np.ones(len(owners), bool)
     counts = np.bincount(owners)
     crowded = np.flatnonzero((counts > most)[owners])
@@ -84,7 +85,9 @@ def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray
         return keep
     first, *others = (key[crowded] for key in keys)
     whose = owners[crowded]
-    last = _nth_within(whose, counts, first, most)  # the other keys are for those whom this one leaves level
+    # Stage 2: keep what is below the owner's n-th smallest first key. The other keys matter only for items
+    # level with that key, which fill the remaining room.
+    last = _nth_within(whose, counts, first, most)
     ahead, level = first < last[whose], np.flatnonzero(first == last[whose])
     room = most - np.bincount(whose[ahead], minlength=len(counts))
     place = rank_within(whose[level], *(key[level] for key in others))
@@ -96,15 +99,16 @@ def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray
 def _nth_within(
     owners: NDArray[Any], counts: NDArray[np.int64], keys: NDArray[Any], nth: int
 ) -> NDArray[np.float64]:
-    """The n-th smallest key of each owner with more items than that; 0 for the rest.
+    """Return the n-th smallest key of each owner with more than n items; 0 for all other owners.
 
-    Each owner's keys get a line of a table: its lines are sorted faster than indexes by owner and key.
+    Each owner's keys form a line of a table, because sorting its lines is faster than sorting indexes by
+    owner and key.
 
     Args:
-        owners: (m,) whose each key is, all of them with more than `nth`.
+        owners: (m,) owner of each key; all of them have more than `nth` keys.
         counts: (k,) items of each owner.
         keys: (m,) finite numbers.
-        nth: From 1 on.
+        nth: Rank from 1 on.
     """
     crowds = np.flatnonzero(counts > nth)
     line = np.zeros(len(counts), np.int64)
@@ -121,7 +125,7 @@ def _nth_within(
 
 
 def look_up(keys: NDArray[np.int64], among: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where each key stands among ascending ones, and whether it is there at all.
+    """Return the place of each key among ascending keys, and True for each key that is there.
 
     >>> at, found = look_up(np.array([5, 7]), among=np.array([1, 5, 9]))
     >>> at.tolist(), found.tolist()
@@ -134,25 +138,27 @@ def look_up(keys: NDArray[np.int64], among: NDArray[np.int64]) -> tuple[NDArray[
 
 
 NO_KEY = -1
-"""The ranking key of what does not take part, below all others."""
+"""Ranking key of an item that takes no part, below all other keys."""
 
 
 def ranking_keys(
     scores: NDArray[np.float32], hashes: NDArray[np.uint64], taking_part: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Keys that order by score, then by half of a hash, the greater the better; `NO_KEY` for the rest.
+    """Build keys that order items by score, then by half of a hash, the greater the better.
 
     Args:
-        scores: Not negative: the bits of such floats ascend as they do.
-        hashes: Of the names, broadcast to the scores.
-        taking_part: Which have a key.
+        scores: Scores of 0 or more, because only the bits of such floats ascend like their values.
+        hashes: Hashes of the names, broadcast to the scores.
+        taking_part: True for items with a key; all others get `NO_KEY`.
     """
     bits = scores.view(np.int32).astype(np.int64) << 32
     return np.where(taking_part, bits | (hashes >> np.uint64(32)).astype(np.int64), NO_KEY)
 
 
 def greatest(keys: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """(k, most) places of the greatest keys of each row, descending; fewer where a row has fewer places.
+    """Return the (k, most) places of the greatest keys of each row, descending.
+
+    The result is narrower if a row has fewer places.
 
     >>> greatest(np.array([[3, 9, 1], [7, 2, 8]]), 2).tolist()
     [[1, 0], [2, 0]]

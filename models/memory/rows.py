@@ -1,4 +1,4 @@
-"""Rows of the changelog: versioned, checksummed bytes whose header is readable alone."""
+"""Rows of the changelog: versioned, checksummed bytes with a header that is readable alone."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 ROW_VERSION = 3
-"""The format of rows, which counts up with every change of their meaning. Rows of 1 and 2 did not hold the
-content hashes of the events that they remember."""
+"""Version of the rows' format, which grows with every change of their meaning. Rows of versions 1 and 2 held
+no content hashes of the remembered events."""
 HEADER = np.dtype([("version", "<u2"), ("offset", "<i8"), ("boundary", "<i4"), ("due", "<i4")])
-"""What every row begins with, readable without the rest: format version, source offset of the last record
-applied, last boundary seen (day), and the boundary at which the customer next has something due (day)."""
+"""Header of every row, readable without the rest: format version, source offset of the last record applied,
+last boundary seen (day), and the boundary at which the customer next has something due (day)."""
 
 CLOCK_KEY = b"\0clock"
 THRESHOLDS_KEY = b"\0thresholds"
@@ -24,42 +24,43 @@ _CATALOGUE = b"\0catalogue:"
 _CHECKSUM_BYTES = 4
 _RANK = struct.Struct("<qi")
 _HEADER = struct.Struct("<Hqii")
-"""The same layout as `HEADER`: a tenth of numpy's time for the one row at a time that recovery looks at."""
+"""Layout of `HEADER` for `struct`. Recovery reads headers one at a time, which takes a tenth of numpy's time
+this way."""
 
 
 class RowError(ValueError):
-    """A row that this release cannot read: cut off, damaged, or of another format version."""
+    """Row that this release cannot read: cut off, damaged, or of another format version."""
 
 
 class LaterFormat(RowError):  # noqa: N818 - nothing is wrong with the row
-    """A row that a later release wrote, in a format that this one does not know."""
+    """Row that a later release wrote, in a format unknown to this release."""
 
 
 class EarlierFormat(RowError):  # noqa: N818 - nothing is wrong with the row
-    """A row that an earlier release wrote, in a format that this one does not read any more."""
+    """Row that an earlier release wrote, in a format that this release no longer reads."""
 
 
 class Header(NamedTuple):
-    """What every row says about itself."""
+    """Header of a row."""
 
     version: int
     offset: int
-    """Source offset of the last record applied to it; -1 before the first."""
+    """Source offset of the last record applied to the row; -1 before the first record."""
     boundary: int
-    """The last boundary it has seen (day), 0 before the first."""
+    """Last boundary that the row has seen (day), 0 before the first boundary."""
     due: int
-    """The next boundary at which its customer has something due (day); 0 for none."""
+    """Next boundary at which the customer has something due (day); 0 for none."""
 
 
 def header(value: bytes) -> Header:
-    """The header of a row, without decoding or checking the rest.
+    """Read the header of a row without decoding or checking the rest.
 
-    Of two rows with one key the one with the greater (offset, boundary) is the later state.
+    Of two rows with one key, the row with the greater (offset, boundary) is the later state.
 
     Raises:
-        RowError: Too short.
-        LaterFormat: Of a later format version.
-        EarlierFormat: Of an earlier one.
+        RowError: The row is too short.
+        LaterFormat: The row is of a later format version.
+        EarlierFormat: The row is of an earlier format version.
     """
     head = header_of_any_format(value)
     if head.version > ROW_VERSION:
@@ -75,10 +76,10 @@ def header(value: bytes) -> Header:
 
 
 def header_of_any_format(value: bytes) -> Header:
-    """The header of a row of whatever release: all formats begin with it.
+    """Read the header of a row that any release wrote. All formats begin with this header.
 
     Raises:
-        RowError: Too short.
+        RowError: The row is too short.
     """
     if len(value) < HEADER.itemsize + _CHECKSUM_BYTES:
         raise RowError(f"a row of {len(value)} bytes is too short to be one")
@@ -86,26 +87,30 @@ def header_of_any_format(value: bytes) -> Header:
 
 
 def seal(*pieces: bytes | memoryview) -> bytes:
-    """A row from its body (which begins with a header), whole or in pieces: its CRC-32 is put behind it."""
+    """Build a row from its body, and append the body's CRC-32.
+
+    Args:
+        pieces: Body in one or more pieces, beginning with a header.
+    """
     body = b"".join(pieces)
     return body + zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little")
 
 
 def unseal(value: bytes) -> bytes:
-    """The body of a row, header included.
+    """Check a row and return its body, header included.
 
     Raises:
-        RowError: Cut off, damaged, or of another format version.
+        RowError: The row is cut off, damaged, or of another format version.
     """
     header(value)
     return unseal_any_format(value)
 
 
 def unseal_any_format(value: bytes) -> bytes:
-    """The body of a row of whatever release: all formats end with a checksum of what precedes it.
+    """Check a row that any release wrote, and return its body. All formats end with a checksum of the body.
 
     Raises:
-        RowError: Cut off or damaged.
+        RowError: The row is cut off or damaged.
     """
     header_of_any_format(value)
     body, checksum = value[:-_CHECKSUM_BYTES], value[-_CHECKSUM_BYTES:]
@@ -115,47 +120,47 @@ def unseal_any_format(value: bytes) -> bytes:
 
 
 def partition_row(payload: bytes, *, offset: int, boundary: int) -> bytes:
-    """A row of the partition's own from its payload."""
+    """Build a partition-level row from its payload."""
     return seal(_HEADER.pack(ROW_VERSION, offset, boundary, 0) + payload)
 
 
 def own_payload(value: bytes) -> bytes:
-    """The payload of a row of the partition's own.
+    """Return the payload of a partition-level row.
 
     Raises:
-        RowError: See `unseal`.
+        RowError: The row is cut off, damaged, or of another format version.
     """
     return unseal(value)[HEADER.itemsize :]
 
 
 def erased_row(offset: int, boundary: int) -> bytes:
-    """What stands for a customer who was erased: a header and nothing else.
+    """Build the row that replaces an erased customer's row: a header without content.
 
-    In memory a row is bytes, whatever became of its customer. In the changelog this one is followed by a
+    In memory every row is bytes, an erased customer's row too. In the changelog this row is followed by a
     tombstone, which carries the same rank.
 
     Args:
-        offset: Source offset of the record that erased the customer.
-        boundary: The last boundary (day) that the customer had seen.
+        offset: Source offset of the erasing record.
+        boundary: Last boundary (day) that the customer had seen.
     """
     return partition_row(b"", offset=offset, boundary=boundary)
 
 
 def is_erased(value: bytes) -> bool:
-    """Whether a customer's row says that the customer was erased."""
+    """Return True if a customer's row says that the customer was erased."""
     return len(value) == HEADER.itemsize + _CHECKSUM_BYTES
 
 
 def rank_of(value: bytes) -> bytes:
-    """The (offset, boundary) of a row, as its tombstone's record header carries them."""
+    """Encode the rank (offset, boundary) of a row, which its tombstone carries as a record header."""
     return _RANK.pack(*header(value)[1:3])
 
 
 def row_of_tombstone(rank: bytes) -> bytes:
-    """The row that a tombstone of this rank stands for.
+    """Return the row that a tombstone of this rank stands for.
 
     Raises:
-        RowError: It is no rank.
+        RowError: The bytes are no rank.
     """
     if len(rank) != _RANK.size:
         raise RowError(f"a tombstone's rank of {len(rank)} bytes is none")
@@ -163,20 +168,20 @@ def row_of_tombstone(rank: bytes) -> bytes:
 
 
 def pairs_key(shard: int) -> bytes:
-    """The key of one shard of the pairs of categories bought together."""
+    """Return the key of one shard of the pairs of categories bought together."""
     return b"\0pairs:%05d" % shard
 
 
 def dictionary_key(kind: bytes, shard: int) -> bytes:
-    """The key of one shard of the `categories` or `products` dictionary."""
+    """Return the key of one shard of the `categories` or `products` dictionary."""
     return b"\0dictionary:" + kind + b":%05d" % shard
 
 
 def catalogue_key(shard: int) -> bytes:
-    """The key of one shard of the catalogue."""
+    """Return the key of one shard of the catalogue."""
     return _CATALOGUE + b"%05d" % shard
 
 
 def catalogue_shard(key: bytes) -> int | None:
-    """Which shard of the catalogue has this key; None for other keys."""
+    """Return the shard of the catalogue with this key; None for other keys."""
     return int(key.removeprefix(_CATALOGUE)) if key.startswith(_CATALOGUE) else None

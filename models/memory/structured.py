@@ -1,7 +1,7 @@
-"""Records of structured arrays, taken and put whole.
+"""Structured records copied whole.
 
-numpy's own indexing, `copy` and `concatenate` move such records field by field, which takes 10 to 80 times as
-long for the records of `models.state.columns`.
+numpy's own indexing, `copy` and `concatenate` move structured records field by field. For the records of
+`models.state.columns` that takes 10 to 80 times as long.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def take(records: NDArray[Any], at: NDArray[np.integer] | NDArray[np.bool_]) -> NDArray[Any]:
-    """What `records[at]` gives: a copy of the records at some places, or of those that a mask names.
+    """Return a copy of the records at positions or under a mask, as `records[at]` would.
 
     >>> pairs = np.array([(1, 2.0), (3, 4.0)], [("day", "<u2"), ("count", "<f4")])
     >>> take(pairs, np.array([1, 1])).tolist()
@@ -26,22 +26,22 @@ def take(records: NDArray[Any], at: NDArray[np.integer] | NDArray[np.bool_]) -> 
 
 
 def put(records: NDArray[Any], at: NDArray[np.integer], values: NDArray[Any]) -> None:
-    """What `records[at] = values` does, for values of the same type."""
+    """Assign records of the same type, as `records[at] = values` would."""
     _opaque(records)[at] = _opaque(values)
 
 
 def copy(records: NDArray[Any]) -> NDArray[Any]:
-    """What `records.copy()` gives."""
+    """Return a copy, as `records.copy()` would."""
     copied: NDArray[Any] = _opaque(records).copy().view(records.dtype)
     return copied
 
 
 def join(*arrays: NDArray[Any]) -> NDArray[Any]:
-    """What `np.concatenate` gives, for arrays of one type."""
+    """Concatenate arrays of one type, as `np.concatenate` would."""
     joined: NDArray[Any] = np.concatenate([_opaque(each) for each in arrays]).view(arrays[0].dtype)
     return joined
 
 
 def _opaque(records: NDArray[Any]) -> NDArray[np.void]:
-    """The same memory as records without fields."""
+    """View the same memory as records without fields."""
     return records.view(np.dtype((np.void, records.itemsize)))

@@ -1,1 +1,1 @@
-"""Recommendations: what a customer may be offered, in which order, and the events that say so."""
+"""Recommendations: candidates for a customer, their ranking, and the events that carry them."""

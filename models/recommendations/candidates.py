@@ -1,7 +1,8 @@
-"""What each customer may be recommended: habits as if the open days were closed, and what is new to them.
+"""Candidates for recommendation: habits as if the open days were closed, and categories new to the customer.
 
-Every candidate's score estimates the share of the customer's next trips that will hold it: the decayed count
-of trips with it, and beside it what others do, counted as `PRIOR_TRIPS` trips (docs/models.md).
+A candidate's score estimates the share of the customer's next trips that will hold the candidate. The score
+combines the customer's decayed count of trips with it and other customers' share, which weighs as much as
+`PRIOR_TRIPS` trips (docs/models.md).
 """
 
 from __future__ import annotations
@@ -25,34 +26,34 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float32]
 
 ITEMS = 10
-"""Recommendations at most."""
+"""Largest number of recommendations to one customer."""
 PRIOR_TRIPS = 5.0
-"""What others buy counts as this many trips of the customer's own."""
+"""Weight of other customers' purchases, in trips of the customer's own."""
 LEAST_SCORE = 0.00005
-"""Scores are told to four places: what would be told as 0 is no recommendation."""
+"""Least score of a recommendation. Scores are written with four decimals, and a lower score would read 0."""
 _OFFERED = int(CategoryClass.EVERYWHERE)
-"""A plain number: an enumeration's attribute costs more."""
+"""Plain number of the class, because reading an enumeration's attribute costs more."""
 
 
 class OpenTrips(NamedTuple):
-    """What k customers bought on days that are still open: two slots of days, each a trip or none."""
+    """Purchases of k customers on open days. A customer has two slots of days; each holds a trip or none."""
 
     owners: tuple[Integers, Integers]
-    """Index of the customer of each (customer, category), ascending, by slot."""
+    """Per slot: index of the customer of each (customer, category), ascending."""
     categories: tuple[Integers, Integers]
-    """Its category number, ascending in each customer."""
+    """Per slot: category number of each pair, ascending within a customer."""
     quantities: tuple[Integers, Integers]
-    """Its net quantity, 1/1,000 of a unit, above 0."""
+    """Per slot: net quantity of each pair, 1/1,000 of a unit, above 0."""
     added: Integers
-    """(k,) trips that closing the days will add."""
+    """(k,) count of the trips that closing the days will add."""
     later: NDArray[np.bool_]
-    """(k, 2) whether a trip follows on the other slot's day."""
+    """(k, 2) True if a trip follows on the other slot's day."""
     today: Integers
-    """(k,) the last open day."""
+    """(k,) last open day."""
 
 
 def open_trips(state: State, rows: Integers) -> OpenTrips:
-    """What closing the open days of customers will add to their habits."""
+    """Find the trips that closing the open days of customers will add to their habits."""
     bought = _net(state, rows, 0), _net(state, rows, 1)
     trips = np.zeros((len(rows), 2), bool)
     for slot in (0, 1):
@@ -71,7 +72,16 @@ def open_trips(state: State, rows: Integers) -> OpenTrips:
 
 
 def _net(state: State, rows: Integers, slot: int) -> tuple[Integers, Integers, Integers]:
-    """Owner, category and net quantity, above 0, of what a slot's day bought; lines lie by category."""
+    """Sum the purchases of one slot's open day by category. A customer's open lines are sorted by category.
+
+    Args:
+        state: State of the partition.
+        rows: (k,) rows of customers.
+        slot: 0 or 1, the parity of the day.
+
+    Returns:
+        (m,) index of the customer, (m,) category number and (m,) net quantity, 1/1,000 of a unit, above 0.
+    """
     arena = state.open_lines[slot]
     open_then = np.flatnonzero(state.customers["open_day"][rows, slot] != NEVER)
     owners, positions = arena.positions(rows[open_then])
@@ -86,24 +96,25 @@ def _net(state: State, rows: Integers, slot: int) -> tuple[Integers, Integers, I
 
 
 class Own(NamedTuple):
-    """The habits of k customers as if their open days were closed, in w places each, most of them taken."""
+    """Habits of k customers as if their open days were closed, in w places each, most of them taken."""
 
     categories: Integers
-    """(k, w) category numbers; 0 in a place not taken."""
+    """(k, w) category numbers; 0 in an empty place."""
     cells: Integers
-    """(k, w) position of the cell in its arena; -1 for a habit that begins on an open day."""
+    """(k, w) position of the category's cell in its arena; -1 for a habit that begins on an open day."""
     keys: Integers
-    """(k, w) by score, then by hash of the name, the greater the better; `NO_KEY` where none is offered."""
+    """(k, w) ranking keys by score, then by hash of the name, the greater the better; `NO_KEY` for a category
+    that must not be offered."""
     scores: Reals
-    """(k, w)."""
+    """(k, w) estimated share of the customer's next trips that will hold the category."""
     weights: Reals
-    """(k,) what the customer's own trips weigh, decayed."""
+    """(k,) decayed count of the customer's own trips."""
     groups: Integers
-    """(k,) row of `Assortment.shares`."""
+    """(k,) the customer's row of `Assortment.shares`."""
 
 
 def some_of(own: Own, which: Integers) -> Own:
-    """The habits of some of the customers."""
+    """Return the habits of some of the customers."""
     return Own(
         own.categories[which],
         own.cells[which],
@@ -115,7 +126,15 @@ def some_of(own: Own, which: Integers) -> Own:
 
 
 def own_habits(state: State, rows: Integers, trips: OpenTrips) -> Own:
-    """The categories that customers bought before, scored."""
+    """Score the categories that customers bought before, open days included.
+
+    Args:
+        state: State of the partition.
+        rows: (k,) rows of customers.
+        trips: Purchases of these customers on open days.
+    """
+    # Stage 1: (m,) cells held, and (b,) categories without a cell that begin on an open day. A table over all
+    # (customer, category) pairs finds a category's place without a search.
     known, count = len(state.category_names) + 1, len(rows)
     owners, positions = state.cells.positions(rows)
     lengths = state.cells.lengths[rows]
@@ -125,6 +144,7 @@ def own_habits(state: State, rows: Integers, trips: OpenTrips) -> Own:
     place_of[owners * known + held] = np.arange(1, len(held) + 1)
     begun = np.unique(keys[place_of[keys] == 0])
     begun_owners = begun // known
+    # Stage 2: lay both out in a (k, w) table: cells first, then the categories that begin.
     width = int(lengths.max()) if count else 0
     added = np.bincount(begun_owners, minlength=count)
     shape = (count, width + int(added.max() if count else 0))
@@ -134,6 +154,8 @@ def own_habits(state: State, rows: Integers, trips: OpenTrips) -> Own:
     taken = np.arange(shape[1]) < lengths[:, None]
     cells[taken], categories[taken] = positions, held
     counts[taken] = state.cells.records["count"][positions] / COUNT_SCALE
+    # Stage 3: (k, w) counts as closing the days would leave them. All counts fade by the added trips, and
+    # each bought category gains one trip, faded if another trip follows.
     counts *= TRIP_DECAY ** trips.added[:, None]
     behind = width + rank_within(begun_owners)
     categories[begun_owners, behind] = begun % known
@@ -143,6 +165,7 @@ def own_habits(state: State, rows: Integers, trips: OpenTrips) -> Own:
         [np.where(trips.later[trips.owners[slot], slot], TRIP_DECAY, 1.0) for slot in (0, 1)]
     )
     np.add.at(counts.reshape(-1), place_of[keys], weights)
+    # Stage 4: (k, w) scores. The customer's segment, or all customers without one, gives the prior share.
     folded = state.customers["trips"][rows] + trips.added
     seen = (1 - TRIP_DECAY**folded) / (1 - TRIP_DECAY)
     segments = state.customers["segment"][rows].astype(np.int64)
@@ -154,28 +177,30 @@ def own_habits(state: State, rows: Integers, trips: OpenTrips) -> Own:
 
 
 class New(NamedTuple):
-    """What is new to some of the customers, ten places each, best first."""
+    """Categories new to m customers, ten places each, best first."""
 
     categories: Integers
-    """(m, 10) category numbers; 0 in a place not taken."""
+    """(m, 10) category numbers; 0 in an empty place."""
     keys: Integers
-    """(m, 10) as in `Own`."""
+    """(m, 10) ranking keys, as in `Own`."""
     scores: Reals
-    """(m, 10)."""
+    """(m, 10) estimated share of the customer's next trips that will hold the category."""
     shares: Reals
-    """(m, 10) share of trips that hold it: of the partner's buyers, or of the segment."""
+    """(m, 10) share of trips that hold the category: trips of the partner's buyers, or of the segment."""
     partners: Integers
-    """(m, 10) category number of what it is bought with; 0 where it is popular."""
+    """(m, 10) number of the partner category with which it is bought; 0 for a popular category."""
 
 
 def best_chance(state: State, own: Own, favourites: Integers, scores: Reals) -> Reals:
-    """(k,) what no score of something new exceeds.
+    """Return (k,) upper bounds on the score of any new category.
+
+    A caller can skip the customers for whom no new category can enter the ten best.
 
     Args:
-        state: Of the partition.
+        state: State of the partition.
         own: Habits of k customers.
-        favourites: (k, 10) category numbers of their best; what goes with these may be offered.
-        scores: (k, 10) of these.
+        favourites: (k, 10) category numbers of the customers' best habits, whose partners may be offered.
+        scores: (k, 10) scores of the favourites.
     """
     assortment = state.assortment
     popular = assortment.shares[own.groups, assortment.popular[own.groups, 0]]
@@ -186,15 +211,18 @@ def best_chance(state: State, own: Own, favourites: Integers, scores: Reals) -> 
 
 
 def something_new(state: State, own: Own, favourites: Integers, chances: Reals, least: Reals) -> New:
-    """What goes with the favourites of m customers, or is popular in their segment, and was never bought.
+    """Find the partners of favourites and the popular categories that m customers never bought.
 
     Args:
-        state: Of the partition.
+        state: State of the partition.
         own: Habits of m customers.
-        favourites: (m, 10) category numbers of their best.
-        chances: (m, 10) their scores: a partner is bought beside them as often as they are bought at all.
-        least: (m,) lower scores are of no use.
+        favourites: (m, 10) category numbers of the customers' best habits.
+        chances: (m, 10) scores of the favourites. A partner can be bought beside a favourite only as often as
+            the favourite is bought.
+        least: (m,) scores below which a category is of no use.
     """
+    # Stage 1: (m, 128) candidates: 8 partners of each of ten favourites, then 48 popular categories. Each has
+    # its (m, 128) share and partner; partner 0 marks a popular category.
     assortment, count = state.assortment, len(own.weights)
     known = len(state.category_names) + 1
     anchors = np.minimum(favourites, len(assortment.partners) - 1)
@@ -211,22 +239,29 @@ def something_new(state: State, own: Own, favourites: Integers, chances: Reals, 
     partners = np.concatenate(
         [np.repeat(anchors, PARTNERS, axis=1), np.zeros((count, POPULAR), np.int64)], axis=1
     )
+    # Stage 2: (m, known) table of the categories bought before, so that none is offered as new. Column 0
+    # counts as bought, so that empty places are not offered either.
     bought = np.zeros((count, known), bool)
     bought[np.arange(count)[:, None], own.categories] = True
     bought[:, 0] = True
+    # Stage 3: (m, 128) scores. On trips without the favourite, a partner is as popular as in the segment.
     popular = assortment.shares[own.groups[:, None], categories]
     beside = np.concatenate(
         [np.repeat(chances, PARTNERS, axis=1), np.ones((count, POPULAR), np.float32)], axis=1
     )
     scores = _score(beside * shares + (1 - beside) * popular, own.weights[:, None])
+    # Stage 4: flatten to the (c,) useful candidates.
     useful = (scores >= least[:, None]) & ~bought[np.arange(count)[:, None], categories]
     owners, scores = np.nonzero(useful)[0], scores[useful]
     categories, shares, partners = categories[useful], shares[useful], partners[useful]
+    # Stage 5: (d,) each category once per customer, with its best score. Equal scores are settled by the hash
+    # of the partner's name, so that every worker chooses alike.
     hashes = state.category_names.hashes
     order = np.lexsort((hashes[partners], -scores, owners * known + categories))
     once = order[np.flatnonzero(np.diff(owners[order] * known + categories[order], prepend=-1))]
     owners, categories, scores = owners[once], categories[once], scores[once]
     shares, partners = shares[once], partners[once]
+    # Stage 6: (e,) ten best of each customer, written into (m, 10) tables.
     keys = _keys(state, categories, scores)
     place = rank_within(owners, -keys)
     kept = place < ITEMS
@@ -246,13 +281,17 @@ def something_new(state: State, own: Own, favourites: Integers, chances: Reals, 
 
 
 def _score(shares: Reals, weights: Reals) -> Reals:
-    """Of what the customer never bought."""
+    """Score categories that the customer never bought: their own count of trips is 0."""
     scores: Reals = (PRIOR_TRIPS * shares / (weights + PRIOR_TRIPS)).astype(np.float32)
     return scores
 
 
 def _keys(state: State, categories: Integers, scores: Reals) -> Integers:
-    """Ranking keys of categories; none of what is never recommended, cannot be had or has hardly a chance."""
+    """Compute ranking keys of categories, `NO_KEY` for a category that must not be offered.
+
+    Never offered are categories that the settings exclude, categories whose products are all unavailable, and
+    scores of at most `LEAST_SCORE`.
+    """
     names = state.category_names
     offered = (categories > 0) & (names.classes[categories] == _OFFERED) & (scores > LEAST_SCORE)
     if state.catalogue:

@@ -1,4 +1,4 @@
-"""The events of recommendations: each item with its score, and the numbers that a person would ask for."""
+"""Events of recommendations: each item with its score, and with the figures that a person would ask for."""
 
 from __future__ import annotations
 
@@ -35,70 +35,75 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 MODEL_VERSION = "next-trip-2"
-"""Changes with every change of formula or constant that a recommendation depends on."""
+"""Version of the model, which changes with every formula or constant that a recommendation depends on."""
 VALID_DAYS = 28
-"""Days after which a recommendation is stale, if no other has come."""
+"""Days after which a recommendation is stale, unless a newer one replaced it earlier."""
 SHOWN_TRIPS = 12
-"""Trips that the evidence speaks of, of those that a cell remembers."""
+"""Trips that the evidence covers. A cell remembers more trips than these."""
 PROBABILITY_DAYS = 7
 RHYTHM_ENDS = 2
-"""Typical intervals since the last purchase after which a rhythm is no ground any more: it has ended."""
+"""Typical intervals since the last purchase after which a rhythm has ended, and no longer explains a
+recommendation."""
 _POPULAR = ("popular", "popular in your segment")
-"""The basis without a history: without a segment, and with one."""
+"""Bases without a history: for a customer without a segment, and for a customer with one."""
 _SEGMENTS = [*(quoted(segment) for segment in SEGMENTS), "null"]
-"""As JSON; the last is `NO_SEGMENT`."""
+"""Segments as JSON. The last entry is that of `NO_SEGMENT`, which indexes from the end."""
 
 
 class _Habits(NamedTuple):
-    """Of n recommended repeats."""
+    """Figures of n recommended repeats."""
 
     trips_with: list[int]
-    """Of the last `trips` trips, those with the category."""
+    """Trips with the category among the last `trips` trips."""
     trips: list[int]
     last_day: list[int]
     elapsed: list[int]
-    """Days since."""
+    """Days since the last purchase."""
     chances: list[str]
-    """Of a purchase within 7 days, as JSON."""
+    """Probability of a purchase within 7 days, as JSON."""
     days: list[int]
-    """Business days with the category, ever."""
+    """Business days with the category since the first."""
     intervals: list[float]
-    """Typical days between two of them; 0 where there is one."""
+    """Typical days between two purchase days; 0 with only one purchase day."""
 
 
 class _Ground(NamedTuple):
-    """What speaks for a repeat, up to the day of its last purchase."""
+    """Explanation of a repeat, up to the day of its last purchase."""
 
     reason: str
-    """Begin of the sentence."""
+    """Beginning of the sentence."""
     trips: str
-    """Begin of the evidence, as JSON."""
+    """Beginning of the evidence, as JSON."""
     more: str
     """End of the evidence, as JSON."""
 
 
 def emit(step: Step, records: Records, visits: Visits, found: Recommended, said: Integers) -> None:
-    """Emit one event for each customer who is told something.
+    """Emit one recommendation event for each chosen customer.
 
     Args:
-        step: The step being computed.
-        records: A run of records.
-        visits: The baskets that made it happen, of k customers.
-        found: What was found for them.
-        said: (m,) index of those to whom it is said.
+        step: Step being computed.
+        records: Run of records.
+        visits: Baskets of k customers that caused the recommendations.
+        found: Recommendations found for the k customers.
+        said: (m,) indexes of the customers to send to, of `visits`.
     """
     state, times = step.state, records.occurred_at
-    if state.clock.wall or state.clock.live_at is not None:  # history need not be put into words
+    # Stage 1: leave out history, because it is only counted, and writing its text would be wasted work.
+    if state.clock.wall or state.clock.live_at is not None:
         told = [not state.clock.is_history(at) for at in times[visits.which[said]].tolist()]
         step.counts["suppressed"] += len(said) - sum(told)
         said = said[told]
     boundary_text = state.calendar.boundary_text
     which, rows, days = visits.which[said], visits.rows[said], visits.days[said]
+    # Stage 2: (i,) items of all customers in order of customer and place; `ends` gives where each list ends.
     something = found.categories[said] > 0
     owners, places = np.nonzero(something)
     items = _items(state, visits, found, said[owners], places)
     repeats = np.any(~found.new[said] & something, axis=1)
     ends = np.cumsum(something.sum(axis=1)).tolist()
+    # Stage 3: one JSON text per customer, written directly, because building a contract's model would cost
+    # more than the rest of a basket.
     customers = [state.ids[row] for row in rows.tolist()]
     causes = [records.event_ids[record] for record in which.tolist()]
     first, values, occurred_at = 0, list[bytes](), times[which].tolist()
@@ -121,13 +126,23 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
         )
         first = end
         values.append(value.encode())
+    # Stage 4: ids derive from the causing record, so that a replay emits equal ids.
     identities = event_ids(RECOMMENDATION.type_, customers, [""] * len(customers), causes, "")
     source = state.settings.event_source
     step.emit(outputs_of(RECOMMENDATION, customers, identities, values, times=occurred_at, source=source))
 
 
 def _items(state: State, visits: Visits, found: Recommended, owners: Integers, places: Integers) -> list[str]:
-    """The items of events, as JSON: each of a customer (index into the visits) and a place."""
+    """Write the items of events as JSON.
+
+    Args:
+        state: State of the partition.
+        visits: Baskets of k customers.
+        found: Recommendations found for the k customers.
+        owners: (i,) index of each item's customer in `visits`.
+        places: (i,) place of each item in the customer's list.
+    """
+    # Stage 1: split the (i,) items into repeats and discoveries, because their evidence differs.
     categories, new = found.categories[owners, places], found.new[owners, places]
     scores = found.scores[owners, places]
     repeats, discoveries = np.flatnonzero(~new), np.flatnonzero(new)
@@ -140,6 +155,7 @@ def _items(state: State, visits: Visits, found: Recommended, owners: Integers, p
         habits,
         _grounds(state, visits.rows[which[0]], which[1], habits),
     )
+    # Stage 2: without discoveries, the repeats are in order already.
     if not len(discoveries):
         return repeated
     at = owners[discoveries], places[discoveries]
@@ -150,6 +166,7 @@ def _items(state: State, visits: Visits, found: Recommended, owners: Integers, p
         state.category_names.names(found.partners[at].tolist()),
         state.customers["segment"][visits.rows[at[0]]].tolist(),
     )
+    # Stage 3: put both kinds back into the (i,) order of the lists.
     items = [""] * len(new)
     for kind, of_kind in ((repeats, repeated), (discoveries, discovered)):
         for place, item in zip(kind.tolist(), of_kind, strict=True):
@@ -158,7 +175,7 @@ def _items(state: State, visits: Visits, found: Recommended, owners: Integers, p
 
 
 def _product_fields(state: State, products: list[int]) -> list[str]:
-    """What is said of each product (number), as JSON; 0 is none."""
+    """Write the fields of each product (number) as JSON; number 0 stands for no product."""
     said = [quoted(product) if product else "null" for product in state.product_names.names(products)]
     if not state.catalogue:
         return [f'"product_id":{product},"product_name":null' for product in said]
@@ -184,13 +201,13 @@ def _repeats(
 
 
 def _grounds(state: State, rows: Integers, categories: Integers, habits: _Habits) -> list[_Ground]:
-    """Find what speaks for each of n repeats: the last trips, or the past where none of them has it.
+    """Explain each of n repeats by the last trips, or by older purchases if no last trip holds it.
 
     Args:
-        state: Of the partition.
-        rows: (n,) customers.
+        state: State of the partition.
+        rows: (n,) rows of customers.
         categories: (n,) category numbers.
-        habits: What is known of them.
+        habits: Figures of the repeats.
     """
     grounds = [
         _RECENT[trips_with][trips] for trips_with, trips in zip(habits.trips_with, habits.trips, strict=True)
@@ -205,10 +222,10 @@ def _grounds(state: State, rows: Integers, categories: Integers, habits: _Habits
 
 
 def _past(habits: _Habits, place: int, share: float, segment: str | None) -> _Ground:
-    """Say what speaks for a repeat that none of the last trips has.
+    """Explain a repeat that none of the last trips holds.
 
-    A rhythm that has not ended speaks for itself. Otherwise the score rests on others' trips as much as on
-    the customer's own past, and both are told.
+    A rhythm that has not ended explains the repeat alone. Otherwise the score rests on other customers' trips
+    as much as on the customer's own past, and the sentence names both.
     """
     days, interval = habits.days[place], habits.intervals[place]
     bought = "1 day" if days == 1 else f"{days} days"
@@ -248,7 +265,7 @@ def _discoveries(
 
 
 def _decimals(shares: NDArray[Any]) -> list[str]:
-    """Numbers from 0 to 1 as JSON, rounded to four places."""
+    """Write numbers from 0 to 1 as JSON, rounded to four decimals."""
     return [_DECIMALS[step] for step in np.rint(shares.astype(np.float64) * _STEPS).astype(np.int64).tolist()]
 
 
@@ -287,11 +304,21 @@ _RECENT = [
     ]
     for trips_with in range(SHOWN_TRIPS + 1)
 ]
-"""Said of nearly every item: looking these up takes a third of the time of making them."""
+"""Table of explanations, which fit nearly every item: a look-up takes a third of the time of writing one."""
 
 
 def _habits(state: State, visits: Visits, owners: Integers, categories: Integers, cells: Integers) -> _Habits:
-    """What is known of habits, as if the open days were closed."""
+    """Compute the figures of habits as if the open days were closed.
+
+    Args:
+        state: State of the partition.
+        visits: Baskets of k customers.
+        owners: (n,) index of each habit's customer in `visits`.
+        categories: (n,) category numbers.
+        cells: (n,) position of each habit's cell in its arena; -1 without a cell.
+    """
+    # Stage 1: (n, 13) statistics and (n,) bits of recent trips as folded. A habit without a cell begins at
+    # zeros.
     rows, trips, known = visits.rows, visits.trips, cells >= 0
     statistics = np.zeros((len(cells), len(Statistic)), np.float32)
     records = structured.take(state.cells.records, cells[known])
@@ -299,6 +326,8 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
     recent = np.zeros(len(cells), np.int64)
     recent[known] = records["recent"]
     recent <<= trips.added[owners]
+    # Stage 2: observe the purchases on open days, the earlier day first, because an interval ends at the
+    # later day.
     open_days = state.customers["open_day"][rows].astype(np.int64)
     wanted = owners << 16 | categories
     for later in (False, True):
@@ -310,6 +339,7 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
             quantities = trips.quantities[slot][place[now]] / 1000.0
             statistics[now] = observe(statistics[now], open_days[owners[now], slot], quantities)
             recent[now] |= np.where(trips.later[owners[now], slot], 2, 1)
+    # Stage 3: (n,) figures for the evidence, as of the last open day.
     last = statistics[:, Statistic.LAST_DAY].astype(np.int64)
     elapsed = trips.today[owners] - last
     prior = state.priors.of(categories)
@@ -330,12 +360,20 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
 
 
 def _usual_products(state: State, rows: Integers, owners: Integers, categories: Integers) -> list[int]:
-    """The number of what each customer usually buys of a category, open days included, and can be had.
+    """Find the available product that each customer usually buys of a category, open days included.
 
-    0 where there is none.
+    Args:
+        state: State of the partition.
+        rows: (k,) rows of customers.
+        owners: (n,) index into `rows` of each item's customer.
+        categories: (n,) category number of each item.
+
+    Returns:
+        n product numbers; `UNTRACKED` (0) without such a product.
     """
     if not len(owners):
         return []
+    # Stage 1: (h,) products held, and one more trip for each product bought on an open day.
     asked = Asked(state, rows[owners], categories)
     held = asked.held(state)
     items, products, counts = held.asked, held.products, held.counts
@@ -344,9 +382,11 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
         items = np.concatenate([items, items_of])
         products = np.concatenate([products, lines["product"]])
         counts = np.concatenate([counts, np.ones(len(lines))])
+    # Stage 2: leave out products that the catalogue calls unavailable.
     if state.catalogue:
         had = ~state.catalogue.lacks(products)
         items, products, counts = items[had], products[had], counts[had]
+    # Stage 3: (d,) each product once per item, with the sum of its counts.
     order = np.argsort(items << 32 | products, kind="stable")
     items, products, counts = items[order], products[order], counts[order]
     first = np.flatnonzero(
@@ -355,6 +395,7 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
     if not len(first):
         return [UNTRACKED] * len(owners)
     items, products, counts = items[first], products[first], np.add.reduceat(counts, first)
+    # Stage 4: (n,) product with the greatest count; the hash of its name settles ties.
     best = best_within(items, counts, state.product_names.hashes[products])
     usual = np.full(len(owners), UNTRACKED)
     usual[items[best]] = products[best]
@@ -362,7 +403,7 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
 
 
 def _lines(gathered: tuple[Integers, NDArray[Any]], asked: Asked) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """Item and line of what was bought of a wanted category on an open day, its product known."""
+    """Return (m,) item and (m,) open line of the purchases in a wanted category whose product is tracked."""
     owners, lines = gathered
     if not len(lines):
         return np.zeros(0, np.int32), np.zeros(0, OPEN_LINE)

@@ -1,4 +1,4 @@
-"""Recommendations of one step as arrays: whom they are for, and the ten places of each."""
+"""Recommendations of one step as arrays: the baskets that caused them, and ten places per customer."""
 
 from __future__ import annotations
 
@@ -14,30 +14,31 @@ if TYPE_CHECKING:
 
 
 class Visits(NamedTuple):
-    """Baskets of k customers, each once."""
+    """Baskets of k customers, one basket per customer."""
 
     which: Integers
-    """(k,) indexes of their records."""
+    """(k,) indexes of the baskets' records."""
     rows: Integers
-    """(k,) customers."""
+    """(k,) rows of the customers."""
     days: Integers
-    """(k,) business days."""
+    """(k,) business days of the baskets."""
     trips: OpenTrips
-    """What the customers bought on open days, these baskets included."""
+    """Purchases of these customers on open days, the baskets included."""
 
 
 class Recommended(NamedTuple):
-    """Ten places for each of k customers, best first."""
+    """Recommendations for k customers in ten places each, best first."""
 
     categories: Integers
-    """(k, 10) category numbers; 0 where there is nothing to recommend."""
+    """(k, 10) category numbers; 0 in an empty place."""
     scores: NDArray[np.float32]
-    """(k, 10) estimated share of next trips that hold it."""
+    """(k, 10) estimated share of the customer's next trips that will hold the category."""
     cells: Integers
-    """(k, 10) position of the cell; -1 where there is none yet."""
+    """(k, 10) position of the category's cell in its arena; -1 without a cell."""
     new: NDArray[np.bool_]
-    """(k, 10) whether the customer never bought it."""
+    """(k, 10) True if the customer never bought the category."""
     shares: NDArray[np.float32]
-    """(k, 10) for new ones: share of trips of the segment, or of the partner's buyers, that hold it."""
+    """(k, 10) share of trips that hold a new category: trips of the segment, or of the partner's buyers."""
     partners: Integers
-    """(k, 10) for new ones: number of the category that it is bought with; 0 where it is popular."""
+    """(k, 10) number of the partner category with which a new category is bought; 0 for a popular
+    category."""

@@ -1,1 +1,1 @@
-"""Records: the bytes of the purchases log, decoded into columns."""
+"""Records: bytes of the purchases log, decoded into columns."""

@@ -1,4 +1,4 @@
-"""A run of decoded purchase records of one partition, in columns."""
+"""Columns of a run of decoded records of one partition."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from models.contracts.purchases import Listing
 
 UNKNOWN_TIME = -1
-"""`appended_at` of a record whose timestamp is none: -1, or outside of the years 2000 to 2100."""
+"""`appended_at` of a record without a usable timestamp: -1, or a timestamp outside the years 2000 to 2100."""
 
 
 class Kind(IntEnum):
-    """What a record is to the ledger."""
+    """Kind of a record, which decides how the ledger applies it."""
 
     REFUSED = 0
-    """Undecodable, or isolated after it made a model raise: only its offset counts."""
+    """Record of which only the offset counts: undecodable, or isolated after it made a model raise."""
     PURCHASE = 1
     RETURN = 2
     TICK = 3
@@ -36,20 +36,20 @@ class Kind(IntEnum):
 class Records:
     """Columns over n records and their m lines, ordered by source offset.
 
-    Every offset of the run that held a record is here, refused ones too, so that the last offset says how
-    far the source has been accounted for. Only purchases, returns and erasures have a customer (others have
-    empty bytes), only purchases and returns have lines.
+    Every record of the run is included, refused ones too, so that the last offset shows how far the source is
+    accounted for. Only purchases, returns and erasures have a customer; other records have empty bytes. Only
+    purchases and returns have lines.
     """
 
     offsets: NDArray[np.int64]
     """(n,) source offsets, ascending."""
     digests: NDArray[np.uint64]
-    """(n,) 64-bit BLAKE2b of the raw value: recognises the record at an offset after a restart."""
+    """(n,) 64-bit BLAKE2b of the raw value, which identifies the record at an offset after a restart."""
     appended_at: NDArray[np.int64]
-    """(n,) record timestamps, ms since 1970 UTC, or `UNKNOWN_TIME`: the broker's append time, or where the
-    topic keeps it the producer's."""
+    """(n,) record timestamps, ms since 1970 UTC, or `UNKNOWN_TIME`. The timestamp is the broker's append
+    time, or the producer's if the topic keeps that."""
     kinds: NDArray[np.uint8]
-    """(n,) `Kind`."""
+    """(n,) `Kind` of each record."""
     occurred_at: NDArray[np.int64]
     """(n,) event time, ms since 1970 UTC; 0 for refused records."""
     event_ids: list[str]
@@ -57,9 +57,10 @@ class Records:
     event_hashes: NDArray[np.uint64]
     """(n,) 64-bit BLAKE2b of the UTF-8 event id."""
     content_hashes: NDArray[np.uint32]
-    """(n,) 32-bit hash of what a purchase or return says, its time among it; 0 for all other records.
+    """(n,) 32-bit hash of the content of a purchase or return, its time included; 0 for all other records.
 
-    Of two events with one id and time it tells the same one, sent again in whatever JSON, from an edited one.
+    Two events with one id and time have equal hashes if they have equal content, whatever their JSON.
+    Different hashes reveal an edited event.
     """
     customers: list[bytes]
     """n customer ids, raw UTF-8."""
@@ -70,17 +71,17 @@ class Records:
     categories: list[str]
     """m categories."""
     quantities: NDArray[np.int64]
-    """(m,) 1/1,000 of a unit; negative for a returned line."""
+    """(m,) quantities in 1/1,000 of a unit; negative for a returned line."""
     spends: NDArray[np.int64]
-    """(m,) 1/10,000 of the currency: quantity x unit_price - discount, rounded half to even."""
+    """(m,) spend in 1/10,000 of the currency: quantity x unit_price - discount, rounded half to even."""
     listings: list[Sequence[Listing]]
-    """n times what a catalogue says of products; nothing for all other records."""
+    """n lists of product listings, empty for all records but catalogue updates."""
 
     def __len__(self) -> int:
         return len(self.event_ids)
 
     def slice(self, start: int, stop: int) -> Records:
-        """Records `start:stop`, as views where columns are arrays."""
+        """Return records `start:stop`. Array columns are views."""
         first, last = int(self.line_starts[start]), int(self.line_starts[stop])
         return Records(
             offsets=self.offsets[start:stop],
@@ -101,7 +102,7 @@ class Records:
         )
 
     def refuse(self, index: int) -> Records:
-        """The single record at `index`, made one whose offset alone counts."""
+        """Return the single record at `index` as a refused record, of which only the offset counts."""
         return Records(
             offsets=self.offsets[index : index + 1],
             digests=self.digests[index : index + 1],

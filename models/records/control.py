@@ -1,4 +1,4 @@
-"""Control records, which the service itself writes: they close days, end history, erase a customer."""
+"""Control records, which the service itself writes: ticks, `live` records and erasures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def tick(occurred_at: int, settings: LedgerSettings) -> bytes:
 
     Args:
         occurred_at: Boundary of the day plus the allowed lateness, ms since 1970 UTC.
-        settings: Time zone and lateness.
+        settings: Service settings, read for the time zone and the lateness.
     """
     boundary = instant_of(occurred_at) - timedelta(minutes=settings.lateness_minutes)
     day = boundary.astimezone(ZoneInfo(settings.time_zone)).date() - timedelta(days=1)
@@ -27,13 +27,22 @@ def tick(occurred_at: int, settings: LedgerSettings) -> bytes:
 
 
 def live(occurred_at: int) -> bytes:
-    """Encode the record that ends history at an instant (ms since 1970 UTC), to the second below."""
+    """Encode the record that ends history at an instant, rounded down to the second.
+
+    Args:
+        occurred_at: The instant, ms since 1970 UTC.
+    """
     at = occurred_at // 1000 * 1000
     return _encoded("live", f"live:{text_of(instant_of(at))}", at)
 
 
 def erasure(customer_id: str, occurred_at: int) -> bytes:
-    """Encode the record that erases a customer, asked for at an instant (ms since 1970 UTC)."""
+    """Encode the record that erases a customer.
+
+    Args:
+        customer_id: Customer id.
+        occurred_at: Instant of the request, ms since 1970 UTC.
+    """
     return _encoded(
         "erase", f"erase:{text_of(instant_of(occurred_at))}", occurred_at, customer_id=customer_id
     )

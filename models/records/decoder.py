@@ -1,7 +1,8 @@
-"""Raw records to columns: msgspec on the hot path, the contract itself for whatever is not plainly good.
+"""Decoder of raw records into columns: msgspec on the hot path, the contract itself in any case of doubt.
 
-msgspec may only say yes, and only where that cannot differ from the contract's answer; every doubt goes to
-`models.contracts.purchases.read`, which decides and gives the reason. So both accept and refuse the same.
+msgspec may only accept a record, and only if its answer cannot differ from the contract's. Every doubt goes
+to `models.contracts.purchases.read`, which decides and gives the reason. Both paths therefore accept and
+refuse the same records.
 """
 
 from __future__ import annotations
@@ -47,11 +48,13 @@ if TYPE_CHECKING:
     from models.settings import LedgerSettings
 
 RUN: Final = 256
-"""Records turned into columns at a time: few enough for their objects to stay in the processor's cache."""
+"""Records decoded at a time: few enough for their objects to stay in the processor's cache."""
 SPARE_BRACKETS: Final = 64
-"""Opening brackets beyond the lines' own that msgspec may skip: every parser nests deeper (200 and more)."""
+"""Opening brackets, besides those of the lines, that msgspec may skip. A record with so few brackets nests
+less deeply than any parser's limit (200 and more)."""
 LONG_NUMBER: Final = 4000
-"""Digits: somewhat beyond, the contract's parser refuses a whole number, which msgspec would skip."""
+"""Digits from which on a number is in doubt. Somewhat beyond, the contract's parser refuses a whole number
+that msgspec would skip."""
 
 _Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=IDENTIFIER_BYTES)]
 _Name = Annotated[str, msgspec.Meta(max_length=NAME_BYTES)]
@@ -61,11 +64,11 @@ _Money = Annotated[float, msgspec.Meta(ge=-MOST_MONEY, le=MOST_MONEY)]
 
 
 class Raw(NamedTuple):
-    """A record as the log holds it."""
+    """Record as the log holds it."""
 
     offset: int
     value: bytes | None
-    """JSON; None is a tombstone, which is no purchase."""
+    """JSON; None for a tombstone, which is no purchase."""
     appended_at: int
     """Broker append time, ms since 1970 UTC, or `UNKNOWN_TIME`."""
 
@@ -99,7 +102,7 @@ class _KnownBasket(_Basket, gc=False, forbid_unknown_fields=True):
 
 
 class _Read(NamedTuple):
-    """What is kept of a record; a refused one keeps nothing."""
+    """Fields kept of a record. All are empty for a refused record."""
 
     kind: Kind
     occurred_at: int
@@ -113,7 +116,7 @@ class _Read(NamedTuple):
 
 _PACK: Final = msgspec.msgpack.Encoder().encode
 _AMOUNTS: Final = 4 * 8
-"""Bytes of a line's amounts in the hash of its event."""
+"""Bytes of a line's amounts that enter the hash of its event."""
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _REFUSED: Final = _Read(Kind.REFUSED, 0, "", b"", ())
 _KINDS: Final = {
@@ -128,7 +131,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """The line columns of a run of records that are good but for what only numbers show."""
+    """Line columns of a run of records, whose amounts are still to be checked."""
 
     starts: NDArray[np.int64]
     quantities: NDArray[np.int64]
@@ -137,20 +140,26 @@ class _Lines:
     discounts: NDArray[np.int64]
 
     def suspects(self, reads: list[_Read]) -> list[int]:
-        """Indices of records with a line of no quantity, too much money, or a return's positive line."""
+        """Return the indexes of records whose amounts may break the contract.
+
+        Such a record has a line of quantity 0, costs too much, or is a return with a line of positive
+        quantity.
+        """
+        # Stage 1: (f,) records with lines; `reduceat` below needs at least one line per record.
         filled = np.flatnonzero(np.diff(self.starts))
         if not len(filled):
             return []
         first = self.starts[filled]
         kinds = np.array([read.kind for read in reads], np.uint8)[filled]
         most = MOST_MONEY * SPEND_STEPS
+        # Stage 2: (f,) True for records with a line or a sum out of bounds.
         odd = np.logical_or.reduceat((self.quantities == 0) | (np.abs(self.spends) > most), first)
         odd |= np.abs(np.add.reduceat(self.spends, first)) > most
         odd |= (kinds == Kind.RETURN) & (np.maximum.reduceat(self.quantities, first) > 0)
         return [int(index) for index in filled[odd]]
 
     def without(self, refused: list[int]) -> _Lines:
-        """The columns without the lines of some records."""
+        """Return the columns without the lines of refused records."""
         counts = np.diff(self.starts)
         keeps = np.ones(len(counts), np.bool_)
         keeps[refused] = False
@@ -165,7 +174,11 @@ def _starts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class Decoder:
-    """Decodes runs of records for one service, whose currency is a setting."""
+    """Decoder of runs of records for one service.
+
+    Args:
+        settings: Service settings, read for the currency.
+    """
 
     def __init__(self, settings: LedgerSettings) -> None:
         self._currency = settings.currency
@@ -173,9 +186,15 @@ class Decoder:
         self._tolerant = msgspec.json.Decoder(_Basket).decode
 
     def decode(self, raws: Sequence[Raw]) -> tuple[Records, list[Refusal]]:
-        """The records in columns, and the refusals; never raises, whatever the bytes.
+        """Decode records into columns and refusals. Never raises, whatever the bytes.
 
-        Refused records stand in the columns too, as `Kind.REFUSED`. Both are ordered as `raws` is.
+        Refused records are in the columns too, as `Kind.REFUSED`.
+
+        Args:
+            raws: Records in the order of the log.
+
+        Returns:
+            The columns and the refusals, both in the order of `raws`.
         """
         refusals: list[Refusal] = []
         runs = [self._run(raws[at : at + RUN], refusals) for at in range(0, len(raws) or 1, RUN)]
@@ -197,7 +216,7 @@ class Decoder:
         return _records(raws, values, reads, lines)
 
     def _plain(self, value: bytes) -> _Read | None:
-        """The basket, if it is one beyond doubt but for the numbers of its lines."""
+        """Decode a basket that is valid beyond doubt, its amounts excepted; None in any doubt."""
         if len(value) > LARGEST_EVENT:
             return None
         try:
@@ -207,7 +226,10 @@ class Decoder:
         return self._checked(value, basket)
 
     def _with_unknown_fields(self, value: bytes) -> _Read | None:
-        """The same where msgspec skips fields, in which it overlooks what the contract's parser refuses."""
+        """Decode a basket with fields unknown to the contract; None in any doubt.
+
+        msgspec skips unknown fields, and overlooks faults in them that the contract's parser would refuse.
+        """
         try:
             basket = self._tolerant(value)
             value.decode()
@@ -220,7 +242,8 @@ class Decoder:
     def _checked(self, value: bytes, basket: _Basket) -> _Read | None:
         if basket.currency != self._currency:
             return None
-        # In ASCII without escapes characters are bytes, and none is byte 0.
+        # In ASCII without escapes, characters are bytes and none is byte 0, so that lengths need no second
+        # check.
         if not (value.isascii() and b"\\" not in value) and not _texts_fit(basket):
             return None
         try:
@@ -237,7 +260,7 @@ class Decoder:
         )
 
     def _judged(self, index: int, raws: Sequence[Raw], refused: dict[int, Refusal]) -> _Read:
-        """What the contract makes of a record; if it refuses it, that is noted."""
+        """Decode a record by the contract. A refusal is added to `refused`."""
         try:
             return self._contract(raws[index].value or b"")
         except ContractError as fault:
@@ -270,7 +293,7 @@ class Decoder:
 
 
 def _texts_fit(basket: _Basket) -> bool:
-    """Whether each text is short enough in bytes too, and no identifier begins with byte 0."""
+    """Return True if each text is short enough in bytes too, and no identifier begins with byte 0."""
     optional = (text for text in (basket.store_id, basket.channel) if text is not None)
     texts = chain((basket.event_id, basket.customer_id), optional)
     return (
@@ -281,9 +304,10 @@ def _texts_fit(basket: _Basket) -> bool:
 
 
 def _may_hold_long_number(value: bytes) -> bool:
-    """Whether some number might have more than `LONG_NUMBER` digits.
+    """Return True if some number may have more than `LONG_NUMBER` digits.
 
-    Such a run covers one of every so many bytes, with a good part of it on at least one side.
+    A run of so many digits covers at least one of the sampled bytes, which lie `LONG_NUMBER` apart. On at
+    least one side of that byte lies a good part of the run, so that 64 digits there raise the doubt.
     """
     for at in range(LONG_NUMBER - 1, len(value), LONG_NUMBER):
         if value[at : at + 64].isdigit() or value[max(at - 63, 0) : at + 1].isdigit():
@@ -316,12 +340,12 @@ def _hashes(parts: list[bytes]) -> NDArray[np.uint64]:
 def _content_hashes(
     reads: list[_Read], lines: _Lines, products: list[str], categories: list[str], names: list[str | None]
 ) -> NDArray[np.uint32]:
-    """CRC-32 of the decoded fields of each purchase or return; 0 for all other records.
+    """Compute the CRC-32 of the decoded fields of each purchase or return; 0 for all other records.
 
-    Two events that decode alike hash alike, whatever their bytes: amounts go in as they are kept, and what
-    is absent as what stands for it. Texts go in as MessagePack, in which different lists are different bytes.
-    A CRC takes a fifth of the time of BLAKE2b here. It misses one edit in 2^32, and none that lies within
-    four bytes; nobody gains by an edit that it misses.
+    Two events that decode to equal fields have equal hashes, whatever their bytes. Amounts enter the hash as
+    stored integers, and absent fields as their defaults. Texts enter as MessagePack, in which different lists
+    have different bytes. A CRC takes a fifth of the time of BLAKE2b here. A CRC misses one edit in 2^32, and
+    no edit within four bytes. Nobody gains by an edit that it misses.
     """
     columns = (lines.quantities, lines.prices, lines.discounts, lines.spends)
     amounts = memoryview(np.stack(columns, axis=1).astype("<i8", copy=False).tobytes())

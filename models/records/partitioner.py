@@ -1,4 +1,4 @@
-"""Which partition a key belongs to, as Kafka's producers compute it."""
+"""Partitioner: the partition of a key, as Kafka's producers compute it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SEED = 0x9747B28C
 
 
 def partition_of(key: bytes, partitions: int, partitioner: Partitioner) -> int:
-    """The partition of a key among `partitions`.
+    """Return the partition of a key among `partitions`.
 
     `murmur2` is the default of the Java client and of aiokafka, `crc32` that of librdkafka.
 
@@ -28,7 +28,7 @@ def partition_of(key: bytes, partitions: int, partitioner: Partitioner) -> int:
 
 
 def _murmur2(data: bytes) -> int:
-    """Kafka's 32-bit murmur2, made positive by clearing the sign (org.apache.kafka.common.utils.Utils)."""
+    """Compute Kafka's 32-bit murmur2, the sign cleared (org.apache.kafka.common.utils.Utils)."""
     length = len(data)
     value = _SEED ^ length
     whole = length & ~3

@@ -1,1 +1,1 @@
-"""Segments: which one a customer is reported in, and the events of a change."""
+"""Segments: the segment reported of each customer, and the events of its changes."""

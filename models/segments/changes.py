@@ -1,8 +1,9 @@
-"""The reported segment: up at a purchase, down when the boundaries of a fortnight agree.
+"""Reported segment: it rises at a purchase, and falls when the boundaries of a fortnight agree.
 
-A label follows recency, and where most shop every week the best fifth by recency is hours wide: labels rise
-and fall with every trip. So a segment rises at once and falls late (`segment_patience`). `New Customers` are
-also those of whom too little is known for a rank (`models.segments.settling`).
+A label is the exact RFM segment at one moment. Labels follow recency. Where most customers shop every week,
+the best fifth by recency is only hours wide, and labels rise and fall with every trip. The reported segment
+therefore rises at once and falls late (`segment_patience`). Customers with too little history for a rank are
+reported as `New Customers` (`models.segments.settling`).
 """
 
 from __future__ import annotations
@@ -29,28 +30,31 @@ if TYPE_CHECKING:
     from models.state.step import Step
 
 MODEL_VERSION = "rfm-2"
-"""Changes with every change of the segments' definition."""
+"""Version of the model, which changes with every definition of the segments."""
 UNRANKED = 0
-"""Stands for a score where a segment rests on none: too little is known of the customer."""
+"""Value in place of a score for a segment that rests on no score, because the customer has too little
+history."""
 _FIFTHS = ("lowest", "second lowest", "middle", "second highest", "highest")
 
 
 def promote(step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-    """Move customers up whose purchase earns a better label under the thresholds frozen last.
+    """Move customers up whose purchase earns a better label by the thresholds frozen last.
 
     Args:
-        step: The step being computed.
-        records: A run of records.
+        step: Step being computed.
+        records: Run of records.
         which: (k,) indexes of applied purchases.
         rows: (k,) rows of their customers, each once.
     """
     state = step.state
+    # Stage 1: (k,) segments by the frozen thresholds. Before the first ranking there are none.
     frozen = state.thresholds[-1] if state.thresholds else None
     if frozen is None or not len(rows):
         return
     standing = state.standing(rows)
     labels, scores, grounds = _rank(standing, frozen, is_new(state, rows))
     segments = state.customers["segment"][rows]
+    # Stage 2: (k,) customers whose segment is better than the reported one, or who had none.
     better = ((segments == NO_SEGMENT) | (labels < segments)) & (standing.frequency > 0)
     changed = np.flatnonzero(better)
     if len(changed):
@@ -68,9 +72,9 @@ def promote(step: Step, records: Records, which: NDArray[np.int64], rows: NDArra
 
 
 def falling(state: State) -> NDArray[np.bool_]:
-    """(customers,) whether each customer's segment changes at the boundary begun last.
+    """Return (customers,) True for each customer whose segment changes at the boundary begun last.
 
-    One scan of the columns; those for whom it is true are touched, and all others stay as they are.
+    One scan of the columns finds the customers to touch. All other customers stay as they are.
     """
     rows = np.arange(len(state.ids))
     changed: NDArray[np.bool_] = _targets(state, rows).segments != state.customers["segment"][rows]
@@ -78,12 +82,12 @@ def falling(state: State) -> NDArray[np.bool_]:
 
 
 def reconsider(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
-    """Let segments fall, and give a first one to those who had none, at a boundary.
+    """Let segments fall at a boundary, and give customers without a segment their first one.
 
     Args:
-        step: The step being computed.
-        rows: (k,) customers whose closed days are folded.
-        boundary: The boundary (day).
+        step: Step being computed.
+        rows: (k,) rows of customers whose closed days are folded.
+        boundary: Boundary (day).
     """
     state = step.state
     targets, scores, grounds = _targets(state, rows)
@@ -102,18 +106,19 @@ def reconsider(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
 
 
 class _Ranked(NamedTuple):
-    """Customers and what may be reported of them."""
+    """Customers with the segments that may be reported of them."""
 
     segments: NDArray[np.int8]
     """(k,) indexes into `SEGMENTS`, or `NO_SEGMENT`."""
     scores: NDArray[np.int8]
-    """(k, 3) scores under the newest thresholds."""
+    """(k, 3) scores by the newest thresholds."""
     grounds: NDArray[np.int8]
-    """(k, 3) scores that the segment rests on: older ones where a fall waited, 0 where it rests on none."""
+    """(k, 3) scores that the segment rests on: scores by older thresholds after a late fall, 0 without a
+    score."""
 
 
 def _rank(standing: Standing, frozen: Thresholds, new: NDArray[np.bool_]) -> _Ranked:
-    """Rank customers as they stand, under frozen thresholds."""
+    """Rank customers at their present recency, frequency and spend, by frozen thresholds."""
     scores = np.stack(frozen.scores(standing), axis=1)
     labels = label(*scores.T)
     segments = reportable(labels, standing.frequency, new)
@@ -121,20 +126,29 @@ def _rank(standing: Standing, frozen: Thresholds, new: NDArray[np.bool_]) -> _Ra
 
 
 def _targets(state: State, rows: NDArray[np.int64]) -> _Ranked:
-    """Find the segment of each customer after this boundary."""
+    """Find the segment of each customer after the boundary begun last.
+
+    Args:
+        state: State of the partition.
+        rows: (k,) rows of customers.
+    """
     segments = state.customers["segment"][rows]
     newest = state.thresholds[-1] if state.thresholds else None
     if newest is None or not len(rows):
         nothing = np.full((len(rows), 3), UNRANKED, np.int8)
         return _Ranked(segments, nothing, nothing)
+    # Stage 1: (k,) segments by the newest thresholds. A customer without a segment takes this one.
     standing, new = state.standing(rows), is_new(state, rows)
     labels, scores, grounds = _rank(standing, newest, new)
     targets = np.where(segments == NO_SEGMENT, labels, segments)
+    # Stage 2: let segments fall once `segment_patience` boundaries have ranked. A segment falls to the best
+    # of all their labels. Each older boundary needs to look only at the (w,) customers whom all later
+    # boundaries rank worse. New customers never fall.
     known = [frozen for frozen in state.thresholds if frozen is not None]
     if len(known) == state.settings.segment_patience:
         best = labels.copy()
         worse = np.flatnonzero((segments != NO_SEGMENT) & (best > segments) & ~new)
-        for frozen in reversed(known[:-1]):  # each looks only at those whom all later ones find worse
+        for frozen in reversed(known[:-1]):
             if not len(worse):
                 break
             then = _rank(Standing(*(measure[worse] for measure in standing)), frozen, new[worse])
@@ -157,22 +171,24 @@ def _change(
     times: list[int],
     valid_until: int,
 ) -> None:
-    """Give k customers another segment, and say so.
+    """Give k customers another segment and emit the changes.
 
     Args:
-        step: The step being computed.
-        rows: (k,) customers.
-        targets: (k,) their segments from now on.
-        scores: (k, 3) as the customers stand now.
-        grounds: (k, 3) scores that the segments rest on.
-        causes: k causes.
+        step: Step being computed.
+        rows: (k,) rows of customers.
+        targets: (k,) new segments.
+        scores: (k, 3) present scores.
+        grounds: (k, 3) scores that the new segments rest on.
+        causes: k causes, each the id of a record or the name of a boundary.
         times: k event times, ms since 1970 UTC.
-        valid_until: Of all of them, ms since 1970 UTC.
+        valid_until: End of validity of all changes, ms since 1970 UTC.
     """
+    # Stage 1: store the new segments and keep the (k,) old ones for the events.
     state = step.state
     before = state.customers["segment"][rows].tolist()
     state.customers["segment"][rows] = targets
     step.counts["segment_changes"] += len(rows)
+    # Stage 2: k values per field of the events.
     standing, currency = state.standing(rows), state.settings.currency
     customers = [state.ids[row] for row in rows.tolist()]
     identities = event_ids(SEGMENT_CHANGE.type_, customers, [""] * len(customers), causes, "")
@@ -205,6 +221,7 @@ def _change(
             "model_version": MODEL_VERSION,
         }
         values.append(as_json(value))
+    # Stage 3: hand the events to the step, which holds back history and redirects hold-out customers.
     source = state.settings.event_source
     step.emit(outputs_of(SEGMENT_CHANGE, customers, identities, values, times=times, source=source))
 
@@ -219,16 +236,16 @@ def reasons(
     grounds: Sequence[int],
     segment: str,
 ) -> list[dict[str, object]]:
-    """Say why a customer is in a segment, as events say it.
+    """Explain a customer's segment in the words of the contract.
 
     Args:
-        scores: Fifths by recency, frequency and monetary, 5 the best.
-        quiet_ms: Since the last purchase.
+        scores: Fifths by recency, frequency and monetary value, 5 the best.
+        quiet_ms: Time since the last purchase, ms.
         days: Purchase days.
-        spend: In the currency.
-        currency: ISO 4217.
-        grounds: Fifths that the segment rests on; `UNRANKED` where it rests on none.
-        segment: The segment.
+        spend: Spend in the currency.
+        currency: ISO 4217 code.
+        grounds: Fifths that the segment rests on; `UNRANKED` for a segment that rests on none.
+        segment: Name of the segment.
     """
     quiet = round(max(quiet_ms, 0) / DAY_MS, 1)
     facts = (

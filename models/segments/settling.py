@@ -1,16 +1,17 @@
-"""The settled minimum of history: before it, ranks say more about the log than about the customer.
+"""Settled minimum of history: with less, ranks say more about the log than about the customer.
 
 On a young log, and for a customer of a few days, recency, frequency and money rank what chance has brought so
-far: a single basket of last week is in the lowest fifth by recency, and somebody is always last. So
+far. A single basket of last week is in the lowest fifth by recency, and somebody is always last. Three rules
+follow:
 
-- who first bought less than `SETTLED_DAYS` ago is new: the segment may rise, and never falls, and is `New
-  Customers` where the label is a worse one;
-- a new customer with fewer than `SETTLED_PURCHASE_DAYS` purchase days is one of the `New Customers`, whatever
-  the label;
-- nobody with fewer purchase days is ever `At Risk`: there is no habit yet to lose. Such a customer is
-  `Hibernating`.
+- A customer is new whose first purchase is less than `SETTLED_DAYS` ago. A new customer's segment may rise
+  and never falls. If the label is worse than `New Customers`, the segment is `New Customers`.
+- A new customer with fewer than `SETTLED_PURCHASE_DAYS` purchase days is one of the `New Customers`, whatever
+  the label.
+- No customer with fewer purchase days is ever `At Risk`, because there is no habit yet to lose. Such a
+  customer is `Hibernating`.
 
-The label, exact RFM at the moment asked, knows nothing of this.
+The label, which is exact RFM at the moment asked, ignores these rules.
 """
 
 from __future__ import annotations
@@ -30,22 +31,23 @@ if TYPE_CHECKING:
 SETTLED_DAYS: Final = 28
 """Days since the first purchase after which a customer is settled: four times the commonest rhythm, a week.
 
-Less, and a pause of a fortnight between two trips counts as a loss; more, and a real loss is told later.
+With fewer days, a pause of a fortnight between two trips counts as a loss. With more, a real loss is reported
+later.
 """
 SETTLED_PURCHASE_DAYS: Final = 3
-"""Purchase days after which a customer has a habit: two intervals, as many as an alert asks for by default.
+"""Purchase days after which a customer has a habit: two intervals, as many as an alert needs by default.
 
-Less, and a first large basket makes a champion; more, and a good customer stays a new one for longer.
+With fewer days, a first large basket makes a champion. With more, a good customer stays a new one for longer.
 """
 _NEW, _AT_RISK, _HIBERNATING = map(SEGMENTS.index, ("New Customers", "At Risk", "Hibernating"))
 
 
 def is_new(state: State, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell of which customers the first purchase is too recent, as of the boundary begun last.
+    """Return (k,) True for customers whose first purchase is too recent, as of the boundary begun last.
 
     Args:
-        state: Of the partition.
-        rows: (k,) customers who have bought.
+        state: State of the partition.
+        rows: (k,) rows of customers who have bought.
     """
     since = state.calendar.start(state.clock.begun + 1) - SETTLED_DAYS * DAY_MS
     new: NDArray[np.bool_] = state.customers["first_purchase"][rows] > since

@@ -1,4 +1,4 @@
-"""Where all customers of a changelog stand, of whom nothing else is kept: what a label is exact by."""
+"""Snapshot of recency, frequency and spend of all customers in a changelog, as exact labels need them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ _INSTANT_AND_SPEND, _DAYS, _OPEN = struct.Struct("<qq"), struct.Struct("<I"), st
 _LAST_PURCHASE: Final = int(_FIELDS["last_purchase"][1])
 _FREQUENCY: Final = int(_FIELDS["frequency"][1])
 _OPEN_PURCHASE: Final = int(_FIELDS["open_purchase"][1])
-"""Where these stand in a row, of every format: `spend` comes right behind the last purchase."""
+"""Offsets in a row, equal in every format. `spend` follows directly behind the last purchase."""
 
 
 class Standings:
-    """Takes rows one by one, in any order; of each customer the greatest counts."""
+    """Recency, frequency and spend per customer.
+
+    Rows come in any order; of each customer, the greatest row counts.
+    """
 
     def __init__(self) -> None:
         self._known: dict[bytes, tuple[int, int, int, int, int]] = {}
 
     def take(self, customer: bytes, row: bytes) -> None:
-        """Take note of a customer's row, or of the one that a tombstone stands for.
+        """Read a customer's row, or the row that a tombstone stands for.
 
         Raises:
-            RowError: It is no row, or of another format version.
+            RowError: The bytes are no row, or a row of another format version.
         """
         _, offset, boundary, _ = header(row)
         known = self._known.get(customer)
@@ -46,7 +49,14 @@ class Standings:
         self._known[customer] = (offset, boundary, last, days, spend)
 
     def thresholds(self, state: State) -> Thresholds | None:
-        """The thresholds of this moment, as a ledger of these rows has them; `state` knows the time."""
+        """Return the thresholds of this moment, as a ledger of these rows would have them.
+
+        Args:
+            state: State with the clock, calendar and settings of the partition.
+
+        Returns:
+            The thresholds; None before the first boundary or with too few customers.
+        """
         if not state.clock.begun:
             return None
         _, _, last, days, spend = np.array(list(self._known.values()), np.int64).reshape(-1, 5).T

@@ -1,1 +1,1 @@
-"""State: all that one partition knows, and one step of changing it."""
+"""State of one partition, and one step that changes it."""

@@ -1,4 +1,4 @@
-"""A partition's clock: how far its log is accounted for, and which days are closed."""
+"""Clock of a partition: how far the log is accounted for, and which days are closed."""
 
 from __future__ import annotations
 
@@ -19,63 +19,73 @@ from models.memory.rows import (
 
 _FORMAT = struct.Struct("<QqiqQ?IIqi")
 _EVERY_FORMAT = struct.Struct("<QqiqQ?I")
-"""What the payload of a clock row begins with, in the formats of all releases so far."""
+"""Beginning of a clock row's payload, common to the formats of all releases so far."""
 _NONE = -(1 << 62)
 
 UNTIL_LIVE_MS = int(datetime(2100, 12, 31, tzinfo=UTC).timestamp()) * 1_000
-"""Event time, ms, of the `live` record by which a service loads history first: the last day that an event may
-carry, so that all is history until another `live` record names an earlier moment."""
+"""Event time, ms, of the `live` record by which a service loads history first. The moment is the last day
+that an event may carry, so that all events are history until another `live` record names an earlier
+moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockRow:
-    """The clock row. Recovery resumes the source behind its offset, whatever the consumer group committed."""
+    """Clock of a partition as the changelog stores it.
+
+    Recovery resumes the source behind the clock row's offset, whatever offset the consumer group committed.
+    """
 
     offset: int = -1
-    """Last source offset accounted for; -1 before the first."""
+    """Last source offset accounted for; -1 before the first record."""
     digest: int = 0
-    """64-bit BLAKE2b of the record at that offset: tells a topic that was made anew."""
+    """64-bit BLAKE2b of the record at that offset. A mismatch reveals that the topic was recreated."""
     watermark: int | None = None
-    """Greatest event time applied less the allowed lateness, ms since 1970 UTC: it alone closes days."""
+    """Watermark: greatest event time applied less the allowed lateness, ms since 1970 UTC. The watermark
+    alone closes days. None before the first."""
     begun: int = 0
-    """Last day whose boundary was begun; 0 before the first."""
+    """Last day whose boundary was begun; 0 before the first boundary."""
     finished: int = 0
-    """Last day whose boundary is finished: every customer it concerned has seen it."""
+    """Last day whose boundary is finished: every customer whom the boundary concerned has seen it."""
     live_at: int | None = None
-    """Event time (ms) up to which outputs are counted and not sent: the least of all `live` records."""
+    """Event time (ms) up to which outputs are counted and not sent: the earliest of all `live` records. None
+    without such a record."""
     fingerprint: int = 0
     """Hash of the settings that shape outputs."""
     wall: bool = False
-    """True where the wall clock closes days once live, False where the log's records alone do. Fixed by the
-    first record that tells the time, and kept from then on, whatever the settings say."""
+    """True if the wall clock closes days once the service is live, False if the log's records alone do. The
+    first record that moves time fixes this choice, and later settings do not change it."""
     partitions: int = 1
-    """Partitions of the log: which customers belong to this one depends on it."""
+    """Partition count of the log, on which the assignment of customers to this partition depends."""
     rows: int = 0
-    """How many other rows there are, customers' and the partition's own: a changelog that was deleted under a
-    running worker holds fewer, though what it holds fits together."""
+    """Count of all other rows, partition-level rows included. A changelog that was deleted under a running
+    worker holds fewer rows, though the remaining rows fit together."""
     quiet_offset: int = -1
-    """Last source offset that a state before this one accounted for: it sent what the records up to there
-    cause, so that is history. -1 where there was none."""
+    """Last source offset accounted for by a previous state that this state replaces; -1 without a previous
+    state. Records up to that offset are history, because the previous state sent their outputs."""
     quiet_boundary: int = 0
-    """Last day whose boundary that state had finished; 0 where there was none."""
+    """Last day whose boundary the previous state finished; 0 without a previous state."""
 
     @property
     def sweeping(self) -> bool:
-        """Whether a boundary was begun that is not finished."""
+        """True if a boundary was begun that is not finished."""
         return self.finished < self.begun
 
     @property
     def unopened(self) -> bool:
-        """True on the wall clock where neither a purchase nor a `live` record has come yet."""
+        """True on the wall clock before the first purchase and the first `live` record."""
         return self.wall and self.live_at is None and self.watermark is None
 
     @property
     def silent(self) -> bool:
-        """True on the wall clock where purchases have come and no `live` record, so that nothing is sent."""
+        """True on the wall clock if purchases but no `live` record have come, so that nothing is sent."""
         return self.wall and self.live_at is None and self.watermark is not None
 
     def history(self, lateness: int) -> bool:
-        """Whether all that was applied so far is counted and not sent; `lateness` is the allowed one, ms."""
+        """Return True if all records applied so far are history: counted, their outputs not sent.
+
+        Args:
+            lateness: Allowed lateness, ms.
+        """
         if self.offset < self.quiet_offset:
             return True
         if self.live_at is None or self.watermark is None:
@@ -83,18 +93,21 @@ class ClockRow:
         return self.is_history(self.watermark + lateness)
 
     def waits_for_live(self, now: int) -> bool:
-        """Whether nobody has said when history ends, or that it ends later than `now` (ms since 1970 UTC)."""
+        """Return True if no `live` record has come, or its moment is later than `now` (ms since 1970 UTC)."""
         return self.wall if self.live_at is None else self.live_at > now
 
     def is_history(self, at: int) -> bool:
-        """Whether what happens at an instant (ms) is counted and not sent: up to `live`.
+        """Return True if an instant (ms) is history: at or before the moment of the `live` record.
 
-        Without any `live` record all is history on the wall clock, and all is news on the log clock.
+        Without any `live` record, all instants are history on the wall clock, and none is on the log clock.
         """
         return self.wall if self.live_at is None else at <= self.live_at
 
     def encode(self) -> bytes:
-        """The clock row. Of two with one offset, the one whose sweep has got further is the later."""
+        """Encode the clock row.
+
+        Of two clock rows with one offset, the row whose sweep has advanced further is the later state.
+        """
         payload = _FORMAT.pack(
             self.digest,
             _NONE if self.watermark is None else self.watermark,
@@ -111,10 +124,10 @@ class ClockRow:
 
     @classmethod
     def decode(cls, value: bytes) -> ClockRow:
-        """The clock of a clock row.
+        """Decode a clock row.
 
         Raises:
-            RowError: Damaged, cut off, or of another format version.
+            RowError: The row is damaged, cut off, or of another format version.
         """
         payload = own_payload(value)
         if len(payload) != _FORMAT.size:
@@ -140,19 +153,21 @@ class ClockRow:
 
     @classmethod
     def after(cls, value: bytes) -> ClockRow:
-        """The clock with which a state is made anew from the log, in quiet: all that another sent is history.
+        """Return the clock of a new state that rebuilds from the log in quiet, in place of a previous state.
 
-        A sweep that the other had not finished is no history: what it raised is sent again, with equal ids.
+        Outputs that the previous state sent are history, and are not sent again. A sweep that the previous
+        state had not finished is an exception: its outputs are sent again, with equal ids.
 
         Args:
-            value: The other's clock row, of this release's format or an earlier one.
+            value: Clock row of the previous state, of this release's format or an earlier one.
 
         Raises:
-            RowError: Damaged, cut off, or of a later format version.
+            RowError: The row is damaged, cut off, or of a later format version.
         """
         head, payload = header_of_any_format(value), unseal_any_format(value)[HEADER.itemsize :]
         if head.version > ROW_VERSION:
-            header(value)  # raises
+            # The call raises the error that names the later format.
+            header(value)
         if len(payload) < _EVERY_FORMAT.size:
             raise RowError(
                 f"a clock row with a payload of {len(payload)} bytes, not {_EVERY_FORMAT.size} or more"

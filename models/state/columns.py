@@ -1,7 +1,7 @@
-"""The columns of a partition's state, and the bounds that keep a customer's row under 12 KB.
+"""Columns of a partition's state, and the bounds that keep a customer's row under 12 KB.
 
-A row of the changelog is these records, byte for byte: what is in memory is what is stored, so nothing is
-rounded anew when a batch is cut elsewhere.
+A changelog row is these records, byte for byte. Memory and storage hold equal bytes, so that cutting batches
+at other places never rounds a value anew.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import numpy as np
 from models.memory.rows import HEADER
 
 LONGEST_ROW = 12 * 1024
-"""Bytes that a customer's row may take. The bounds below keep it well under that."""
+"""Bytes that a customer's row may take. The bounds below keep rows well under this limit."""
 RING = 32
-"""Recent events remembered per customer to recognise duplicates: order inside a day is free up to so many."""
+"""Recent events remembered per customer to recognise duplicates. Within a day, an event may come up to this
+many events out of order."""
 MOST_CELLS = 64
-"""Categories kept per customer: 3.7 KB of a full row. Fewer would forget habits."""
+"""Categories kept per customer: 3.7 KB of a full row. With fewer, habits would be forgotten."""
 MOST_PRODUCTS = 100
 """Products kept per customer: 1.4 KB of a full row."""
 MOST_OPEN_LINES = 86
@@ -24,7 +25,7 @@ NO_EVENT = np.iinfo(np.int64).min
 """`ring_at` of an empty place of the ring: less than every instant."""
 NO_SEGMENT = -1
 NEVER = 0
-"""A day number that stands for no day: days count from 2000-01-01, and events of that day are day 1."""
+"""Day number that stands for no day. Days count from 2000-01-01, and events of that date have day 1."""
 
 CUSTOMER = np.dtype(
     [
@@ -38,16 +39,16 @@ CUSTOMER = np.dtype(
         ("baskets", "<u4"),  # purchases, no returns
         ("frequency", "<u4"),  # purchase days folded
         ("trips", "<u2"),  # folded days on which something was consumed
-        ("late", "<u2"),  # events of days that were closed; 65,535 stands for all beyond
-        ("duplicates", "<u2"),  # events that came again; the same
+        ("late", "<u2"),  # events of closed days; 65,535 stands for that many or more
+        ("duplicates", "<u2"),  # events that came again; 65,535 stands for that many or more
         ("segment", "i1"),  # reported segment, 0 is best
         ("recommended_day", "<u2"),  # last day whose first purchase was answered with recommendations
-        ("recommended", "<u8"),  # sum of the name hashes of the five best of the newest, 0 for none
+        ("recommended", "<u8"),  # sum of the name hashes of the newest list's five best, 0 for none
         ("open_day", "<u2", (2,)),  # the day in the slot of its parity, or NEVER
         ("open_purchase", "u1", (2,)),  # 1 when that day holds a purchase
         ("ring_at", "<i8", (RING,)),  # ms since 1970 UTC
         ("ring_hash", "<u8", (RING,)),
-        ("ring_content", "<u4", (RING,)),  # hash of what the event says: `Records.content_hashes`
+        ("ring_content", "<u4", (RING,)),  # hash of the event's content: `Records.content_hashes`
     ]
 )
 
@@ -63,17 +64,17 @@ CELL = np.dtype(
         ("ewma_interval", "<f4"),  # days
         ("ewma_log", "<f4"),
         ("decayed", "<f4", (4,)),  # purchase days, half-lives 14, 28, 56, 112 days, as of last_day
-        ("quantity", "<f4"),  # units a purchase day, exponentially weighted
+        ("quantity", "<f4"),  # units per purchase day, exponentially weighted
         ("count", "<u2"),  # trips with the category, decayed per trip of the customer, 1/1,024
-        ("recent", "<u2"),  # the customer's last 16 trips, newest in bit 0: 1 where it was bought
+        ("recent", "<u2"),  # the customer's last 16 trips, newest in bit 0: 1 for a trip with it
         ("best_day", "<u2"),
         ("low_day", "<u2"),  # 80 % interval of the next purchase day
         ("high_day", "<u2"),
         ("raised_day", "<u2"),  # boundary that raised the alert
-        ("alert", "u1"),  # AlertState
+        ("alert", "u1"),  # models.alerts.lifecycle.Cycle
     ]
 )
-"""One customer's habit in one category."""
+"""Record of one customer's habit in one category."""
 
 PRODUCT = np.dtype(
     [
@@ -84,7 +85,7 @@ PRODUCT = np.dtype(
         ("last_day", "<u2"),
     ]
 )
-"""One customer's habit in one product."""
+"""Record of one customer's habit in one product."""
 
 OPEN_LINE = np.dtype(
     [
@@ -93,7 +94,7 @@ OPEN_LINE = np.dtype(
         ("quantity", "<i8"),  # 1/1,000 of a unit, returns taken off
     ]
 )
-"""What one customer bought of one product on a day that is still open."""
+"""Record of one customer's purchases of one product on an open day."""
 
 ROW_BYTES = (
     CUSTOMER.itemsize
@@ -103,4 +104,4 @@ ROW_BYTES = (
     + 1
     + 4
 )
-"""The longest row, the count of its ring's events and its checksum included."""
+"""Bytes of the longest row, including the count of the ring's events and the checksum."""

@@ -1,7 +1,7 @@
-"""Event time and a partition's clock: which records are from the future, and how far a record moves time.
+"""Event time and a partition's clock: refusal of records from the future, and moves of the watermark.
 
-A record's timestamp is the measure of the future, never the watermark: so a shop that was closed for a month
-goes on, one wrong date closes nobody's days, and a log that is read again decides alike.
+The future is measured against the record's timestamp, never against the watermark. A shop that was closed for
+a month can go on, one wrong date closes nobody's days, and a log that is read again gives equal results.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from models.state.step import Step
 
 FURTHEST_AHEAD = 10 * MINUTE
-"""An event may be this much later than its record's timestamp, because producers' clocks differ by minutes.
-With more, one wrong date could close everybody's days; with less, tills whose clocks are fast are refused."""
+"""Largest lead of an event over its record's timestamp, because producers' clocks differ by minutes. With
+more, one wrong date could close everybody's days. With less, tills whose clocks are fast would be refused."""
 
 FROM_THE_FUTURE = Refusal(
     offset=-1,
@@ -35,17 +35,17 @@ _TICK, _LIVE = int(Kind.TICK), int(Kind.LIVE)
 
 
 def in_time(step: Step, records: Records, index: int, kind: int, watermark: int | None) -> bool:
-    """Tell whether a record's event time can be; the step refuses one from the future.
+    """Return True if a record's event time is plausible; otherwise refuse the record as one from the future.
 
-    A tick from the future is a worker's wrong clock on the wall clock; on the log clock ticks move time as
-    far as their source likes. A `live` record may announce a later moment.
+    On the wall clock, a tick from the future reveals a worker's wrong clock. On the log clock, ticks may move
+    time as far as their source wants. A `live` record may announce a later moment.
 
     Args:
-        step: The step being computed.
-        records: A run of records.
-        index: The record, a purchase, a return, a tick or a `live` record.
-        kind: Its kind.
-        watermark: The watermark before it, ms since 1970 UTC.
+        step: Step being computed; it takes the refusal.
+        records: Run of records.
+        index: Index of the record: a purchase, a return, a tick or a `live` record.
+        kind: Kind of the record.
+        watermark: Watermark before the record, ms since 1970 UTC.
     """
     if kind == _TICK and watermark is None:
         _follow_log(step)
@@ -62,10 +62,18 @@ def in_time(step: Step, records: Records, index: int, kind: int, watermark: int 
 def moved(
     step: Step, records: Records, index: int, kind: int, *, watermark: int | None, to: int
 ) -> int | None:
-    """Return the watermark behind a record whose event time less the lateness is `to` (ms since 1970 UTC).
+    """Return the watermark behind a record.
 
-    A `live` record moves time on the wall clock alone, and only where it speaks of the moment at which it was
-    written: one that announces a later moment, or none yet, says what is history and no more.
+    A `live` record moves time on the wall clock alone, and only if its moment is the one at which it was
+    written. A `live` record that announces a later moment, or none yet, only sets where history ends.
+
+    Args:
+        step: Step being computed.
+        records: Run of records.
+        index: Index of the record.
+        kind: Kind of the record.
+        watermark: Watermark before the record, ms since 1970 UTC; None before the first.
+        to: Event time of the record less the lateness, ms since 1970 UTC.
     """
     if kind == _LIVE:
         now = int(records.occurred_at[index]) < UNTIL_LIVE_MS and not _ahead(records, index)
@@ -75,10 +83,10 @@ def moved(
 
 
 def _follow_log(step: Step) -> None:
-    """Take the log clock where the first record that tells the time is a tick, and nothing went live.
+    """Switch to the log clock if the first record that moves time is a tick and the service never went live.
 
-    On the wall clock a worker writes ticks only behind a `live` record: a tick before any purchase is that of
-    a source which moves time itself, as files and replays do when they are loaded into fresh topics.
+    On the wall clock a worker writes ticks only behind a `live` record. A tick before any purchase therefore
+    comes from a source that moves time itself, such as a file or a replay loaded into fresh topics.
     """
     clock = step.state.clock
     if clock.wall and clock.live_at is None:
@@ -86,6 +94,6 @@ def _follow_log(step: Step) -> None:
 
 
 def _ahead(records: Records, index: int) -> bool:
-    """Tell whether an event lies further ahead of its record's timestamp than clocks differ."""
+    """Return True if an event is later than its record's timestamp by more than clocks differ."""
     stamped = int(records.appended_at[index])
     return stamped != UNKNOWN_TIME and int(records.occurred_at[index]) > stamped + FURTHEST_AHEAD

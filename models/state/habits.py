@@ -1,4 +1,4 @@
-"""What a trip adds to a customer's habits: statistics per category, counts per product, both bounded."""
+"""Habits: statistics per category and counts per product, which every trip extends; both are bounded."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from models.state.state import State
 
 TRIP_DECAY = 0.97
-"""What the count of a product or a category keeps per trip of its customer without it (docs/models.md)."""
+"""Factor by which the count of a product or category fades at each trip of its customer (docs/models.md)."""
 COUNT_SCALE = 1024
-"""Steps of one in a category's count: no count passes 1 / (1 - `TRIP_DECAY`) = 33.4, which fits 16 bits."""
+"""Steps per unit of a category's count. No count exceeds 1 / (1 - `TRIP_DECAY`) = 33.4, which fits 16
+bits."""
 RECENT_TRIPS = 16
-"""Trips that `recent` remembers."""
+"""Trips that the bits of `recent` cover."""
 _COLUMNS = (
     ("purchases", Statistic.PURCHASES),
     ("first_day", Statistic.FIRST_DAY),
@@ -39,16 +40,16 @@ _DECAYED = slice(Statistic.DECAYED_14, Statistic.DECAYED_112 + 1)
 
 
 class Evicted(NamedTuple):
-    """Cells that lost their place in a full row."""
+    """Cells evicted from full rows."""
 
     rows: NDArray[np.int64]
-    """(m,) their customers."""
+    """(m,) rows of the cells' customers."""
     cells: NDArray[Any]
     """(m,) cell records."""
 
 
 def statistics_of(cells: NDArray[Any]) -> NDArray[np.float32]:
-    """(k, 13) statistics of cell records, as `models.learning.intervals` reads them."""
+    """Return the (k, 13) statistics of cell records, as `models.learning.intervals` reads them."""
     matrix = np.empty((len(cells), len(Statistic)), np.float32)
     for name, column in _COLUMNS:
         matrix[:, column] = cells[name]
@@ -57,18 +58,20 @@ def statistics_of(cells: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: int) -> Evicted:
-    """Add a trip to each bought category's cell.
+    """Add a trip to the cell of each bought category.
 
     Args:
-        state: Changed in place.
-        rows: (k,) customers.
-        bought: What they bought on the day.
-        day: The day, later than any that these customers folded.
+        state: State of the partition; its cells are changed in place.
+        rows: (k,) rows of customers.
+        bought: Categories that these customers bought on the day.
+        day: Day of the trip, later than any day that these customers folded.
 
     Returns:
-        The cells for which a full row has no room any more: those with the least decayed count of trips;
-        among equals the longest unused, then by name.
+        Evicted cells, for which a full row has no room any more. Cells with the least decayed count of trips
+        are evicted first; among equals the longest unused, then by hash of the name.
     """
+    # Stage 1: (h,) cells held by the (b,) buyers, and (m,) keys of bought (customer, category) pairs. The
+    # trip counts for all cells of a buyer: counts fade, and the bits of recent trips move up.
     buyers, owners = np.unique(bought.owners, return_inverse=True)
     rows = rows[buyers]
     held_owners, held = state.cells.gather(rows)
@@ -76,20 +79,24 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     keys = owners << 16 | bought.categories
     held["count"] = np.rint(held["count"] * TRIP_DECAY)
     held["recent"] <<= 1
+    # Stage 2: (h + f,) cells, with a fresh one for each pair without a cell.
     by_key = np.argsort(held_keys)
     place, known = look_up(keys, held_keys[by_key])
     fresh = np.zeros(int((~known).sum()), CELL)
     fresh["category"] = bought.categories[~known]
     all_owners = np.concatenate([held_owners, owners[~known]])
     cells = structured.join(held, fresh)
+    # Stage 3: observe the trip in the (m,) bought cells.
     at = np.empty(len(keys), np.int64)
     at[known] = by_key[place[known]]
     at[~known] = len(held) + np.arange(len(fresh))
     structured.put(cells, at, _observed(structured.take(cells, at), bought.quantities, day))
+    # Stage 4: choose the cells that fit a row. Decayed counts are compared as of the same day.
     count = cells["decayed"][:, -1] * np.exp2((cells["last_day"] - float(day)) / HALF_LIVES[-1])
     names = state.category_names.hashes[cells["category"]]
     keep = among_first(all_owners, MOST_CELLS, -count, -cells["last_day"].astype(np.int64), names)
     evicted = Evicted(rows[all_owners[~keep]], structured.take(cells, ~keep))
+    # Stage 5: store the (c,) kept cells, grouped by customer as the arena needs them.
     order = np.flatnonzero(keep)
     order = order[np.argsort(all_owners[order], kind="stable")]
     all_owners, cells = all_owners[order], structured.take(cells, order)
@@ -98,7 +105,7 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
 
 
 def _observed(cells: NDArray[Any], quantities: NDArray[np.int64], day: int) -> NDArray[Any]:
-    """Cell records after a trip."""
+    """Return cell records after a trip."""
     matrix = observe(statistics_of(cells), float(day), quantities / 1000.0)
     after = structured.copy(cells)
     for name, column in _COLUMNS:
@@ -113,21 +120,24 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     """Count a trip for each product that was bought in a bought category.
 
     Args:
-        state: Changed in place; its customers' `trips` count this day already.
-        rows: (k,) customers.
-        bought: What they bought on the day.
-        day: The day.
+        state: State of the partition, changed in place; its customers' `trips` already count this day.
+        rows: (k,) rows of customers.
+        bought: Categories that these customers bought on the day.
+        day: Day of the trip.
     """
+    # Stage 1: (h + f,) records: products held, and a fresh record for each product bought.
     buyers, owners = np.unique(bought.owners, return_inverse=True)
     rows = rows[buyers]
     added_owners, added = _bought_products(state, rows, owners << 16 | bought.categories, day)
     held_owners, held = state.products.gather(rows)
     owners = np.concatenate([held_owners, added_owners])
     products = structured.join(held, added)
-    order = np.argsort(
-        owners << 32 | products["product"], kind="stable"
-    )  # what was held comes before what is new
+    # Stage 2: (h + f,) records by customer and product. The sort is stable, so that a held record precedes
+    # the fresh record of the same product.
+    order = np.argsort(owners << 32 | products["product"], kind="stable")
     owners, products = owners[order], structured.take(products, order)
+    # Stage 3: add each held count, faded by the trips since, to the fresh record behind it, and drop the held
+    # record. Leaves (p,) records.
     trips = state.customers["trips"][rows][owners].astype(np.int64)
     again = np.flatnonzero(
         (owners[1:] == owners[:-1]) & (products["product"][1:] == products["product"][:-1])
@@ -137,6 +147,7 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
     keep = np.ones(len(products), bool)
     keep[again] = False
     owners, products, trips = owners[keep], structured.take(products, keep), trips[keep]
+    # Stage 4: keep the products with the greatest count as of the newest trip, and store them.
     count = products["count"] * TRIP_DECAY ** (trips - products["trip"])
     names = state.product_names.hashes[products["product"]]
     keep = among_first(owners, MOST_PRODUCTS, -count, -products["last_day"].astype(np.int64), names)
@@ -147,7 +158,17 @@ def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: in
 def _bought_products(
     state: State, rows: NDArray[np.int64], bought_keys: NDArray[np.int64], day: int
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """One fresh record per customer and product bought on a day, and its customer's index into `rows`."""
+    """Return one fresh record per customer and product bought on a day.
+
+    Args:
+        state: State of the partition.
+        rows: (k,) rows of customers.
+        bought_keys: (m,) keys of bought (customer, category) pairs, ascending.
+        day: Day of the trip.
+
+    Returns:
+        (f,) index into `rows` of each record's customer, and (f,) records.
+    """
     arena = state.open_lines[day & 1]
     owners, lines = arena.gather(rows)
     bought = (

@@ -1,7 +1,7 @@
-"""The hold-out: customers whose outputs nobody acts on, so that the others' can be measured against them.
+"""Hold-out: customers whose outputs nobody acts on, so that the effect on the others can be measured.
 
-All outputs of such a customer go to one topic, `exposures`, as they would have gone to their own, with the
-same headers and ids: of both groups it is known what they would have been sent, and what they bought.
+All outputs of a hold-out customer go to the topic `exposures`, with the headers and ids that they would have
+had in their own topics. For both groups the outputs and the purchases are therefore known.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ _WHOLE = 1 << 64
 
 
 def held_out(customer: bytes, share: float, salt: str) -> bool:
-    """Whether a customer is held out: for ever, and whichever partition or worker asks.
+    """Return True if a customer is held out. The answer is the same for ever, in every partition and worker.
 
     Args:
-        customer: The id, raw UTF-8.
-        share: Of all customers, 0 to 1. A larger one keeps those who are held out by a smaller one.
-        salt: Draws other customers; 64 bytes of UTF-8 at most.
+        customer: Customer id, raw UTF-8.
+        share: Share of all customers, 0 to 1. A larger share keeps the customers of a smaller one.
+        salt: Text that selects other customers; at most 64 bytes of UTF-8.
 
     >>> drawn = [held_out(b"%d" % number, 0.1, "") for number in range(10_000)]
     >>> sum(drawn)

@@ -1,4 +1,4 @@
-"""The days that are still open: what each customer bought of each product, summed exactly."""
+"""Open days: exact sums of each customer's purchases per product, on days that are not closed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ if TYPE_CHECKING:
 
 
 class Added(NamedTuple):
-    """Consumed lines of baskets of open days."""
+    """Consumed lines of baskets on open days."""
 
     baskets: NDArray[np.int64]
-    """(m,) index of each line's basket among those asked about, ascending."""
+    """(m,) index of each line's basket among the baskets asked about, ascending."""
     slots: NDArray[np.int64]
-    """(m,) slot of its day."""
+    """(m,) slot of the line's day."""
     lines: NDArray[Any]
     """(m,) open lines."""
 
 
 def consumed_lines(state: State, records: Records, which: NDArray[np.int64]) -> Added:
-    """The consumed lines of baskets, their names numbered in the order of the log; late baskets have none.
+    """Find the consumed lines of baskets. Baskets of closed days have none.
+
+    New names are numbered in the order of the log.
 
     Args:
-        state: Its dictionaries take new names.
-        records: A run of records.
+        state: State of the partition; its dictionaries take new names.
+        records: Run of records.
         which: (k,) indexes of records, ascending.
     """
     slots = state.calendar.days(records.occurred_at[which])
@@ -54,10 +56,10 @@ def add(state: State, added: Added, places: NDArray[np.int64], rows: NDArray[np.
     """Add the lines of some baskets to their customers' open days.
 
     Args:
-        state: Changed in place; its customers' open days are those of the baskets already.
-        added: Lines, as `consumed_lines` gives them.
-        places: (k,) which of its baskets to add.
-        rows: (n,) rows of the customers of all its baskets.
+        state: State of the partition, changed in place; the days of the baskets must be open already.
+        added: Lines, as `consumed_lines` returns them.
+        places: (k,) indexes of the baskets to add.
+        rows: (n,) rows of the customers of all baskets.
     """
     chosen = np.zeros(len(rows), bool)
     chosen[places] = True
@@ -69,7 +71,7 @@ def add(state: State, added: Added, places: NDArray[np.int64], rows: NDArray[np.
 
 
 def lines_of(records: Records, which: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Lines of some records: (m,) index into `which`, ascending, and (m,) index of the line."""
+    """Return the lines of records: (m,) index into `which`, ascending, and (m,) index of the line."""
     starts = records.line_starts[which]
     counts = records.line_starts[which + 1] - starts
     owners = np.repeat(np.arange(len(which)), counts)
@@ -77,7 +79,7 @@ def lines_of(records: Records, which: NDArray[np.int64]) -> tuple[NDArray[np.int
 
 
 def consumed_categories(state: State, names: list[str]) -> NDArray[np.int64]:
-    """The number of each category, `UNTRACKED` for those that nobody runs out of."""
+    """Return the number of each category, `UNTRACKED` for categories that nobody runs out of."""
     numbers = np.array(state.category_names.numbers(names), np.int64)
     numbers[state.category_names.classes[numbers] == CategoryClass.NOT_CONSUMED] = UNTRACKED
     return numbers
@@ -87,7 +89,7 @@ class Bought(NamedTuple):
     """Categories of which customers bought more on a day than they returned."""
 
     owners: NDArray[np.int64]
-    """(m,) index of the customer among those asked about, ascending."""
+    """(m,) index of the customer among the customers asked about, ascending."""
     categories: NDArray[np.int64]
     """(m,) category numbers."""
     quantities: NDArray[np.int64]
@@ -95,7 +97,7 @@ class Bought(NamedTuple):
 
 
 def bought_on(state: State, rows: NDArray[np.int64], day: int) -> Bought:
-    """What customers bought on a day that is open."""
+    """Find the categories that customers bought on an open day."""
     arena = state.open_lines[day & 1]
     open_then = np.flatnonzero(state.customers["open_day"][rows, day & 1] == day)
     owners, lines = arena.gather(rows[open_then])
@@ -107,7 +109,15 @@ def bought_on(state: State, rows: NDArray[np.int64], day: int) -> Bought:
 
 
 def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]) -> None:
-    """Sum lines into the runs of their customers."""
+    """Sum lines into the runs of their customers.
+
+    Args:
+        state: State of the partition; its open lines are changed in place.
+        slot: Slot of the day.
+        rows: (m,) rows of the lines' customers.
+        added: (m,) lines.
+    """
+    # Stage 1: (h + m,) lines held and added, sorted by customer, category and product.
     arena = state.open_lines[slot]
     customers, added_owners = np.unique(rows, return_inverse=True)
     held_owners, held = arena.gather(customers)
@@ -115,6 +125,7 @@ def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]
     lines = structured.join(held, added)
     order = np.lexsort((lines["product"], lines["category"], owners))
     owners, lines = owners[order], structured.take(lines, order)
+    # Stage 2: (s,) sums of the lines of one product. The sums are of integers, so that order plays no part.
     first = np.r_[
         True,
         (owners[1:] != owners[:-1])
@@ -124,6 +135,7 @@ def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]
     starts = np.flatnonzero(first)
     merged, owners_of = structured.take(lines, starts), owners[starts]
     merged["quantity"] = np.add.reduceat(lines["quantity"], starts)
+    # Stage 3: cut full days down to their bound, and store the lines grouped by customer.
     if (np.bincount(owners_of) > MOST_OPEN_LINES).any():
         keep = _within_bounds(state, owners_of, merged)
         owners_of, merged = owners_of[keep], structured.take(merged, keep)
@@ -131,10 +143,18 @@ def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]
 
 
 def _within_bounds(state: State, owners: NDArray[np.int64], lines: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which lines a full day keeps: first one product of every category, then a second, ...
+    """Choose the lines that a full day keeps: first one product of every category, then a second, and so on.
 
-    Which ones follows from hashes of the names alone, and whatever is dropped would be dropped again: the
-    lines that remain do not depend on the order of the day's baskets.
+    The choice follows from hashes of the names alone, and a dropped line would be dropped again. The
+    remaining lines therefore do not depend on the order of the day's baskets.
+
+    Args:
+        state: State of the partition.
+        owners: (s,) index of each line's customer.
+        lines: (s,) lines, each product once.
+
+    Returns:
+        (s,) True for lines to keep.
     """
     products = state.product_names.hashes[lines["product"]]
     categories = state.category_names.hashes[lines["category"]]

@@ -1,8 +1,8 @@
-"""The format in which a customer's row is stored: its columns, without the empty places of its ring.
+"""Stored format of a customer's row: its columns without the empty places of the ring.
 
-In memory a ring of recent events has `RING` places, empty ones first. Stored are a count (one byte), then the
-instants, the hashes of the ids and the hashes of the contents of the filled places. A customer with five
-events takes 539 bytes less.
+In memory a ring of recent events has `RING` places, empty places first. The stored row holds a count (one
+byte), then the instants, the hashes of the ids and the hashes of the contents of the filled places. A
+customer with five events takes 539 bytes less.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from models.memory.rows import RowError
 from models.state.columns import CUSTOMER, NO_EVENT, RING
 
 _COLUMNS: Final = ("ring_at", "ring_hash", "ring_content")
-"""The columns of the ring, the last of a customer's, and in this order."""
+"""Columns of the ring in stored order, which are the last columns of `CUSTOMER`."""
 _FIELDS: Final[Any] = CUSTOMER.fields
 _PLACES: Final = tuple(_FIELDS[name][0].base.itemsize for name in _COLUMNS)
 """Bytes of a place in each column."""
 _STARTS: Final = tuple(int(_FIELDS[name][1]) for name in _COLUMNS)
 RING_AT: Final = _STARTS[0]
-"""Where the ring begins; the runs are behind it."""
+"""Offset of the ring. The runs follow behind it."""
 _RUNS_AT: Final = CUSTOMER.itemsize
 _EMPTY: Final = (np.array(NO_EVENT, "<i8").tobytes(), *(bytes(size) for size in _PLACES[1:]))
-"""An empty place in each column."""
+"""Bytes of an empty place in each column."""
 
 
 def shortened(body: bytes, events: int) -> bytes:
-    """A stored body from the columns in memory, whose ring is in order of time, empty places first.
+    """Convert columns in memory to a stored body. The ring must be in order of time, empty places first.
 
     Args:
-        body: Columns and, if wanted, the runs behind them.
-        events: Filled places of the ring.
+        body: Columns and, optionally, the runs behind them.
+        events: Count of the ring's filled places.
     """
     columns = [
         body[start + (RING - events) * size : start + RING * size]
@@ -42,10 +42,10 @@ def shortened(body: bytes, events: int) -> bytes:
 
 
 def in_memory(body: bytes) -> bytes:
-    """The columns as they lie in memory, and the runs behind them, from a stored body.
+    """Convert a stored body to the columns in memory, followed by the runs.
 
     Raises:
-        RowError: It is cut off, or its ring is longer than a ring can be.
+        RowError: The body is cut off, or its ring is longer than `RING`.
     """
     events = body[RING_AT] if len(body) > RING_AT else RING + 1
     at = RING_AT + 1

@@ -1,4 +1,4 @@
-"""What one partition knows: its customers in columns, its dictionaries, priors, thresholds and clock."""
+"""State of one partition: customers in columns, dictionaries, priors, thresholds and the clock."""
 
 from __future__ import annotations
 
@@ -40,46 +40,46 @@ if TYPE_CHECKING:
 
 MOST_CATEGORY_BYTES = 512 * 1024
 MOST_PRODUCT_BYTES = 3 * 1024 * 1024
-"""Bytes of dictionary names: with the priors under 4 MiB, so that recovery reads little besides customers
-(and the catalogue, which has a bound of its own)."""
+"""Bytes of names in the dictionaries. With the priors they stay under 4 MiB, so that recovery reads little
+besides customers. The catalogue has a bound of its own."""
 
 
 @dataclass(slots=True)
 class Sweep:
-    """The customers whom an unfinished boundary concerns, in order of their ids."""
+    """Customers whom an unfinished boundary concerns, in order of their ids."""
 
     rows: NDArray[np.int64]
     at: int = 0
 
     def without(self, row: int, last: int) -> Sweep:
-        """The same once a customer is gone and the last one has taken the place."""
+        """Return the sweep after a customer was removed and the last customer took the free row."""
         passed = int(np.count_nonzero(self.rows[: self.at] == row))
         rows = self.rows[self.rows != row]
         return Sweep(np.where(rows == last, row, rows), self.at - passed)
 
 
 class Image(NamedTuple):
-    """What some customers were."""
+    """Copy of some customers at an earlier moment."""
 
     rows: NDArray[np.int64]
-    """(k,) the customers."""
+    """(k,) rows of the customers."""
     records: NDArray[Any]
-    """(k,) their fixed columns."""
+    """(k,) fixed columns of the customers."""
     runs: list[tuple[NDArray[np.int64], NDArray[Any]]]
-    """Of each arena, (m,) index into `rows`, ascending, and (m,) records."""
+    """Per arena: (m,) index into `rows`, ascending, and (m,) records."""
 
 
 class State:
-    """Columns over the customers of one partition. `row` is a customer's place in them.
+    """Columns over the customers of one partition. A row is a customer's place in the columns.
 
     Args:
-        settings: The settings that shape outputs.
+        settings: Settings that shape outputs.
         partitions: Partition count of the log.
     """
 
     def __init__(self, settings: LedgerSettings, partitions: int) -> None:
         self.adopted_at = 0
-        """The boundary (day) at which these settings came into force; 0 for the first."""
+        """Boundary (day) at which the settings came into force; 0 for the first settings."""
         self.rows: dict[bytes, int] = {}
         self.ids: list[bytes] = []
         self.customers: NDArray[Any] = reserved(RESERVED_CUSTOMERS, CUSTOMER)
@@ -103,17 +103,17 @@ class State:
         )
 
     def adopt(self, settings: LedgerSettings) -> None:
-        """Let settings be in force, and what follows from them alone."""
+        """Put settings into force, with the calendar and the classes of categories that follow from them."""
         self.settings, self.calendar = settings, calendar_of(settings)
         self.category_names.classify(settings.class_of)
 
     @property
     def arenas(self) -> tuple[Arena, ...]:
-        """The runs of a row, in the order in which it holds them."""
+        """Arenas of a row's runs, in the order in which a stored row holds the runs."""
         return (self.cells, self.products, *self.open_lines)
 
     def add(self, customer: bytes) -> int:
-        """A row for a new customer, who has seen every boundary begun so far."""
+        """Add a new customer, who counts as having seen every boundary begun so far; return the row."""
         row = len(self.ids)
         self.reserve(row + 1)
         record = self.customers[row : row + 1]
@@ -127,20 +127,23 @@ class State:
         return row
 
     def reserve(self, customers: int) -> None:
-        """Make room for at least this many customers."""
+        """Make room for at least `customers` customers."""
         self.customers = grown(self.customers, customers)
         for arena in self.arenas:
             arena.reserve(customers)
 
     def drop_last(self, count: int) -> None:
-        """Forget the customers added after the first `count`."""
+        """Remove the customers added after the first `count`."""
         while len(self.ids) > count:
             for arena in self.arenas:
                 arena.release(len(self.ids) - 1)
             del self.rows[self.ids.pop()]
 
     def forget(self, row: int) -> None:
-        """Leave nothing of a customer; the last one takes the place, in an unfinished sweep too."""
+        """Remove a customer without leaving any of the customer's data in the columns.
+
+        The last customer takes the free row, in an unfinished sweep too.
+        """
         for arena in self.arenas:
             arena.wipe(row)
         del self.rows[self.ids[row]]
@@ -153,7 +156,10 @@ class State:
         self.ids.pop()
 
     def recall(self, row: int, customer: bytes) -> None:
-        """Give a customer who was forgotten the place back, empty; a sweep is the caller's to put back."""
+        """Give a removed customer the old row back, without data.
+
+        The caller must restore an unfinished sweep.
+        """
         last = len(self.ids)
         self.add(customer)
         if row != last:
@@ -163,7 +169,7 @@ class State:
             self.rows[customer] = row
 
     def _change_place(self, row: int, to: int) -> None:
-        """Move a customer to where nobody is."""
+        """Move a customer to a row that holds nobody."""
         self.customers[to] = self.customers[row]
         for arena in self.arenas:
             arena.hand_over(row, to)
@@ -171,19 +177,22 @@ class State:
         self.rows[self.ids[to]] = to
 
     def image(self, rows: NDArray[np.int64]) -> Image:
-        """Customers as they are, for `put_back`."""
+        """Copy customers as they are now, for `put_back`."""
         return Image(
             rows, structured.take(self.customers, rows), [arena.gather(rows) for arena in self.arenas]
         )
 
     def put_back(self, image: Image) -> None:
-        """Make customers what they were."""
+        """Restore customers to an earlier copy."""
         structured.put(self.customers, image.rows, image.records)
         for arena, runs in zip(self.arenas, image.runs, strict=True):
             arena.put_all(image.rows, *runs)
 
     def encode(self, rows: NDArray[np.int64]) -> list[bytes]:
-        """The changelog rows of customers, recent events in order of time whatever order they came in."""
+        """Encode customers as changelog rows.
+
+        Recent events are sorted by time, whatever order they came in.
+        """
         ring_at, ring_hash = self.customers["ring_at"][rows], self.customers["ring_hash"][rows]
         order = np.lexsort((ring_hash, ring_at), axis=1)
         for column in ("ring_at", "ring_hash", "ring_content"):
@@ -195,10 +204,11 @@ class State:
         return [seal(*pieces) for pieces in zip(heads, *runs, strict=True)]
 
     def decode(self, row: int, value: bytes) -> None:
-        """Put what a changelog row holds in the place of a customer.
+        """Decode a changelog row into the place of a customer.
 
         Raises:
-            RowError: Damaged, cut off, of another format version, or with other sections than it says.
+            RowError: The row is damaged, cut off, of another format version, or its sections differ from its
+                counts.
         """
         body = in_memory(unseal(value))
         if len(body) < CUSTOMER.itemsize:
@@ -217,7 +227,7 @@ class State:
         self.customers[row] = record[0]
 
     def _heads(self, rows: NDArray[np.int64]) -> list[bytes]:
-        """What precedes the runs in each customer's row."""
+        """Encode the fixed columns of each customer, which precede the runs in a row."""
         records = structured.take(self.customers, rows)
         records["version"] = ROW_VERSION
         records["cells"], records["products"] = self.cells.lengths[rows], self.products.lengths[rows]
@@ -227,7 +237,7 @@ class State:
         return [bytes(heads[at : at + size]) for at in range(0, len(heads), size)]
 
     def standing(self, rows: NDArray[np.int64]) -> Standing:
-        """Recency, frequency and spend of customers, as if their open days were closed."""
+        """Return recency, frequency and spend of customers, as if their open days were closed."""
         customers = self.customers
         open_days = customers["open_purchase"][rows].sum(axis=1, dtype=np.int64)
         return Standing(
@@ -237,12 +247,12 @@ class State:
         )
 
     def rebuild_histograms(self) -> None:
-        """Count every customer anew: the histograms are derived from the rows and stored nowhere."""
+        """Count every customer anew. Histograms are derived from the rows and stored nowhere."""
         start = self.calendar.start(self.clock.begun + 1)
         self.histograms = Histograms.build(self.standing(np.arange(len(self.ids))), start)
 
 
 def standing_of(customers: NDArray[Any]) -> Standing:
-    """Recency, frequency and spend of customer records, as if their open days were closed."""
+    """Return recency, frequency and spend of customer records, as if their open days were closed."""
     open_days = customers["open_purchase"].sum(axis=1, dtype=np.int64)
     return Standing(customers["last_purchase"], customers["frequency"] + open_days, customers["spend"])

@@ -1,4 +1,4 @@
-"""One step of a ledger while it is computed: what it emits, whom it changes, and how to undo it."""
+"""One step of a ledger during its computation: its outputs, the changed customers, and how to undo it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Step:
-    """Collects the outputs and changed customers of one `advance` or `sweep`.
+    """Collector of the outputs and changed customers of one `advance` or `sweep`.
 
-    Before a customer is changed for the first time the step keeps the row as it was, so that a step which
-    raises leaves the ledger untouched.
+    Before a customer changes for the first time, the step keeps a copy of the row. A step that raises can
+    therefore leave the ledger untouched.
     """
 
     def __init__(self, state: State) -> None:
@@ -50,11 +50,11 @@ class Step:
         self._due: NDArray[np.int32] | None = None
         self._erased: tuple[int, bytes] | None = None
         self.quiet = False
-        """True if the records of this step are those of a state before: what they cause was sent then."""
+        """True if a previous state accounted for the step's records and sent their outputs."""
         self.boundary: int | None = None
-        """The boundary (day) that causes what is emitted now; None where a record does."""
+        """Boundary (day) that causes the outputs emitted now; None if a record causes them."""
         self.erased_rows: list[Row] = []
-        """Rows of customers who are no more, whom `changed` leaves out."""
+        """Rows of erased customers, which `changed` leaves out."""
 
     @property
     def changed(self) -> NDArray[np.int64]:
@@ -65,37 +65,42 @@ class Step:
 
     @property
     def boundary_begun(self) -> bool:
-        """Whether this step began a boundary."""
+        """True if this step began a boundary."""
         return self.state.clock.begun != self._clock.begun
 
     @property
     def settings_adopted(self) -> bool:
-        """Whether this step is the first to work with the settings now in force."""
+        """True if this step is the first to work with the settings in force."""
         return self.state.settings is not self._settings or self._clock.offset < 0
 
     def new_category_shards(self) -> list[tuple[int, bytes]]:
-        """Shards of the category dictionary that this step added names to."""
+        """Return the shards of the category dictionary to which this step added names."""
         return self.state.category_names.shards_since(self._categories)
 
     def new_product_shards(self) -> list[tuple[int, bytes]]:
-        """Shards of the product dictionary that this step added names to."""
+        """Return the shards of the product dictionary to which this step added names."""
         return self.state.product_names.shards_since(self._products)
 
     def new_catalogue_shards(self) -> list[int]:
-        """Shards of the catalogue that this step changed."""
+        """Return the shards of the catalogue that this step changed."""
         return self.state.catalogue.changed_since(self._catalogue)
 
     def touch(self, rows: NDArray[np.int64]) -> None:
-        """Call before changing customers: keeps each row as it was when first touched."""
+        """Keep a copy of each row that was not touched before. Must be called before customers change."""
         new = [row for row in rows.tolist() if row < self._customers and row not in self._touched]
         if new:
             self._touched.update(new)
             self._images.append(self.state.image(np.array(new, np.int64)))
 
     def erase(self, row: int, offset: int) -> None:
-        """Forget a customer, touched and brought up to date, whom a record erases.
+        """Erase a customer, whom the step has touched and brought up to date.
 
-        Others have other rows afterwards: nobody else may have been touched in this step, or is from now on.
+        Other customers may change their rows. The step must therefore touch no other customer, before or
+        after.
+
+        Args:
+            row: Row of the customer.
+            offset: Source offset of the erasing record.
         """
         state = self.state
         customer, boundary = state.ids[row], int(state.customers["boundary"][row])
@@ -104,15 +109,16 @@ class Step:
         self.erased_rows.append(Row(customer, erased_row(offset, boundary)))
 
     def keep_due(self) -> None:
-        """Call before the due days of all customers are reckoned anew, touched or not."""
+        """Keep a copy of all due days. Must be called before they are computed anew for all customers."""
         if self._due is None:
             self._due = self.state.customers["due"][: self._customers].copy()
 
     def emit(self, events: list[Output]) -> None:
-        """Add events, unless they are history; of customers held out, to where nobody acts on them.
+        """Queue output events.
 
-        Of a state that is made anew in quiet, that is also history which the state before had sent: what its
-        records caused, and the boundaries that it had finished.
+        Events that are history are counted and dropped: those dated before go-live, and those that a previous
+        state had sent. A previous state sent the outputs of its records and of the boundaries that it
+        finished. Events of hold-out customers are redirected to `exposures`, where nobody acts on them.
         """
         clock, settings = self.state.clock, self.state.settings
         sent = self.quiet if self.boundary is None else self.boundary <= clock.quiet_boundary
@@ -126,7 +132,7 @@ class Step:
         self.outputs += news
 
     def undo(self) -> None:
-        """Put the ledger back to where it was before this step."""
+        """Restore the ledger to its state before this step."""
         state = self.state
         if self._erased is not None:
             state.recall(*self._erased)

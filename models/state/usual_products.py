@@ -1,4 +1,4 @@
-"""What customers usually buy of a category: found for many customers and categories at once."""
+"""Products that customers usually buy of a category, found for many customers and categories at once."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ class Held(NamedTuple):
     """Products that customers hold in the categories asked about."""
 
     asked: Integers
-    """(n,) index of the customer and category."""
+    """(n,) index of the (customer, category) pair."""
     products: NDArray[np.uint32]
     """(n,) product numbers."""
     counts: NDArray[np.float64]
     """(n,) trips with the product, decayed to the customer's newest folded trip."""
     last_days: NDArray[np.uint16]
-    """(n,) days of the last of them."""
+    """(n,) day of the last trip with the product."""
 
 
 class Asked:
-    """Customers and categories, each pair once, by which lines and products find theirs without a search.
+    """Index of (customer, category) pairs, each once. Lines and products find their pair without a search.
 
     Args:
-        state: Of the partition.
-        rows: (m,) customers.
+        state: State of the partition.
+        rows: (m,) rows of customers.
         categories: (m,) category numbers.
     """
 
     def __init__(self, state: State, rows: Integers, categories: NDArray[np.integer]) -> None:
         self.customers, customer_of = np.unique(rows, return_inverse=True)
-        """(k,) the customers, each once, ascending."""
+        """(k,) rows of the customers, each once, ascending."""
         self._columns = np.zeros(len(state.category_names) + 1, np.int64)
         self._columns[categories] = 1
         named = np.flatnonzero(self._columns)
@@ -50,12 +50,12 @@ class Asked:
         self._places[customer_of * self._width + self._columns[categories]] = np.arange(len(rows))
 
     def places(self, owners: Integers, categories: NDArray[Any]) -> NDArray[np.int32]:
-        """Which pair each (index into `customers`, category number) is, -1 where nobody asked."""
+        """Return the pair of each (index into `customers`, category number); -1 for an unwanted pair."""
         places: NDArray[np.int32] = self._places[owners * self._width + self._columns[categories]]
         return places
 
     def held(self, state: State) -> Held:
-        """The products of these customers in these categories, open days aside."""
+        """Find the products of these customers in these categories; open days are not included."""
         owners, positions = state.products.positions(self.customers)
         records = state.products.records
         asked = self.places(owners, records["category"][positions])
