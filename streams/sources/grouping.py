@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from models.contracts.changes import Refusal
     from models.settings import LedgerSettings
-    from streams.sources.lines import Line
+    from streams.sources.line import Line
 
 WHOLE: Final = "the whole amount refunded"
 """Reason to leave an order out, beside the statuses."""

@@ -21,7 +21,8 @@ from streams.sources.constants import check_currency
 from streams.sources.feed import Feed
 from streams.sources.first_pass import REPORT_EVERY, Progress, survey
 from streams.sources.grouping import Grouped, baskets
-from streams.sources.lines import LeftOut, Line, LineReader, Refused
+from streams.sources.line import Line
+from streams.sources.lines import LeftOut, LineReader, Refused
 from streams.sources.sorting import RUN, Sorter
 from streams.sources.tables import CUT_OFF
 from streams.sources.unread import UnreadStatuses

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from streams.sources.lines import Line
+    from streams.sources.line import Line
 
 MOST: Final = 100_000
 """Rows that are held, with about 300 bytes each."""
