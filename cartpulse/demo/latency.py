@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from streams.kafka.options import consumer_options, producer_options
 from streams.sources.basket import Basket, Item
 from streams.sources.feed import Feed
-from streams.sources.replay import send_steadily
+from streams.sources.sender import send_steadily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

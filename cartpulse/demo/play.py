@@ -27,7 +27,7 @@ from models.state.calendar import calendar_of
 from streams.errors import BrokerUnreachable
 from streams.kafka.options import idempotence, producer_options
 from streams.sources.complete_journey import CompleteJourney, Level
-from streams.sources.replay import Replay
+from streams.sources.sender import Replay
 from streams.sources.ticks import with_ticks
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.options import idempotence, producer_options
 from streams.kafka.topics import create_topics
-from streams.sources.replay import NotAcknowledgedError, Replay
+from streams.sources.sender import NotAcknowledgedError, Replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,8 @@ from aiokafka.structs import TopicPartition
 
 from models.contracts.purchases import Listing
 from streams.changelog.recovery import read_to_end
-from streams.sources.catalogue_file import updates
 from streams.sources.control import write_signals
+from streams.sources.files.catalogue_file import updates
 from tests.end_to_end.test_workers import REAL
 from tests.support.cluster import Cluster
 from tests.support.purchases import produce, purchase, shop

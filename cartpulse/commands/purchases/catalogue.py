@@ -23,9 +23,9 @@ from cartpulse.commands.purchases.report import letters
 from cartpulse.console.exit import FAILED, run
 from cartpulse.console.options import Broker, Json, settings_with
 from models.learning.catalogue import MOST_PRODUCTS
-from streams.sources.catalogue_file import Listed, read_catalogue, updates
 from streams.sources.control import write_signals
-from streams.sources.survey import Told
+from streams.sources.files.catalogue_file import Listed, read_catalogue, updates
+from streams.sources.files.survey import Told
 
 EXAMPLE = "Example: cartpulse catalogue products.csv --map status=Availability --dry-run"
 _SHOWN = 20

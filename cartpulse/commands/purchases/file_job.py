@@ -27,9 +27,9 @@ from models.state.calendar import HOUR
 from streams.clock import SystemClock
 from streams.errors import CartpulseError
 from streams.operations.log_clock import log_clock
+from streams.sources.files.purchase_file import PurchaseFile
 from streams.sources.forms.containers import STANDARD_INPUT, spooled
 from streams.sources.position import SUFFIX, Destination, Position, alone
-from streams.sources.purchase_file import PurchaseFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from streams.settings.settings import Settings
     from streams.sources.feed import Feed
-    from streams.sources.lines import Refused
-    from streams.sources.survey import Told
+    from streams.sources.files.lines import Refused
+    from streams.sources.files.survey import Told
 
 
 FUTURE_MS = 24 * HOUR

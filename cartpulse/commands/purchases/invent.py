@@ -16,7 +16,7 @@ from streams.clock import SystemClock
 from streams.errors import SettingsError
 from streams.kafka.topics import keeps_producer_time
 from streams.sources.position import SUFFIX, Destination, Position
-from streams.sources.synthetic import Synthetic
+from streams.sources.synthetic.purchases import Synthetic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from streams.settings.settings import Settings
-    from streams.sources.synthetic_process import Process
+    from streams.sources.synthetic.process import Process
 
 
 def show_invented(console: Console, settings: Settings, process: Process, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from streams.sources.forms.containers import STANDARD_INPUT
-from streams.sources.statuses import Rules
+from streams.sources.statuses.rows import Rules
 
 Corrections = Annotated[
     list[str] | None,

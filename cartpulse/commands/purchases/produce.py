@@ -31,13 +31,13 @@ from cartpulse.commands.purchases.options import (
 from cartpulse.commands.purchases.presets import show_presets
 from cartpulse.console.exit import FAILED
 from cartpulse.console.options import Broker, Json, settings_with
-from streams.sources.clocks import ClockDigits
-from streams.sources.counted import SerialDates
-from streams.sources.evidence import DayOrder, DecimalMark
+from streams.sources.files.survey import Told
 from streams.sources.forms.containers import STANDARD_INPUT
-from streams.sources.identifiers import DamagedIds, FloatIds
-from streams.sources.survey import Told
-from streams.sources.synthetic_process import Process
+from streams.sources.synthetic.process import Process
+from streams.sources.values.counted import SerialDates
+from streams.sources.values.evidence import DayOrder, DecimalMark
+from streams.sources.values.identifiers import DamagedIds, FloatIds
+from streams.sources.values.times_of_day import ClockDigits
 
 EXAMPLE = "Example: cartpulse produce sales.csv --map category=Department --time-zone Europe/London --dry-run"
 

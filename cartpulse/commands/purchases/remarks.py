@@ -9,9 +9,9 @@ from cartpulse.console.terminal import amount
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from streams.sources.counting import Distinct
-    from streams.sources.grouping import Grouped
-    from streams.sources.purchase_file import PurchaseFile
+    from streams.sources.bounded.counting import Distinct
+    from streams.sources.files.grouping import Grouped
+    from streams.sources.files.purchase_file import PurchaseFile
 
 ONE_HALF: Final = 0.5
 """Share of the baskets that no customer of a shop with ten baskets has."""

@@ -16,8 +16,8 @@ from streams.kafka.topics import create_topics
 from streams.operations.log_clock import choose_clock, log_clock
 from streams.settings.settings import Settings
 from streams.sources.complete_journey import CompleteJourney
-from streams.sources.replay import Progress as Sent
-from streams.sources.replay import Replay
+from streams.sources.sender import Progress as Sent
+from streams.sources.sender import Replay
 from streams.sources.ticks import with_ticks
 
 EXAMPLE = "Example: cartpulse replay --broker kafka-1:9092 --days 60 --speed 2"

@@ -21,10 +21,10 @@ from cartpulse.console.terminal import amount
 from models.contracts.purchases import ContractError, Purchase, read
 from models.contracts.timestamps import instant_of, text_of
 from models.state.calendar import HOUR
-from streams.sources.cells import date_cell
 from streams.sources.columns import FIELDS
-from streams.sources.dates import is_instant
-from streams.sources.texts import WESTERN
+from streams.sources.forms.texts import WESTERN
+from streams.sources.values.cells import date_cell
+from streams.sources.values.dates import is_instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from streams.settings.settings import Settings
     from streams.sources.feed import Feed
-    from streams.sources.purchase_file import PurchaseFile
-    from streams.sources.survey import Survey
-    from streams.sources.texts import Encoding
+    from streams.sources.files.purchase_file import PurchaseFile
+    from streams.sources.files.survey import Survey
+    from streams.sources.forms.texts import Encoding
 
 FIRST_BASKETS = 3
 LONG_GAP_DAYS = 30

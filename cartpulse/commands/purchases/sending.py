@@ -27,7 +27,7 @@ from streams.kafka.options import consumer_options, idempotence, producer_option
 from streams.kafka.topics import require_purchases
 from streams.operations.acceptance import UNKNOWN, Watch
 from streams.sources.position import PositionError
-from streams.sources.replay import Replay
+from streams.sources.sender import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
     from streams.sources.feed import Feed
     from streams.sources.position import Position
-    from streams.sources.replay import Progress
+    from streams.sources.sender import Progress
 
 PORTION: Final = 10_000
 """Records between two notes of the position: a fraction of a second, and what is read again after a crash."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, cast
 
-from streams.sources.tables import FileError
+from streams.sources.forms.tables import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,13 +13,13 @@ from streams.sources.columns import FIELDS
 from streams.sources.forms.json_values import BETWEEN, JsonValues, blocks_of
 from streams.sources.forms.nested import Paths
 from streams.sources.forms.records import SAMPLE, Record, Records
-from streams.sources.tables import CUT_OFF, FileError
-from streams.sources.texts import LONGEST_LINE, lines_of
+from streams.sources.forms.tables import CUT_OFF, FileError
+from streams.sources.forms.texts import LONGEST_LINE, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from streams.sources.texts import Encoding, Readable
+    from streams.sources.forms.texts import Encoding, Readable
 
 _WRAPPERS: Final = frozenset(
     (

@@ -16,13 +16,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from streams.sources.tables import CUT_OFF, FileError
-from streams.sources.texts import LONGEST_LINE
+from streams.sources.forms.tables import CUT_OFF, FileError
+from streams.sources.forms.texts import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streams.sources.texts import Encoding, Readable
+    from streams.sources.forms.texts import Encoding, Readable
 
 BETWEEN: Final = " \t\r\n,\x1e\ufeff"
 """Letters that may stand between elements: blanks, commas, marks of files and of text sequences."""

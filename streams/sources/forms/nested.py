@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from streams.sources.columns import FIELDS, ColumnsError, recognised
-from streams.sources.tables import Row
+from streams.sources.forms.tables import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from streams.sources.cells import decoded
 from streams.sources.forms.nested import Paths
 from streams.sources.forms.records import SAMPLE, Record, Records
-from streams.sources.tables import FileError
+from streams.sources.forms.tables import FileError
+from streams.sources.values.cells import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from streams.sources.tables import Row
+from streams.sources.forms.tables import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,18 +7,18 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.sources.cells import text_of_cell
 from streams.sources.columns import Made
+from streams.sources.forms.tables import NO_ROW, Row
 from streams.sources.layouts.families import Families, families_of
 from streams.sources.layouts.preset import plain
 from streams.sources.layouts.zones import in_zone
-from streams.sources.tables import NO_ROW, Row
+from streams.sources.values.cells import text_of_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from streams.sources.forms.tables import Table
     from streams.sources.layouts.preset import Preset
-    from streams.sources.tables import Table
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERED: Final = {"us": timedelta(microseconds=1), "ms": timedelta(milliseconds=1)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.sources.cells import text_of_cell
+from streams.sources.values.cells import text_of_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from streams.sources.tables import Row
+    from streams.sources.forms.tables import Row
 
 _NONE: Final = ("", "0")
 _PART: Final = "is no purchase by itself: it is a part of line item {}, which counts"

@@ -10,9 +10,9 @@ import pytest
 from cartpulse.commands.purchases.sending import Sender
 from streams.kafka.log.reading import read_all
 from streams.sources.position import Destination, Position, PositionError
-from streams.sources.replay import Progress, Replay
-from streams.sources.synthetic import Synthetic
-from streams.sources.synthetic_process import Process
+from streams.sources.sender import Progress, Replay
+from streams.sources.synthetic.process import Process
+from streams.sources.synthetic.purchases import Synthetic
 from streams.sources.ticks import with_ticks
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.settings import LedgerSettings
-from streams.sources.counted import SerialDates
-from streams.sources.identifiers import DamagedIds
-from streams.sources.purchase_file import PurchaseFile
-from streams.sources.survey import Told
+from streams.sources.files.purchase_file import PurchaseFile
+from streams.sources.files.survey import Told
+from streams.sources.values.counted import SerialDates
+from streams.sources.values.identifiers import DamagedIds
 from tests.support.paths import SAMPLES
 
 if TYPE_CHECKING:

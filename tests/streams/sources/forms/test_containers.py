@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.settings import LedgerSettings
+from streams.sources.files.purchase_file import PurchaseFile
+from streams.sources.files.survey import Survey, Told
 from streams.sources.forms.containers import Container, container_of, spooled
-from streams.sources.purchase_file import PurchaseFile
-from streams.sources.survey import Survey, Told
-from streams.sources.tables import FileError
-from streams.sources.texts import LONGEST_LINE
+from streams.sources.forms.tables import FileError
+from streams.sources.forms.texts import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

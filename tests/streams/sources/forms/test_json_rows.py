@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.sources.forms.json_rows import JsonRows, wrapper_in, wrapper_of
-from streams.sources.tables import FileError, Row
-from streams.sources.texts import LONGEST_LINE, examine
+from streams.sources.forms.tables import FileError, Row
+from streams.sources.forms.texts import LONGEST_LINE, examine
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ import pytest
 
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
-from streams.sources.purchase_file import PurchaseFile
-from streams.sources.survey import Survey, Told
-from streams.sources.tables import FileError
+from streams.sources.files.purchase_file import PurchaseFile
+from streams.sources.files.survey import Survey, Told
+from streams.sources.forms.tables import FileError
 from tests.support.purchases import purchase
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import pytest
 
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
+from streams.sources.files.purchase_file import PurchaseFile
+from streams.sources.files.survey import Survey, Told
 from streams.sources.layouts import PRESETS
 from streams.sources.layouts.zones import ZONES
-from streams.sources.purchase_file import PurchaseFile
-from streams.sources.survey import Survey, Told
 from tests.support.paths import DOCS, SAMPLES
 
 if TYPE_CHECKING:

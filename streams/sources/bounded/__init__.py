@@ -1,0 +1,1 @@
+"""Sorting and counting of more than memory holds."""

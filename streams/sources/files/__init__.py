@@ -1,0 +1,1 @@
+"""Files of purchases: surveyed as a whole, then read line by line into baskets."""

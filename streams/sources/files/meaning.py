@@ -1,0 +1,216 @@
+"""Decisions about columns that only the values of a whole file can make: customer, quantity, amounts.
+
+Names alone mislead: a `count` may count the lines of an order, a `discount` be the order's on each of its
+lines, a `customer_id` be new for every order. Each decision is told as a remark, and `--map` and `--set`
+overrule it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from streams.sources.columns import ColumnsError, counters, missing_columns, own, rivals
+from streams.sources.files.constants import WithConstants
+from streams.sources.files.orders import Orders
+from streams.sources.statuses.rows import ValueCounts, marks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from streams.sources.bounded.counting import Distinct
+    from streams.sources.files.orders import Amount
+    from streams.sources.files.survey import Survey
+
+_AMOUNTS: Final = ("unit_price", "total", "discount")
+_CERTAIN: Final = 3
+"""Orders that make it sure that one price on all lines is no price of a piece, and that an amount on the
+first line alone is the order's; fewer may be chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Evidence of one pass over a file."""
+
+    orders: Orders
+    values: ValueCounts
+
+    @classmethod
+    def of(cls, names: Sequence[str], columns: Mapping[str, int]) -> Seen:
+        """Prepare to look through a file.
+
+        Args:
+            names: Names of its columns.
+            columns: Which column, by its place, is which field; constants lie behind the columns.
+        """
+        amounts = [field for field in _AMOUNTS if columns.get(field, len(names)) < len(names)]
+        counting = {*counters(names, columns), *({columns["product_id"]} & set(counters(names, {})))}
+        if columns.get("quantity", len(names)) < len(names):
+            counting.add(columns["quantity"])
+        used = set(columns.values())
+        marks = {f"mark {place}": place for place in marks_of(names, used)}
+        return cls(
+            Orders({**columns, **marks}, [*amounts, *marks], sorted(counting), rivals(names, "customer_id")),
+            ValueCounts([place for place in range(len(names)) if place not in used]),
+        )
+
+    @property
+    def first_alone(self) -> set[int]:
+        """Places of the marks of no sale that stand on the first line of an order alone, for all of it."""
+        return {
+            int(name.removeprefix("mark "))
+            for name, amount in self.orders.amount.items()
+            if name.startswith("mark ") and amount.first_alone and not amount.unequal
+        }
+
+    def note(self, cells: Sequence[Any]) -> None:
+        """Take one more row."""
+        self.orders.note(cells)
+        self.values.note(cells)
+
+
+def misleading(
+    names: Sequence[str],
+    columns: Mapping[str, int],
+    told: Mapping[str, str],
+    seen: Seen,
+    avoided: Collection[int],
+) -> dict[int, str]:
+    """Find columns that must not be guessed for what their names say; empty where all guesses may stay.
+
+    Args:
+        names: Names of the file's columns.
+        columns: Which column, by its place, is which field.
+        told: Field to column name, as a person said.
+        seen: Evidence of all rows.
+        avoided: Columns that are no guess any more.
+
+    Returns:
+        Place of the column to a sentence that says why; empty where another remark will.
+    """
+    orders, found = seen.orders, dict[int, str]()
+    if "customer_id" not in told:
+        better = orders.better_customer(columns["customer_id"])
+        if better is not None:
+            found |= {place: "" for place in orders.candidates if place != better}
+    for field in ("quantity", "product_id"):
+        place = columns.get(field, len(names))
+        counter = orders.counter.get(place)
+        if field not in told and counter and counter.sure and place in counters(names, {}):
+            found[place] = (
+                f"Column {names[place]!r} counts the lines of every order of several lines "
+                f"({counter.counted:,} of them), and is no {field}."
+            )
+    for field in ("total", "discount"):
+        if field in told or field not in orders.amount or not _is_of_orders(field, orders, columns):
+            continue
+        # Another column may be the line's; the last one is judged in `decide`.
+        if any(place not in {*avoided, *columns.values()} for place in rivals(names, field)):
+            place = columns[field]
+            found[place] = f"Column {names[place]!r} {_why(orders.amount[field])}: it is the order's."
+    return {place: why for place, why in found.items() if place not in avoided}
+
+
+def decide(found: Survey, seen: Seen) -> None:
+    """Settle what the columns mean, and note why.
+
+    Raises:
+        ColumnsError: No column is the price of a line, or the quantity.
+    """
+    _decide_customer(found, seen)
+    _decide_amounts(found, seen)
+    _decide_quantity(found, seen)
+    found.first_alone = seen.first_alone
+
+
+def _decide_customer(found: Survey, seen: Seen) -> None:
+    orders, names = seen.orders, found.table.columns
+    chosen = found.columns["customer_id"]
+    if "customer_id" in found.named or chosen not in orders.candidates:
+        return
+    kept = orders.customers[chosen]
+    for place in orders.candidates:
+        if not orders.orders.count or orders.customers[place].count == kept.count:
+            continue
+        found.remarks.append(
+            f"The customer is {names[chosen]!r} ({_count(kept)} of them) and not "
+            f"{names[place]!r} ({_count(orders.customers[place])} in {_count(orders.orders)} orders)."
+        )
+
+
+def _decide_amounts(found: Survey, seen: Seen) -> None:
+    """Take amounts from the lines that are the order's."""
+    orders, names, columns = seen.orders, found.table.columns, found.columns
+    for field, amount in orders.amount.items():
+        if field not in _AMOUNTS or not _is_of_orders(field, orders, columns):
+            continue
+        name = names[columns[field]]
+        why = _why(amount)
+        if found.named.get(field):
+            found.remarks.append(f"Column {name!r} {why}, but counts as the line's {field}, as told.")
+            continue
+        place = columns.pop(field)
+        if field == "total":
+            columns.setdefault("order_total", place)
+        if not {"unit_price", "total"} & columns.keys():
+            raise ColumnsError(
+                f"Column {name!r} {why}: it is the order's, and no column is the line's. The file's columns "
+                f"are {own(names)}: name the piece's price with --map unit_price=COLUMN or the line's "
+                f"amount with --map total=COLUMN; if it is the line's, say --map {field}={name}."
+            )
+        use = "serves as a check alone" if field == "total" else f"is not counted as the line's {field}"
+        found.remarks.append(
+            f"Column {name!r} {why}: it is the order's, and {use}; if it is the line's, say "
+            f"--map {field}={name}."
+        )
+
+
+def _is_of_orders(field: str, orders: Orders, columns: Mapping[str, int]) -> bool:
+    """Whether an amount is the order's; a price and a rare amount need more to be sure."""
+    amount = orders.amount[field]
+    if amount.unequal:
+        return False
+    if field == "unit_price":
+        return orders.prices_vary and amount.equal >= _CERTAIN
+    harmless = field == "total" and "unit_price" in columns
+    return amount.equal > 0 or amount.first_alone >= (1 if harmless else _CERTAIN)
+
+
+def _why(amount: Amount) -> str:
+    if amount.equal:
+        return f"is equal on all lines of every order of several lines ({amount.equal:,} of them)"
+    return f"stands on the first line alone of all orders that have it ({amount.first_alone:,})"
+
+
+def _decide_quantity(found: Survey, seen: Seen) -> None:
+    """Ask or settle how much a row is."""
+    orders, names, columns = seen.orders, found.table.columns, found.columns
+    place = columns.get("quantity")
+    if place is None:
+        counting = (place for place in counters(names, columns) if orders.counter[place].counts)
+        counter = next(counting, None)
+        if counter is None:
+            raise missing_columns(names, ["quantity"])
+        found.remarks.append(
+            f"Each row is one piece: no column is a quantity, and {names[counter]!r} counts an order's lines."
+        )
+        whole = WithConstants(found.table, {"quantity": 1})
+        found.table, found.constants, found.pieces = whole, {**found.constants, "quantity": 1}, True
+        columns |= whole.places
+        return
+    if "quantity" in found.named or place not in orders.counter:
+        return
+    counter_seen = orders.counter[place]
+    certain = counter_seen.sure or place in counters(names, {})
+    if counter_seen.counts and counter_seen.counted and certain:
+        name = names[place]
+        question = (
+            f"Column {name!r} counts the lines of every order of several lines ({counter_seen.counted:,}): "
+            f"say --map quantity={name} if it is the quantity, --map quantity=COLUMN if another is, or "
+            "--set quantity=1 if each row is one piece."
+        )
+        found.undecided += (question,)
+
+
+def _count(names: Distinct) -> str:
+    return f"{'' if names.exact else 'about '}{names.count:,}"

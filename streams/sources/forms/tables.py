@@ -1,0 +1,325 @@
+"""Files with one thing bought in each row: CSV and its kin, and flat Parquet; in bounded memory.
+
+A row that cannot be read is yielded with its fault, and reading goes on behind it. That is hard in CSV
+alone, where a quotation mark that nobody closes would swallow what follows: see `Delimited`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+import msgspec
+
+from streams.errors import CartpulseError
+from streams.sources.forms.headers import DELIMITERS, header_in, named, separator_of, whole_texts
+from streams.sources.forms.texts import LONGEST_LINE, TextLine, lines_of
+from streams.sources.values.cells import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from streams.sources.forms.texts import Encoding, Readable
+
+_SAMPLE_LINES: Final = 200
+_MOST_CONTINUED: Final = 100
+"""Lines of a file that one quoted text may run over."""
+_PARQUET_ROWS: Final = 8_192
+_GUARDED: Final = re.compile(r'\s*="((?:[^"]|"")*)"\s*')
+_TOTALS: Final = frozenset(
+    (
+        *("total", "totals", "grand total", "subtotal", "sub total", "sum", "summe", "gesamt", "gesamtsumme"),
+        *("totale", "totaal", "suma", "somme", "total général", "total general", "totalt", "итого", "合計"),
+    )
+)
+"""First words of a line of totals below the rows, in lower case."""
+NO_ROW: Final = ("is no purchase", "repeats the header")
+"""Beginnings of the faults of lines that are no rows, and so say nothing of an order."""
+
+
+CUT_OFF: Final = "is no JSON object: the file ends before "
+"""Beginning of the faults that say that a file is cut off, so that nobody knows what is missing."""
+
+
+class FileError(CartpulseError):
+    """A file that cannot be read as what it should be; the message says what to do."""
+
+
+class Row(NamedTuple):
+    """One row of a file."""
+
+    number: int
+    """Line of the file, from 1; in Parquet the row, from 1."""
+    cells: Sequence[Any]
+    """One per column: text, or what JSON and Parquet hold. Of a row that cannot be taken, what can be told of
+    them, perhaps none or another number: its status may hold for its order."""
+    text: str
+    """The row as it stands in the file; JSON for Parquet."""
+    fault: str
+    """Why it cannot be taken; empty if it can."""
+
+
+class Table(Protocol):
+    """A file of rows under named columns."""
+
+    @property
+    def form(self) -> str:
+        """Form of the file, for people."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of its columns."""
+
+    def __iter__(self) -> Iterator[Row]:
+        """Every row, from the first."""
+
+
+class Delimited:
+    """A CSV file, whatever parts its columns.
+
+    A text in quotation marks may run over several lines. If a line leaves one open, it is joined with what
+    follows until the text is closed, but only if the whole then has as many columns as the header and no line
+    of it is a whole row by itself. Otherwise the mark is a slip: that line is refused, the next is a row.
+
+    The columns' names stand in the first line, or below a `sep=` line and titles (`headers`). Blank rows are
+    none; a line of totals below the rows, and the names once more, are refused.
+
+    Args:
+        path: The file.
+        encoding: Of its letters.
+        delimiter: What parts the columns; None finds out.
+        header: Whether a line names the columns; else they are called 1, 2, ...
+        skip: Lines to leave out at the top; 0 finds the header.
+
+    Raises:
+        FileError: It has no lines, or nothing in it parts columns.
+    """
+
+    form = "CSV"
+
+    def __init__(
+        self,
+        path: Readable,
+        encoding: Encoding,
+        *,
+        delimiter: str | None = None,
+        header: bool = True,
+        skip: int = 0,
+    ) -> None:
+        self._path, self._encoding = path, encoding
+        self.guarded = ""
+        """First cell such as `="00123"`, which spreadsheets take for a text; empty where none is."""
+        self.plausible: Callable[[Sequence[str]], bool] = lambda _: True
+        """Whether cells look like a row, and not like the end of a text that has delimiters in it; to be set
+        by whoever knows what the columns hold."""
+        self.keys: frozenset[int] = frozenset()
+        """Places of columns in which no purchase has a word for a total, such as the order's number; to be
+        set likewise."""
+        sample = [
+            line
+            for line in islice(lines_of(path, encoding), skip, skip + _SAMPLE_LINES)
+            if line.text.strip(" \t\r\n\ufeff")
+        ]
+        if not sample:
+            raise FileError(f"{path} is empty" + (f" behind its first {skip} lines" if skip else ""))
+        separator = separator_of(sample[0].text)
+        self._last_above = skip
+        if separator is not None:
+            self._last_above = sample.pop(0).number
+            if not sample:
+                raise FileError(f"{path} is empty behind its line `sep=`")
+        texts = whole_texts([line.text for line in sample])
+        search = header and not skip
+        told = delimiter or separator
+        found = header_in(texts, told, search=search) if told else None
+        if found is None or (found.width == 1 and not delimiter):
+            found = header_in(texts, DELIMITERS, search=search)
+        if found is None:
+            raise FileError(
+                "Nothing parts a line into columns: name what does with --delimiter, or how many lines stand "
+                "above the columns' names with --skip"
+            )
+        self.delimiter = found.delimiter
+        titles = (line.text.replace(found.delimiter, " ").replace('"', "") for line in sample[: found.place])
+        self.above = [title.strip() for title in titles if title.strip()]
+        """Titles above the columns' names."""
+        first = sample[found.place]
+        self.header_line = first.number
+        """Line of the file that names the columns, or the first row where none does."""
+        names, last = self._names(first)
+        self._given = names if header else []
+        self.columns = (
+            named(self._without_tail(names, sample[found.place + 1 :]))
+            if header
+            else [str(number) for number in range(1, len(names) + 1)]
+        )
+        if header:
+            self._last_above = last
+
+    def _names(self, first: TextLine) -> tuple[list[str], int]:
+        """The names that a line gives the columns, and the last line of the file that they reach over."""
+        text, names, last = first.text, self._parsed(first.text), first.number
+        source = islice(lines_of(self._path, self._encoding), first.number, first.number + _MOST_CONTINUED)
+        while names is None and not first.fault and (more := next(source, None)) is not None:
+            text, last = f"{text}\n{more.text}", more.number
+            names = self._parsed(text)
+        if first.fault or names is None:
+            raise FileError(
+                f"Line {first.number} of {self._path}, which should name the columns, cannot be read: "
+                f"{first.fault or 'its quotation marks'}"
+            )
+        return names, last
+
+    def _without_tail(self, names: list[str], below: list[TextLine]) -> list[str]:
+        """The names without empty ones at the end, under which no row has anything."""
+        last = max((place for place, name in enumerate(names, 1) if name.strip()), default=len(names))
+        rows = [self._parsed(line.text) or () for line in below]
+        return names if any(any(cells[last : len(names)]) for cells in rows) else names[:last]
+
+    def __iter__(self) -> Iterator[Row]:
+        """Every row; those that are blank, or of empty cells, are none."""
+        waiting: list[TextLine] = []
+        width = len(self.columns)
+        source = islice(lines_of(self._path, self._encoding), self._last_above, None)
+        while (line := waiting.pop(0) if waiting else next(source, None)) is not None:
+            if not line.text.strip():
+                continue
+            if line.fault:
+                yield Row(line.number, self._parsed(line.text) or (), line.text, line.fault)
+                continue
+            cells = self._parsed(line.text)
+            if cells is None:
+                row, used = self._joined(line, waiting, source)
+                del waiting[:used]
+                yield row
+            elif any(cells):
+                # Most rows begin with a number, and then are neither a header nor totals.
+                is_usual = len(cells) == width and cells[0][:1].isdigit()
+                fault = "" if is_usual else self._miscounted(cells) or self._below(cells)
+                yield Row(line.number, cells, line.text, fault)
+
+    def _joined(self, line: TextLine, waiting: list[TextLine], source: Iterator[TextLine]) -> tuple[Row, int]:
+        """The row of a line that leaves a quotation open, and how many more lines it takes."""
+        text = line.text
+        in_first = self.delimiter not in text.partition('"')[0]
+        for used in range(1, _MOST_CONTINUED):
+            if len(waiting) < used:
+                coming = next(source, None)
+                if coming is None:
+                    break
+                waiting.append(coming)
+            more = waiting[used - 1]
+            text = f"{text}\n{more.text}"
+            alone = self._parsed(more.text)
+            whole_alone = alone is not None and len(alone) == len(self.columns) and self.plausible(alone)
+            cells = self._parsed(text)
+            if (
+                more.fault
+                or len(text) > LONGEST_LINE
+                or (whole_alone and not (in_first and cells is not None))
+            ):
+                break
+            if cells is not None:
+                if len(cells) != len(self.columns):
+                    break
+                return Row(line.number, cells, text, ""), used
+        cells = line.text.split(self.delimiter)
+        return Row(line.number, cells, line.text, "a quotation mark opens a text that is not closed"), 0
+
+    def _parsed(self, text: str) -> list[str] | None:
+        """The cells of a line; None where a quotation is open or closed in the wrong place."""
+        if '"' not in text:
+            return text.split(self.delimiter)
+        try:
+            cells = next(csv.reader((text,), delimiter=self.delimiter, strict=True))
+        except csv.Error:
+            return None
+        return cells if '="' not in text else [self._unguarded(cell) for cell in cells]
+
+    def _unguarded(self, cell: str) -> str:
+        """A cell without the formula that keeps a spreadsheet from reading it as a number."""
+        found = _GUARDED.fullmatch(cell)
+        if found is None:
+            return cell
+        self.guarded = self.guarded or cell
+        return found[1].replace('""', '"')
+
+    def _miscounted(self, cells: list[str]) -> str:
+        """Why the row has the wrong number of columns; empty cells behind the last column do not count."""
+        if len(cells) >= len(self.columns) and not any(cells[len(self.columns) :]):
+            return ""
+        return f"has {len(cells)} columns, not {len(self.columns)}"
+
+    def _below(self, cells: list[str]) -> str:
+        """Say why a row of the right length is none: it holds totals, or the columns' names once more."""
+        first = cells[0] or next(filter(None, cells))
+        if cells == self._given:
+            return "repeats the header"
+        if first.strip().rstrip(":").lower() in _TOTALS and (
+            cells.index(first) in self.keys or cells.count("") * 2 >= len(cells)
+        ):
+            return f"is no purchase but a line of totals: it begins with {first.strip()!r}"
+        return ""
+
+
+class Parquet:
+    """A Parquet file, in runs of a few thousand rows.
+
+    Raises:
+        FileError: It is none.
+    """
+
+    form = "Parquet"
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - takes 0.1 s, which other files need not wait for
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        self._path = path
+        try:
+            with pq.ParquetFile(path) as file:
+                self.columns = list(file.schema_arrow.names)
+                self.rows = file.metadata.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise FileError(f"{path} is no Parquet file that can be read: {error}") from error
+
+    def __iter__(self) -> Iterator[Row]:
+        """Every row."""
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        number = 0
+        try:
+            with pq.ParquetFile(self._path) as file:
+                for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+                    columns = [_values(pa, column) for column in batch.columns]
+                    for cells in zip(*columns, strict=True):
+                        number += 1
+                        yield Row(number, cells, _shown(self.columns, cells), "")
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise FileError(f"{self._path} cannot be read behind row {number:,}: {error}") from error
+
+
+def _values(pa: Any, column: Any) -> list[Any]:
+    """A column's values; times to the microsecond, because those to the nanosecond would import pandas."""
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    try:
+        values: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:  # texts of a program that did not see to it that they are UTF-8
+        values = column.cast(pa.large_binary()).to_pylist()
+    return [decoded(value) if isinstance(value, bytes) else value for value in values]
+
+
+def _shown(columns: list[str], cells: Sequence[Any]) -> str:
+    row = {
+        name: cell.isoformat() if isinstance(cell, datetime) else cell
+        for name, cell in zip(columns, cells, strict=True)
+    }
+    return msgspec.json.encode(row, enc_hook=str).decode()

@@ -1,0 +1,1 @@
+"""Statuses of orders: which rows of a file are sales."""

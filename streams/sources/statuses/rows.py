@@ -1,0 +1,380 @@
+"""Rows that are no sale: known by the columns in which shops write an order's status.
+
+A row is left out if any status column says that nothing was bought: cancelled, voided, failed, declined,
+refunded as a whole, returned, expired, drafted, tried, or not paid yet (the next export has it once it is
+paid, under the same id). A value that is not known leaves nothing out; it is counted and shown. A column that
+a person judges with `--only` or `--without` is judged by that alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from streams.sources.columns import place_of, plain
+from streams.sources.statuses.values import folded, is_nothing, is_partly, is_yes, meaning
+from streams.sources.statuses.words import (
+    AMOUNTS,
+    DELIVERY,
+    FLAGS,
+    MOMENTS,
+    NO_FLAGS,
+    REASONS,
+    STATUSES,
+    UNCERTAIN,
+    UNCERTAIN_FLAGS,
+)
+from streams.sources.values.cells import text_of_cell
+from streams.sources.values.dates import sort_of
+from streams.sources.values.evidence import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from streams.sources.values.numerals import NumberReader
+
+MOST_VALUES: Final = 64
+"""Different values of a column that may be statuses; a column with more holds something else."""
+MOST_SHOWN: Final = 100
+"""Different values of the status columns that are counted each by itself."""
+LONGEST_VALUE: Final = 60
+"""Letters of a value that may be a status."""
+OTHERS: Final = "(other values)"
+_EPOCH: Final = re.compile(r"\d{9,19}(\.\d+)?")
+
+
+class Verdict(NamedTuple):
+    """Judgement of one row."""
+
+    left_out: str
+    """Status that says that it is no sale, such as `status=cancelled`; empty for a sale."""
+    silent: str | None = None
+    """Not None where the status is empty, so that the order decides: what counts where it does not either."""
+    refunded: float | None = None
+    """Not None where the customer got something back: how much, or 0 where the status says: a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Columns that a person judges.
+
+    Args:
+        only: Column to the values of which a row must have one, in any case.
+        without: Column to the values that leave a row out, in any case; no values judge the column no more.
+    """
+
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    without: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """True if anything is judged."""
+        return bool(self.only or self.without)
+
+    def columns(self, names: Sequence[str]) -> dict[int, _Told]:
+        """Find the columns, by their places.
+
+        Raises:
+            ColumnsError: A rule names no column.
+        """
+        only, without = _by_place(names, self.only), _by_place(names, self.without)
+        return {
+            place: _Told(names[place], only.get(place), without.get(place, ()))
+            for place in sorted(only.keys() | without.keys())
+        }
+
+
+def _by_place(names: Sequence[str], rules: Mapping[str, Sequence[str]]) -> dict[int, tuple[str, ...]]:
+    """Find the columns, which may be written in several ways, by their places."""
+    found: dict[int, tuple[str, ...]] = {}
+    for column, values in rules.items():
+        place = place_of(names, column)
+        found[place] = (*found.get(place, ()), *values)
+    return found
+
+
+class ValueCounts:
+    """Values of the columns that hold few different ones, counted in bounded memory.
+
+    Args:
+        places: Columns to look at.
+    """
+
+    def __init__(self, places: Collection[int]) -> None:
+        self._counts: dict[int, dict[Any, int]] = {place: {} for place in places}
+
+    def note(self, cells: Sequence[Any]) -> None:
+        """Count the cells of one row; a column of many or long values is dropped."""
+        dropped = []
+        for place, counts in self._counts.items():
+            value = cells[place]
+            if value.__class__ is not str:
+                value = text_of_cell(value)
+            if value in counts:
+                counts[value] += 1
+                continue
+            counts[value] = 1
+            if len(counts) > MOST_VALUES or len(value) > LONGEST_VALUE:
+                dropped.append(place)
+        for place in dropped:
+            del self._counts[place]
+
+    @property
+    def counts(self) -> dict[int, Counter[str]]:
+        """Column, by its place, to its values and their rows; without empty ones."""
+        found: dict[int, Counter[str]] = {}
+        for place, counts in self._counts.items():
+            found[place] = Counter()
+            for value, count in counts.items():
+                if text := text_of_cell(value):
+                    found[place][text] += count
+        return found
+
+    def are_yes_or_no(self, place: int) -> bool:
+        """True if all values of a column are words for yes or no."""
+        counts = self.counts.get(place)
+        return bool(counts) and all(is_yes(text) or is_nothing(text) for text in counts or ())
+
+    def resembles_status(self, place: int) -> bool:
+        """True if half of a column's values, by rows, are words for a status."""
+        counts = self.counts.get(place)
+        if not counts:
+            return False
+        known = sum(count for text, count in counts.items() if meaning(text) is not None)
+        return 2 * known >= counts.total()
+
+
+class Said(NamedTuple):
+    """What one cell says of its row."""
+
+    left_out: str = ""
+    """Status that makes it no sale; empty where nothing speaks against it."""
+    unknown: str = ""
+    """Status that is not known; empty if it is."""
+    silent: str | None = None
+    """As in `Verdict`."""
+    spoken: bool = False
+    """True if the cell holds a status, so that the row needs not go by its order."""
+    partly: bool = False
+    """True if the order is refunded in part."""
+
+
+_NOTHING: Final = Said()
+
+
+class _Told:
+    """Column that a person judges: a row must have one of some values, and none of others."""
+
+    def __init__(self, name: str, only: Collection[str] | None, without: Collection[str]) -> None:
+        self._name = name
+        self._only = None if only is None else {folded(value): value for value in only}
+        self._without = {folded(value): value for value in without}
+        self.unmet = {**(self._only or {}), **self._without}
+        """Values that no row has had so far, folded, as they were written."""
+
+    def __call__(self, cell: Any) -> Said:
+        """Judge one cell."""
+        value = text_of_cell(cell)
+        short = folded(value)
+        self.unmet.pop(short, None)
+        label = _label(self._name, value)
+        if short in self._without:
+            return Said(label)
+        if self._only is not None and short not in self._only:
+            return Said(label) if value else Said(silent=label)
+        return Said(silent=None if value or not (self._only or self._without) else "")
+
+
+class _Words:
+    """Column of statuses."""
+
+    def __init__(self, name: str, sales: Collection[str] = ()) -> None:
+        self._name, self._sales = name, sales
+
+    def __call__(self, cell: Any) -> Said:
+        """Judge one cell."""
+        value = text_of_cell(cell)
+        if not value:
+            return Said(silent="")
+        sale = True if value.lower() in self._sales else meaning(value)
+        if sale is None:
+            return Said(unknown=_label(self._name, value), spoken=True)
+        return Said(spoken=True, partly=is_partly(value)) if sale else Said(_label(self._name, value))
+
+
+class _Mark:
+    """Column that only what is no sale has filled: with a yes, a moment or a reason."""
+
+    def __init__(self, name: str, *, first_alone: bool) -> None:
+        self._name, self._reasons = name, plain(name) in REASONS
+        self._none = Said(silent="") if first_alone else _NOTHING
+
+    def __call__(self, cell: Any) -> Said:
+        """Judge one cell."""
+        text = text_of_cell(cell)
+        if is_nothing(text):
+            return self._none
+        if is_yes(text) or meaning(text) is False:
+            return Said(_label(self._name, text))
+        moment = isinstance(cell, date) or sort_of(text) is not None or _EPOCH.fullmatch(text)
+        if self._reasons or moment:
+            return Said(f"{self._name} set")
+        return _NOTHING if meaning(text) else Said(unknown=_label(self._name, text))
+
+
+class _NoMark:
+    """Column whose no says that it is no sale, such as `is_paid`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, cell: Any) -> Said:
+        """Judge one cell."""
+        text = text_of_cell(cell)
+        if not text or is_yes(text):
+            return _NOTHING
+        label = _label(self._name, text)
+        return Said(label) if is_nothing(text) else Said(unknown=label)
+
+
+class Judge:
+    """Judge the rows of one file.
+
+    Args:
+        columns: Names of the file's columns.
+        used: Places of the columns that hold fields.
+        rules: What a person said of some columns.
+        values: Values of the file's columns, for names such as `state` that may mean something else.
+        numbers: Reads the file's numbers.
+        first_alone: Places of the marks that stand on the first line of an order alone, for all of it.
+        status: Place of the column that a known layout has for the status; names decide about the others.
+        sales: Values of that column that are sales to this layout, in lower case.
+
+    Raises:
+        ColumnsError: A rule names no column.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        used: Collection[int],
+        rules: Rules,
+        values: ValueCounts,
+        *,
+        numbers: NumberReader,
+        first_alone: Collection[int] = (),
+        status: int | None = None,
+        sales: Collection[str] = (),
+    ) -> None:
+        self._names, self._numbers = columns, numbers
+        self._told = rules.columns(columns)
+        self._judges: list[tuple[int, Callable[[Any], Said]]] = list(self._told.items())
+        self._amounts: list[int] = []
+        for place, name in enumerate(columns):
+            if place in used or place in self._told:
+                continue
+            kind = plain(name)
+            is_status = kind in STATUSES or (place == status and kind not in FLAGS)
+            if is_status or (kind in UNCERTAIN and values.resembles_status(place)):
+                self._judges.append((place, _Words(name, sales if place == status else ())))
+            elif kind in FLAGS | MOMENTS | REASONS:
+                self._judges.append((place, _Mark(name, first_alone=place in first_alone)))
+            elif kind in NO_FLAGS or (kind in UNCERTAIN_FLAGS and values.are_yes_or_no(place)):
+                self._judges.append((place, _NoMark(name)))
+            elif kind in AMOUNTS:
+                self._amounts.append(place)
+        self.judged = sorted({*(place for place, _ in self._judges), *self._amounts})
+        """Places of the columns that are judged."""
+        self.unused = [
+            place
+            for place in values.counts
+            if place not in used and place not in self.judged and self._is_status(place, values)
+        ]
+        """Places of the columns that nothing uses although their values look like a status."""
+        self.kept: Counter[str] = Counter()
+        """Rows that are kept although a status is not known, by it, such as `status=on hold`."""
+
+    def judge(self, cells: Sequence[Any]) -> Verdict:
+        """Decide whether a row is a sale."""
+        silent: str | None = None
+        spoken, partly, unknown = False, False, []
+        for place, column in self._judges:
+            said = column(cells[place])
+            if said.left_out:
+                return Verdict(said.left_out)
+            if said.unknown:
+                unknown.append(said.unknown)
+            spoken |= said.spoken
+            partly |= said.partly
+            silent = silent or (said.silent if said.silent is not None else silent)
+        for label in unknown:
+            self.kept[label if label in self.kept or len(self.kept) < MOST_SHOWN else OTHERS] += 1
+        refunded = 0.0 if partly else max((self._amount(cells[place]) for place in self._amounts), default=0)
+        return Verdict(
+            "", None if spoken and not silent else silent, refunded if partly or refunded else None
+        )
+
+    def left_out(self, cells: Sequence[Any], *, words: bool = False) -> str:
+        """Find the status that makes a row no sale that cannot be taken anyway; empty if it has none.
+
+        Nothing is counted.
+
+        Args:
+            cells: The row's.
+            words: Whether columns of yes and no do not count, because cells may stand in the wrong columns.
+        """
+        for place, column in self._judges:
+            if words and not isinstance(column, _Words):
+                continue
+            if said := column(cells[place]).left_out:
+                return said
+        return ""
+
+    @property
+    def width(self) -> int:
+        """How many columns the file has."""
+        return len(self._names)
+
+    def _is_status(self, place: int, values: ValueCounts) -> bool:
+        """Whether a column that nothing uses looks like a status; those of deliveries only if one failed."""
+        kind = plain(self._names[place])
+        way = any(word in kind for word in DELIVERY)
+        failed = any(meaning(value) is False for value in values.counts[place])
+        return values.resembles_status(place) and (failed or not way)
+
+    @property
+    def unmet(self) -> list[str]:
+        """Values that a person named and no row has, such as `status=canceled`."""
+        return [
+            _label(self._names[place], value)
+            for place, column in self._told.items()
+            for value in column.unmet.values()
+        ]
+
+    def _amount(self, cell: Any) -> float:
+        try:
+            return abs(self._numbers.number(cell.strip() if isinstance(cell, str) else cell))
+        except Unreadable:
+            return 0.0
+
+
+def marks_of(names: Sequence[str], used: Collection[int]) -> list[int]:
+    """Find the columns of moments and reasons that may stand on an order's first line alone.
+
+    Args:
+        names: Names of the file's columns.
+        used: Places of the columns that hold fields.
+
+    Returns:
+        Their places; none where a column of statuses says for each line or order what it is.
+    """
+    if any(plain(name) in STATUSES for name in names):
+        return []
+    marks = MOMENTS | REASONS
+    return [place for place, name in enumerate(names) if place not in used and plain(name) in marks]
+
+
+def _label(name: str, value: str) -> str:
+    return f"{name}={value[:LONGEST_VALUE]}"

@@ -1,0 +1,1 @@
+"""Invented purchases: seeded, of known truth, for any number of customers."""

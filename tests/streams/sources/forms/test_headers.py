@@ -1,0 +1,185 @@
+"""The columns' names are found whatever an export puts above them, and what is below the rows is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from models.settings import LedgerSettings
+from streams.sources.columns import ColumnsError
+from streams.sources.files.purchase_file import PurchaseFile
+from streams.sources.files.survey import Survey, Told
+from streams.sources.forms.headers import named, separator_of
+from streams.sources.forms.tables import FileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = "order_id,customer_id,date,sku,quantity,price\n"
+ROWS = "1,A,2024-02-01 10:00,S1,1,2.50\n2,A,2024-02-08 10:00,S1,1,2.50\n"
+PLAIN = HEAD + ROWS
+GERMAN = PLAIN.replace(",", ";").replace("2.50", "2,50")
+
+
+def read(path: Path, content: str | bytes, told: Told | None = None) -> tuple[Survey, int, dict[int, str]]:
+    """How a file is read, how many baskets it makes, and why rows are refused, by line."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    reasons: dict[int, str] = {}
+    with PurchaseFile(
+        path,
+        LedgerSettings(),
+        told or Told(),
+        ZoneInfo("UTC"),
+        keep=lambda row: reasons.update({row.number: row.reason}),
+    ) as file:
+        survey = file.examine()
+        file.prepare()
+        return survey, len(list(file)), reasons
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sales.csv"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=;\n" + GERMAN,
+        '"sep=;"\n' + GERMAN,
+        "SEP=;\r\n" + GERMAN.replace("\n", "\r\n"),
+        "sep=;;;;;;\n" + GERMAN,
+        "\ufeffsep=;\n" + GERMAN,
+        "\ufeff\ufeffsep=;\n" + GERMAN,
+        ("sep=;\n" + GERMAN).replace("\n", "\r"),
+        ("sep=;\n" + GERMAN).encode("utf-16"),
+        ("sep=;\n" + GERMAN).replace("\n", "\r").encode("utf-16"),
+        "sep=\t\n" + PLAIN.replace(",", "\t"),
+        "sep=^\n" + PLAIN.replace(",", "^"),
+        "sep=;\n" + PLAIN,
+    ],
+)
+def test_a_line_for_spreadsheets_tells_the_delimiter(path: Path, content: str | bytes) -> None:
+    _, baskets, reasons = read(path, content)
+    assert (baskets, reasons) == (2, {})
+
+
+def test_a_person_knows_better_than_the_line_for_spreadsheets(path: Path) -> None:
+    assert read(path, "sep=;\n" + PLAIN, Told(delimiter=","))[1] == 2
+    assert separator_of("sep=;\r\n") == ";"
+    assert separator_of("sep,note") is None
+    with pytest.raises(FileError, match="empty behind"):
+        read(path, "sep=;\n")
+
+
+@pytest.mark.parametrize(
+    ("above", "content"),
+    [
+        ('Sales by item,,,,,\n"1 Feb 2024 - 29 Feb 2024",,,,,\n,,,,,\n', PLAIN),
+        ("Sales report\n\nCreated 2024-03-01\n", PLAIN),
+        ("Report,Sales\nFrom,2024-02-01,To,2024-02-29\nStore,Berlin\n\n", PLAIN),
+        ("Report;Sales, February, all stores\nFrom;2024-02-01;To;2024-02-29\n\n", GERMAN),
+        ("# exported by x, y, z\n# for whom\n", PLAIN),
+        ("Order,Customer,Order,Item,Item,Item\n", PLAIN),
+        ("\n  \n,,,,,\n", PLAIN),
+        ("Title\r\n\r\n", PLAIN.replace("\n", "\r\n")),
+        ("Sales\n\n", PLAIN.replace(",", "\t")),
+        ("Sales\n\n", PLAIN.replace(",", "|")),
+        ("sep=;\nSales\n\n", GERMAN),
+    ],
+)
+def test_titles_above_the_columns_are_left_out_and_shown(path: Path, above: str, content: str) -> None:
+    survey, baskets, reasons = read(path, above + content)
+    assert (baskets, reasons) == (2, {})
+    assert bool(survey.notes) == any(map(str.isalpha, above.replace("sep", "")))
+
+
+def test_a_person_says_how_many_lines_stand_above(path: Path) -> None:
+    decoy = HEAD + "x,x,x,x,x,x\n"
+    assert read(path, decoy + PLAIN, Told(skip=2))[1] == 2
+    with pytest.raises(ColumnsError, match="--no-header"):
+        read(path, PLAIN, Told(skip=1))
+    with pytest.raises(FileError, match="behind its first 9 lines"):
+        read(path, PLAIN, Told(skip=9))
+    with pytest.raises(FileError, match="--skip leaves out lines of CSV"):
+        read(path, '{"a": 1}\n', Told(skip=1))
+    places = ("basket_id", "customer_id", "occurred_at", "product_id", "quantity", "unit_price")
+    columns = {name: str(place) for place, name in enumerate(places, 1)}
+    assert read(path, "Title\n" + ROWS, Told(skip=1, header=False, columns=columns))[1] == 2
+    assert read(path, "sep=,\n" + ROWS, Told(header=False, columns=columns))[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("below", "line", "said"),
+    [
+        ("Total,,,,2,5.00\n", 4, "line of totals"),
+        (",,,,Total,5.00\n", 4, "line of totals"),
+        ('"Grand Total:","","","","2","5.00"\n', 4, "line of totals"),
+        ("Total,3 customers,2024-02-29 10:00,all,2,5.00\n", 4, "line of totals"),
+        ("Summe,,,,2,5.00\n", 4, "line of totals"),
+        ("Total,2,5.00\n", 4, "has 3 columns"),
+        ("Generated by X\n", 4, "has 1 columns"),
+        (HEAD, 4, "repeats the header"),
+    ],
+)
+def test_what_stands_below_the_rows_is_refused(path: Path, below: str, line: int, said: str) -> None:
+    _, baskets, reasons = read(path, PLAIN + below)
+    assert baskets == 2
+    assert said in reasons[line].lower()
+
+
+def test_a_product_that_is_called_total_is_a_purchase(path: Path) -> None:
+    content = "product,order_id,customer_id,date,quantity,price,note\nTotal,1,A,2024-02-01,1,2,\n"
+    assert read(path, content)[1] == 1
+
+
+def test_a_name_may_run_over_two_lines(path: Path) -> None:
+    survey, baskets, _ = read(path, '"order\nid","customer id",date,sku,quantity,price\n' + ROWS)
+    assert baskets == 2
+    assert survey.table.columns[0] == "order id"
+    assert survey.notes == ()
+
+
+def test_every_column_has_a_name_of_its_own() -> None:
+    assert named(["a", "", "a", " a ", "a (2)", "\ufeffb", "two\nlines"]) == [
+        *("a", "column 2", "a (3)", "a (4)", "a (2)", "b", "two lines")
+    ]
+
+
+def test_two_columns_of_one_name_are_asked_about_where_they_differ(path: Path) -> None:
+    content = HEAD.replace("price", "price,price") + ROWS.replace("2.50", "2.50,2.50")
+    assert read(path, content)[0].undecided == ()
+    content = content.replace("2.50,2.50\n2", "2.50,3.50\n2")
+    (question,) = read(path, content)[0].undecided
+    assert "first in line 2: --map unit_price='price'" in question
+    survey, _, _ = read(path, content, Told(columns={"unit_price": "price (2)"}))
+    assert survey.undecided == ()
+    assert survey.table.columns[survey.columns["unit_price"]] == "price (2)"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEAD.replace("\n", ",,\n") + ROWS.replace("50\n", "50,,\n"),
+        HEAD.replace("\n", ",,\n") + ROWS,
+        HEAD + ROWS.replace("50\n", "50,,\n"),
+        HEAD.replace("\n", ",\n") + ROWS.replace("50\n", "50,x\n"),
+        "," + HEAD + "0," + ROWS.replace("\n2", "\n1,2"),
+    ],
+)
+def test_columns_without_names_do_no_harm(path: Path, content: str) -> None:
+    assert read(path, content)[1:] == (2, {})
+
+
+@pytest.mark.parametrize("ending", ["\r\r\n", "\r", "\r\n"])
+def test_lines_end_in_whatever_ends_the_first(path: Path, ending: str) -> None:
+    assert read(path, PLAIN.replace("\n", ending))[1:] == (2, {})
+
+
+def test_a_line_feed_within_a_cell_does_not_end_the_lines_of_a_mac(path: Path) -> None:
+    content = HEAD.replace("sku", "name").replace("\n", "\r") + ROWS.replace("S1", '"two\rlines"', 1).replace(
+        "\n", "\r"
+    ).replace('"two\rlines"', '"two\nlines"')
+    assert read(path, content)[1:] == (2, {})
