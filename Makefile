@@ -73,12 +73,12 @@ imports: setup
 	$(BIN)/lint-imports
 
 docs: setup
-	$(BIN)/cartpulse contracts
-	$(BIN)/cartpulse settings --write
+	$(BIN)/python -m tools.contracts
+	$(BIN)/python -m tools.settings_table
 
 docs-check: setup
-	$(BIN)/cartpulse contracts --check
-	$(BIN)/cartpulse settings --check
+	$(BIN)/python -m tools.contracts --check
+	$(BIN)/python -m tools.settings_table --check
 
 # For all platforms and all supported versions of Python, with hashes, naming no host.
 lock: setup

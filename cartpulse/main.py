@@ -9,7 +9,7 @@ import typer
 from cartpulse.commands.customers import customer, erase, export
 from cartpulse.commands.outputs import dead_letters, watch
 from cartpulse.commands.purchases import catalogue, produce, replay
-from cartpulse.commands.service import broker, contracts, doctor, go_live, reset, settings, topics, worker
+from cartpulse.commands.service import broker, doctor, go_live, reset, settings, topics, worker
 from cartpulse.console.exit import Commands
 from cartpulse.demo import demo
 from streams.process.version import versions
@@ -35,7 +35,6 @@ app.command("customer", epilog=customer.EXAMPLE)(customer.customer)
 app.command("export", epilog=export.EXAMPLE)(export.export)
 app.command("erase", epilog=erase.EXAMPLE)(erase.erase)
 app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
-app.command("contracts", epilog=contracts.EXAMPLE)(contracts.contracts)
 app.command("reset", epilog=reset.EXAMPLE)(reset.reset)
 app.command("settings", epilog=settings.EXAMPLE)(settings.settings)
 

@@ -1,6 +1,6 @@
 """Documents of the contracts: one JSON Schema per contract, and one AsyncAPI 3 document of all channels.
 
-The documents are generated from the models and committed under `docs/contracts/`. `cartpulse contracts`
+The documents are generated from the models and committed under `docs/contracts/`. `make docs`
 writes them.
 """
 

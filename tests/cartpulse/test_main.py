@@ -19,7 +19,6 @@ from typer.testing import CliRunner, Result
 from cartpulse.main import app
 from streams.errors import BrokerUnreachable
 from streams.kafka.topics import TopicsReport
-from streams.settings import reference as settings_docs
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -38,7 +37,6 @@ COMMANDS = (
     ("export",),
     ("erase",),
     ("watch",),
-    ("contracts",),
     ("reset",),
     ("dead-letters",),
     ("dead-letters", "list"),
@@ -136,20 +134,6 @@ def test_settings_come_as_json_with_the_environments_values(monkeypatch: pytest.
     assert shown["CARTPULSE_PARTITIONS"] == "7"
 
 
-def test_the_settings_check_fails_until_the_page_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    page = tmp_path / settings_docs.PAGE
-    page.parent.mkdir()
-    page.write_text(f"before\n{settings_docs.BEGIN}\nold\n{settings_docs.END}\nafter\n")
-    assert run("settings", "--check").exit_code == 1
-    assert run("settings", "--write").exit_code == 0
-    assert run("settings", "--check").exit_code == 0
-    assert page.read_text().startswith("before\n")
-    assert page.read_text().endswith("after\n")
-
-
 def test_reset_asks_and_does_nothing_without_a_yes() -> None:
     result = run("reset", "--broker", NOWHERE, typed="n\n")
     assert result.exit_code == 1
@@ -171,15 +155,6 @@ def test_the_worker_hands_on_its_status(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("cartpulse.commands.service.worker.run_worker", worker)
     assert run("worker", "--broker", NOWHERE, "--accept-gap").exit_code == 3
     assert [(each.kafka_broker, each.accept_gap) for each in seen] == [(NOWHERE, True)]  # type: ignore[attr-defined]
-
-
-def test_the_contracts_check_names_what_differs_until_they_are_written(tmp_path: Path) -> None:
-    folder = str(tmp_path / "contracts")
-    failed = run("contracts", "--check", "--folder", folder)
-    assert failed.exit_code == 1
-    assert "asyncapi.json" in failed.stderr
-    assert "asyncapi.json" in run("contracts", "--folder", folder).stdout
-    assert run("contracts", "--check", "--folder", folder).exit_code == 0
 
 
 def test_a_demonstration_whose_figures_have_nowhere_to_go_does_not_begin(tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.settings.reference import BEGIN, END, PAGE, settings_table, with_table
 from streams.settings.settings import Settings, variable
+from tools.settings_table import BEGIN, END, PAGE, main, settings_table, with_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_committed_page_is_up_to_date() -> None:
-    page = Path(PAGE).read_text()
+    page = PAGE.read_text(encoding="utf-8")
     assert page == with_table(page), "run `make docs`"
 
 
@@ -34,3 +37,11 @@ def test_text_around_the_table_is_kept() -> None:
 def test_a_page_without_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="needs the lines"):
         with_table("nothing here")
+
+
+def test_a_page_that_differs_fails_the_check_and_is_written(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    assert main(["--check"], page=page) == 1
+    assert main([], page=page) == 0
+    assert main(["--check"], page=page) == 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cartpulse.commands.service.contracts import differences, write
 from models.contracts.documents import documents
 from tests.support.paths import DOCS
+from tools.contracts import differences, main, write
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 COMMITTED = DOCS / "contracts"
 
@@ -30,3 +32,12 @@ def test_writing_makes_the_folder_equal_and_says_what_changed(tmp_path: Path) ->
     assert (folder / "mine.json").exists()
     assert differences(folder) == []
     assert write(folder) == []
+
+
+def test_a_folder_that_differs_fails_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ["--folder", str(tmp_path / "contracts")]
+    assert main(["--check", *folder]) == 1
+    assert "asyncapi.json" in capsys.readouterr().err
+    assert main(folder) == 0
+    assert "asyncapi.json" in capsys.readouterr().out
+    assert main(["--check", *folder]) == 0

@@ -1,0 +1,1 @@
+"""Tools: what only developers of Cartpulse run; nothing here is installed."""
