@@ -41,20 +41,20 @@ test: setup
 # First without a broker, in virtual time, then record batches with flipped bits, then the tests that are too long
 # for every day, then faults under real purchases.
 prove: setup
-	@$(BIN)/python -m tests.simulation --schedules $(SCHEDULES)
+	@$(BIN)/python -m tests.verification.simulation --schedules $(SCHEDULES)
 	@$(MAKE) prove-logs prove-tests prove-faults
 
 prove-logs: setup
-	@$(BIN)/python -m tests.fuzz --flips $(FLIPS) --rounds $(ROUNDS)
+	@$(BIN)/python -m tests.verification.fuzz --flips $(FLIPS) --rounds $(ROUNDS)
 
 prove-tests: setup
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m prove
 
 prove-faults: setup
-	@$(BIN)/python -m tests.proof $(ARGS)
+	@$(BIN)/python -m tests.verification.proof $(ARGS)
 
 mutants: setup
-	@$(BIN)/python -m tests.mutations $(ARGS)
+	@$(BIN)/python -m tests.verification.mutations $(ARGS)
 
 check: lint types imports docs-check test
 

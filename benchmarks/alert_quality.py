@@ -29,7 +29,7 @@ from models.learning.intervals import (
 )
 from models.learning.priors import Priors
 from models.settings import NOT_CONSUMED
-from tests.support import exact
+from tests.support.ledgers import exact
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

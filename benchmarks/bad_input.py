@@ -25,9 +25,9 @@ from streams.brokers.embedded import LocalBroker
 from streams.changelog.recovery import read_to_end
 from streams.kafka.options import consumer_options
 from streams.settings.settings import Settings
-from tests.end_to_end.test_bad_input import REAL, write
-from tests.support.bad_input import Placed, journey, malformed, mixed
-from tests.support.cluster import Cluster
+from tests.end_to_end.purchases.test_bad_input import REAL, write
+from tests.support.data.bad_input import Placed, journey, malformed, mixed
+from tests.support.kafka.cluster import Cluster
 
 LEAST_RATIO = 2 / 3
 

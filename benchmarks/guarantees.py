@@ -26,9 +26,9 @@ from streams.brokers.apache_kafka import ApacheKafka
 from streams.changelog.recovery import read_to_end
 from streams.kafka.options import consumer_options
 from streams.settings.settings import Settings
-from tests.end_to_end.test_bad_input import REAL, write
-from tests.support.bad_input import Placed, journey
-from tests.support.cluster import Cluster
+from tests.end_to_end.purchases.test_bad_input import REAL, write
+from tests.support.data.bad_input import Placed, journey
+from tests.support.kafka.cluster import Cluster
 
 GUARANTEES = ("at_least_once", "exactly_once")
 DAY_MS = 86_400_000

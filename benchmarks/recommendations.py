@@ -4,7 +4,8 @@
                                          [--households 1]
 
 The last recommendation before each trip is held against all that the trip bought, beside counts decayed .97
-per trip and the ten most popular (`tests/support/next_trip.py`). `--households 8` takes an eighth of them, by
+per trip and the ten most popular (`tests/support/ledgers/next_trip.py`).
+`--households 8` takes an eighth of them, by
 hash. Tune on weeks up to 40; later ones are for a final report. A level takes about a minute and a half.
 """
 
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, get_args
 from zlib import crc32
 
 from streams.sources.complete_journey import Level
-from tests.support.next_trip import compare
+from tests.support.ledgers.next_trip import compare
 
 if TYPE_CHECKING:
-    from tests.support.next_trip import Quality
+    from tests.support.ledgers.next_trip import Quality
 
 
 def main() -> None:

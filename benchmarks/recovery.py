@@ -41,9 +41,9 @@ from streams.kafka.topics import create_topics
 from streams.metrics import Counts
 from streams.settings.settings import Settings
 from streams.sources.ticks import tick
-from tests.end_to_end.test_workers import REAL
-from tests.support.cluster import Cluster
-from tests.support.purchases import produce, purchase
+from tests.end_to_end.service.test_workers import REAL
+from tests.support.data.purchases import produce, purchase
+from tests.support.kafka.cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -26,8 +26,8 @@ from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
 from streams.sources.complete_journey import TIME_ZONE, CompleteJourney
 from streams.sources.ticks import with_ticks
-from tests.support import exact
-from tests.support.logs import Replay, drive
+from tests.support.ledgers import exact
+from tests.support.ledgers.logs import Replay, drive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

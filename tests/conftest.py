@@ -18,7 +18,7 @@ from streams.brokers.embedded import LocalBroker
 from streams.brokers.node import Node
 from streams.errors import KafkaUnavailable
 from streams.settings.settings import Settings
-from tests.support.kafka_cluster import LOGIN
+from tests.support.kafka.kafka_cluster import LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

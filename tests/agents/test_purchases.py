@@ -9,9 +9,9 @@ import pytest
 from agents.worker import assemble
 from streams.partition.batch import Batch
 from streams.settings.settings import Settings
-from tests.support.counting import CountingLedger
-from tests.support.fake_kafka import until
-from tests.support.runs import run_of
+from tests.support.kafka.fake_kafka import until
+from tests.support.ledgers.counting import CountingLedger
+from tests.support.ledgers.runs import run_of
 
 
 class Owner:

@@ -29,7 +29,7 @@ for module in pkgutil.iter_modules(models.__path__):
 
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
-from tests.support.logs import basket, replay_of, tick
+from tests.support.ledgers.logs import basket, replay_of, tick
 
 log = [tick(-1)]
 for day in range(40):

@@ -11,7 +11,7 @@ from streams.app import create_engine
 from streams.flow import purchases
 from streams.monitoring.web import Web
 from streams.settings.settings import Settings
-from tests.support.counting import CountingLedger
+from tests.support.ledgers.counting import CountingLedger
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from streams.engine.status_reporter import StatusReporter
 from streams.engine.tick_writer import TickWriter
 from streams.membership.lag import LagTracker
 from streams.metrics import Counts
-from tests.support.fake_kafka import FakeClock, FakeConsumer, FakeLogs, FakeProducer
+from tests.support.kafka.fake_kafka import FakeClock, FakeConsumer, FakeLogs, FakeProducer
 
 SOURCE = TopicPartition("purchases", 0)
 SETTINGS = LedgerSettings(time_zone="America/New_York", lateness_minutes=90)

@@ -15,9 +15,9 @@ from streams.engine.partitions import Partitions
 from streams.flow import purchases
 from streams.process.shutdown import Shutdown
 from streams.settings.settings import Settings
-from tests.support.counting import CountingLedger
-from tests.support.fake_kafka import FakeConnections, FakeLogs, RunningClock, until
-from tests.support.purchases import purchase
+from tests.support.data.purchases import purchase
+from tests.support.kafka.fake_kafka import FakeConnections, FakeLogs, RunningClock, until
+from tests.support.ledgers.counting import CountingLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

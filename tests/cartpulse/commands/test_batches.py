@@ -18,8 +18,8 @@ from streams.kafka.log.batches import BrokenBatch
 from streams.kafka.topics import create_topics
 from streams.process.exit_status import Status
 from streams.settings.settings import Settings, variable
-from tests.support.purchases import produce, purchase
-from tests.support.raw_batches import batch, of_strange_header_names, of_unknown_codec, write
+from tests.support.data.purchases import produce, purchase
+from tests.support.kafka.raw_batches import batch, of_strange_header_names, of_unknown_codec, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable

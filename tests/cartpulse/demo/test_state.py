@@ -9,7 +9,7 @@ from models.ledger.ledger import Ledger
 from models.memory.rows import RowError
 from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
-from tests.support.purchases import purchase
+from tests.support.data.purchases import purchase
 
 
 def row_of(customer: str, count: int) -> bytes:

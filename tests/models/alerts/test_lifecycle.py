@@ -10,7 +10,7 @@ import pytest
 
 from models.settings import LedgerSettings
 from models.state.columns import MOST_CELLS
-from tests.support.logs import FIRST_DAY, Replay, basket, replay_of, tick
+from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, replay_of, tick
 
 SETTINGS = LedgerSettings(alert_minimum_probability=0.0, segment_minimum_population=1_000)
 MILK = ("MILK", "p1", 1.0, 1.0)

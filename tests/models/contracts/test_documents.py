@@ -30,7 +30,7 @@ from models.contracts.events import (
 from models.contracts.purchases import CatalogueUpdate, ContractError, Erasure, ErrorCode, Signal, read
 from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
-from tests.support.malformed import REFUSED, mutated_baskets
+from tests.support.data.malformed import REFUSED, mutated_baskets
 from tests.support.paths import ROOT
 
 COMMITTED = ROOT / "docs" / "contracts"

@@ -32,7 +32,7 @@ from models.contracts.events import (
 )
 from models.settings import LedgerSettings
 from tests.models.ledger.test_ledger import a_log
-from tests.support.logs import basket, live, replay_of, tick, until_live
+from tests.support.ledgers.logs import basket, live, replay_of, tick, until_live
 from tests.support.paths import DOCS
 
 if TYPE_CHECKING:

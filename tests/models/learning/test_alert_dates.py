@@ -12,7 +12,7 @@ from models.learning import alert_dates
 from models.learning.alert_dates import AlertDates
 from models.learning.intervals import LAPSE, Posterior
 from models.settings import NOT_CONSUMED
-from tests.support import exact
+from tests.support.ledgers import exact
 
 
 def test_its_examples_print_what_they_say() -> None:

@@ -13,7 +13,7 @@ from models.learning.catalogue import MOST_NAME_BYTES, MOST_PRODUCTS, Catalogue,
 from models.ledger.ledger import Ledger
 from models.memory.rows import RowError, catalogue_key, header, partition_row
 from models.settings import LedgerSettings
-from tests.support.logs import Replay, basket, catalogue, drive, records_of, replay_of, tick
+from tests.support.ledgers.logs import Replay, basket, catalogue, drive, records_of, replay_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=1_000)
 AVAILABLE, OUT_OF_STOCK, WITHDRAWN = range(3)

@@ -34,7 +34,7 @@ from models.learning.intervals import (
 )
 from models.learning.priors import Priors
 from models.settings import NOT_CONSUMED
-from tests.support import exact
+from tests.support.ledgers import exact
 
 GAPS = st.lists(st.integers(1, 400), min_size=0, max_size=30)
 

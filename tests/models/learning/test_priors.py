@@ -14,7 +14,7 @@ from models.learning import priors as module
 from models.learning.intervals import Statistic, interval_posterior, observe
 from models.learning.priors import CATEGORIES, Priors
 from models.settings import NOT_CONSUMED
-from tests.support import exact
+from tests.support.ledgers import exact
 
 if TYPE_CHECKING:
     from random import Random

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.learning import rfm as segments
 from models.learning.rfm import DAY_MS, SEGMENTS, Histograms, Standing, Thresholds, label
-from tests.support import exact
+from tests.support.ledgers import exact
 
 START = 17_200 * DAY_MS
 TIMES = st.integers(START - 2_000 * DAY_MS, START + 80 * DAY_MS)

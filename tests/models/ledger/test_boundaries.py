@@ -12,7 +12,7 @@ from models.settings import LedgerSettings
 from models.state.calendar import day_number
 from models.state.columns import NEVER
 from models.state.step import Step
-from tests.support.logs import FIRST_DAY, Replay, basket, drive, records_of, tick
+from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, records_of, tick
 
 if TYPE_CHECKING:
     from models.state.state import State

@@ -24,7 +24,7 @@ from models.settings import LedgerSettings
 from models.state.clock_row import ClockRow
 from models.state.state import State
 from tests.models.ledger.test_ledger import a_log
-from tests.support.logs import Replay, basket, drive, records_of, replay_of, tick
+from tests.support.ledgers.logs import Replay, basket, drive, records_of, replay_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
 

@@ -19,8 +19,8 @@ from models.ledger.ledger import Ledger
 from models.memory.rows import CLOCK_KEY, RowError, header, is_erased
 from models.settings import LedgerSettings
 from tests.models.ledger.test_ledger import a_log
-from tests.support.counting import CountingLedger
-from tests.support.logs import Replay, basket, drive, records_of, tick
+from tests.support.ledgers.counting import CountingLedger
+from tests.support.ledgers.logs import Replay, basket, drive, records_of, tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 from models.ledger.ledger import Ledger
 from models.memory.rows import is_erased
 from models.settings import LedgerSettings
-from tests.support.logs import Replay, basket, drive, erase, records_of, replay_of, tick
+from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, replay_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
 ERASED = "né-900"

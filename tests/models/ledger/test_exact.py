@@ -29,8 +29,8 @@ from models.state.columns import MOST_CELLS, MOST_OPEN_LINES
 from models.state.habits import statistics_of
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.ticks import with_ticks
-from tests.support import exact
-from tests.support.logs import Replay, drive, edited
+from tests.support.ledgers import exact
+from tests.support.ledgers.logs import Replay, drive, edited
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

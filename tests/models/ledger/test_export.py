@@ -11,7 +11,7 @@ from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
 from models.state.columns import CUSTOMER
 from tests.models.ledger.test_ledger import a_log
-from tests.support.logs import Replay, drive, records_of
+from tests.support.ledgers.logs import Replay, drive, records_of
 
 SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
 

@@ -21,7 +21,7 @@ from models.records.partitioner import partition_of
 from models.settings import LedgerSettings
 from models.state.clock_row import ClockRow
 from models.state.columns import ROW_BYTES
-from tests.support.logs import (
+from tests.support.ledgers.logs import (
     FIRST_DAY,
     Replay,
     basket,

@@ -11,7 +11,7 @@ from models.ledger import day_end as days
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
 from models.state.calendar import day_number
-from tests.support.logs import FIRST_DAY, Replay, basket, drive, records_of, tick
+from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, records_of, tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from models.ledger.profile import look
 from models.memory.rows import RowError
 from models.segments.snapshot import Standings
 from models.settings import LedgerSettings
-from tests.support.logs import Replay, basket, drive, erase, records_of, tick
+from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=2, alert_minimum_probability=0.0)
 

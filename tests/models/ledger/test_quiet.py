@@ -14,7 +14,7 @@ from models.memory.rows import CLOCK_KEY, LaterFormat, RowError, partition_row, 
 from models.settings import LedgerSettings
 from models.state.clock_row import ClockRow
 from tests.models.ledger.test_ledger import a_log
-from tests.support.logs import Replay, basket, drive, live, records_of, replay_of, tick, until_live
+from tests.support.ledgers.logs import Replay, basket, drive, live, records_of, replay_of, tick, until_live
 from tests.support.paths import SAMPLES
 
 SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)

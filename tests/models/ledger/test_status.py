@@ -9,7 +9,7 @@ import pytest
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
 from tests.models.ledger.test_ledger import a_log
-from tests.support.logs import Replay, basket, drive, live, records_of, tick
+from tests.support.ledgers.logs import Replay, basket, drive, live, records_of, tick
 
 if TYPE_CHECKING:
     from models.ledger.status import Standing

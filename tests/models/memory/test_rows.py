@@ -24,7 +24,7 @@ from models.memory.rows import (
 from models.settings import LedgerSettings
 from models.state.columns import LONGEST_ROW, ROW_BYTES
 from models.state.state import State
-from tests.support.logs import basket, replay_of, tick
+from tests.support.ledgers.logs import basket, replay_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=1)
 OFFSETS, DAYS = st.integers(-1, 2**62), st.integers(0, 40_000)

@@ -10,7 +10,7 @@ from zlib import crc32
 
 import pytest
 
-from tests.support.next_trip import compare
+from tests.support.ledgers.next_trip import compare
 
 if TYPE_CHECKING:
     from streams.sources.complete_journey import Level

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
 from models.state.habits import TRIP_DECAY
-from tests.support.logs import Replay, basket, drive, records_of, replay_of, tick
+from tests.support.ledgers.logs import Replay, basket, drive, records_of, replay_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=1_000)
 """Nobody gets a segment."""

@@ -23,7 +23,7 @@ from models.contracts.purchases import (
 from models.records.columns import UNKNOWN_TIME, Kind
 from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
-from tests.support.malformed import (
+from tests.support.data.malformed import (
     ACCEPTED,
     REFUSED,
     a_basket,

@@ -12,8 +12,8 @@ from models.ledger.ledger import Ledger
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
+from tests.support.data.raw_records import NOW_MS, WRITTEN, Written
 from tests.support.paths import DOCS
-from tests.support.raw_records import NOW_MS, WRITTEN, Written
 
 PAGE: Final = DOCS / "contracts.md"
 SETTINGS: Final = LedgerSettings(clock="log")

@@ -8,8 +8,8 @@ from typing import Any, cast
 from models.learning.rfm import SEGMENTS
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
-from tests.support import exact
-from tests.support.logs import FIRST_DAY, Replay, basket, drive, records_of, replay_of, tick
+from tests.support.ledgers import exact
+from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, records_of, replay_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=10, segment_patience=3)
 CROWD = 20

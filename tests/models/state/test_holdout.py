@@ -6,7 +6,7 @@ import pytest
 
 from models.settings import LedgerSettings
 from models.state.holdout import held_out
-from tests.support.logs import basket, replay_of, tick
+from tests.support.ledgers.logs import basket, replay_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
 CROWD = [str(number).encode() for number in range(20_000)]

@@ -15,7 +15,7 @@ from models.state.calendar import day_number
 from models.state.columns import MOST_OPEN_LINES
 from models.state.open_days import bought_on, consumed_categories, lines_of
 from models.state.state import State
-from tests.support.logs import FIRST_DAY, Replay, basket, drive, records_of, tick
+from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, records_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=1_000)
 DAY = day_number(FIRST_DAY.date())

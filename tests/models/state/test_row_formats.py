@@ -15,7 +15,7 @@ from models.memory.rows import ROW_VERSION, EarlierFormat, RowError, header, sea
 from models.settings import LedgerSettings
 from models.state.columns import CUSTOMER, NO_EVENT, RING
 from models.state.row_formats import RING_AT, in_memory, shortened
-from tests.support.logs import Replay, basket, drive, records_of, tick
+from tests.support.ledgers.logs import Replay, basket, drive, records_of, tick
 from tests.support.paths import SAMPLES
 
 FILES = SAMPLES / "rows"

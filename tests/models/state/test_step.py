@@ -16,7 +16,7 @@ from models.memory.rows import CLOCK_KEY, THRESHOLDS_KEY
 from models.settings import LedgerSettings
 from models.state.step import Step
 from tests.models.ledger.test_ledger import a_log
-from tests.support.logs import Replay, basket, drive, records_of
+from tests.support.ledgers.logs import Replay, basket, drive, records_of
 
 if TYPE_CHECKING:
     from models.state.state import State

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.changelog.recovery import PositionedLedger
-from tests.support.fake_kafka import FakeLogs, until
+from tests.support.kafka.fake_kafka import FakeLogs, until
 from tests.support.partitions import CHANGELOGS, SOURCES, Service, clocks, fill, running
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from models.settings import LedgerSettings
 from streams.changelog.recovery import PositionedLedger, Recovered, check_source, digest, read_to_end, recover
 from streams.changelog.rows import LatestRows, Witness, fill
 from streams.errors import SourceJumped
-from tests.support.counting import CountingClock, CountingLedger
-from tests.support.fake_kafka import FakeBuilder, FakeConsumer, FakeLogs
-from tests.support.logs import Replay, basket, drive, erase, records_of, tick
+from tests.support.kafka.fake_kafka import FakeBuilder, FakeConsumer, FakeLogs
+from tests.support.ledgers.counting import CountingClock, CountingLedger
+from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, tick
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from models.state.columns import LONGEST_ROW, ROW_BYTES
 from streams.changelog.rows import LatestRows, fill, records_of
 from streams.errors import ChangelogUnreadable, NewerRows
 from streams.kafka.options import ROWS_BATCH_BYTES
-from tests.support.fake_kafka import FakeBuilder, Record
+from tests.support.kafka.fake_kafka import FakeBuilder, Record
 
 
 def row(key: bytes, offset: int, boundary: int = 0, content: bytes = b"") -> tuple[bytes, bytes]:

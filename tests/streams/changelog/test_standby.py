@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from models.memory.rows import CLOCK_KEY, partition_row
 from tests.streams.changelog.test_checkpoints import settled
-from tests.support.fake_kafka import FakeLogs, until
+from tests.support.kafka.fake_kafka import FakeLogs, until
 from tests.support.partitions import CHANGELOGS, SOURCES, Service, clocks, fill, running
 
 if TYPE_CHECKING:

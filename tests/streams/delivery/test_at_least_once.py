@@ -17,7 +17,7 @@ from streams.delivery.lease import Epoch, Lease
 from streams.delivery.outbox import Outbox
 from streams.delivery.queue import AHEAD, Send, Step
 from streams.errors import DeliveryFailed, EngineFault
-from tests.support.fake_kafka import FakeBuilder, FakeClock, FakeLogs, FakeProducer, until
+from tests.support.kafka.fake_kafka import FakeBuilder, FakeClock, FakeLogs, FakeProducer, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

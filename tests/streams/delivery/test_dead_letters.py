@@ -9,7 +9,7 @@ import pytest
 from models.contracts.changes import Refusal
 from models.contracts.events import DeadLetter
 from streams.delivery.dead_letters import KEPT, LARGEST_VALUE, dead_letter
-from tests.support.fake_kafka import Record
+from tests.support.kafka.fake_kafka import Record
 
 REFUSAL = Refusal(7, "decode", "json", "items[3].quantity", "It is no JSON: \udcff.")
 

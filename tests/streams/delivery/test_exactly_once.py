@@ -16,7 +16,7 @@ from streams.delivery.exactly_once import LARGE_ROWS, InTransactions, together
 from streams.delivery.lease import Epoch, Lease, Revoked
 from streams.delivery.queue import AHEAD, Send, Step
 from streams.errors import DeliveryFailed
-from tests.support.fake_kafka import FakeClock, FakeLogs, FakeTransactions, until
+from tests.support.kafka.fake_kafka import FakeClock, FakeLogs, FakeTransactions, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

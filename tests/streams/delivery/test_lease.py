@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from streams.delivery.lease import Epoch, Lease, Revoked
-from tests.support.fake_kafka import FakeClock
+from tests.support.kafka.fake_kafka import FakeClock
 
 
 async def test_a_new_lease_is_not_valid() -> None:

@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 from streams.delivery.lease import Epoch, Lease, Revoked
 from streams.delivery.outbox import Outbox
 from streams.errors import DeliveryFailed
-from tests.support.fake_kafka import FakeBuilder, FakeClock, FakeLogs, FakeProducer, until
+from tests.support.kafka.fake_kafka import FakeBuilder, FakeClock, FakeLogs, FakeProducer, until
 
 TARGET = TopicPartition("topic", 0)
 

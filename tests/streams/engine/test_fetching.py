@@ -12,7 +12,7 @@ from streams.engine.fetching import Fetcher
 from streams.kafka.log.salvage import Salvage
 from streams.kafka.retry import RetryPolicy
 from streams.metrics import Counts
-from tests.support.fake_kafka import FakeClock, FakeConsumer, FakeLogs, until
+from tests.support.kafka.fake_kafka import FakeClock, FakeConsumer, FakeLogs, until
 
 SOURCE = TopicPartition("purchases", 0)
 

@@ -18,8 +18,8 @@ from streams.errors import (
 from streams.membership.conflicts import MOST_REOPENINGS
 from streams.partition.run_queue import raw_of
 from streams.process.exit_status import Status
-from tests.support.counting import CountingLedger
-from tests.support.fake_kafka import FakeConsumer, FakeLogs, until
+from tests.support.kafka.fake_kafka import FakeConsumer, FakeLogs, until
+from tests.support.ledgers.counting import CountingLedger
 from tests.support.partitions import CHANGELOGS, SETTINGS, SOURCES, clocks, fill, running
 
 if TYPE_CHECKING:

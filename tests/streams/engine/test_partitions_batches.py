@@ -12,9 +12,9 @@ from models.contracts.events import DeadLetter
 from streams.errors import CodecMissing, LogUnreadable
 from streams.kafka.log.batches import BrokenBatch
 from streams.process.exit_status import Status, status_of
-from tests.support.fake_kafka import FakeLogs, until
+from tests.support.kafka.fake_kafka import FakeLogs, until
+from tests.support.kafka.raw_batches import batch, of_length, of_unknown_codec, of_wrong_checksum
 from tests.support.partitions import SETTINGS, SOURCES, clocks, fill, running
-from tests.support.raw_batches import batch, of_length, of_unknown_codec, of_wrong_checksum
 
 if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition

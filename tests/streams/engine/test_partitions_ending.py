@@ -25,7 +25,7 @@ from streams.errors import (
     TopicMismatch,
 )
 from streams.process.exit_status import Status
-from tests.support.fake_kafka import FakeConnections, FakeLogs, until
+from tests.support.kafka.fake_kafka import FakeConnections, FakeLogs, until
 from tests.support.partitions import SETTINGS, SOURCES, Service, clocks, fill, running
 
 if TYPE_CHECKING:

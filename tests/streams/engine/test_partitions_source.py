@@ -12,7 +12,7 @@ from streams.errors import (
     LogUnreadable,
     SourceJumped,
 )
-from tests.support.fake_kafka import FakeConsumer, FakeLogs, until
+from tests.support.kafka.fake_kafka import FakeConsumer, FakeLogs, until
 from tests.support.partitions import SOURCES, clocks, fill, running
 
 if TYPE_CHECKING:

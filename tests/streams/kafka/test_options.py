@@ -30,7 +30,7 @@ from streams.kafka.options import (
 )
 from streams.kafka.topics import create_topics
 from streams.settings.settings import Settings
-from tests.support.kafka_cluster import LOGIN
+from tests.support.kafka.kafka_cluster import LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.errors import BrokerUnreachable, SourceJumped
 from streams.kafka.retry import RetryPolicy, passes
-from tests.support.fake_kafka import FakeClock, FakeConsumer, FakeLogs
+from tests.support.kafka.fake_kafka import FakeClock, FakeConsumer, FakeLogs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -9,7 +9,7 @@ from typing import Any
 from streams.delivery.lease import Revoked
 from streams.errors import EngineFault
 from streams.membership.tasks import Tasks
-from tests.support.fake_kafka import until
+from tests.support.kafka.fake_kafka import until
 
 
 def a_partition() -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault
 from streams.membership.watchdog import REJOIN_SECONDS, Watchdog
-from tests.support.fake_kafka import FakeClock
+from tests.support.kafka.fake_kafka import FakeClock
 
 
 class Yard:

@@ -11,7 +11,7 @@ from streams.engine.rebalances import ASSIGNED
 from streams.metrics import Counts
 from streams.monitoring.health import Observer
 from streams.settings.settings import Settings
-from tests.support.counting import CountingLedger
+from tests.support.ledgers.counting import CountingLedger
 
 SETTINGS = Settings(stall_seconds=60)
 

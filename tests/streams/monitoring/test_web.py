@@ -16,7 +16,7 @@ from streams.monitoring.health import Health
 from streams.monitoring.web import Web
 from streams.process.shutdown import Shutdown
 from streams.settings.settings import Settings
-from tests.support.fake_kafka import FakeClock
+from tests.support.kafka.fake_kafka import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ import pytest
 from cartpulse.commands.outputs.dead_letters import FIRST_BYTES, describe, sentence
 from models.contracts.events import dead_letter_id
 from streams.operations.dead_letters import Letter, Selection, instant
-from tests.support.letters import WRITTEN, letter
+from tests.support.data.letters import WRITTEN, letter
 
 IDENTITY = dead_letter_id("purchases", 2, 41)
 

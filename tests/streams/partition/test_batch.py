@@ -6,8 +6,8 @@ import pytest
 
 from models.contracts.changes import Changes
 from streams.partition.batch import Batch
-from tests.support.counting import CountingLedger
-from tests.support.runs import run_of
+from tests.support.ledgers.counting import CountingLedger
+from tests.support.ledgers.runs import run_of
 
 
 class Owner:

@@ -7,8 +7,8 @@ import pytest
 from models.records.columns import Kind
 from streams.errors import BoundaryFault, EngineFault
 from streams.partition.isolation import PER_MINUTE, PoisonIsolator
-from tests.support.fake_kafka import FakeClock
-from tests.support.runs import run_of
+from tests.support.kafka.fake_kafka import FakeClock
+from tests.support.ledgers.runs import run_of
 
 ERROR = ValueError("the model divides by zero")
 

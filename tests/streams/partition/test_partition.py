@@ -23,9 +23,9 @@ from streams.metrics import Counts
 from streams.partition.isolation import PoisonIsolator
 from streams.partition.partition import Partition
 from streams.settings.settings import Settings
-from tests.support.counting import CountingLedger
-from tests.support.fake_kafka import FakeClock, FakeLogs, FakeProducer, until
-from tests.support.runs import consumed, run_of
+from tests.support.kafka.fake_kafka import FakeClock, FakeLogs, FakeProducer, until
+from tests.support.ledgers.counting import CountingLedger
+from tests.support.ledgers.runs import consumed, run_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

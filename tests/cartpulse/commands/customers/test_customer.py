@@ -18,7 +18,7 @@ from models.state.holdout import held_out
 from streams.kafka.options import ROWS_BATCH_BYTES, producer_options
 from streams.kafka.topics import create_topics
 from streams.settings.settings import Settings, variable
-from tests.support.logs import Replay, basket, drive, records_of, tick
+from tests.support.ledgers.logs import Replay, basket, drive, records_of, tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import Any
 from cartpulse.commands.outputs.letter_page import as_json, page
 from models.contracts.events import DeadLetterReplayed
 from streams.operations.dead_letters import Letter
-from tests.support.letters import WRITTEN, letter
+from tests.support.data.letters import WRITTEN, letter
 
 REPLAYED = DeadLetterReplayed(
     letter_id="0" * 32, repaired=True, topic="purchases", partition=1, offset=9, occurred_at=WRITTEN

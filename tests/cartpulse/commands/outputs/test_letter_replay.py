@@ -18,8 +18,8 @@ from streams.kafka.options import producer_options
 from streams.kafka.topics import create_topics
 from streams.operations.letter_replay import Replay
 from streams.settings.settings import Settings, variable
-from tests.support.letters import told
-from tests.support.purchases import purchase
+from tests.support.data.letters import told
+from tests.support.data.purchases import purchase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,8 +21,8 @@ from cartpulse.main import app
 from streams.kafka.log.reading import read_all
 from streams.settings.settings import variable
 from streams.sources.position import alone
-from tests.support import tutorial_sales
-from tests.support.logs import replay_of
+from tests.support.data import tutorial_sales
+from tests.support.ledgers.logs import replay_of
 from tests.support.paths import DOCS, FIELD
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from streams.kafka.topics import create_topics
 from streams.operations.diagnosis.findings import Finding, Level
 from streams.operations.diagnosis.service import Diagnosis
 from streams.settings.settings import Settings, variable
-from tests.support.purchases import produce, shop
+from tests.support.data.purchases import produce, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from cartpulse.commands.service.outlook import outlook
 from models.state.clock_row import UNTIL_LIVE_MS
 from streams.operations.log_clock import LogClock
 from streams.settings.settings import Settings
-from tests.support.fake_kafka import FakeClock
+from tests.support.kafka.fake_kafka import FakeClock
 
 SETTINGS = Settings(time_zone="Europe/Berlin")
 LIVE = int(datetime(2026, 11, 30, 11, 3, tzinfo=UTC).timestamp() * 1_000)

@@ -13,8 +13,8 @@ from streams.errors import LogUnreadable
 from streams.kafka.log.batches import BrokenBatch
 from streams.kafka.log.salvage import LARGEST_BYTES, REFUSED_TRIES, TRIES, CarefulReader, Salvage
 from streams.kafka.log.walk import Fetched, Lost
-from tests.support.fake_kafka import FakeConsumer, FakeLogs
-from tests.support.raw_batches import batch, moved, of_unknown_codec, of_wrong_checksum
+from tests.support.kafka.fake_kafka import FakeConsumer, FakeLogs
+from tests.support.kafka.raw_batches import batch, moved, of_unknown_codec, of_wrong_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from streams.kafka.codecs import limit_codecs
 from streams.kafka.log.batches import NO_TIME, BrokenBatch
 from streams.kafka.log.walk import Fetched, Walked, walk
-from tests.support.raw_batches import (
+from tests.support.kafka.raw_batches import (
     ABORT,
     AT,
     CODECS,

@@ -13,8 +13,8 @@ from streams.kafka.log.ends import LogEnd
 from streams.operations.diagnosis.findings import Finding, Level
 from streams.operations.diagnosis.logs import Logs, log_findings, read_logs
 from streams.settings.settings import Settings
-from tests.support.fake_kafka import Record
-from tests.support.purchases import purchase
+from tests.support.data.purchases import purchase
+from tests.support.kafka.fake_kafka import Record
 
 if TYPE_CHECKING:
     from typing import Literal

@@ -14,7 +14,7 @@ from streams.sources.columns import ColumnsError
 from streams.sources.files.purchase_file import PurchaseFile
 from streams.sources.files.survey import Told
 from streams.sources.forms.tables import FileError
-from tests.support.purchases import purchase
+from tests.support.data.purchases import purchase
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,8 +24,8 @@ from streams.sources.files.purchase_file import PurchaseFile
 from streams.sources.files.survey import Told
 from streams.sources.forms.tables import FileError
 from streams.sources.values.evidence import DayOrder, DecimalMark
-from tests.support.hostile_csv import hostile_file
-from tests.support.purchases import purchase
+from tests.support.data.hostile_csv import hostile_file
+from tests.support.data.purchases import purchase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from streams.sources.synthetic.customers import CLASSES, EXTRA_CHANCE, GROUP, tr
 from streams.sources.synthetic.process import Process, ProcessError
 from streams.sources.synthetic.purchases import Synthetic
 from streams.sources.ticks import with_ticks
-from tests.support.logs import replay_of
+from tests.support.ledgers.logs import replay_of
 
 if TYPE_CHECKING:
     from streams.sources.feed import Feed
