@@ -15,9 +15,9 @@ WITHIN_SECONDS = 10.0
 
 
 MOST_REOPENINGS = 10
-"""Most reopenings of one partition within two minutes. Every fight over a partition ends with a rebalance,
-within a session or two. A fight that goes on has a lasting cause, such as a second service with our
-application's name."""
+"""Reopenings of one partition within two minutes that end the worker. Every fight over a partition ends with
+a rebalance, within a session or two. A fight that goes on has a lasting cause, such as a second service with
+our application's name."""
 
 REOPENINGS_WITHIN_SECONDS = 120.0
 
