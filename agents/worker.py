@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 SILENT = logging.CRITICAL + 1
-"""Level above CRITICAL, set for the loggers of Faust and mode. They would print a traceback for a failure
-that our own code already logs in one line where the failure arises."""
+"""Level above CRITICAL, set for the loggers of Faust and mode. These loggers would print a
+traceback of a failure that our own code already logs in one line where the failure arises."""
 
 
 def assemble(
@@ -92,10 +92,10 @@ def _told(reason: BaseException, engine: Engine) -> BaseException:
 
 
 def _note_thread(ended: threading.ExceptHookArgs) -> None:
-    """Log an error that ended a thread, except a cancellation.
+    """Log an error that ended a thread, except an expected cancellation.
 
-    Faust's consumer thread is cancelled when the worker ends while the broker is away. That is expected, and
-    prints no traceback.
+    Faust's consumer thread is cancelled when the worker ends while the broker is away. Such
+    a cancellation is expected, and prints no traceback.
     """
     if not issubclass(ended.exc_type, asyncio.CancelledError):
         logging.getLogger(__name__).error("A thread ended: %r", ended.exc_value)

@@ -51,6 +51,7 @@ def create_engine(flow: Flow, settings: Settings) -> Engine:
         flow: Flow that the worker runs.
         settings: Service settings.
     """
+    # The app: a Faust group and a data folder of its own, no tables, no web server.
     name = settings.group_instance_id or uuid4().hex[:12]
     app = faust.App(
         f"{settings.application}-worker-{name}",
@@ -69,6 +70,7 @@ def create_engine(flow: Flow, settings: Settings) -> Engine:
         broker_session_timeout=settings.session_timeout_ms / 1_000,
         broker_heartbeat_interval=settings.session_timeout_ms / 6_000,
     )
+    # The service that owns purchases. The web server is added first, so that it starts first and stops last.
     purchases = BatchChannel(app, maxsize=flow.partitions + VOID_BATCHES)
     connections = Connections(settings, group=flow.group)
     shutdown = Shutdown()

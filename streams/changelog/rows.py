@@ -115,7 +115,7 @@ class LatestRows:
         rows, ranks, corrected = self.rows, self._ranks, self.corrected
         record = None
         for record in records:
-            # Read the record's rank. An unreadable record ends the worker, which has written nothing yet.
+            # Read the record's rank. A record that is no readable row makes the whole changelog unreadable.
             key, value = record.key, record.value
             if isinstance(record, BrokenBatch):
                 raise undecodable(record)

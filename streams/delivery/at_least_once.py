@@ -54,7 +54,7 @@ class InOrder(Delivery):
         return TURNS if len(self._steps) >= AHEAD - 1 else 1
 
     def put(self, step: Step) -> None:
-        """Queue the next step. Its sends start at once; its rows follow after those of the steps before."""
+        """Queue the next step. The step's sends start at once; its rows follow those of earlier steps."""
         ahead = None
         if step.sends:
             ahead = asyncio.create_task(self._send_ahead(step.sends))

@@ -89,8 +89,8 @@ class CheckpointWriter:
             computed = delivery.computed
             await asyncio.to_thread(partition.ledger.save, content)
         until = self._clock.elapsed() + ACKNOWLEDGED_SECONDS
-        # When the epoch ends, the partition's next owner may change the ledger, and the copy may mix two
-        # states.
+        # If the epoch is over, a later epoch may have changed the ledger during the copy, which then may mix
+        # two states.
         while not partition.epoch.over and self._clock.elapsed() < until:
             if delivery.delivered >= computed:
                 return kept, content

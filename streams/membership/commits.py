@@ -87,7 +87,7 @@ class Commits:
     async def commit(self) -> None:
         """Commit once, and renew the lease counted from the moment of the request.
 
-        A refusal renews nothing. Its cause may be a rebalance, another worker with our instance id, or a
+        A refusal renews nothing. The cause may be a rebalance, another worker with our instance id, or a
         coordinator that shuts down. In every case the lease runs out, and then nothing is sent.
 
         Raises:

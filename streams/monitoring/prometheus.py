@@ -222,7 +222,7 @@ def _metrics(vitals: Health, counts: Counts, now: float) -> Iterator[Metric]:
 def _counters(counted: dict[str, int]) -> Iterator[Metric]:
     """Yield the counters.
 
-    Those with a metric of their own are always shown, because a rate needs a zero to begin at.
+    Counters with a metric of their own are always shown, because a rate needs a zero to begin at.
     """
     for name, (metric, help_text) in COUNTERS.items():
         yield CounterMetricFamily(f"cartpulse_{metric}", help_text, value=counted.pop(name, 0))

@@ -1,8 +1,8 @@
 """Web server of the worker: `/health/live`, `/health/ready` and `/metrics`.
 
-Faust's web server stays off. It starts after Faust's own transport, so that it could not report why a worker
-does not become ready, and it serves pages of Faust that nobody here uses. The server of this module is the
-first service to start and the last to stop.
+Faust's web server stays off. Faust's server starts after Faust's own transport, so that it could not report
+why a worker does not become ready, and it serves pages of Faust that nobody here uses. The server of this
+module is the first service to start and the last to stop.
 """
 
 from __future__ import annotations

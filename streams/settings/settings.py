@@ -2,6 +2,7 @@
 
 Use `load_settings()`: it refuses unknown variables and invalid values, with one sentence for each.
 
+>>> from streams.settings.environment import load_settings
 >>> settings = load_settings({"CARTPULSE_PARTITIONS": "4", "KAFKA_BROKER": "kafka-1:9092,kafka-2:9092"})
 >>> settings.partitions, settings.changelog_topic, settings.group
 (4, 'cartpulse-ledger-changelog', 'cartpulse-ledger')

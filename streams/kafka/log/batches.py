@@ -66,8 +66,8 @@ class Record(NamedTuple):
 class BrokenBatch:
     """Batch that cannot be decoded, in place of its records.
 
-    A broken batch has the fields of a record, so that it is refused like one. Its single offset, that of its
-    last record, says how far the source is accounted for. Its value is the whole batch as stored in the log.
+    A broken batch has the fields of a record, so that it is refused like one. The single offset, that of the
+    last record, says how far the source is accounted for. The value is the whole batch as stored in the log.
     """
 
     topic: str
