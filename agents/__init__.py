@@ -1,1 +1,1 @@
-"""Who reacts: one file for each Faust agent, and the worker that runs them all."""
+"""Faust agents, one file for each, and the worker that runs them all."""

@@ -1,6 +1,7 @@
-"""The Faust app with everything in it, from the environment: `faust -A agents.app worker` runs it.
+"""Faust app with all its agents, made from the environment: `faust -A agents.app worker` runs the app.
 
-`cartpulse worker` runs the same, with its own log format and one clear line when it cannot go on.
+`cartpulse worker` runs the same app, with its own log format and with one clear line when the worker cannot
+go on.
 """
 
 from agents.worker import assemble

@@ -1,8 +1,9 @@
-"""Reacts to operators: `pause`, `resume`, `state` of a customer, `counts`.
+"""Agent for operators' commands: `pause`, `resume`, `state` of a customer, `counts`.
 
 A command is a JSON object on the commands topic, such as `{"command": "state", "customer_id": "900"}`. Every
-worker hears every command; the answer, where there is one, is a record of the same topic with `answer` in
-place of `command`, from the worker that knows.
+worker receives every command. An answer is a record of the same topic with `answer` in place of `command`.
+The worker that owns the customer's partition answers `state`; every worker answers `counts`; `pause` and
+`resume` get no answer.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def add_commands(engine: Engine) -> None:
-    """Let the app's agent obey the commands of `engine.commands`."""
+    """Register the agent that obeys the commands of `engine.commands`."""
 
     @engine.app.agent(engine.commands, concurrency=1, name="commands")
     async def obey(commands: AsyncIterable[bytes]) -> None:
@@ -36,11 +37,15 @@ def add_commands(engine: Engine) -> None:
 
 
 def respond(partitions: Partitions, command: bytes) -> dict[str, Any] | None:
-    """Obey one command; the answer is to be sent, None is none.
+    """Obey one command.
 
     Args:
-        partitions: the worker's partitions.
-        command: JSON; whatever is no command is left alone, as answers are.
+        partitions: Partitions of the worker.
+        command: JSON of the command. Answers on the same topic are ignored; anything else that is no command
+            is logged and ignored.
+
+    Returns:
+        Answer to send, or None if there is none.
     """
     try:
         told = json.loads(command)

@@ -1,4 +1,4 @@
-"""Reacts to purchases: a whole batch at a time goes through its partition's ledger."""
+"""Agent for purchases: applies each batch to the ledger of the batch's partition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add_purchases(engine: Engine) -> None:
-    """Let the app's agent apply the batches of `engine.purchases`."""
+    """Register the agent that applies the batches of `engine.purchases`."""
 
     @engine.app.agent(engine.purchases, concurrency=1, name="purchases")
     async def advance(batches: AsyncIterable[Batch]) -> None:

@@ -1,4 +1,4 @@
-"""One worker process, from its settings to its exit status."""
+"""Worker process, from its settings to its exit status."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 SILENT = logging.CRITICAL + 1
-"""Level of the loggers of Faust and mode, which say in a traceback what is said in a line where it arises."""
+"""Level above CRITICAL, set for the loggers of Faust and mode. These loggers would print a
+traceback of a failure that our own code already logs in one line where the failure arises."""
 
 
 def assemble(
     settings: Settings, *, ledgers: LedgerFactory | None = None, decoder: DecoderLike | None = None
 ) -> Engine:
-    """The engine with all its agents.
+    """Make the engine with all its agents.
 
     Args:
-        settings: of the service.
-        ledgers: makes the ledger of a partition; this release's own where it is not given.
-        decoder: raw records to columns; the same.
+        settings: Service settings.
+        ledgers: Factory of a partition's ledger. Default: this release's `Ledger`.
+        decoder: Decoder of raw records into columns. Default: this release's `Decoder`.
     """
     shape = settings.ledger
 
@@ -52,10 +53,10 @@ def assemble(
 
 
 def run(engine: Engine) -> int:
-    """Run a worker until SIGTERM, SIGINT or the end of it; the answer is the exit status (`Status`).
+    """Run a worker until SIGTERM, SIGINT or a failure ends it, and return the exit status (`Status`).
 
-    Faust's own worker runs the app, so that `faust -A agents.app worker` is the same thing. What it would
-    print of a failure is a traceback; the reason is logged in one line where it arises.
+    Faust's own worker runs the app, so that `faust -A agents.app worker` behaves the same. Faust would print
+    a traceback of a failure; our own code logs the reason in one line where the failure arises.
     """
     for name in ("mode", "faust", "streams.engine.partitions.lifecycle"):
         logging.getLogger(name).setLevel(SILENT)
@@ -64,7 +65,7 @@ def run(engine: Engine) -> int:
     worker = faust.Worker(
         engine.app, override_logging=False, redirect_stdouts=False, quiet=True, stderr=io.StringIO()
     )
-    worker.spinner = None  # it draws on the terminal
+    worker.spinner = None  # the spinner draws on the terminal
     try:
         worker.execute_from_commandline()
     except SystemExit as end:
@@ -77,7 +78,10 @@ def run(engine: Engine) -> int:
 
 
 def _told(reason: BaseException, engine: Engine) -> BaseException:
-    """Return the reason, or where Faust's own consumer cannot decode a batch, the topic and the way on."""
+    """Return the reason.
+
+    Where Faust's own consumer cannot decode a batch, return an error that names the topic and the remedy.
+    """
     if not raised_in_a_fetch(reason):
         return reason
     return LogUnreadable(
@@ -88,6 +92,10 @@ def _told(reason: BaseException, engine: Engine) -> BaseException:
 
 
 def _note_thread(ended: threading.ExceptHookArgs) -> None:
-    """Faust's consumer thread is cancelled at an end with the broker away: no news, and no traceback."""
+    """Log an error that ended a thread, except an expected cancellation.
+
+    Faust's consumer thread is cancelled when the worker ends while the broker is away. Such
+    a cancellation is expected, and prints no traceback.
+    """
     if not issubclass(ended.exc_type, asyncio.CancelledError):
         logging.getLogger(__name__).error("A thread ended: %r", ended.exc_value)

@@ -1,1 +1,1 @@
-"""How events move: settings, topics, brokers, partitions, delivery, recovery and sources."""
+"""Movement of events: settings, topics, brokers, partitions, delivery, recovery and sources."""

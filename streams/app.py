@@ -1,4 +1,4 @@
-"""The Faust app, with the service that owns purchases beside its own transport."""
+"""Faust app with the service that owns purchases, which runs beside Faust's own transport."""
 
 from __future__ import annotations
 
@@ -24,31 +24,34 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 VOID_BATCHES = 1_000
-"""Batches of earlier epochs that may still wait for a slow agent when a rebalance hands out new ones."""
+"""Room in the batch channel for batches of earlier epochs. Such batches may still wait for a slow agent when
+a rebalance hands out new ones."""
 
 
 class Engine(NamedTuple):
-    """A Faust app and what its agents react to."""
+    """Faust app with the service and the channels that its agents read."""
 
     app: faust.App
     partitions: Partitions
     purchases: BatchChannel
-    """Batches of purchases."""
+    """Channel of purchase batches."""
     commands: faust.TopicT
-    """Operators' commands: an ordinary topic of Faust's."""
+    """Topic of operators' commands, read by Faust's own transport."""
 
 
 def create_engine(flow: Flow, settings: Settings) -> Engine:
-    """The app of one worker; nothing connects before it is started, and no event loop is needed to make it.
+    """Make the app of one worker. Making the app connects to nothing and needs no event loop.
 
-    Faust's own consumer has a group of its own per worker, so that every worker hears every command, those
-    sent from now on, and no rebalance of Faust's ever disturbs another. The service is added as a dependency:
-    one that `@app.service` declares starts only when Faust has joined its group and recovered its tables.
+    Faust's own consumer has a consumer group per worker. So every worker receives every command sent from now
+    on, and a rebalance of one worker's Faust group never disturbs another worker. The service is added as a
+    dependency. A service declared with `@app.service` would start only after Faust has joined its group and
+    recovered its tables.
 
     Args:
         flow: Flow that the worker runs.
         settings: Service settings.
     """
+    # The app: a Faust group and a data folder of its own, no tables, no web server.
     name = settings.group_instance_id or uuid4().hex[:12]
     app = faust.App(
         f"{settings.application}-worker-{name}",
@@ -62,11 +65,12 @@ def create_engine(flow: Flow, settings: Settings) -> Engine:
         consumer_auto_offset_reset="latest",
         key_serializer="raw",
         value_serializer="raw",
-        web_enabled=False,  # `streams.monitoring.web` is there before Faust's would be
+        web_enabled=False,  # `streams.monitoring.web` starts earlier than Faust's web server would
         worker_redirect_stdouts=False,
         broker_session_timeout=settings.session_timeout_ms / 1_000,
         broker_heartbeat_interval=settings.session_timeout_ms / 6_000,
     )
+    # The service that owns purchases. The web server is added first, so that it starts first and stops last.
     purchases = BatchChannel(app, maxsize=flow.partitions + VOID_BATCHES)
     connections = Connections(settings, group=flow.group)
     shutdown = Shutdown()
@@ -80,7 +84,7 @@ def create_engine(flow: Flow, settings: Settings) -> Engine:
 
     @app.on_before_shutdown.connect(weak=False)
     async def stop_partitions(sender: faust.App, **options: object) -> None:
-        """Before Faust's own consumer, whose stop can take as long as a join."""
+        """Stop the partitions before Faust's own consumer, whose stop can take as long as a join."""
         del sender, options
         await partitions.stop()
 

@@ -1,31 +1,35 @@
-"""The one place that reads the clocks of the machine; everything else is given one of these."""
+"""Clocks of the machine. No other module reads them; all other code is given a `Clock`."""
 
 from __future__ import annotations
 
 import time
 from typing import Protocol
 
-# CLOCK_MONOTONIC stands still while a laptop or a virtual machine sleeps, and a lease must not.
+# CLOCK_MONOTONIC stands still while a laptop or a virtual machine sleeps. A lease must expire during such a
+# sleep.
 _ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
-    """Two clocks: one to tell the date by, one to measure durations with."""
+    """Pair of clocks: wall time for dates, elapsed time for durations."""
 
     def now_ms(self) -> int:
-        """Wall time, ms since 1970 UTC; may jump."""
+        """Return the wall time in ms since 1970 UTC; wall time may jump."""
 
     def elapsed(self) -> float:
-        """Seconds since some moment in the past; never goes back, and runs on through suspension."""
+        """Return the seconds since some moment in the past.
+
+        This clock never goes back, and runs on through suspension.
+        """
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """Clocks of this machine."""
 
     def now_ms(self) -> int:
-        """Wall time, ms since 1970 UTC."""
+        """Return the wall time in ms since 1970 UTC."""
         return time.time_ns() // 1_000_000
 
     def elapsed(self) -> float:
-        """Seconds since the machine started, its sleep included where the system can tell."""
+        """Return the seconds since the machine started, including its sleep where the system counts sleep."""
         return time.clock_gettime(_ELAPSED)

@@ -1,4 +1,4 @@
-"""Every failure that a caller of Cartpulse can meet; each message says what to do.
+"""Failures that a caller of Cartpulse can meet. The message of each failure says what to do.
 
 CartpulseError
  ├─ SettingsError            a setting is unknown, out of range, or contradicts another
@@ -6,16 +6,16 @@ CartpulseError
  ├─ TopicsNotMade            the broker refused to make a topic, or did not bring it up in time
  ├─ BrokerUnreachable        no broker answers at KAFKA_BROKER
  ├─ NotAllowed               the login lacks a right that it needs
- ├─ LocalBrokerError         a broker of our own cannot be found, started or kept running
+ ├─ LocalBrokerError         a local broker, started by Cartpulse, cannot be found, started or kept running
  │   └─ KafkaUnavailable     Apache Kafka cannot run here: Java or Maven is missing
  ├─ SourceJumped             the purchases log and the state made from it do not fit together
- ├─ LogUnreadable            a log holds bytes of which nothing tells which offsets they are
+ ├─ LogUnreadable            a log holds bytes that cannot be assigned to offsets
  ├─ CodecMissing             a batch is compressed with a codec whose library is not installed
- ├─ ChangelogUnreadable      the changelog holds something that is no row of ours
+ ├─ ChangelogUnreadable      the changelog holds something that is no ledger row
  │   └─ NewerRows            the changelog holds rows of a later release
- ├─ ChangelogLost            the changelog was deleted, made anew or cut while state rested on it
+ ├─ ChangelogLost            the changelog was deleted, made anew or cut while a worker's state rested on it
  ├─ DeliveryFailed           a send was refused, or not acknowledged in time
- ├─ EngineFault              a fault of our own code that cannot be put down to one record
+ ├─ EngineFault              a fault of Cartpulse's code that cannot be put down to one record
  └─ BoundaryFault            models raised on too many customers at a day boundary
 """
 
@@ -28,31 +28,37 @@ if TYPE_CHECKING:
 
 
 class CartpulseError(Exception):
-    """The root of the tree; whoever catches it has caught everything that Cartpulse raises on purpose."""
+    """Base class of every error that Cartpulse raises on purpose."""
 
 
 class SettingsError(CartpulseError):
-    """Settings that cannot be used. One sentence per fault, each on a line of its own."""
+    """Settings that cannot be used. The message has one line with one sentence per fault."""
 
 
 class TopicMismatch(CartpulseError):
-    """Topics that exist and differ. One sentence per difference, each with the ways to settle it."""
+    """Existing topics that differ from what Cartpulse needs.
+
+    The message has one sentence per difference, each with the ways to settle the difference.
+    """
 
 
 class TopicsNotMade(CartpulseError):
-    """A topic could not be made; the message carries the broker's reason."""
+    """Failure to make a topic; the message carries the broker's reason."""
 
 
 class BrokerUnreachable(CartpulseError):
-    """No broker answers at the configured address."""
+    """Missing answer: no broker answers at the configured address."""
 
 
 class NotAllowed(CartpulseError):
-    """The login lacks a right; the message says which, and where the rights are listed."""
+    """Missing right of the login; the message names the right and where all rights are listed."""
 
 
 class LocalBrokerError(CartpulseError):
-    """A broker of our own, embedded or Apache Kafka, cannot be found, started or kept running."""
+    """Failure to find, start or keep running a local broker.
+
+    Local brokers are the embedded one and the Apache Kafka that Cartpulse starts.
+    """
 
 
 class KafkaUnavailable(LocalBrokerError):
@@ -60,39 +66,51 @@ class KafkaUnavailable(LocalBrokerError):
 
 
 class SourceJumped(CartpulseError):
-    """The purchases log and the state kept from it do not fit together; the message names the gap."""
+    """Mismatch of the purchases log and the state kept from it; the message names the gap."""
 
 
 class LogUnreadable(CartpulseError):
-    """A log cannot be read at some offsets, and nothing of them can be kept; the message names them."""
+    """Log that cannot be read at some offsets, and whose bytes there cannot be kept.
+
+    The message names the offsets.
+    """
 
     place: TopicPartition | None = None
-    """The log."""
+    """Partition whose log cannot be read."""
 
 
 class CodecMissing(CartpulseError):
-    """A batch is compressed with a codec whose library is not installed here: the data is not at fault."""
+    """Codec library that is not installed here, though a batch is compressed with the codec.
+
+    The data is not at fault.
+    """
 
 
 class ChangelogUnreadable(CartpulseError):
-    """The changelog holds something that is no row of ours."""
+    """Changelog that holds something other than a ledger row."""
 
 
 class NewerRows(ChangelogUnreadable):
-    """The changelog holds rows of a later release, which alone can go on with them."""
+    """Changelog that holds rows of a later release. Only that release can continue with the rows."""
 
 
 class ChangelogLost(CartpulseError):
-    """The changelog was deleted, made anew or cut while the state of a worker rested on it."""
+    """Changelog that was deleted, made anew or cut while the state of a worker rested on it."""
 
 
 class DeliveryFailed(CartpulseError):
-    """A send was refused, or not acknowledged in time; the worker ends rather than go on beside a hole."""
+    """Send that was refused, or not acknowledged in time.
+
+    The worker ends rather than continue with a gap in its output.
+    """
 
 
 class EngineFault(CartpulseError):
-    """A fault of our own code, in an agent or in a model, that cannot be put down to one record."""
+    """Fault of Cartpulse's code, in an agent or in a model, that cannot be put down to one record."""
 
 
 class BoundaryFault(CartpulseError):
-    """Models raised on too many customers at a day boundary; no record is to blame. The last one is named."""
+    """Models raised on too many customers at a day boundary.
+
+    No record is to blame; the message names the last customer.
+    """

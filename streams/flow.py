@@ -1,6 +1,7 @@
-"""A flow: one source topic through one kind of ledger to its outputs; the engine runs whatever fits it.
+"""Flow: one source topic, one kind of ledger, and the output topics of the ledger.
 
-The engine knows no purchases. `purchases` is the first flow; the tests run a counting ledger as another.
+The engine runs any flow and imports nothing about purchases. `purchases` is the first flow; the tests run a
+counting ledger as another.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
     LedgerFactory = Callable[[int, int], "LedgerLike"]
-    """(partition, number of partitions) to a new, empty ledger."""
+    """Factory that maps (partition, number of partitions) to a new, empty ledger."""
 
 
 class ClockLike(Protocol):
-    """How far a ledger has come."""
+    """Progress of a ledger in its source log."""
 
     @property
     def offset(self) -> int:
@@ -38,7 +39,7 @@ class ClockLike(Protocol):
 
     @property
     def fingerprint(self) -> int:
-        """Hash of the settings that shaped its outputs."""
+        """Hash of the settings that shaped the ledger's outputs."""
 
     @property
     def unopened(self) -> bool:
@@ -46,68 +47,71 @@ class ClockLike(Protocol):
 
     @property
     def silent(self) -> bool:
-        """True where records were applied, and nothing will be sent until somebody ends history."""
+        """True where records were applied, and no event will be sent until an operator ends history."""
 
     def waits_for_live(self, now: int) -> bool:
-        """Whether nobody has said when history ends, or that it ends later than `now` (ms since 1970 UTC)."""
+        """Return True if no `live` record ends history by `now` (ms since 1970 UTC)."""
 
 
 class LedgerLike(Protocol):
-    """What one partition knows; `models.ledger.ledger.Ledger` documents the contract."""
+    """State of one partition; `models.ledger.ledger.Ledger` documents the contract."""
 
     @property
     def clock(self) -> ClockLike:
-        """How far the ledger has come."""
+        """Progress of the ledger in its source log."""
 
     @property
     def sweeping(self) -> bool:
-        """Whether a begun boundary's sweep is not finished."""
+        """True if a boundary's sweep has begun and is not finished."""
 
     @property
     def standing(self) -> Standing:
-        """How far it has come and how much it holds, for those who watch it."""
+        """Progress and size of the ledger, for monitoring."""
 
     def advance(self, records: Records) -> Changes:
-        """Apply a prefix of the records; if it raises, the ledger is as it was."""
+        """Apply a prefix of the records. If `advance` raises, the ledger is unchanged."""
 
     def sweep(self, limit: int) -> Changes:
-        """Sweep at most `limit` customers; if it raises, the ledger is as it was."""
+        """Sweep at most `limit` customers. If `sweep` raises, the ledger is unchanged."""
 
     def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take the greatest row of every key, once, when new: `take` and `settle`."""
+        """Load the greatest row of every key into a new ledger, once: `take`, then `settle`."""
 
     def take(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-        """Take each row unless a greater one of its key is held; the answer is the keys of older ones."""
+        """Take each row unless the ledger holds a greater row of its key.
+
+        Return the keys of the rows not taken.
+        """
 
     def settle(self) -> None:
-        """Go on from the rows taken: before that, and after `restore`, the ledger can do nothing else."""
+        """Finish loading. After `take` or `restore`, only `settle` makes the ledger usable."""
 
     def rows_of(self, keys: Iterable[bytes]) -> list[Row]:
-        """The rows that it holds of keys, for those that have to be written again."""
+        """Return the rows that the ledger holds for these keys, so that the rows can be written again."""
 
     def save(self, file: Writable) -> None:
-        """Write all that it knows; it is not used meanwhile."""
+        """Write the whole state. The ledger must not be used while `save` runs."""
 
     def restore(self, file: Readable) -> None:
-        """Take up what `save` wrote, when new; `CheckpointError` if that cannot be."""
+        """Load what `save` wrote into a new ledger; raise `CheckpointError` if that is not possible."""
 
     def tick_due(self, now_ms: int) -> int | None:
-        """Event time (ms) of the tick that the owner should write now, if any."""
+        """Return the event time (ms) of the tick that the owner should write now, or None."""
 
     def describe(self, customer: bytes) -> dict[str, object] | None:
-        """One customer's state, for people."""
+        """Return one customer's state in readable form, or None for an unknown customer."""
 
 
 class DecoderLike(Protocol):
-    """Raw records to columns; it never raises, whatever the bytes."""
+    """Decoder of raw records into columns; it never raises, whatever the bytes."""
 
     def decode(self, raws: Sequence[Raw]) -> tuple[Records, list[Refusal]]:
-        """Records, one for every raw record in the same order, and why some were refused."""
+        """Return one record per raw record, in the same order, and the reasons for the refused ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One source topic, the ledger that its records advance, and the topics that its events go to."""
+    """Source topic, the ledger that its records advance, and the topics of the ledger's events."""
 
     name: str
     source: str
@@ -115,14 +119,15 @@ class Flow:
     changelog: str
     """Topic of the ledger's rows."""
     outputs: Mapping[str, str]
-    """Name of an output in the contracts to its topic on the broker."""
+    """Map from an output's name in the contracts to the topic on the broker."""
     dead_letters: str
-    """Topic of the records that were refused."""
+    """Topic of the refused records."""
     group: str
-    """Consumer group, and the beginning of transactional ids."""
+    """Consumer group, and prefix of transactional ids."""
     partitions: int
     partitioner: Partitioner
-    """Way in which producers map keys to partitions: misrouted records are sent on by it."""
+    """Partitioner by which producers map keys to partitions. Misrouted records are forwarded by the same
+    partitioner."""
     event_source: str
     """CloudEvents `source` of dead letters."""
     decoder: DecoderLike

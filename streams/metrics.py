@@ -1,6 +1,6 @@
-"""Counters and times of a worker, kept in one place; `streams/monitoring/prometheus.py` shows them.
+"""Counters and times of a worker; `streams/monitoring/prometheus.py` exposes them.
 
-Everything here happens once for a batch or less often, never for an event, and costs a dictionary's look-up.
+Every call costs one dictionary look-up and happens once per batch or less often, never once per event.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from itertools import accumulate
 from typing import Final
 
 BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds of the classes of a duration, in seconds: from a small batch to half a send's deadline."""
+"""Upper bounds of the buckets of a duration, in seconds: from a small batch to half a send's deadline."""
 
 
 class Times:
-    """Durations, counted by class: a histogram."""
+    """Histogram of durations: a count per bucket."""
 
     def __init__(self) -> None:
         self._classes = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
-        """Their sum."""
+        """Sum of the observed durations, in seconds."""
 
     def observe(self, seconds: float) -> None:
         """Count a duration."""
@@ -28,29 +28,30 @@ class Times:
         self.seconds += seconds
 
     def cumulative(self) -> list[tuple[float, int]]:
-        """For each upper bound, infinity last, how many durations were not longer."""
+        """Return, for each upper bound, infinity last, the number of durations that were not longer."""
         return list(zip((*BOUNDS, float("inf")), accumulate(self._classes), strict=True))
 
 
 class Counts:
-    """Simple counters, by name; those of one event's kind share a prefix, as in `dead_letters.json`."""
+    """Counters by name; the counters of one kind of event share a prefix, as in `dead_letters.json`."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._levels: dict[str, int] = {}
         self.applying = Times()
-        """How long the agent had a batch."""
+        """Time for which the agent had a batch."""
         self.delivering = Times()
-        """From when a batch was handed to the agent until all that came of it was acknowledged."""
+        """Time from the hand-over of a batch to the agent until all of the batch's output was
+        acknowledged."""
         self.sweeping = Times()
-        """How long one slice of a day boundary's sweep took to compute."""
+        """Time to compute one slice of a day boundary's sweep."""
 
     def add(self, name: str, count: int = 1) -> None:
-        """Count something."""
+        """Add to a counter."""
         self._counts[name] += count
 
     def level(self, name: str, level: int | None) -> None:
-        """Note what is no count of events but stands at a level, such as a lag; None for not known."""
+        """Set a level, such as a lag, which is not a count of events; None removes an unknown level."""
         if level is None:
             self._levels.pop(name, None)
         else:
@@ -60,13 +61,13 @@ class Counts:
         return self._levels[name] if name in self._levels else self._counts[name]
 
     def counted(self) -> dict[str, int]:
-        """The counters alone."""
+        """Return the counters alone."""
         return dict(self._counts)
 
     def levels(self) -> dict[str, int]:
-        """The levels alone, as far as they are known."""
+        """Return the known levels alone."""
         return dict(self._levels)
 
     def snapshot(self) -> dict[str, int]:
-        """All counters and levels so far, sorted by name."""
+        """Return all counters and levels so far, sorted by name."""
         return dict(sorted({**self._counts, **self._levels}.items()))

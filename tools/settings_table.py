@@ -26,7 +26,7 @@ LONG: Final = 60
 
 
 def settings_table() -> str:
-    """Write all settings as Markdown: the connection, the service, and what shapes outputs."""
+    """Return all settings as Markdown: the connection, the service, and what shapes outputs."""
     ledger = list(LedgerSettings.model_fields)
     connection = [name for name in Settings.model_fields if name.startswith("kafka_")]
     service = [name for name in Settings.model_fields if name not in {*ledger, *connection}]

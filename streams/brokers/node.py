@@ -1,4 +1,4 @@
-"""One node of Apache Kafka (KRaft) on this machine, as a configuration: ports, listeners, logins, copies."""
+"""Configuration of one node of Apache Kafka (KRaft) on this machine: ports, listeners, logins, copies."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 
 PORTS: Final = range(20_000, 32_000)
-"""Below those from which systems take the ports of outgoing connections (Linux from 32,768 on): while a node
-is down, a client that keeps trying to connect could otherwise be given the node's own port."""
+"""Range of ports for nodes. The range lies below the ports that systems use for outgoing connections (Linux
+from 32,768 on): while a node is down, a client that keeps trying to connect could otherwise be given the
+node's own port."""
 
 COPIES: Final = 3
 """Copies of the broker's own topics, on as many nodes or more."""
 
 BROKERS_OWN: Final = {"group.initial.rebalance.delay.ms": "3000", "group.min.session.timeout.ms": "6000"}
-"""The broker's defaults of what is set otherwise here."""
+"""Kafka's defaults of settings that are changed here."""
 
 
 def port_of_a_node() -> int:
-    """A free port of 127.0.0.1 that stays free while the node that has it is down.
+    """Find a free port of 127.0.0.1 that stays free while the node that has it is down.
 
     Raises:
-        LocalBrokerError: none was found.
+        LocalBrokerError: No free port was found.
     """
     for _ in range(100):
         try:
@@ -44,7 +45,7 @@ def port_of_a_node() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user of the secured listener, by PLAIN and by SCRAM-SHA-512."""
+    """User of the secured listener, by PLAIN and by SCRAM-SHA-512."""
 
     user: str
     password: str
@@ -52,29 +53,29 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Proxied:
-    """A listener that is reached through something else."""
+    """Listener that clients reach through a proxy."""
 
     listens: int = field(default_factory=port_of_a_node)
     """Port of the node."""
     advertised: int = field(default_factory=port_of_a_node)
-    """Port that clients are told: a proxy's, or nobody's."""
+    """Port that is advertised to clients: a proxy's, or nobody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """What one node is told, beyond Kafka's defaults.
+    """Configuration of one node, beyond Kafka's defaults.
 
     Args:
-        number: Its id in the cluster, from 1.
-        voters: Port of the controller of every node by its number; its own is among them.
-        port: Of the plain listener.
-        logins: Those who may log in at the secured listener; there is none without them. The first is the
-            administrator.
+        number: Id of the node in the cluster, from 1.
+        voters: Controller port of every node by its number, this node's included.
+        port: Port of the plain listener.
+        logins: Logins of the secured listener; without logins there is no secured listener. The first login
+            is the administrator.
         secured: Port of the secured listener.
-        guarded: No listener but the secured one, also between nodes, and nobody but the administrator may do
-            anything that no ACL allows.
-        proxied: A further plain listener, behind a proxy.
-        properties: More of `server.properties`; they win.
+        guarded: True for no listener but the secured one, also between nodes, and for nobody but the
+            administrator to do anything that no ACL allows.
+        proxied: Further plain listener, behind a proxy.
+        properties: Further lines of `server.properties`, which override the others.
     """
 
     number: int = 1
@@ -93,7 +94,7 @@ class Node:
             raise ValueError("the proxied listener is a plain one, and a guarded node has none")
 
     def server_properties(self, folder: Path) -> str:
-        """The text of the node's `server.properties`; its data and its keys are in `folder`."""
+        """Return the text of the node's `server.properties`. The node's data and keys are in `folder`."""
         copies = min(COPIES, len(self.voters))
         in_sync = max(1, copies - 1)
         voters = ",".join(f"{number}@{HOST}:{port}" for number, port in sorted(self.voters.items()))
@@ -105,7 +106,7 @@ class Node:
             "log.dirs": str(folder / "data"),
             "offsets.topic.num.partitions": "4",
             "transaction.state.log.num.partitions": "4",
-            # The default of 3 s hides what goes wrong when workers join at the same moment.
+            # The default of 3 s hides faults that occur when workers join at the same moment.
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
             # The default of 128 MiB does not fit a small heap.
@@ -122,7 +123,8 @@ class Node:
         return "".join(f"{key}={value}\n" for key, value in properties.items())
 
     def _listeners(self) -> dict[str, str]:
-        """Name to (protocol, port, advertised port)."""
+        """Return the properties of the listeners, of the controller's included."""
+        # Listener name to (protocol, port, advertised port).
         listeners = {}
         if not self.guarded:
             listeners["PLAINTEXT"] = ("PLAINTEXT", self.port, self.port)
@@ -156,7 +158,8 @@ class Node:
         plain = {"plain.sasl.jaas.config": f"{modules}.plain.PlainLoginModule required {mine} {users};"}
         scram = {"scram-sha-512.sasl.jaas.config": f"{modules}.scram.ScramLoginModule required {mine};"}
         secured = {"sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512"} | plain | scram | tls
-        # A controller cannot ask itself for SCRAM's credentials, which are in the metadata, before it runs.
+        # SCRAM credentials are in the cluster's metadata, which a controller cannot read before it runs. So
+        # controllers use PLAIN.
         controller = {"sasl.enabled.mechanisms": "PLAIN"} | plain | tls
         named = {f"listener.name.secured.{key}": value for key, value in secured.items()}
         if not self.guarded:
@@ -171,15 +174,15 @@ class Node:
 
 
 def keystore(folder: Path) -> Path:
-    """The node's key and certificate."""
+    """Return the path of the node's key and certificate."""
     return folder / "broker.p12"
 
 
 def certificate(folder: Path) -> Path:
-    """PEM file of the authority that signs the certificate: itself."""
+    """Return the path of the authority's PEM file. The certificate is its own authority."""
     return folder / "broker.pem"
 
 
 def keystore_password(node: Node) -> str:
-    """What opens the key store: the administrator's password, which is beside it anyway."""
+    """Return the password of the key store: the administrator's, which is stored beside it anyway."""
     return node.logins[0].password

@@ -1,1 +1,1 @@
-"""The changelog: rows framed in record batches, recovery from them, checkpoints and standbys."""
+"""Changelog: rows framed in record batches, recovery from them, checkpoints and standbys."""

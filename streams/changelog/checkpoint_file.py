@@ -1,7 +1,7 @@
-"""The file of a checkpoint: a heading that says whose it is, the ledger's bytes, and a checksum of both.
+"""Checkpoint file: a heading that identifies its owner, the ledger's bytes, and a checksum of each.
 
-A file is never half new: it is written to another name, made to last, and put in the old one's place in one
-step. What is left of writers that were killed is removed by the next.
+A file is never half new. A writer writes to another name, syncs the file to disk, and renames it over the old
+one in one step. Unfinished files of killed writers are removed by the next writer.
 """
 
 from __future__ import annotations
@@ -25,51 +25,52 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = b"CPULSE\r\n"
-"""What a checkpoint begins with; a transfer that changes line ends shows at once."""
+"""First bytes of a checkpoint file. The `\r\n` reveals a transfer that converts line ends."""
 FORMAT = 1
-"""Of the heading and of what is around the ledger's own bytes."""
+"""Version of the heading and of the framing around the ledger's own bytes."""
 UNFINISHED = ".part"
 PIECE_BYTES = 8 * 1024 * 1024
-"""Summed and written at a time: between two pieces a stop is heard."""
+"""Bytes that are hashed and written at a time. A stop request is checked between two pieces."""
 
 
-class Unusable(Exception):  # noqa: N818 - it is thrown away, and nothing is wrong any more
-    """A file that is no checkpoint, or not the wanted one; the message says why."""
+class Unusable(Exception):  # noqa: N818 - the file is thrown away, and nothing is wrong any more
+    """File that is no checkpoint, or not the wanted one; the message says why."""
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Whose checkpoint it is: another's is of no use."""
+    """Identity of a checkpoint's owner. A worker rejects the checkpoint of another owner."""
 
     format: int
     application: str
     changelog: str
-    """The topic, with its prefix."""
+    """Changelog topic, with its prefix."""
     partition: int
     partitions: int
 
 
 class Heading(msgspec.Struct, frozen=True):
-    """What a checkpoint says about itself."""
+    """Description of a checkpoint, stored at its front."""
 
     owner: Owner
     base: int
-    """Everything before this changelog offset is in it."""
+    """Changelog offset before which every row is in the ledger."""
     witness: Witness
-    """The last row before that."""
+    """Last row before `base`."""
     made_at: int
-    """Wall time, ms since 1970 UTC; for people."""
+    """Wall time of writing, ms since 1970 UTC; for human readers only."""
     size: int
     """Bytes of the ledger."""
     checksum: str
-    """SHA-256 of them. A CRC would not do: rows carry their own, and it takes one sound row for another."""
+    """SHA-256 of the ledger's bytes. A CRC would not do: rows end with their own CRC, and a CRC over such
+    rows does not tell one sound row from another."""
 
 
 class Memory:
-    """A binary file in memory that takes copies of buffers.
+    """Binary file in memory that stores copies of buffers.
 
     Args:
-        expected: bytes for which room is made, and touched, beforehand: most of the time that a copy takes
-            is the first touch of its memory.
+        expected: Bytes to allocate and touch beforehand: most of the time of a copy is the first touch of its
+            memory.
     """
 
     def __init__(self, expected: int = 0) -> None:
@@ -81,7 +82,7 @@ class Memory:
             self._rooms[0][::4096] = 0
 
     def write(self, data: Any, /) -> int:
-        """Take a copy of all of a buffer."""
+        """Append a copy of a whole buffer."""
         source = np.frombuffer(data, np.uint8)
         done = 0
         while done < len(source):
@@ -97,7 +98,7 @@ class Memory:
         return done
 
     def pieces(self) -> Iterable[memoryview]:
-        """What was written, in pieces of `PIECE_BYTES` at most."""
+        """Yield the written bytes in pieces of `PIECE_BYTES` at most."""
         left = self.size
         for room in self._rooms:
             held = room[:left].data
@@ -106,7 +107,7 @@ class Memory:
                 yield held[start : start + PIECE_BYTES]
 
     def checksum(self) -> str:
-        """SHA-256 of it."""
+        """Return the SHA-256 of the written bytes, in hexadecimal."""
         total = sha256()
         for piece in self.pieces():
             total.update(piece)
@@ -118,17 +119,17 @@ class Memory:
 
 
 def write(path: Path, heading: Heading, content: Memory, *, stopped: Callable[[], bool]) -> None:
-    """Write a checkpoint beside the old one and put it in its place.
+    """Write a checkpoint beside the old one, and rename it over the old one.
 
     Args:
-        path: its name; the folder is made if it is not there.
-        heading: whose it is, and of what.
-        content: the ledger's bytes.
-        stopped: asked between pieces whether to give up.
+        path: Name of the checkpoint; its folder is made if missing.
+        heading: Description of the checkpoint.
+        content: Bytes of the ledger.
+        stopped: Function that returns True to give up; called between pieces.
 
     Raises:
-        OSError: the disk is full, or the folder not ours.
-        InterruptedError: it was stopped.
+        OSError: The disk is full, or the folder cannot be written to.
+        InterruptedError: `stopped` returned True.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(path)
@@ -150,11 +151,11 @@ def write(path: Path, heading: Heading, content: Memory, *, stopped: Callable[[]
 
 
 def opened(file: BinaryIO, owner: Owner) -> Heading:
-    """Look through a checkpoint, all of it; the file is then at the ledger's first byte.
+    """Verify a whole checkpoint, and leave the file at the first byte of the ledger.
 
     Raises:
-        Unusable: it is damaged, cut off, of another format, or another's.
-        OSError: it cannot be read.
+        Unusable: The checkpoint is damaged, cut off, of another format, or of another owner.
+        OSError: The file cannot be read.
     """
     heading = read_heading(file)
     for name in owner.__struct_fields__:
@@ -175,10 +176,10 @@ def opened(file: BinaryIO, owner: Owner) -> Heading:
 
 
 def read_heading(file: BinaryIO) -> Heading:
-    """What a checkpoint says about itself, whoever's it is.
+    """Read the heading of a checkpoint, whoever the owner is.
 
     Raises:
-        Unusable: it is no checkpoint, or one of another format.
+        Unusable: The file is no checkpoint, or one of another format.
     """
     if file.read(len(MAGIC)) != MAGIC:
         raise Unusable("it does not begin as a checkpoint does")
@@ -200,7 +201,10 @@ def _until(stopped: Callable[[], bool], pieces: Iterable[memoryview]) -> Iterabl
 
 
 def _remove_unfinished(path: Path) -> None:
-    """Remove what writers of this checkpoint left when they were killed; those at work hold a lock."""
+    """Remove unfinished files of this checkpoint that killed writers left.
+
+    A living writer holds a lock on its file.
+    """
     for left in path.parent.glob(f"{path.name}.*{UNFINISHED}"):
         with contextlib.suppress(OSError), left.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -208,7 +212,7 @@ def _remove_unfinished(path: Path) -> None:
 
 
 def _make_last(folder: Path) -> None:
-    """Have the file system keep a change of names."""
+    """Sync the folder, so that a renaming survives a crash of the machine."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,30 +1,33 @@
-"""Local checkpoints: a partition's ledger in a file of the worker's own, so that a restart reads only a tail.
+"""Local checkpoints: a partition's ledger in a file, so that a restart reads only the changelog's tail.
 
-A checkpoint is the ledger's memory and its place in the changelog: the offset before which every row is in
-it, and the last row before that offset, the witness. Whoever takes it up reads the changelog from the witness
-on, takes these rows on top, the greatest of each key, and has what the whole changelog would have given.
+A checkpoint is the ledger's memory and its place in the changelog. The place is an offset before which every
+row is in the ledger, and the witness: the last row before that offset. A worker that loads a checkpoint reads
+the changelog from the witness on, applies the greatest row of each key, and has the same state that the whole
+changelog would have given.
 
-Why that is right:
+Proof of correctness:
 
 - Every row before the place is in the ledger. The owner read the changelog up to where its first rows landed,
-  and each of its batches landed exactly where the one before ended (`Delivery.base`); whatever another worker
-  wrote lies behind the place. So a worker that lost its partition and does not know it writes no checkpoint
-  that could do harm: its state is a prefix of the log, and all that came later is in the tail.
-- What the ledger holds beyond its place, steps under way when its memory was copied, is written down only
-  when the changelog has acknowledged it. Those rows then lie behind the place and are read again. Should the
-  broker have lost them since, the ledger's clock is ahead of every clock row from the witness on, and the
-  checkpoint is thrown away.
-- The changelog is the one it was made from: the witness is looked up, and has to be there byte for byte. A
-  topic made anew does not hold it, unless it holds the same rows up to there. Compaction keeps rows for a day
-  and then takes the witness, once a later clock row has replaced it; a checkpoint that is older than that is
-  thrown away even if it might do. So no deletion behind its place can have been forgotten either: compaction
-  forgets a deletion a day after it has first been through the rows before it.
-- A file is read as one only if its length and its SHA-256 are right, and its heading names this application,
-  this changelog, this partition of as many, and this format (`checkpoint_file.py`). The layout of memory is
-  the ledger's affair.
+  and each of its batches landed exactly where the previous one ended (`Delivery.base`). Rows of another
+  worker lie after the place. So a worker that lost its partition without noticing writes no harmful
+  checkpoint: its state is a prefix of the log, and all later rows are in the tail.
+- The ledger may hold steps beyond its place, which were under way when its memory was copied. The copy is
+  written to disk only when the changelog has acknowledged those steps. Their rows then lie after the place
+  and are read again. If the broker has lost the rows since, the ledger's clock is ahead of every clock row
+  from the witness on, and the checkpoint is thrown away.
+- The changelog is the one from which the checkpoint was made: recovery looks the witness up, and the witness
+  must be there byte for byte. A topic made anew does not hold the witness, unless the topic holds the same
+  rows up to there. Compaction keeps rows for a day and then removes the witness, once a later clock row has
+  replaced it. A checkpoint older than that is thrown away, even if it might be usable. So no deletion after
+  the place can be missing either: compaction removes a tombstone a day after it has first compacted the rows
+  before the tombstone.
+- A file is accepted only if its length and its SHA-256 are right, and if its heading names this application,
+  this changelog, this partition, this partition count and this format (`checkpoint_file.py`). The layout of
+  the memory is defined by the ledger.
 
-In every other case it is thrown away with a line that says why, and the changelog serves. A checkpoint that
-cannot be written, because the disk is full or the folder not ours, costs a line and nothing else.
+In every other case the checkpoint is thrown away, one log line says why, and the whole changelog is read. If
+a checkpoint cannot be written, because the disk is full or the folder not writable, the only consequence is a
+log line.
 """
 
 from __future__ import annotations
@@ -50,17 +53,18 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".checkpoint"
 STOP_SECONDS = 5.0
-"""How long the checkpoints of a clean stop may take: a worker that is told to end has ten in all."""
+"""Seconds that the checkpoints of a clean stop may take. A worker that is asked to end has ten seconds in
+all."""
 
 
 class Checkpoints:
-    """The checkpoints of one worker.
+    """Checkpoints of one worker.
 
     Args:
-        flow: Flow whose changelog the checkpoints stand for.
-        settings: Service settings; without `checkpoint_dir` nothing is written and nothing found.
-        counts: the worker's counters.
-        clock: the machine's clocks.
+        flow: Flow whose ledgers the checkpoints hold.
+        settings: Service settings. Without `checkpoint_dir` no checkpoint is written or loaded.
+        counts: Counters of the worker.
+        clock: Clocks of the machine.
     """
 
     def __init__(self, flow: Flow, *, settings: Settings, counts: Counts, clock: Clock) -> None:
@@ -70,7 +74,7 @@ class Checkpoints:
         self._counts = counts
         self._clock = clock
         self._bases: dict[int, int] = {}
-        """The place of each checkpoint that is there, as far as known."""
+        """Changelog offset (`base`) of each existing checkpoint, as far as known."""
         self._sizes: dict[int, int] = {}
         self._complaint = ""
         self._stopping = threading.Event()
@@ -81,23 +85,23 @@ class Checkpoints:
         return self._folder is not None
 
     def base(self, partition: int) -> int | None:
-        """Return the place in the changelog of the checkpoint that a partition has, as far as known."""
+        """Return the changelog offset (`base`) of a partition's checkpoint, or None if unknown."""
         return self._bases.get(partition)
 
     def room(self, partition: int) -> Memory:
-        """Make memory of the size that a partition's checkpoint had last."""
+        """Allocate memory of the size that the partition's previous checkpoint had."""
         return Memory(self._sizes.get(partition, 0))
 
     def path(self, partition: int) -> Path:
-        """Where a partition's checkpoint is."""
+        """Return the path of a partition's checkpoint."""
         return (self._folder or Path()) / f"{self._flow.changelog}-{partition}{SUFFIX}"
 
     async def load(self, partition: int, make: Callable[[], LedgerLike]) -> PositionedLedger | None:
-        """The ledger of a partition as its checkpoint has it, not settled yet; None without a usable one.
+        """Load a partition's ledger from its checkpoint, not settled yet; return None without a usable one.
 
         Args:
-            partition: its number.
-            make: makes a new ledger.
+            partition: Number of the partition.
+            make: Factory of a new ledger.
         """
         if self._folder is None:
             return None
@@ -112,7 +116,7 @@ class Checkpoints:
             return None
 
     async def write_last(self, kept: dict[int, PositionedLedger]) -> None:
-        """Write the ledgers of a worker that has stopped cleanly, as far as it goes in a few seconds."""
+        """Write the ledgers of a worker that has stopped cleanly, as many as a few seconds allow."""
         if self._folder is None:
             return
         timer = threading.Timer(STOP_SECONDS, self._stopping.set)
@@ -127,8 +131,8 @@ class Checkpoints:
             timer.cancel()
 
     async def store(self, number: int, kept: PositionedLedger, content: Memory) -> bool:
-        """Write a ledger's memory to its partition's file; tell whether there is a new one."""
-        if kept.witness is None:  # no row was ever written, so there is nothing to spare
+        """Write a ledger's memory to its partition's file; return True if there is a new checkpoint."""
+        if kept.witness is None:  # no row was ever written, so a checkpoint would save nothing
             return False
         heading = Heading(
             owner=self.owner(number),
@@ -149,7 +153,7 @@ class Checkpoints:
         return True
 
     def failed(self, number: int, reason: Exception) -> bool:
-        """Say so, once for each reason in a row; the answer is that there is no new checkpoint."""
+        """Log a failure, once for each run of equal reasons; return False: there is no new checkpoint."""
         self._counts.add("checkpoints_failed")
         if (said := repr(reason)) != self._complaint:
             log.warning(
@@ -171,6 +175,6 @@ class Checkpoints:
         return PositionedLedger(ledger, heading.base, heading.witness, origin=f"the checkpoint {path.name}")
 
     def owner(self, number: int) -> Owner:
-        """What the heading of a partition's checkpoint has to say."""
+        """Return the identity that the heading of a partition's checkpoint must have."""
         flow = self._flow
         return Owner(FORMAT, self._application, flow.changelog, number, flow.partitions)

@@ -1,6 +1,6 @@
-"""Recovery of one partition: its ledger from the changelog, its position in the source, and whether both fit.
+"""Recovery of one partition: its ledger from the changelog, its source position, and a check that both fit.
 
-The position is the one in the clock row, whatever the group has committed: state and position are written as
+The position is taken from the clock row, whatever the group has committed: state and position are written as
 one record batch, and the commit comes after it.
 """
 
@@ -29,65 +29,67 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLL_MS = 100
-"""How long one poll of an empty partition may take before it is asked again."""
+"""Most ms that one poll of an empty partition waits."""
 
 RECORDS_AT_ONCE = 20_000
-"""Rows between two looks at whether the partition is still ours: about 60 ms of work."""
+"""Rows between two checks that the partition is still ours: about 60 ms of work."""
 
 
-class Unfit(Exception):  # noqa: N818 - nothing is wrong but what was kept
-    """A ledger that was kept or stored does not fit the changelog; the message says why."""
+class Unfit(Exception):  # noqa: N818 - nothing is wrong except the saved ledger
+    """Saved ledger that does not fit the changelog; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """A ledger as its changelog has it."""
+    """Ledger recovered from its changelog."""
 
     ledger: LedgerLike
     base: int
-    """Where in the changelog the next rows have to land, if nobody else writes to it."""
+    """Changelog offset at which the next rows must land, if nobody else writes to the changelog."""
     corrections: tuple[list[Row], ...] = ()
-    """Rows whose greatest is not the last, to be written again before anything else, in runs."""
+    """Rows to be written again before anything else, in runs: for their keys the greatest row is not the
+    last."""
     read: int = 0
-    """How many rows were read."""
+    """Number of rows read."""
     witness: Witness | None = None
-    """The last row before `base`; None where there is none."""
+    """Last row before `base`; None if there is none."""
     origin: str = ""
-    """What the ledger was made from besides the rows read; empty if nothing."""
+    """Name of the saved ledger on which the rows were applied; empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
 class PositionedLedger:
-    """A ledger that knows its changelog up to a place, and goes on from there.
+    """Ledger that holds its changelog up to a place, from which recovery continues.
 
-    Its place is one of which this is true: every row before `base` is in the ledger. A worker knows that of
-    its own rows, because they landed where it expected them, and of those before, because it read them.
-    What the ledger holds beyond its place has to be acknowledged too: the rows of it then lie behind, and are
-    read again.
+    Every row before the place, `base`, is in the ledger. For its own rows a worker has proof of that, because
+    the rows landed where it expected them. The worker has read the rows before those. Steps that the ledger
+    holds beyond its place must be acknowledged too: their rows then lie after the place, and are read again.
     """
 
     ledger: LedgerLike
     base: int
-    """Everything before this changelog offset is in the ledger."""
+    """Changelog offset before which every row is in the ledger."""
     witness: Witness | None = None
-    """The last row before that; without one the ledger is of no use."""
+    """Last row before `base`. A ledger without a witness cannot be used."""
     wrong: frozenset[bytes] = frozenset()
     """Keys whose last row before `base` is not the greatest."""
     live: bool = False
-    """Whether it was at work, and can go on as it is when nothing was written since."""
+    """True if the ledger was at work, and can continue unchanged if nothing was written since."""
     origin: str = "a ledger kept from before"
 
 
 async def log_start(reader: Any, partition: TopicPartition, *, holes: bool) -> int:
-    """The first offset of a log.
+    """Return the first offset of a log.
 
     Where logs have no holes, nothing is ever removed from their front either: they begin at 0. The embedded
-    broker, asked while two producers write a partition's first batches, may name the second of them.
+    broker, asked while two producers write a partition's first batches, may return the offset of the second
+    batch.
     """
     if not holes:
         return 0
-    # A new leader's high watermark may be behind for a moment, and a fetch takes it for the end. Asked for
-    # the end of the log it answers only when it has caught up (KIP-207): then fetches can be believed.
+    # A new leader's high watermark may be behind for a moment, and a fetch would take it for the end of the
+    # log. A leader answers a request for the end only when it has caught up (KIP-207). After that answer,
+    # fetches are correct.
     await reader.end_offsets([partition])
     return int((await reader.beginning_offsets([partition]))[partition])
 
@@ -101,18 +103,18 @@ async def recover(
     stored: Callable[[], Awaitable[PositionedLedger | None]] | None = None,
     holes: bool = True,
 ) -> Recovered:
-    """Read the changelog's tail on top of a ledger that knows the rest, or all of it where there is none.
+    """Apply the changelog's tail to a saved ledger; read the whole changelog if no saved ledger fits.
 
     Args:
-        reader: a started aiokafka consumer without a group, with `auto_offset_reset="none"`.
-        changelog: the partition of the changelog.
-        make: makes a new ledger.
-        kept: what was kept at the last revocation, or by a standby.
-        stored: takes up a checkpoint; asked where nothing was kept, or what was kept does not fit.
-        holes: whether the broker's logs may have offsets that hold no record (`Connections.holes`).
+        reader: Started aiokafka consumer without a group, with `auto_offset_reset="none"`.
+        changelog: Partition of the changelog.
+        make: Factory of a new ledger.
+        kept: Ledger kept at the last revocation, or a standby's copy.
+        stored: Loader of the checkpoint, called if nothing was kept or what was kept does not fit.
+        holes: True if the broker's logs may have offsets that hold no record (`Connections.holes`).
 
     Raises:
-        ChangelogUnreadable: a record is no row.
+        ChangelogUnreadable: A record is no row.
     """
     recovered = None if kept is None else await _tried(reader, changelog, kept)
     if recovered is None and stored is not None and (checkpoint := await stored()) is not None:
@@ -135,10 +137,10 @@ async def _tried(reader: Any, changelog: TopicPartition, kept: PositionedLedger)
 
 
 async def _go_on(reader: Any, changelog: TopicPartition, kept: PositionedLedger) -> Recovered:
-    """Take what was written since on top of a ledger.
+    """Apply the rows written since to a saved ledger.
 
     Raises:
-        Unfit: this changelog is not the one that the ledger knows, or lost what the ledger knows.
+        Unfit: The changelog is not the one of the ledger, or has lost rows that the ledger holds.
     """
     if kept.witness is None:
         raise Unfit("no row is known by which the changelog could be told")
@@ -157,7 +159,8 @@ async def _go_on(reader: Any, changelog: TopicPartition, kept: PositionedLedger)
             raise Unfit(f"the changelog ends at offset {base}, before its place {kept.base}")
         if CLOCK_KEY not in greatest.rows:
             raise Unfit("no clock row is left in the changelog to compare with")
-        # Pure work of up to seconds: in a thread, so that heartbeats and other partitions go on.
+        # Computing takes up to seconds and has no I/O: a thread lets heartbeats and other partitions
+        # continue.
         wrong = await asyncio.to_thread(_take, kept, greatest)
     except OffsetOutOfRangeError:
         raise Unfit(f"the changelog does not hold its place {kept.base} any more") from None
@@ -167,9 +170,9 @@ async def _go_on(reader: Any, changelog: TopicPartition, kept: PositionedLedger)
 
 
 def _take(kept: PositionedLedger, greatest: LatestRows) -> list[Row]:
-    """Put the tail's rows into a ledger; the answer is what has to be written again."""
+    """Apply the tail's rows to a ledger; return the rows that must be written again."""
     if kept.live and not kept.wrong and greatest.last == kept.witness:
-        return []  # nothing was written since, and the ledger stands where it stood
+        return []  # nothing was written since, and the ledger is unchanged
     older = kept.ledger.take(greatest.rows.items())
     if CLOCK_KEY in older:
         raise Unfit("it is ahead of the changelog, which lost rows that were acknowledged")
@@ -203,9 +206,10 @@ async def _read_all(
 
 
 async def read_to_end(reader: Any, partition: TopicPartition, start: int) -> AsyncIterator[list[Any]]:
-    """Records from `start` to the high watermark of the first fetch.
+    """Yield records from `start` to the high watermark of the first fetch.
 
-    `end_offsets` is not asked: the embedded broker answers with the base offset of the last batch, plus one.
+    `end_offsets` is not used: the embedded broker answers it with the base offset of the last batch, plus
+    one.
     """
     reader.assign([partition])
     reader.seek(partition, start)
@@ -227,29 +231,32 @@ async def check_source(
     accept_gap: bool,
     holes: bool = True,
 ) -> int:
-    """Whether the source can be taken up where the clock row says; the answer is the offset to begin at.
+    """Check that the source can continue where the clock row ends; return the offset to begin at.
 
     Args:
-        reader: a started aiokafka consumer without a group.
-        source: the partition of `purchases`.
-        clock: the clock row of its ledger.
-        committed: what the group has committed, if anything.
-        accept_gap: go on behind purchases that are gone.
-        holes: whether the broker's logs may have offsets that hold no record.
+        reader: Started aiokafka consumer without a group.
+        source: Partition of `purchases`.
+        clock: Clock row of the partition's ledger.
+        committed: Offset that the group has committed, if any.
+        accept_gap: True to continue after purchases that are gone.
+        holes: True if the broker's logs may have offsets that hold no record.
 
     Raises:
-        SourceJumped: purchases are gone, the log is another one, or the changelog is behind the group.
+        SourceJumped: Purchases are gone, the log is another one, or the changelog is behind the group's
+            commit.
     """
     following = clock.offset + 1
     name = f"{source.topic}[{source.partition}]"
     start = await log_start(reader, source, holes=holes)
-    # Whoever begins at the start of a log commits it before the first clock row is written.
+    # A new partition whose log begins after 0 commits the start of the log before its first clock row is
+    # written. So a commit at the start proves nothing.
     if committed is not None and committed > max(following, start) and not accept_gap:
         raise SourceJumped(
             f"{name}: the group has committed offset {committed}, but the changelog only knows of "
             f"{following} records: {committed - following} of its steps are gone. `cartpulse reset` "
             "starts anew from the log; `--accept-gap` goes on from what the changelog knows."
         )
+    # Compare with the start of the log: purchases may be gone, or the last applied record may be.
     if following < start:
         if clock.offset < 0 or accept_gap:
             return int(start)
@@ -259,15 +266,14 @@ async def check_source(
         )
     if clock.offset < start:
         return following
+    # Read the last applied record again, and compare its digest: the log must be the same one.
     reader.assign([source])
     reader.seek(source, clock.offset)
     try:
         record = await _first(reader, source)
     except OffsetOutOfRangeError:
         record, end = None, -1
-    except (
-        LogUnreadable
-    ):  # the record cannot be compared; what is wrong with the log shows when it is read on
+    except LogUnreadable:  # the record cannot be compared; later reading reports the damage of the log
         record, end = None, max(reader.highwater(source) or 0, following)
     else:
         end = reader.highwater(source)
@@ -285,7 +291,7 @@ async def check_source(
 
 
 async def _first(reader: Any, partition: TopicPartition) -> Any:
-    """The first record at or behind the reader's position; None if there is none up to the end."""
+    """Return the first record at or after the reader's position; None if there is none up to the end."""
     while True:
         fetched = await reader.getmany(partition, timeout_ms=POLL_MS, max_records=1)
         if fetched:
@@ -296,5 +302,5 @@ async def _first(reader: Any, partition: TopicPartition) -> Any:
 
 
 def digest(value: bytes | None) -> int:
-    """64-bit BLAKE2b of a raw record, as the clock row keeps it."""
+    """Return the 64-bit BLAKE2b of a raw record, as stored in the clock row."""
     return int.from_bytes(blake2b(value or b"", digest_size=8).digest(), "little")

@@ -1,4 +1,4 @@
-"""Rows to record batches, and back."""
+"""Conversion of rows to record batches and back."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 RANK = "rank"
-"""Record header of a tombstone: its (source offset, boundary), by which the greatest of a key is found."""
+"""Record header of a tombstone: its rank (source offset, boundary), by which the greatest row of a key is
+found."""
 
 ROWS_PER_BATCH_BYTES = 6 * 1024 * 1024
-"""A ledger cuts its changes so that their rows stay below this; rewritten rows are cut the same way."""
+"""Most bytes of rows in one batch. A ledger cuts its steps so that their rows stay below this limit;
+corrected rows are cut the same way."""
 
 
 class Witness(NamedTuple):
-    """A row by which a changelog is known again: where it lies, and what it is."""
+    """Row that identifies a changelog, by its offset and its content."""
 
     offset: int
     digest: int
@@ -38,26 +40,27 @@ class Witness(NamedTuple):
 
     @classmethod
     def of(cls, offset: int, key: bytes | None, value: bytes | None) -> Witness:
-        """The witness that a row at an offset is.
+        """Make a witness of the row at an offset.
 
-        No CRC: a row ends with its own, and the CRC of anything with its CRC behind it is always the same.
+        The digest is no CRC: a row ends with its own CRC, and the CRC of any data followed by the data's CRC
+        is constant.
         """
         content = b"%d:%b%b" % (len(key or b""), key or b"", value or b"")
         return cls(offset, int.from_bytes(blake2b(content, digest_size=8).digest(), "little"))
 
 
 def fill(builder: Any, rows: Sequence[Row], timestamp: int) -> Any:
-    """Write all rows into one record batch and close it: a broker appends it whole or not at all.
+    """Write all rows into one record batch and close it: a broker appends a batch whole or not at all.
 
-    A batch left open would be kept back for the producer's linger time, and could be added to.
+    An open batch would be held back for the producer's linger time, and could grow.
 
     Args:
-        builder: a new `BatchBuilder` of the producer that will send it.
-        rows: what changed, the clock row last.
-        timestamp: wall time, ms since 1970 UTC; compaction leaves rows alone until a day after it.
+        builder: New `BatchBuilder` of the producer that will send the batch.
+        rows: Changed rows, the clock row last.
+        timestamp: Wall time, ms since 1970 UTC; compaction keeps rows until a day after that.
 
     Raises:
-        ValueError: they do not fit into one batch, which is a fault of the ledger.
+        ValueError: The rows do not fit into one batch, which is a fault of the ledger.
     """
     for row in rows:
         taken = builder.append(timestamp=timestamp, key=row.key, value=row.value)
@@ -72,7 +75,10 @@ def fill(builder: Any, rows: Sequence[Row], timestamp: int) -> Any:
 
 
 def records_of(rows: Sequence[Row]) -> int:
-    """How many records `fill` makes of rows: one each, and tombstones behind those of erased customers."""
+    """Return the number of records that `fill` makes.
+
+    Each row is one record; an erased customer's row is followed by a tombstone.
+    """
     return len(rows) + sum(map(_leaves_a_tombstone, rows))
 
 
@@ -81,13 +87,16 @@ def _leaves_a_tombstone(row: Row) -> bool:
 
 
 class LatestRows:
-    """The greatest row of every key of one changelog, by (source offset, boundary), and never just the last.
+    """Greatest row of every key of one changelog, by (source offset, boundary).
 
-    A worker that lost its partition may still have had rows under way; they land behind its successor's. They
-    are correct rows of an older state, so the greatest wins, and a key whose last row is not its greatest is
-    remembered in `corrected`: compaction would keep the wrong one, so it has to be written again.
+    The last row may be an older one.
 
-    A tombstone is a row like any other here: the erased customer's, of the rank that its header carries.
+    A worker that lost its partition may still have had rows under way, which land after rows of its
+    successor. Such rows are correct rows of an older state, so the greatest row wins. A key whose last row is
+    not its greatest is stored in `corrected`: compaction would keep the wrong row, so the greatest must be
+    written again.
+
+    A tombstone is treated as a row: the erased customer's, with the rank that the tombstone's header carries.
     """
 
     def __init__(self) -> None:
@@ -97,15 +106,16 @@ class LatestRows:
         self._last: Any = None
 
     def take(self, records: Iterable[Any]) -> None:
-        """Take note of aiokafka's consumer records, in the order of the log.
+        """Take consumer records of aiokafka, in the order of the log.
 
         Raises:
-            NewerRows: one is of a later release.
-            ChangelogUnreadable: one is no row of ours.
+            NewerRows: A record is a row of a later release.
+            ChangelogUnreadable: A record is no ledger row.
         """
         rows, ranks, corrected = self.rows, self._ranks, self.corrected
         record = None
         for record in records:
+            # Read the record's rank. A record that is no readable row makes the whole changelog unreadable.
             key, value = record.key, record.value
             if isinstance(record, BrokenBatch):
                 raise undecodable(record)
@@ -127,6 +137,7 @@ class LatestRows:
                     f"{record.topic}[{record.partition}] holds at offset {record.offset} what is no row of "
                     f"Cartpulse's ({error}): another program writes to this topic."
                 ) from error
+            # Keep the record if its rank is not below the known one. Otherwise its key must be written again.
             rank = (offset, boundary)
             known = ranks.get(key)
             if known is not None and known > rank:
@@ -140,17 +151,17 @@ class LatestRows:
 
     @property
     def last(self) -> Witness | None:
-        """The last record taken note of."""
+        """Witness of the last record taken; None before the first."""
         record = self._last
         return None if record is None else Witness.of(record.offset, record.key, record.value)
 
     def corrections(self) -> Iterator[list[Row]]:
-        """The rows to write again, in runs that fit a record batch, the clock row last."""
+        """Yield the rows to write again, in runs that fit a record batch, the clock row last."""
         return runs_of(Row(key, self.rows[key]) for key in self.corrected)
 
 
 def undecodable(broken: BrokenBatch) -> ChangelogUnreadable:
-    """The error for a changelog that holds a batch that cannot be decoded."""
+    """Make the error for a changelog with a batch that cannot be decoded."""
     return ChangelogUnreadable(
         f"{broken.topic}[{broken.partition}] holds at offset {broken.first_offset} to {broken.offset} a "
         f"batch that cannot be decoded: {broken.reason}. Bring the changelog back from a copy, or make the "
@@ -159,19 +170,19 @@ def undecodable(broken: BrokenBatch) -> ChangelogUnreadable:
 
 
 def row_of(record: Any) -> bytes:
-    """The row that a record of a changelog holds, or that it stands for as a tombstone.
+    """Return the row that a changelog record holds, or for which the record stands as a tombstone.
 
     Raises:
-        RowError: It is a tombstone of another program's.
+        RowError: The record is a tombstone of another program.
     """
     return _erased_by(record) if record.value is None else bytes(record.value)
 
 
 def _erased_by(tombstone: Any) -> bytes:
-    """The row that a tombstone of ours stands for.
+    """Return the row for which a tombstone of Cartpulse stands.
 
     Raises:
-        RowError: It carries no rank, so it is another program's.
+        RowError: The tombstone carries no rank, so it is another program's.
     """
     rank = dict(tombstone.headers).get(RANK)
     if rank is None:
@@ -180,7 +191,7 @@ def _erased_by(tombstone: Any) -> bytes:
 
 
 def runs_of(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Rows in runs that fit a record batch, by their keys, the clock row last."""
+    """Yield rows in runs that fit a record batch, ordered by key, the clock row last."""
     run: list[Row] = []
     size = 0
     for row in sorted(rows, key=lambda row: (row.key == CLOCK_KEY, row.key)):

@@ -1,8 +1,8 @@
-"""Standbys: warm copies of partitions that others own, so that a takeover reads only what was written last.
+"""Standbys: warm copies of partitions owned by other workers, so that a takeover reads only the latest rows.
 
 A standby tails a partition's changelog into a ledger of its own and writes nothing. When the partition is
-assigned to this worker, ledger and place become what it kept, and recovery reads on from there: a few rows
-instead of all.
+assigned to this worker, recovery continues from the standby's ledger and place: it reads a few rows instead
+of all.
 """
 
 from __future__ import annotations
@@ -36,41 +36,43 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
-"""Between two polls of a standby that is at the end: a takeover then reads a quarter of a second's rows."""
+"""Seconds between two polls of a standby that is at the end. A takeover then reads a quarter of a second's
+rows."""
 PAUSE_SECONDS = 2.0
-"""Before a broker that is away is asked again."""
+"""Seconds before a broker that is away is asked again."""
 ROWS_AT_ONCE = 2_000
-"""Rows of one poll: some 20 ms of work, so that a standby that catches up leaves most of a core to others."""
+"""Most rows of one poll: some 20 ms of work, so that a standby that catches up leaves most of a core to
+others."""
 
 
 @dataclass(slots=True)
 class StandbyCopy:
-    """A partition that is followed."""
+    """Standby copy of one partition."""
 
     ledger: LedgerLike
     position: int
-    """The next changelog offset to read."""
+    """Next changelog offset to read."""
     witness: Witness | None = None
     wrong: set[bytes] = field(default_factory=set)
     """Keys whose last row so far is not the greatest."""
     end: int = 0
-    """The changelog's end as of the last poll."""
+    """End of the changelog as of the last poll."""
     sound: bool = True
-    """False while rows are being taken, and for good if that failed."""
+    """False while rows are being taken, and for good if taking rows failed."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while the ledger takes rows."""
+    """Lock held while the ledger takes rows."""
 
 
 class Standbys:
-    """The partitions that one worker follows without owning them.
+    """Standby copies of the partitions that one worker follows without owning them.
 
     Args:
         flow: Flow whose changelog is followed.
-        settings: Service settings; `standby_partitions` says how many.
-        connections: makes the reader.
-        checkpoints: where a standby begins, if there is one.
-        counts: the worker's counters.
-        holes: whether the broker's logs may have offsets that hold no record.
+        settings: Service settings; `standby_partitions` is the number of copies.
+        connections: Maker of the reader.
+        checkpoints: Checkpoints, one of which a standby begins with if it exists.
+        counts: Counters of the worker.
+        holes: True if the broker's logs may have offsets that hold no record.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Standbys:
         self._checkpoints = checkpoints
         self._counts = counts
         self._holes = holes
-        # A name that a restart keeps, where there is one.
+        # A configured name survives a restart, so that the worker then follows the same partitions.
         named = settings.group_instance_id or settings.worker_name
         self._name = named or f"{socket.gethostname()}/{os.getpid()}"
         self._warm: dict[int, StandbyCopy] = {}
@@ -97,13 +99,15 @@ class Standbys:
         self._given_up: set[int] = set()
 
     def assigned(self, owned: Iterable[int], kept: Mapping[int, PositionedLedger]) -> None:
-        """Take note of what this worker owns from now on.
+        """Note which partitions this worker owns from now on.
 
-        Between a revocation and this nothing changes, or a copy would be let go in the moment it is made for.
+        Between a revocation and this call nothing changes. Otherwise a copy would be dropped in the very
+        moment for which it was made.
 
         Args:
-            owned: the partitions.
-            kept: ledgers of others that it owned before: a standby of one goes on with it.
+            owned: Owned partitions.
+            kept: Ledgers of partitions that the worker owned before; a standby of such a partition continues
+                with its ledger.
         """
         self._owned = frozenset(owned)
         self._given_up.clear()
@@ -113,7 +117,7 @@ class Standbys:
                 self._warm[number] = StandbyCopy(known.ledger, known.base, known.witness, set(known.wrong))
 
     def wanted(self) -> list[int]:
-        """Which partitions to follow: the first few of those not owned, in an order of this worker's own."""
+        """Return the partitions to follow: the first few of those not owned, in this worker's own order."""
         if self._owned is None:
             return []
         free = set(range(self._flow.partitions)) - self._owned - self._given_up
@@ -121,7 +125,7 @@ class Standbys:
         return order[: self._settings.standby_partitions]
 
     async def give(self, number: int) -> PositionedLedger | None:
-        """Hand over what is known of a partition that this worker was assigned."""
+        """Hand over the copy of a partition assigned to this worker, or None without a usable copy."""
         warm = self._warm.pop(number, None)
         if warm is None:
             return None
@@ -133,7 +137,7 @@ class Standbys:
             )
 
     async def run(self) -> None:
-        """Follow until cancelled."""
+        """Follow the wanted partitions until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if not self.wanted():
@@ -155,7 +159,7 @@ class Standbys:
                 del self._warm[number]
             for number in set(wanted) - set(self._warm):
                 await self._begin(reader, number)
-                assigned = set()  # the reader was assigned another
+                assigned = set()  # `recover` assigned another partition to the reader
             if assigned != set(self._warm):
                 assigned = set(self._warm)
                 reader.assign([self._changelog(number) for number in assigned])
@@ -167,11 +171,11 @@ class Standbys:
 
     @property
     def lag(self) -> int:
-        """Rows that the standbys have not taken yet, as of the last poll."""
+        """Number of rows that the standbys have not taken yet, as of the last poll."""
         return sum(max(0, warm.end - warm.position) for warm in self._warm.values())
 
     async def _begin(self, reader: Any, number: int) -> None:
-        """Bring a copy up to now, as a recovery would: from a checkpoint, or the whole changelog."""
+        """Make a copy as a recovery would: from a checkpoint and the tail, or from the whole changelog."""
 
         def make() -> LedgerLike:
             return self._flow.ledgers(number, self._flow.partitions)
@@ -189,14 +193,14 @@ class Standbys:
         except (ChangelogUnreadable, ValueError) as reason:
             self._give_up(number, reason)
             return
-        if number in (self._owned or ()):  # it was assigned meanwhile, and is being opened without this
+        if number in (self._owned or ()):  # it was assigned meanwhile, and is being opened without this copy
             return
         wrong = {row.key for run in recovered.corrections for row in run}
         self._warm[number] = StandbyCopy(recovered.ledger, recovered.base, recovered.witness, wrong)
         self._counts.add("standbys_begun")
 
     async def _poll(self, reader: Any, assigned: Iterable[int]) -> bool:
-        """Take what there is; whether there may be more at once."""
+        """Take the rows that have arrived; return True if there may be more at once."""
         try:
             changelogs = [self._changelog(number) for number in assigned]
             fetched = await reader.getmany(*changelogs, timeout_ms=POLL_MS, max_records=ROWS_AT_ONCE)
@@ -205,7 +209,7 @@ class Standbys:
                 self._warm.pop(changelog.partition, None)
             return False
         except LogUnreadable as reason:
-            for number in list(assigned):  # what was fetched of the others with it is not taken, either
+            for number in list(assigned):  # the other partitions' rows of this fetch are lost too
                 if reason.place is None or number == reason.place.partition:
                     self._give_up(number, reason)
                 else:
@@ -227,7 +231,7 @@ class Standbys:
         return bool(fetched)
 
     def _give_up(self, number: int, reason: Exception) -> None:
-        """Until the next assignment: what cannot be read now cannot be read a moment later."""
+        """Stop following a partition until the next assignment: retrying a moment later would not help."""
         self._warm.pop(number, None)
         self._given_up.add(number)
         log.warning("Partition %d is not followed any more: %s", number, reason)

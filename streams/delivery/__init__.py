@@ -1,1 +1,1 @@
-"""Delivery: steps queued, sent at least once or exactly once, under a lease, and dead letters."""
+"""Delivery: queues steps, sends them at least once or exactly once under a lease, and makes dead letters."""

@@ -1,10 +1,10 @@
-"""Delivery at least once: in the one order that survives any crash, on any broker.
+"""Delivery at least once: sends in the one order that survives any crash, on any broker.
 
-Of every step: first its outputs, dead letters and misrouted records, acknowledged; then its rows with the
-clock row, as one record batch on the changelog, acknowledged; only then may its source offset be committed.
-Up to four steps may be computed, and their outputs sent, ahead of the rows that are not acknowledged yet; of
-rows, one batch at a time is under way. A crash at any point leaves a prefix of that order: outputs are made
-again with equal ids, and the state is never ahead of what was sent.
+For each step the order is: first the step's outputs, dead letters and misrouted records, acknowledged; then
+its rows with the clock row, as one record batch on the changelog, acknowledged; only then may its source
+offset be committed. Up to four steps may be computed, and their outputs sent, before the rows of the first
+are acknowledged. Only one batch of rows at a time is under way. A crash at any point leaves a prefix of this
+order: the outputs are made again with equal ids, and the state is never ahead of what was sent.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from streams.delivery.outbox import Outbox
 
 TURNS = 12
-"""Turns of the event loop between two steps when the rows are behind. An acknowledgement takes about ten to
-become the next send: with a step computed at each of them, the rows, of which one batch at a time is under
-way, would hold up all. When they are not behind, turns would only delay the next step."""
+"""Turns of the event loop between two steps while the rows are behind. An acknowledgement takes about ten
+turns to become the next send. Only one batch of rows at a time is under way: with a step computed at each
+turn, the rows would delay everything. While the rows are not behind, turns would only delay the next step."""
 
 
 class InOrder(Delivery):
-    """Outputs, then rows, step by step.
+    """Delivery that sends outputs, then rows, step by step.
 
     Args:
-        sent: the outbox of everything but rows.
-        kept: the outbox of rows, whose producer takes batches of that size.
-        options: what every delivery takes.
+        sent: Outbox of everything but rows.
+        kept: Outbox of rows, whose producer takes batches of their size.
+        options: Arguments of `Delivery`.
     """
 
     def __init__(self, *, sent: Outbox, kept: Outbox, **options: Any) -> None:
@@ -47,20 +47,23 @@ class InOrder(Delivery):
 
     @property
     def turns(self) -> int:
-        """More than one when the steps that wait leave room for one more at most."""
+        """Turns of the event loop between two steps.
+
+        More than one while the queue has room for at most one more step.
+        """
         return TURNS if len(self._steps) >= AHEAD - 1 else 1
 
     def put(self, step: Step) -> None:
-        """Take the next step; its sends start at once, and its rows follow when it is their turn."""
+        """Queue the next step. The step's sends start at once; its rows follow those of earlier steps."""
         ahead = None
         if step.sends:
             ahead = asyncio.create_task(self._send_ahead(step.sends))
-            ahead.add_done_callback(_look_at)  # `run` may have ended before its turn comes
+            ahead.add_done_callback(_look_at)  # `run` may end before this task is awaited
         self._ahead.append(ahead)
         super().put(step)
 
     async def run(self) -> None:
-        """Deliver until cancelled, and take what was sent ahead along into the end."""
+        """Deliver until cancelled, then cancel the sends that are ahead."""
         try:
             await super().run()
         finally:

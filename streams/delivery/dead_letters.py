@@ -1,4 +1,4 @@
-"""What is written to `dead-letters` for a record that was refused."""
+"""Dead letters: records for `dead-letters`, one for each refused record."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BATCH: Final = "batch"
-"""Code of the letter of a whole record batch."""
+"""Error code of a dead letter that holds a whole record batch."""
 
 LARGEST_VALUE = 2 * 1024 * 1024
-"""Bytes: twice what an event of the contract may take. A value beyond it is cut, for the topic's sake."""
+"""Largest value, in bytes, that is kept whole: twice the limit for an event of the contract. A larger value
+is cut, so that the letter fits the topic."""
 
 KEPT = 64 * 1024
-"""Bytes kept of such a value, beside its size and SHA-256; its position says where the whole can be read. Of
-a key too: a customer id has 256 bytes, and a compressed record of megabytes of key would fit no topic."""
+"""Bytes kept of a larger value, beside its size and SHA-256; the letter's position says where the whole value
+can be read. The same limit holds for a key: a customer id has at most 256 bytes, and a compressed record with
+megabytes of key would fit no topic."""
 
 
 class Letter(NamedTuple):
-    """A record for `dead-letters`."""
+    """Record for `dead-letters`."""
 
     key: bytes | None
     value: bytes | None
@@ -33,12 +35,12 @@ class Letter(NamedTuple):
 
 
 def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
-    """Key and value are the original bytes, untouched; where the record came from and why is in the headers.
+    """Make a dead letter: key and value are the original bytes; the origin and the reason are in the headers.
 
     Args:
-        raw: the record as aiokafka's consumer gave it.
-        refusal: why it was refused.
-        source: the `ce_source` of the application.
+        raw: Record as aiokafka's consumer returned it.
+        refusal: Reason for the refusal.
+        source: CloudEvents source (`ce_source`) of the application.
     """
     value = raw.value
     broken = isinstance(raw, BrokenBatch)
@@ -60,7 +62,7 @@ def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
 
 
 def refusal_of(broken: BrokenBatch) -> Refusal:
-    """Refuse a whole batch, by its last offset: that says how far the source is accounted for."""
+    """Refuse a whole batch, by its last offset: that offset says how far the source is accounted for."""
     count = broken.offset - broken.first_offset + 1
     reason = (
         f"The record batch of {count} offset{'s' if count > 1 else ''}, {broken.first_offset} to "
@@ -70,5 +72,5 @@ def refusal_of(broken: BrokenBatch) -> Refusal:
 
 
 def _encodable(text: str) -> str:
-    """The text without the half characters that a message may quote from broken input."""
+    """Return the text with lone surrogates replaced; a message may quote them from broken input."""
     return text.encode(errors="replace").decode()

@@ -1,9 +1,9 @@
 """Delivery exactly once, on brokers with transactions.
 
-One transaction holds all that waits: outputs, dead letters, misrouted records, rows with the clock row, and
-the source offset. Whoever reads committed sees all of it or nothing. The transactional id is derived from the
-consumer group and the partition, so a partition's next owner, before it reads the changelog, fences off
-whoever still writes for it and ends the transaction that was open.
+One transaction holds everything that waits: outputs, dead letters, misrouted records, rows with the clock
+row, and the source offset. A reader with `read_committed` sees all of it or nothing. The transactional id is
+derived from the consumer group and the partition. So the partition's next owner, before it reads the
+changelog, fences off any earlier owner that still writes for the partition, and ends the open transaction.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition
 
 MARKER = 1
-"""Offsets that the end of a transaction takes in every partition it wrote to."""
+"""Offsets that the end of a transaction takes in every partition to which the transaction wrote."""
 
 SETTLE_SECONDS = 0.003
-"""Between two transactions: the markers of the first are still being written when its end is acknowledged,
-and aiokafka puts a transaction that begins before that off by 20 ms."""
+"""Seconds between two transactions. When the end of the first is acknowledged, its markers are still being
+written, and aiokafka delays a transaction that begins before that by 20 ms."""
 
 LARGE_ROWS = 200
-"""From so many rows on the next step is computed beside a transaction. A thousand purchases a second make a
-tenth of it; with less the loop is not free for the answers, with more it idles while there is work."""
+"""Number of rows from which the next step is computed while a transaction is under way. A thousand purchases
+a second make a tenth of that number. With a smaller number, the event loop would not be free for the broker's
+answers; with a larger one, it would idle while there is work."""
 
 FENCED = (
     ProducerFenced,
@@ -54,21 +55,22 @@ FENCED = (
     OutOfOrderSequenceNumber,
     UnknownProducerId,
 )
-"""The broker knows our producer no more: somebody else began with its id, or our transaction took too long
-and was ended. In both cases nothing of the transaction counts, and what counts is in the changelog."""
+"""Errors by which the broker rejects our producer: another owner began with its transactional id, or our
+transaction took too long and was aborted. In both cases nothing of the transaction counts, and the changelog
+holds the valid state."""
 
 
 class InTransactions(Delivery):
-    """Outputs, rows and source offset, all that waits at a time.
+    """Delivery that sends outputs, rows and source offset of all waiting steps in one transaction.
 
     Args:
-        producer: an aiokafka producer with a transactional id, started; nobody else uses it.
-        source: the partition of `purchases`.
-        group: the consumer group for which the source offset is committed.
-        deadline: seconds that one transaction may take.
-        gone: called with the reason when the producer is no use any more, and whether its transaction counts
-            is for the changelog to say.
-        options: what every delivery takes.
+        producer: Started aiokafka producer with a transactional id, used by nobody else.
+        source: Partition of `purchases`.
+        group: Consumer group for which the source offset is committed.
+        deadline: Seconds that one transaction may take.
+        gone: Callback with the reason when the producer cannot be used any more. Only the changelog then
+            shows if its last transaction counts.
+        options: Arguments of `Delivery`.
     """
 
     def __init__(
@@ -93,19 +95,20 @@ class InTransactions(Delivery):
 
     @property
     def room(self) -> bool:
-        """Whether another step may be computed.
+        """True if another step may be computed.
 
-        The steps of a transaction under way do not count, so that work goes on beside a large one. A small
-        one is over sooner if the event loop is left to it: each of its answers would wait for a computation.
+        The steps of a large transaction under way do not count, so that work continues beside it. Beside a
+        small transaction no step is computed: a free event loop ends it sooner, because each answer of the
+        broker would otherwise wait for a computation.
         """
         if self._under_way and self._rows_under_way < LARGE_ROWS:
             return False
         return len(self._steps) - self._under_way < AHEAD
 
     async def close(self) -> None:
-        """End the transaction that is open, so that readers need not wait until it times out, and stop."""
+        """Abort the open transaction, so that readers need not wait for its time-out; stop the producer."""
         if self._open:
-            with contextlib.suppress(AssertionError):  # it is beyond aborting
+            with contextlib.suppress(AssertionError):  # the transaction cannot be aborted any more
                 await bounded(self._producer.abort_transaction())
         await close(self._producer)
 
@@ -123,11 +126,11 @@ class InTransactions(Delivery):
                 f"A transaction of partition {self._source.partition} was not finished within "
                 f"{self._deadline:g} s: is the broker up? (CARTPULSE_SEND_DEADLINE_SECONDS)"
             ) from None
-        except (*FENCED, AssertionError):  # aiokafka asserts that its sender lives, rather than say why not
+        except (*FENCED, AssertionError):  # aiokafka asserts that its sender is alive, with no reason
             self._lost("its producer was fenced off: another worker began, or a transaction took too long")
             return 0
         except KafkaError as error:
-            if passes(error):  # aiokafka's sender ends when a coordinator goes away while it asks for it
+            if passes(error):  # aiokafka's sender ends when a coordinator goes away while being looked up
                 self._lost(f"its producer ended ({error})")
                 return 0
             raise DeliveryFailed(
@@ -155,7 +158,7 @@ class InTransactions(Delivery):
             self._overtaken(self.base, base)
             return False
         await self._epoch.permit()
-        self._open = False  # from here on it is the broker's to end
+        self._open = False  # from here on only the broker can end the transaction
         await self._producer.commit_transaction()
         if rows:
             self._landed(base, rows, markers=MARKER)
@@ -180,7 +183,7 @@ class InTransactions(Delivery):
 
 
 def together(waiting: Iterable[Step]) -> list[Step]:
-    """The steps from the front whose rows fit one record batch; one at least."""
+    """Return the steps from the front whose rows fit one record batch, at least one step."""
     taken: list[Step] = []
     size = 0
     for step in waiting:
@@ -192,7 +195,7 @@ def together(waiting: Iterable[Step]) -> list[Step]:
 
 
 def merged(steps: Sequence[Step]) -> list[Row]:
-    """The last row of every key, in the order of those last rows: so the clock row comes last."""
+    """Return the last row of every key, in the order of those last rows. So the clock row comes last."""
     rows: dict[bytes, bytes] = {}
     for step in steps:
         for key, value in step.rows:
@@ -202,7 +205,7 @@ def merged(steps: Sequence[Step]) -> list[Row]:
 
 
 def by_target(steps: Sequence[Step]) -> dict[TopicPartition, list[Send]]:
-    """All sends of the steps by where they go, in order."""
+    """Group all sends of the steps by their target, in order."""
     targets: defaultdict[TopicPartition, list[Send]] = defaultdict(list)
     for step in steps:
         for send in step.sends:

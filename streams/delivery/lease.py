@@ -1,9 +1,9 @@
-"""The lease: proof, good for half a session, that nobody else owns our partitions.
+"""Lease: proof, valid for half a session, that no other worker owns our partitions.
 
-A worker that was stopped, swapped out or cut off does not know that its partitions went to another. What it
-knows is when it last asked the group to commit and the group agreed: at that moment nobody else owned them,
-and the group waits a whole session before it gives them away. So for half a session after the asking it is
-safe to send, and not one step later.
+A worker that was stopped, swapped out or cut off cannot see that its partitions went to another. Such a
+worker does have the moment at which it last asked the group to commit and the group agreed. At that moment no
+other worker owned the partitions, and the group waits a whole session before it assigns them to another. So
+sending is safe for half a session after that request, and not one step later.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ if TYPE_CHECKING:
     from streams.clock import Clock
 
 
-class Revoked(Exception):  # noqa: N818 - it is no error, but the end of an epoch
-    """The partition is no longer ours: whoever wanted to send for it has to drop what it holds."""
+class Revoked(Exception):  # noqa: N818 - it marks the end of an epoch, and is no error
+    """End of an epoch: the partition is not ours any more.
+
+    Whatever is not yet sent for it must be dropped.
+    """
 
 
 class Lease:
-    """One group generation's lease; a new assignment gets a new one, which nothing has renewed yet.
+    """Lease of one group generation. A new assignment gets a new lease, which is invalid until it is renewed.
 
     Args:
-        clock: measures how long ago a commit was asked for.
-        session: the group's session timeout, in seconds; the lease is good for half of it.
+        clock: Clock that measures the time since the request for a commit.
+        session: Session timeout of the group, in seconds; the lease is valid for half of it.
     """
 
     def __init__(self, clock: Clock, session: float) -> None:
@@ -35,31 +38,31 @@ class Lease:
 
     @property
     def remaining(self) -> float:
-        """Seconds for which it is still good; 0 when it is not."""
+        """Seconds for which the lease is still valid; 0 if it is not."""
         return max(0.0, self._until - self._clock.elapsed())
 
     @property
     def valid(self) -> bool:
-        """Whether something may be sent now."""
+        """True if sending is allowed now."""
         return self._clock.elapsed() < self._until
 
     def renew(self, asked_at: float) -> None:
-        """Take note of an accepted commit that was asked for at `asked_at` (on the clock's `elapsed`)."""
+        """Renew the lease after an accepted commit, requested at `asked_at` (on the clock's `elapsed`)."""
         self._until = max(self._until, asked_at + self._span)
         self.notify()
 
     def notify(self) -> None:
-        """Let all who wait look again: the lease was renewed, or an epoch that waits for it is over."""
+        """Wake all waiting tasks: the lease was renewed, or an epoch that waits for it is over."""
         self._renewed.set()
         self._renewed = asyncio.Event()
 
     async def changed(self) -> None:
-        """Wait until the lease is renewed or an epoch is over; says nothing about whether it is valid."""
+        """Wait until the lease is renewed or an epoch is over. The lease need not be valid after that."""
         await self._renewed.wait()
 
 
 class Epoch:
-    """One assignment of one partition. What is bound to an epoch that is over is never sent.
+    """Assignment of one partition. Whatever is bound to an epoch that is over is never sent.
 
     >>> epoch = Epoch(lease)  # doctest: +SKIP
     >>> await epoch.permit()  # doctest: +SKIP
@@ -71,15 +74,17 @@ class Epoch:
         self.over = False
 
     def end(self) -> None:
-        """The partition is not ours any more."""
+        """End the epoch: the partition is not ours any more."""
         self.over = True
         self.lease.notify()
 
     async def permit(self) -> None:
-        """Return in the very step in which sending is allowed; waits for a lapsed lease to be renewed.
+        """Return in the very event loop step in which sending is allowed.
+
+        Wait for a lapsed lease to be renewed.
 
         Raises:
-            Revoked: the epoch is over.
+            Revoked: The epoch is over.
         """
         while True:
             if self.over:

@@ -1,4 +1,4 @@
-"""The one door through which a partition's records leave a worker."""
+"""Outbox: the only way by which a partition's records leave a worker, transactions apart."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Outbox:
-    """Sends closed record batches, one at a time to each partition, and waits for every acknowledgement.
+    """Sender of closed record batches: one at a time to each partition, each awaited until acknowledged.
 
-    Nothing given to a producer can be called back, so permission is asked for in the same step: while it
-    waits for an earlier batch to the same partition, aiokafka's `send_batch` would let the lease lapse. Hence
-    one batch at a time, a second one only when the first is acknowledged or given up.
+    A batch given to a producer cannot be called back, so the permission must be granted in the same event
+    loop step. While aiokafka's `send_batch` waits for an earlier batch to the same partition, the lease could
+    lapse. Hence one batch at a time: the next is sent only when the previous one is acknowledged or given up.
 
     Args:
-        producer: an aiokafka producer, started.
-        deadline: seconds after which a send that is not acknowledged has failed; an idempotent producer by
-            itself never gives up.
+        producer: Started aiokafka producer.
+        deadline: Seconds after which an unacknowledged send has failed. An idempotent producer by itself
+            never gives up.
     """
 
     def __init__(self, producer: Any, *, deadline: float) -> None:
@@ -36,7 +36,7 @@ class Outbox:
         self._under_way: dict[TopicPartition, asyncio.Future[Any]] = {}
 
     def builder(self) -> Any:
-        """A new `BatchBuilder`, to be filled, closed and sent."""
+        """Make a new `BatchBuilder`, to be filled, closed and sent."""
         return self._producer.create_batch()
 
     async def send(self, builder: Any, target: TopicPartition, epoch: Epoch) -> int:
@@ -46,8 +46,8 @@ class Outbox:
             The acknowledged base offset.
 
         Raises:
-            Revoked: the epoch ended before it was sent.
-            DeliveryFailed: the broker refused it, or did not acknowledge it in time.
+            Revoked: The epoch ended before the batch was sent.
+            DeliveryFailed: The broker refused the batch, or did not acknowledge it in time.
         """
         async with self._locks[target]:
             earlier = self._under_way.get(target)

@@ -1,7 +1,7 @@
-"""What one partition's steps changed, on its way to the broker: the queue that every way of delivery has.
+"""Queue of one partition's steps on their way to the broker, shared by both ways of delivery.
 
-There are two ways, one for each guarantee: `in_order.py` is at least once and needs nothing of a broker,
-`in_transactions.py` is exactly once and needs transactions.
+There is one way for each guarantee. `at_least_once.py` needs no special ability of a broker;
+`exactly_once.py` needs transactions.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from streams.delivery.lease import Epoch
 
 AHEAD = 4
-"""Steps computed and not yet acknowledged whole. Fewer leave the processor idle while acknowledgements are
-under way; more hold more memory and make a stop or a rebalance wait longer."""
+"""Most steps that are computed and not yet wholly acknowledged. With fewer, the processor idles while
+acknowledgements are under way. With more, memory grows, and a stop or a rebalance waits longer."""
 
 
 class Send(NamedTuple):
-    """A record to send before the rows, or together with them."""
+    """Record to send before the rows, or together with them."""
 
     target: TopicPartition
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
-    """A header of a producer's may have no value."""
+    """Headers of the record. A producer's header may have no value."""
     timestamp: int
 
     @property
@@ -48,26 +48,27 @@ class Send(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The deliverable result of one `advance` or `sweep`."""
+    """Deliverable result of one `advance` or `sweep`."""
 
     end: int
-    """The source offset to go on at, once all of it is acknowledged."""
+    """Source offset to continue at, once the whole step is acknowledged."""
     sends: Sequence[Send] = ()
     rows: Sequence[Row] = ()
 
 
 class Delivery(ABC):
-    """Delivers the steps of one epoch of one partition, in order.
+    """Delivery of the steps of one epoch of one partition, in order.
 
     Args:
-        epoch: what permits every single send.
-        changelog: where the rows go.
-        clock: dates the rows.
-        start: the source offset that is accounted for when the epoch begins.
-        base: the changelog offset at which our next rows have to land.
-        witness: the last row before that, if there is one.
-        settled: called whenever steps are acknowledged whole.
-        overtaken: called instead when rows landed elsewhere than expected: somebody else's are in between.
+        epoch: Epoch that permits every single send.
+        changelog: Changelog partition of the rows.
+        clock: Clock for the rows' timestamps.
+        start: Source offset that is accounted for when the epoch begins.
+        base: Changelog offset at which our next rows must land.
+        witness: Last row before `base`, if there is one.
+        settled: Callback for when steps are wholly acknowledged.
+        overtaken: Callback with the expected and the actual offset when rows landed elsewhere than expected:
+            another worker's rows are in between, or the changelog is not the same any more.
     """
 
     def __init__(
@@ -93,25 +94,25 @@ class Delivery(ABC):
         self.base = base
         self.witness = witness
         self.computed = self.delivered = 0
-        """How many steps were put, and how many of them are acknowledged whole."""
+        """Number of steps that were put, and number of those that are wholly acknowledged."""
 
     @property
     def room(self) -> bool:
-        """Whether another step may be computed."""
+        """True if another step may be computed."""
         return len(self._steps) < AHEAD
 
     @property
     def turns(self) -> int:
-        """Turns of the event loop to leave between two steps, so that what is under way gets on."""
+        """Turns of the event loop to leave between two steps, so that sends under way make progress."""
         return 1
 
     @property
     def idle(self) -> bool:
-        """Whether everything computed is acknowledged."""
+        """True if every computed step is acknowledged."""
         return not self._steps
 
     def put(self, step: Step) -> None:
-        """Take the next step."""
+        """Queue the next step."""
         self._steps.append(step)
         self.computed += 1
         self._work.set()
@@ -120,8 +121,8 @@ class Delivery(ABC):
         """Deliver until cancelled.
 
         Raises:
-            DeliveryFailed: a send was refused or not acknowledged in time.
-            Revoked: the epoch is over.
+            DeliveryFailed: A send was refused or not acknowledged in time.
+            Revoked: The epoch is over.
         """
         while True:
             await self._work.wait()
@@ -137,29 +138,35 @@ class Delivery(ABC):
                 self._settled()
 
     def _landed(self, base: int, rows: Sequence[Row], *, markers: int = 0) -> None:
-        """Our rows lie where they had to: everything before what follows them is ours or was read."""
+        """Note that our rows landed where expected: every row before the new `base` is ours or was read."""
         last = base + records_of(rows) - 1
         self.base = last + 1 + markers
         self.witness = Witness.of(last, rows[-1].key, rows[-1].value)
 
-    async def close(self) -> None:  # noqa: B027 - most hold nothing
-        """Give back what the delivery holds of the broker, when its epoch is over."""
+    async def close(self) -> None:  # noqa: B027 - most deliveries hold nothing
+        """Release what the delivery holds of the broker, when its epoch is over."""
 
     @abstractmethod
     async def _deliver(self) -> int:
-        """Deliver one step or more from the front; how many, or 0 when somebody else has taken over."""
+        """Deliver one or more steps from the front.
+
+        Return their number, or 0 if another worker has taken over.
+        """
 
 
 def record_batches(make: Callable[[], Any], sends: Sequence[Send], limit: int = BATCH_BYTES) -> Iterator[Any]:
-    """Sends of one target as closed record batches of `limit` bytes; a larger record has one for itself.
+    """Pack the sends of one target into closed record batches of `limit` bytes.
+
+    A larger record gets a batch of its own.
 
     Args:
-        make: makes a new `BatchBuilder` of the producer that will send them.
-        sends: in order.
-        limit: bytes, but for the last record's headers; every topic takes batches of twice that and more.
+        make: Function that makes a new `BatchBuilder` of the producer that will send the batches.
+        sends: Sends in order.
+        limit: Size limit of a batch in bytes, the last record's headers not included. Every topic takes
+            batches of at least twice that size.
 
     Raises:
-        EngineFault: an empty batch did not take a record.
+        EngineFault: An empty batch did not take a record.
     """
     builder, count = make(), 0
     for send in sends:

@@ -1,1 +1,1 @@
-"""The engine: partitions assigned, opened, fetched for, and given up."""
+"""Engine: assigns, opens, fetches for and releases the partitions of a flow."""

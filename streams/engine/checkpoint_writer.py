@@ -1,4 +1,4 @@
-"""Checkpoint writer: copies each owned partition's ledger between two steps, when it is due."""
+"""Checkpoint writer: copies the ledger of each owned partition between two steps, when it is due."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from streams.partition.partition import Partition
 
 LOOK_SECONDS = 0.5
-"""Between two looks at which partition is due."""
+"""Seconds between two checks for a partition that is due."""
 ACKNOWLEDGED_SECONDS = 60.0
-"""How long a copied ledger waits in memory for its last steps to be acknowledged."""
+"""Seconds that a copied ledger waits in memory for its last steps to be acknowledged."""
 
 
 class CheckpointWriter:
-    """Writes the checkpoints of the partitions that a worker owns.
+    """Writer of the checkpoints of the partitions that a worker owns.
 
     Args:
-        owned: Returns the partitions owned at the moment.
+        owned: Function that returns the partitions owned at the moment.
         files: Checkpoints on the worker's disk.
-        seconds: Time between two checkpoints of one partition.
-        clock: The machine's clocks.
+        seconds: Seconds between two checkpoints of one partition.
+        clock: Clocks of the machine.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class CheckpointWriter:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             for partition in list(self._owned()) if self._files.wanted else ():
-                # Those of one worker take turns from the start.
+                # The first checkpoints are staggered by the partition's number, so that they are not all due
+                # at once.
                 due = self._due.setdefault(
                     partition.number, self._clock.elapsed() + seconds * (1 - partition.number % 16 / 32)
                 )
@@ -60,21 +61,22 @@ class CheckpointWriter:
                     await self.write(partition)
 
     async def write(self, partition: Partition) -> bool:
-        """Write a partition's checkpoint beside its work; whether there is a new one."""
+        """Write a partition's checkpoint while the partition works on; return True if there is a new one."""
         try:
             copied = await self._copy(partition)
         except MemoryError as reason:
             return self._files.failed(partition.number, reason)
         except RuntimeError:  # a dictionary grew while it was copied
-            if partition.epoch.over:  # the ledger works for another epoch meanwhile
+            if partition.epoch.over:  # the ledger already works for another epoch
                 return False
             raise
         return copied is not None and await self._files.store(partition.number, *copied)
 
     async def _copy(self, partition: Partition) -> tuple[PositionedLedger, Memory] | None:
-        """A partition's ledger between two steps, once all of it is acknowledged; None if that never is.
+        """Copy a partition's ledger between two steps, and return it once all of its steps are acknowledged.
 
-        Only this partition stands still, for as long as copying memory takes.
+        Return None if there is nothing new to write, if the epoch ends, or if the acknowledgement does not
+        come in time. Only this partition stands still, for as long as copying memory takes.
         """
         delivery, number = partition.delivery, partition.number
         if delivery is None or delivery.base == self._files.base(number):
@@ -87,7 +89,8 @@ class CheckpointWriter:
             computed = delivery.computed
             await asyncio.to_thread(partition.ledger.save, content)
         until = self._clock.elapsed() + ACKNOWLEDGED_SECONDS
-        # Whoever gets the partition next may change the ledger: then what was copied may be of two minds.
+        # If the epoch is over, a later epoch may have changed the ledger during the copy, which then may mix
+        # two states.
         while not partition.epoch.over and self._clock.elapsed() < until:
             if delivery.delivered >= computed:
                 return kept, content

@@ -1,4 +1,4 @@
-"""Reads purchases, and binds what arrives to the assignment that it arrived for."""
+"""Fetching of purchases, each bound to the assignment under which it arrived."""
 
 from __future__ import annotations
 
@@ -27,25 +27,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FETCH_WAIT_MS = 50
-"""How long one look for records may take before partitions that became ready meanwhile are asked too."""
+"""Most ms that one fetch waits for records. Partitions that become ready meanwhile are included in the next
+fetch."""
 
 MOST_FRUITLESS = 5
-"""Errors of the consumer in a row over which reading batch by batch finds nothing: then it is no data's."""
+"""Most consumer errors in a row for which reading batch by batch finds no record. After more, no batch can be
+at fault, and the error is raised."""
 
 
 class Fetcher:
-    """Fetches for the partitions that may take more.
+    """Fetcher for the partitions that may take more records.
 
     Args:
-        consumer: the member of the group.
-        owned: the partitions at the moment, by number.
-        gaps: judges records that do not begin where they should, and what is lost.
-        salvage: reads batch by batch what the consumer cannot decode, or would pass over.
-        riding: how long a broker may be away.
-        clock: measures silence.
-        counts: the worker's counters.
-        progress: set when a partition may have become hungry.
-        most: records of one fetch.
+        consumer: Group member's consumer.
+        owned: Partitions owned at the moment, by number.
+        gaps: Judge of missing offsets and of lost records.
+        salvage: Reader of single batches, for what the consumer cannot decode or would skip.
+        retry: Policy for how long a broker may be away.
+        clock: Clock that measures silence.
+        counts: Counters of the worker.
+        progress: Event that is set when a partition may take more records.
+        most: Most records of one fetch.
     """
 
     def __init__(
@@ -71,26 +73,28 @@ class Fetcher:
         self._progress = progress
         self._most = most
         self._due: WeakKeyDictionary[Partition, int] = WeakKeyDictionary()
-        """Offset from which a partition is read on, where offsets before it hold no record."""
+        """Offset from which a partition is read next, where the offsets before it hold no record."""
         self._heard: WeakKeyDictionary[Partition, float] = WeakKeyDictionary()
-        """When a partition's log last told that it was read to its end, or gave records."""
+        """Moment at which a partition last gave records, or reported that it was read to its end."""
         self._fruitless = 0
 
     async def run(self) -> None:
-        """Read until cancelled.
+        """Fetch until cancelled.
 
         Raises:
-            SourceJumped: purchases are gone.
-            LogUnreadable: the log is damaged, and nothing tells how to go on.
-            BrokerUnreachable: the broker was away for too long.
+            SourceJumped: Purchases are gone.
+            LogUnreadable: The log is damaged, and no readable offset after the damage is known or accepted.
+            BrokerUnreachable: The broker was away for too long.
         """
         while True:
+            # Wait until a partition may take records.
             self._progress.clear()
             can_fetch = [partition for partition in self._owned.values() if partition.can_fetch]
             if not can_fetch:
                 self._heard.clear()
                 await self._progress.wait()
                 continue
+            # Fetch for all of those partitions at once. Errors over the bytes are handled batch by batch.
             try:
                 fetched = await self._retry.call(
                     functools.partial(
@@ -113,7 +117,8 @@ class Fetcher:
                 await self._go_round(can_fetch, error)
                 continue
             self._fruitless = 0
-            # In the step in which they arrive, records are bound to whose epoch it is.
+            # Bind the records to the epochs that own them now, in the same event loop step in which they
+            # arrive.
             bound = [(self._owned.get(source.partition), raws) for source, raws in fetched.items()]
             for partition, raws in bound:
                 if partition is not None and _current(partition):
@@ -121,7 +126,10 @@ class Fetcher:
             await self._listen(can_fetch, {partition for partition, _ in bound if partition is not None})
 
     async def _take(self, partition: Partition, raws: Sequence[Any]) -> None:
-        """Offer fetched records up to the first offset that is missing; what follows is read by batches."""
+        """Offer fetched records up to the first missing offset.
+
+        The records after it are read batch by batch.
+        """
         if raws[0].offset not in (partition.expected, self._due.get(partition)):
             if await self._gaps.look(partition, raws[0].offset):
                 await self._read_by_batches(partition)
@@ -132,9 +140,11 @@ class Fetcher:
             await self._read_by_batches(partition)
 
     async def _go_round(self, can_fetch: Sequence[Partition], error: Exception) -> None:
-        """Read all that asked by batches: the consumer does not say whose batch it could not decode.
+        """Read all partitions of the fetch batch by batch.
 
-        It has also dropped records that it had decoded before, of any of them, and would go on behind them.
+        The consumer does not name the partition whose batch it could not decode. The consumer has also
+        dropped records of any of these partitions that it had decoded before, and would continue after them.
+        So each partition is first sought back to its next expected offset.
         """
         log.debug("Reading batch by batch: %r", error)
         current = [partition for partition in can_fetch if _current(partition)]
@@ -148,7 +158,7 @@ class Fetcher:
             raise error
 
     async def _read_by_batches(self, partition: Partition) -> bool:
-        """Offer what a partition's log has next; the answer is whether it got on."""
+        """Read a partition's next records batch by batch and offer them; return True on progress."""
         source, due = partition.source, self._next(partition)
         try:
             walked = await self._retry.call(
@@ -187,7 +197,7 @@ class Fetcher:
             )
 
     async def _listen(self, can_fetch: Sequence[Partition], served: set[Partition]) -> None:
-        """Read by batches where a log that has more gives nothing."""
+        """Read batch by batch from partitions that are silent although their logs have more."""
         now = self._clock.elapsed()
         for partition in can_fetch:
             if not _current(partition):
@@ -199,12 +209,12 @@ class Fetcher:
                 await self._read_by_batches(partition)
 
     async def _silent(self, partition: Partition) -> bool:
-        """Whether a log goes on behind the consumer's position, or nobody says how far it goes."""
+        """Return True if the log continues after the consumer's position, or its end is unknown."""
         try:
             end = self._consumer.highwater(partition.source)
             stable = self._consumer.last_stable_offset(partition.source)
             position = await self._consumer.position(partition.source)
-        except (AssertionError, IllegalStateError):  # it is being taken away
+        except (AssertionError, IllegalStateError):  # the partition is being revoked
             return False
         if end is None:
             return True

@@ -1,4 +1,4 @@
-"""Records that do not begin where they should: are the missing ones gone, or were they never records?"""
+"""Gaps in the offsets of fetched records: decides whether the missing records are gone or never existed."""
 
 from __future__ import annotations
 
@@ -24,24 +24,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 0.02
-"""Until a hole is looked at again on a broker whose logs have none: an append shows a fetch or two later."""
+"""Seconds until a gap is checked again on a broker whose logs have no gaps. There, an append shows one or two
+fetches later."""
 
 MOST_LOOKS = 500
-"""Looks at one hole, ten seconds and more of them: after so many its records are lost, and waiting ends."""
+"""Most checks of one gap, which take ten seconds or more. After so many checks the records are lost, and
+waiting ends."""
 
 
 class Gaps:
-    """Looks at gaps that show while a partition is read; those at its assignment are recovery's.
+    """Judge of gaps that show while a partition is read. Recovery judges the gaps at assignment.
 
     Args:
-        consumer: the member of the group, which is asked for the log start.
-        accept: whether purchases that are gone may be left out.
-        counts: the worker's counters.
-        riding: how long the broker may be away when it is asked.
-        holes: whether the broker's logs may have offsets that were never records: markers of transactions,
-            and what was aborted. They are read by batches, which say so. The embedded broker has neither:
-            what is missing there shows in a moment, and is waited for.
-        salvage: finds where a damaged log can be read again.
+        consumer: Group member's consumer, which is asked for the start of the log.
+        accept: True if lost purchases may be left out.
+        counts: Counters of the worker.
+        retry: Policy for how long a broker may be away.
+        holes: True if the broker's logs may have offsets that were never records: transaction markers and
+            aborted records. Reading batch by batch identifies them. The embedded broker has neither: a record
+            missing there shows in a moment, so it is waited for.
+        salvage: Reader that finds the next readable offset of a damaged log.
     """
 
     def __init__(
@@ -63,7 +65,10 @@ class Gaps:
         self._looks: Counter[tuple[TopicPartition, int]] = Counter()
 
     def unbroken(self, partition: Partition, raws: Sequence[Any]) -> Sequence[Any]:
-        """Return the records up to the first hole; the rest is read again, by batches if there are holes."""
+        """Return the records up to the first gap.
+
+        The rest is read again, batch by batch if the log may have gaps.
+        """
         if raws[-1].offset - raws[0].offset + 1 == len(raws):
             return raws
         first = raws[0].offset
@@ -74,21 +79,22 @@ class Gaps:
         return raws[:whole]
 
     async def look(self, partition: Partition | None, found: int | None) -> bool:
-        """Judge a gap by the start of the log; the answer is whether batches have to say what is missing.
+        """Judge a gap by the start of the log; return True if it must be read batch by batch.
 
         Args:
-            partition: whose records are missing; None if it is not ours any more.
-            found: the first offset that came instead of the expected one; None if the expected one is out of
+            partition: Partition whose records are missing; None if it is not ours any more.
+            found: First offset that came instead of the expected one; None if the expected offset is out of
                 the log's range.
 
         Raises:
-            SourceJumped: purchases are gone, and their number.
-            EngineFault: records came again.
+            SourceJumped: Purchases are gone; the message has their number.
+            EngineFault: Records came a second time.
         """
         if partition is None or not partition.reading:
             return False
         source, expected = partition.source, partition.expected
         name = f"{source.topic}[{source.partition}]"
+        # Duplicates would be applied twice, so they end the worker.
         if found is not None and found < expected:
             raise EngineFault(f"{name} came again from offset {found}, not {expected}")
         start = await self._retry.call(
@@ -98,10 +104,13 @@ class Gaps:
         )
         if partition.epoch.over:
             return False
+        # The log still holds the expected offset: decide by reading batches, or wait for the record to show.
         if found is not None and start <= expected:
             return self.holes or not await self._may_show(source, expected)
         if found is None and start <= expected and await self._holds(partition, expected):
-            return True  # the consumer went astray, by what a batch says of its own offsets
+            return True  # the consumer's position is wrong, because a batch misstates its own offsets
+        # The log begins after the expected offset, so the records are gone. Skip them only if that is
+        # accepted.
         if start > expected and self._accept:
             self._counts.add("gap_accepted", start - expected)
             log.warning("%s: %d purchases are gone and left out", name, start - expected)
@@ -116,7 +125,7 @@ class Gaps:
         )
 
     async def _holds(self, partition: Partition, offset: int) -> bool:
-        """Return whether the log goes on at an offset, or ends there."""
+        """Return True if the log continues at this offset, or ends there."""
         source = partition.source
         ends = await self._retry.call(
             lambda: self._consumer.end_offsets([source]),
@@ -126,10 +135,10 @@ class Gaps:
         return bool(offset <= ends[source])
 
     async def leave_out(self, partition: Partition, lost: Lost) -> int:
-        """Go on behind what a damaged log does not tell, if that is accepted; the answer is where.
+        """Return the offset after a damaged part of the log, if leaving that part out is accepted.
 
         Raises:
-            LogUnreadable: it is not accepted; the message names the offsets and the way on.
+            LogUnreadable: Leaving it out is not accepted; the message names the offsets and the remedy.
         """
         source = partition.source
         name = f"{source.topic}[{source.partition}]"
@@ -162,7 +171,7 @@ class Gaps:
         return following
 
     async def _may_show(self, source: TopicPartition, offset: int) -> bool:
-        """Wait a moment for what is missing to show; False once it was waited for long enough."""
+        """Wait a moment for missing records to show; return False after enough waits."""
         self._looks[source, offset] += 1
         if self._looks[source, offset] > MOST_LOOKS:
             return False

@@ -1,4 +1,4 @@
-"""From an assigned partition to one that can be read: its ledger, its place in the source, its delivery."""
+"""Opening of an assigned partition: recovers its ledger, finds its source offset, and makes its delivery."""
 
 from __future__ import annotations
 
@@ -42,30 +42,31 @@ FORGOTTEN = (
     "purchases again. If the topic was deleted or made anew, bring it back; or `cartpulse reset` makes the "
     "state anew from the log."
 )
-"""For a worker that outlived what it rested on. A new worker cannot tell such a broker from a fresh one."""
+"""Message for a worker whose changelog became empty while the worker ran. A newly started worker cannot tell
+such a broker from a fresh one."""
 
 
 class Opened(NamedTuple):
-    """What a partition goes on with."""
+    """Result of opening a partition."""
 
     ledger: LedgerLike
     delivery: Delivery
     start: int
-    """The source offset to begin at."""
+    """Source offset to begin at."""
     read: int
-    """Rows read from the changelog."""
+    """Number of rows read from the changelog."""
     corrected: int
-    """Rows of them that have to be written again, and are about to be."""
+    """Number of those rows that are about to be written again."""
     origin: str
-    """What spared it reading the whole changelog; empty if nothing did."""
+    """Name of the saved ledger that made reading the whole changelog unnecessary; empty if there was none."""
 
     def note(self, number: int, fingerprint: int, counts: Counts) -> None:
-        """Say and count how the partition of this number goes on.
+        """Log and count how the partition continues.
 
         Args:
-            number: of the partition.
-            fingerprint: of the worker's settings of the ledger.
-            counts: the worker's counters.
+            number: Number of the partition.
+            fingerprint: Fingerprint of the worker's ledger settings.
+            counts: Counters of the worker.
         """
         counts.add("recoveries")
         counts.add("rows_recovered", self.read)
@@ -86,24 +87,24 @@ class Opened(NamedTuple):
 
 
 class PartitionOpener:
-    """Opens partitions of one worker.
+    """Opener of one worker's partitions.
 
     Args:
         flow: Flow whose partitions are opened.
         settings: Service settings.
-        connections: the Kafka clients.
-        consumer: the member of the group, which knows what the group has committed.
-        sent: the outbox of outputs.
-        rows: the outbox of rows.
-        clock: the machine's clocks.
-        closing: where producers go whose epoch is over.
-        retry: how long a broker may be away.
-        holes: whether the broker's logs may have offsets that hold no record.
-        exactly_once: whether deliveries are transactions.
-        reopen: called with a partition and the reason when its changelog has to be read again.
-        fail: called with the reason when the worker cannot go on.
-        checkpoints: the worker's own, on its disk.
-        standbys: the partitions that it followed without owning them.
+        connections: Maker of Kafka clients.
+        consumer: Group member's consumer, which returns the group's committed offsets.
+        sent: Outbox of outputs.
+        rows: Outbox of rows.
+        clock: Clocks of the machine.
+        closing: Background closer for producers whose epoch is over.
+        retry: Policy for how long a broker may be away.
+        holes: True if the broker's logs may have offsets that hold no record.
+        exactly_once: True if deliveries are transactions.
+        reopen: Callback with a partition and the reason for which its changelog must be read again.
+        fail: Callback with the reason for which the worker cannot go on.
+        checkpoints: Checkpoints on the worker's disk.
+        standbys: Standby copies of partitions that the worker did not own.
     """
 
     def __init__(
@@ -142,19 +143,19 @@ class PartitionOpener:
         self._standbys = standbys
 
     async def open(self, partition: Partition, kept: PositionedLedger | None) -> Opened:
-        """Recover a partition and find its place; nothing is sent yet.
+        """Recover a partition and find its source offset. Nothing is sent yet.
 
-        A broker that goes away meanwhile is waited for: nothing was changed, so it is begun anew.
+        If the broker goes away meanwhile, the opening is retried from its beginning: nothing was changed.
 
         Args:
-            partition: newly assigned.
-            kept: its ledger, if it was clean at the last revocation.
+            partition: Newly assigned partition.
+            kept: Ledger of the partition, if it was clean at the last revocation.
 
         Raises:
-            SourceJumped: the source and the state do not fit together.
-            ChangelogLost: the changelog is empty, and the worker knows that it was not.
-            ChangelogUnreadable: the changelog holds what is no row.
-            BrokerUnreachable: the broker was away for too long.
+            SourceJumped: The source and the state do not fit together.
+            ChangelogLost: The changelog is empty, although this worker has written to it.
+            ChangelogUnreadable: The changelog holds something other than a row.
+            BrokerUnreachable: The broker was away for too long.
         """
         return await self._retry.call(
             lambda: self._attempt(partition, kept),
@@ -185,8 +186,8 @@ class PartitionOpener:
     async def _recover(self, partition: Partition, kept: PositionedLedger | None) -> tuple[Recovered, int]:
         number, partitions = partition.number, self._flow.partitions
         warm = await self._standbys.give(number)
-        # Before the changelog is read: another owner may go on meanwhile, and what it commits later is not in
-        # there.
+        # The group's commit must be read before the changelog. Another owner may continue meanwhile, and a
+        # later commit would refer to rows that this read of the changelog does not see.
         committed = await self._committed(partition)
         reader = self._retry.reader(
             await self._connections.reader(), f"Reading {partition.changelog.topic}[{number}]"
@@ -239,7 +240,11 @@ class PartitionOpener:
         )
 
     def _landed_elsewhere(self, partition: Partition, expected: int, landed: int) -> None:
-        """Rows behind the end are another worker's; those before it say that the log is not the same."""
+        """Handle rows that landed at another offset than expected.
+
+        A higher offset means that another worker's rows lie in between. A lower offset means that the log is
+        not the same any more.
+        """
         if landed < expected:
             self._fail(
                 ChangelogLost(
@@ -257,13 +262,13 @@ class PartitionOpener:
         )
 
     async def _committed(self, partition: Partition) -> int | None:
-        async with asyncio.timeout(self._retry.patience):  # aiokafka asks for a coordinator without end
+        async with asyncio.timeout(self._retry.patience):  # aiokafka would ask for a coordinator without end
             committed: int | None = await self._consumer.committed(partition.source)
         return committed
 
 
 def _told(error: RowError | LedgerConflict, changelog: str) -> Exception:
-    """The same, with the name of the changelog that does not load."""
+    """Return the error with the name of the changelog that does not load."""
     if isinstance(error, LaterFormat):
         return NewerRows(f"{changelog} holds {error}. Start that release: this worker has written nothing.")
     kind = LedgerConflict if isinstance(error, LedgerConflict) else ChangelogUnreadable

@@ -1,7 +1,7 @@
-"""The service that owns a flow's partitions: assignment, reading, commits, and the end of it all.
+"""Service that owns a flow's partitions: assignment, reading, commits, and shutdown.
 
-It stands beside Faust's own transport, with a consumer and a group of its own. Faust supervises it, and
-carries its batches to an ordinary agent over a channel.
+The service runs beside Faust's own transport, with a consumer and a consumer group of its own. Faust
+supervises the service, and carries its batches to an ordinary agent over a channel.
 """
 
 from __future__ import annotations
@@ -46,20 +46,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 3.0
-"""How long a stop waits until what is computed is acknowledged; the rest the next owner computes again."""
+"""Most seconds that a stop waits until computed steps are acknowledged. The next owner computes the remaining
+steps again."""
 
 
 class Partitions(mode.Service):
-    """Owns partitions of a flow's source, as the group assigns them.
+    """Owner of those partitions of a flow's source that the consumer group assigns to this worker.
 
     Args:
         flow: Flow to run.
         settings: Service settings.
         channel: Channel on which batches travel to the agent.
         connections: Maker of Kafka clients.
-        clock: The machine's clocks.
-        shutdown: Way in which a worker that cannot go on is brought down.
-        options: Whatever else a `mode.Service` takes.
+        clock: Clocks of the machine.
+        shutdown: Shutdown that ends a worker that cannot go on.
+        options: Further options of a `mode.Service`.
     """
 
     abstract: ClassVar[bool] = False
@@ -98,7 +99,7 @@ class Partitions(mode.Service):
         self._supervised = Tasks(self._ended)
         self._over = self._failing = False
         self._clients: list[Any] = []
-        """Kafka clients that were started: the consumer first."""
+        """Kafka clients that were started, the consumer first."""
         self._running: Running | None = None
 
     @property
@@ -113,10 +114,10 @@ class Partitions(mode.Service):
         return self._running
 
     async def on_start(self) -> None:
-        """Connect, join the group and begin.
+        """Connect, join the group and begin to work.
 
         Raises:
-            BrokerUnreachable: no broker answers.
+            BrokerUnreachable: No broker answers.
         """
         try:
             await self._begin()
@@ -131,7 +132,7 @@ class Partitions(mode.Service):
             self._supervised.run(work)
 
     async def on_stop(self) -> None:
-        """Deliver what is computed, commit, leave the group; all of it bounded."""
+        """Deliver computed steps, commit, and leave the group. Each of these steps has a time limit."""
         self._stopper.expect()
         if self._running is not None:
             await self.release(0 if self._stopper.reason else DRAIN_SECONDS)
@@ -142,14 +143,16 @@ class Partitions(mode.Service):
             close(self._connections),
             *(close(client) for client in self._clients),
         )
-        # A ledger whose agent failed may be ahead of what was sent.
+        # After a failure no checkpoint is written: a ledger whose agent failed may be ahead of what was sent.
         if self._running is not None and not self._stopper.reason:
             await self._running.checkpoints.write_last(self._kept)
 
     def fail(self, reason: BaseException) -> None:
-        """End the worker: one clear line, a non-zero status, and a timer in case the end does not come.
+        """End the worker with one clear log line and a non-zero status.
 
-        What failed on the broker's side may have a cause that can be told: it is asked for first.
+        A timer ends the process if the stop hangs.
+
+        After a failure on the broker's side, the broker is first asked for a more specific reason.
         """
         if self._failing or self._over:
             return
@@ -174,16 +177,19 @@ class Partitions(mode.Service):
 
     @property
     def failed(self) -> bool:
-        """Whether the service brought the worker down, and has said why."""
+        """True if the service ended the worker and has logged the reason."""
         return self._stopper.reason is not None
 
     @property
     def status(self) -> int:
-        """The exit status that its end asks for; 0 when nothing brought it down."""
+        """Exit status for the process; 0 if no failure ended the worker."""
         return self._stopper.status
 
     def hold(self, paused: bool) -> None:  # noqa: FBT001 - a switch
-        """Stop applying purchases, or go on; the lease is kept, and what is computed is delivered."""
+        """Stop applying purchases, or go on.
+
+        The lease is still renewed, and computed steps are still delivered.
+        """
         self.paused = paused
         for partition in self.owned.values():
             partition.hold(paused)
@@ -194,15 +200,15 @@ class Partitions(mode.Service):
         return self._running.status.report() if self._running is not None else self.counts.snapshot()
 
     def lag_of(self, partition: Partition) -> int:
-        """Return how many records of a partition are not applied yet; 0 while that is not known."""
+        """Return the number of a partition's records that are not applied yet; 0 while it is unknown."""
         return self._running.lag.lag(partition) if self._running is not None else 0
 
     def still_of(self, partition: Partition) -> float:
-        """Return for how many seconds a partition has had work and has not got on."""
+        """Return the seconds for which a partition has had work and has made no progress."""
         return self._running.watchdog.still(partition) if self._running is not None else 0.0
 
     def describe(self, customer: bytes) -> dict[str, object] | None:
-        """A customer's state, if the partition is ours and knows the customer."""
+        """Return a customer's state, or None if the partition is not ours or the customer is unknown."""
         home = partition_of(customer, self._flow.partitions, self._flow.partitioner)
         partition = self.owned.get(home)
         return partition.ledger.describe(customer) if partition is not None and partition.recovered else None
@@ -210,13 +216,14 @@ class Partitions(mode.Service):
     # --- assignment -----------------------------------------------------------------------------------------
 
     def assign(self, assigned: Iterable[TopicPartition]) -> None:
-        """Take partitions: each paused, each given a position, each recovered on its own.
+        """Take over assigned partitions: pause each, give each a position, and recover each on its own.
 
-        It must not wait: the group hears no heartbeat until it returns. A partition without a position would
-        be given one by aiokafka, and what was fetched for its old one would be lost or doubled.
+        `assign` must not wait: the group receives no heartbeat until it returns. aiokafka would choose a
+        position for a partition without one, and records fetched for the old position would be lost or
+        doubled.
 
         Raises:
-            TopicMismatch: the topic has another number of partitions than the state was made for.
+            TopicMismatch: The topic's partition count differs from the one for which the state was made.
         """
         there = self.running.consumer.partitions_for_topic(self._flow.source)
         if there is not None and len(there) != self._flow.partitions:
@@ -228,7 +235,7 @@ class Partitions(mode.Service):
         if there is not None:
             self.unassigned_since = None
         if self.should_stop:
-            return  # it leaves in a moment; what it opened now, nobody would close
+            return  # the worker leaves in a moment, and nobody would close partitions that it opened now
         lease = Lease(self.clock, self._session)
         kept, self._kept = self._kept, {}
         if self._take_overs.assigned(self.clock.elapsed()):
@@ -239,7 +246,10 @@ class Partitions(mode.Service):
             self._open(source, lease, kept.get(source.partition))
 
     def wait_for_assignment(self) -> None:
-        """The group takes the partitions and is about to assign anew; that may not take for ever."""
+        """Note that the group has revoked the partitions and will assign anew.
+
+        The watchdog limits this wait.
+        """
         self.unassigned_since = self.clock.elapsed()
 
     def _open(
@@ -275,7 +285,7 @@ class Partitions(mode.Service):
             f"Opening partition {partition.number} again",
             over=lambda: partition.epoch.over,
         ):
-            return  # it is another's, whom we would fence off; the group is about to say so
+            return  # opening the partition would fence off its new owner; a rebalance is about to follow
         opened = await self.running.opener.open(partition, kept)
         if partition.epoch.over:
             self.closing.begin(opened.delivery.close())
@@ -283,7 +293,8 @@ class Partitions(mode.Service):
         partition.start(opened.ledger, opened.delivery)
         self._supervised.run(opened.delivery.run(), partition, may_end=False)
         self._supervised.run(partition.work(), partition, may_end=False)
-        # From here on, one step: the position, the first fetch, and who gets what it brings.
+        # From here on there is no await: the seek, the resume and the start of reading take effect in one
+        # step.
         self.running.consumer.seek(partition.source, opened.start)
         self.running.consumer.resume(partition.source)
         partition.begin_reading()
@@ -294,7 +305,7 @@ class Partitions(mode.Service):
             spare_the_collector()
 
     def reopen(self, partition: Partition, why: str) -> None:
-        """The changelog may hold what this worker does not know: read it again, whatever it is."""
+        """Open a partition again, because its changelog may hold rows that this worker has not read."""
         log.warning("Partition %d: %s; its state is read again", partition.number, why)
         self.counts.add("reopened")
         leaving = partition.closing
@@ -311,7 +322,10 @@ class Partitions(mode.Service):
         return partition.close()
 
     async def release(self, seconds: float) -> None:
-        """Let go of all partitions, delivering and committing what is computed, if lease and time allow."""
+        """Release all partitions.
+
+        Deliver and commit computed steps first, as far as the lease and the time allow.
+        """
         partitions = list(self.owned.values())
         for partition in partitions:
             partition.release()

@@ -1,4 +1,4 @@
-"""What the group tells a worker: partitions taken away, partitions assigned."""
+"""Listener to rebalances of the consumer group: partitions revoked, partitions assigned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 ASSIGNED: Final = "partitions_assigned"
-"""Level of how many partitions the group has assigned to this worker; not known while it is about to."""
+"""Level for the number of partitions that the group has assigned to this worker; unset during a rebalance."""
 
 
 class Assignments(Protocol):
@@ -25,26 +25,26 @@ class Assignments(Protocol):
     counts: Counts
 
     def wait_for_assignment(self) -> None:
-        """Note that nothing is assigned until the group says so."""
+        """Note that nothing is assigned until the group assigns it."""
 
     async def release(self, seconds: float) -> None:
-        """Deliver and commit what is computed, for so many seconds at most, and let all partitions go."""
+        """Deliver and commit computed steps, for so many seconds at most, and release all partitions."""
 
     def assign(self, assigned: Iterable[TopicPartition]) -> None:
-        """Open the partitions that are assigned."""
+        """Open the assigned partitions."""
 
     def fail(self, error: Exception) -> None:
         """End the worker for this reason."""
 
 
 class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    """aiokafka swallows what a listener raises; here it ends the worker."""
+    """Listener that ends the worker when a rebalance fails. aiokafka alone would swallow the exception."""
 
     def __init__(self, partitions: Assignments) -> None:
         self._partitions = partitions
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Wait, for a third of a session at most, until what is computed is delivered and committed."""
+        """Deliver and commit computed steps, for a third of a session at most, and release all partitions."""
         del revoked  # rebalances are eager: all of them
         try:
             self._partitions.counts.level(ASSIGNED, None)
@@ -54,7 +54,7 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc] # aiok
             self._partitions.fail(error)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Open them."""
+        """Open the assigned partitions."""
         assigned = list(assigned)
         try:
             self._partitions.assign(assigned)

@@ -1,4 +1,4 @@
-"""The running engine: all parts that a worker has from the moment it joins the group until it stops."""
+"""Running engine: the parts that a worker has from joining the group until it stops."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Owner(Protocol):
-    """Owner of the partitions, as the parts of the engine see it."""
+    """Owner of the partitions, reduced to what the parts of the engine use."""
 
     settings: Settings
     counts: Counts
@@ -43,9 +43,9 @@ class Owner(Protocol):
     retry: RetryPolicy
     closing: BackgroundCloses
     progress: asyncio.Event
-    """Set when a partition may take more, or something was finished."""
+    """Event that is set when a partition may take more records, or something was finished."""
     unassigned_since: float | None
-    """Since when the worker waits for an assignment; None while it has one."""
+    """Moment since which the worker waits for an assignment; None while it has one."""
 
     def reopen(self, partition: Partition, why: str) -> None:
         """Read a partition's changelog again, for this reason."""
@@ -56,10 +56,10 @@ class Owner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Parts of the engine that are there once the worker is connected."""
+    """Parts of the engine that exist once the worker is connected."""
 
     consumer: Any
-    """The member of the group."""
+    """Group member's consumer."""
     commits: Commits
     checkpoints: Checkpoints
     checkpoint_writer: CheckpointWriter
@@ -72,7 +72,7 @@ class Running:
     watchdog: Watchdog
 
     def work(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """Yield what runs until the worker stops."""
+        """Yield the coroutines that run until the worker stops."""
         parts = (self.fetcher, self.commits, self.checkpoint_writer, self.standbys)
         watchers = (self.ticks, self.status, self.watchdog)
         for part in (*parts, *watchers):
@@ -84,15 +84,16 @@ async def connect(flow: Flow, owner: Owner, connections: Connections, clients: l
 
     Args:
         flow: Flow to run.
-        owner: Owner of its partitions.
+        owner: Owner of the flow's partitions.
         connections: Maker of Kafka clients.
-        clients: Clients that were started are added, also where a later one fails: the owner closes them.
+        clients: List to which every started client is appended, even if a later client fails. The owner
+            closes them.
 
     Raises:
         BrokerUnreachable: No broker answers.
     """
     settings, counts, clock = owner.settings, owner.counts, owner.clock
-    # Clients: outputs and rows leave by two producers, so that neither waits for the other's request.
+    # Clients: outputs and rows have a producer each, so that neither waits for the other's request.
     outputs, rows = await connections.producers()
     clients += [outputs, rows]
     deadline = settings.send_deadline_seconds
@@ -101,7 +102,7 @@ async def connect(flow: Flow, owner: Owner, connections: Connections, clients: l
     clients.insert(0, consumer)
     holes = await connections.holes()
     exactly_once = await connections.exactly_once()
-    # Parts that others rest on.
+    # Parts that other parts need as arguments.
     salvage = connections.salvage()
     session = settings.session_timeout_ms / 1_000
     commits = Commits(consumer, owner.owned.values, clock=clock, session=session, counts=counts)
@@ -118,6 +119,7 @@ async def connect(flow: Flow, owner: Owner, connections: Connections, clients: l
         holes=holes,
         salvage=salvage,
     )
+    # Parts that the worker runs, put together with the owner's callbacks.
     return Running(
         consumer=consumer,
         commits=commits,

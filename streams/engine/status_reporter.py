@@ -1,4 +1,4 @@
-"""Status reporter: counters in the log, and warnings of a service that is silent or sent to wrongly."""
+"""Status reporter: logs the counters, and warns of a silent service and of misrouted records."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 30.0
-"""Time between two reports of the counters."""
+"""Seconds between two reports of the counters."""
 WARN_SECONDS = 60.0
-"""Between two warnings of a service that never went live: it must not be overheard, nor fill a log."""
+"""Seconds between two warnings about a service that never went live. The warning must be noticed and must not
+fill the log."""
 
 
 class StatusReporter:
-    """Reports on the owned partitions.
+    """Reporter on the owned partitions.
 
     Args:
-        owned: Returns the partitions owned at the moment.
-        partitioner: Partitioner of the settings, for the warning of misrouted purchases.
-        clock: The machine's clocks.
-        counts: The worker's counters.
-        lag: Ends of the partitions' logs.
+        owned: Function that returns the partitions owned at the moment.
+        partitioner: Partitioner of the settings, for the warning about misrouted purchases.
+        clock: Clocks of the machine.
+        counts: Counters of the worker.
+        lag: Tracker of the ends of the partitions' logs.
     """
 
     def __init__(
@@ -52,13 +53,13 @@ class StatusReporter:
         self._warned = float("-inf")
 
     async def run(self) -> None:
-        """Look once a second, and report every 30 seconds, until cancelled."""
+        """Check once a second, and report every 30 seconds, until cancelled."""
         while True:
             await asyncio.sleep(1.0)
             self.look()
 
     def look(self) -> None:
-        """Warn and report as far as it is due."""
+        """Log the warnings and the report that are due."""
         self.look_for_live()
         if self._clock.elapsed() - self._reported >= REPORT_SECONDS:
             self._reported = self._clock.elapsed()
@@ -71,11 +72,11 @@ class StatusReporter:
         return {**self._counts.snapshot(), "lag": self.lag(), "history": self.history()}
 
     def history(self) -> int:
-        """Return the number of partitions whose log is history so far."""
+        """Return the number of partitions whose records so far all count as history."""
         return sum(partition.reading and not partition.ledger.standing.sending for partition in self._owned())
 
     def look_for_history(self) -> None:
-        """Say that nothing is sent, while there is something to do about it, or something to wait for."""
+        """Log that nothing is sent, while history has no end yet or purchases remain to be applied."""
         now = self._clock.now_ms()
         waits = any(
             partition.reading and partition.ledger.clock.waits_for_live(now) for partition in self._owned()
@@ -105,7 +106,7 @@ class StatusReporter:
             )
 
     def look_for_misrouted(self) -> None:
-        """Name the setting when more than one purchase in a hundred came to the wrong partition."""
+        """Name the partitioner setting if more than one purchase in a hundred came to the wrong partition."""
         misrouted = self._counts["misrouted"]
         if misrouted * 100 > self._counts["applied"] + misrouted:
             log.warning(
@@ -116,5 +117,5 @@ class StatusReporter:
             )
 
     def lag(self) -> int:
-        """Return the number of records in the log that are not applied yet, as of the last fetch."""
+        """Return the number of records that are not applied yet, as of the last fetch."""
         return sum(self._lag.lag(partition) for partition in self._owned())

@@ -1,4 +1,4 @@
-"""Tick writer: the records of the wall clock, which owners of partitions write to `purchases`."""
+"""Tick writer: writes the wall clock's records to the `purchases` partitions that the worker owns."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_AGAIN_SECONDS = 600.0
-"""After which a tick that was written and is due all the same is written again: of a worker whose clock is
-ahead the ledger refuses it, as an event from the future, and the day would stay open."""
+"""Seconds after which a tick that was written, but is still due, is written again. A ledger refuses the tick
+of a worker whose clock is ahead, as an event from the future, and the day would stay open."""
 
 
 class TickWriter:
-    """Writes `live` records to empty partitions, and the ticks that close business days.
+    """Writer of `live` records to empty partitions, and of the ticks that close business days.
 
     Args:
-        owned: Returns the partitions owned at the moment.
+        owned: Function that returns the partitions owned at the moment.
         settings: Ledger settings, which shape ticks.
-        sent: Outbox that the records leave by.
-        clock: The machine's clocks.
-        counts: The worker's counters.
-        lag: Ends of the partitions' logs.
+        sent: Outbox through which the records are sent.
+        clock: Clocks of the machine.
+        counts: Counters of the worker.
+        lag: Tracker of the ends of the partitions' logs.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class TickWriter:
         self._opened: WeakSet[Partition] = WeakSet()
         """Partitions to which a `live` record was written because they were empty."""
         self._ticked: WeakKeyDictionary[Partition, tuple[int, float]] = WeakKeyDictionary()
-        """The tick that was last written to each, and when."""
+        """Tick last written to each partition, and the moment of writing."""
 
     async def run(self) -> None:
-        """Look once a second until cancelled.
+        """Check once a second until cancelled.
 
         Raises:
             DeliveryFailed: A record could not be written.
@@ -76,8 +76,8 @@ class TickWriter:
     async def go_live(self, partition: Partition) -> None:
         """Write the `live` record of this moment to an empty partition on the wall clock, once.
 
-        An own service is live from its beginning; `cartpulse topics` writes the record where it makes the
-        topics.
+        A service with topics of its own is live from its beginning. `cartpulse topics` writes the `live`
+        record to the topics that it makes.
         """
         if not partition.reading or not self._lag.reached(partition) or not partition.drained:
             return
@@ -90,11 +90,12 @@ class TickWriter:
             )
 
     async def tick(self, partition: Partition) -> None:
-        """Write the tick that is due to a partition that is read to its end, once."""
+        """Write the tick that is due, once, to a partition that is read to its end."""
         if not partition.reading or not self._lag.reached(partition) or not partition.drained:
             return
         due = partition.ledger.tick_due(self._clock.now_ms())
-        # Without a lease the tick would wait for one, and the other partitions for theirs meanwhile.
+        # Without a valid lease the send would wait for one, and the ticks of the other partitions would wait
+        # too.
         if due is None or not partition.epoch.lease.valid:
             return
         now = self._clock.elapsed()
@@ -107,10 +108,10 @@ class TickWriter:
         self._counts.add("ticks_written")
 
     async def _write(self, partition: Partition, value: bytes) -> bool:
-        """Append a record of the service's own; False where the partition is not ours any more.
+        """Append a control record; return False if the partition is not ours any more.
 
         Raises:
-            DeliveryFailed: It was refused, or not acknowledged in time.
+            DeliveryFailed: The broker refused the record, or did not acknowledge it in time.
         """
         builder = self._sent.builder()
         builder.append(timestamp=self._clock.now_ms(), key=None, value=value, headers=[])

@@ -1,4 +1,4 @@
-"""The Kafka clients of one worker, made from its settings."""
+"""Kafka clients of one worker, made from its settings."""
 
 from __future__ import annotations
 
@@ -34,23 +34,24 @@ if TYPE_CHECKING:
 
 
 NEVER_MS = 2**31 - 1
-"""After so long without a fetch a member would leave the group. One on hold, or without a partition, fetches
-nothing and has to stay; batches that are stuck are noticed otherwise."""
+"""Value of `max_poll_interval_ms`: after so long without a fetch a member would leave the group. A paused
+member, or one without a partition, fetches nothing and must stay. Stuck batches are detected by the watchdog
+instead."""
 
 
 GLANCE_SECONDS = 0.05
-"""How long it may take to tell how far a reader is: one that knows its place tells it at once."""
+"""Seconds to wait for a reader's position. A reader that has a position returns it at once."""
 
 WHY_SECONDS = 3.0
-"""How long the look for a reason may take; a broker that is away gives none."""
+"""Seconds that the search for a failure's reason may take. A broker that is away gives no reason."""
 
 
 class Connections:
-    """Makes clients; whoever asks for one starts and stops it.
+    """Maker of Kafka clients. The caller stops each client that it gets.
 
     Args:
         settings: Service settings.
-        group: Consumer group, and the beginning of transactional ids; the settings' where it is not given.
+        group: Consumer group, and prefix of transactional ids. Default: the group of the settings.
     """
 
     def __init__(self, settings: Settings, *, group: str | None = None) -> None:
@@ -65,16 +66,16 @@ class Connections:
         await self._raw.close()
 
     def salvage(self) -> Salvage:
-        """What reads a log batch by batch where a consumer cannot."""
+        """Make a reader of single batches, for logs that a consumer cannot decode."""
         return Salvage(self._raw)
 
     async def consumer(self) -> Any:
-        """The consumer that is a member of the group, started and not yet subscribed.
+        """Make the consumer that is a member of the group, started and not yet subscribed.
 
         A consumer that joins before `start` has returned misses its own first assignment.
 
         Raises:
-            NotAllowed: the login may not join a group that a worker needs.
+            NotAllowed: The login may not join a group that a worker needs.
         """
         limit_loggers()
         await check_groups(self._settings, self._group)
@@ -82,7 +83,7 @@ class Connections:
         return await _started(AIOKafkaConsumer(**options, max_poll_interval_ms=NEVER_MS))
 
     async def reader(self) -> Any:
-        """A consumer without a group, that reads what it is assigned by hand."""
+        """Make a started consumer without a group, which reads the partitions that the caller assigns."""
         consumer = await _started(AIOKafkaConsumer(**consumer_options(self._settings)))
         reader = CarefulReader(consumer, self.salvage())
         self._readers = [known for known in self._readers if known() is not None]
@@ -90,7 +91,7 @@ class Connections:
         return reader
 
     async def read(self, log: TopicPartition) -> tuple[int, int] | None:
-        """How far its latest reader has come in a log, and where that ends; None where it has none."""
+        """Return position and end of a log from the latest reader of the log; None if it has no reader."""
         for reader in [known() for known in reversed(self._readers)]:
             try:
                 if (
@@ -100,24 +101,28 @@ class Connections:
                 ):
                     async with asyncio.timeout(GLANCE_SECONDS):
                         return int(await reader.position(log)), int(end)
-            except (IllegalStateError, ConsumerStoppedError, TimeoutError):  # it is done, or not yet at it
+            except (
+                IllegalStateError,
+                ConsumerStoppedError,
+                TimeoutError,
+            ):  # stopped, or without a position yet
                 continue
         return None
 
     async def holes(self) -> bool:
-        """Whether the broker's logs may have offsets that were never records, as transactions leave them.
+        """Return True if the broker's logs may have offsets without records, as transactions leave them.
 
         Raises:
-            BrokerUnreachable: no broker answers.
+            BrokerUnreachable: No broker answers.
         """
         return (await self._abilities()).idempotent
 
     async def exactly_once(self) -> bool:
-        """Whether deliveries are transactions: as set, or for `auto` as the broker can.
+        """Return True if deliveries are transactions: by the setting or, for `auto`, if the broker can.
 
         Raises:
             SettingsError: `exactly_once` is set, and the broker has no transactions.
-            BrokerUnreachable: no broker answers.
+            BrokerUnreachable: No broker answers.
         """
         guarantee = self._settings.delivery_guarantee
         if guarantee == "at_least_once":
@@ -131,12 +136,13 @@ class Connections:
         return able
 
     async def transactional(self, partition: int) -> Any:
-        """The producer of a partition's transactions, started.
+        """Make and start the producer of a partition's transactions.
 
-        From then on whoever had one for this partition is fenced off, and what it left open is aborted.
+        From then on any earlier producer for this partition is fenced off, and its open transaction is
+        aborted.
 
         Raises:
-            DeliveryFailed: the broker does not give it: it refuses, or has no coordinator of transactions.
+            DeliveryFailed: The broker refuses the producer, or has no coordinator of transactions.
         """
         deadline = self._settings.send_deadline_seconds
         try:
@@ -156,10 +162,10 @@ class Connections:
             ) from reason
 
     async def producers(self) -> tuple[Any, Any]:
-        """Two producers, for outputs and for rows, so that neither waits for the other's request.
+        """Make two producers, for outputs and for rows, so that neither waits for the other's request.
 
         Raises:
-            BrokerUnreachable: no broker answers.
+            BrokerUnreachable: No broker answers.
         """
         idempotent = await idempotence(self._settings)
         started = []
@@ -169,22 +175,22 @@ class Connections:
         return started[0], started[1]
 
     async def why(self, reason: Exception) -> Exception:
-        """What is behind a send or a question that failed: a topic that is gone or another, or itself."""
+        """Find the cause of a failed request: return a mismatch of the topics, or else the given error."""
         try:
             async with asyncio.timeout(WHY_SECONDS):
                 await check_topics(self._settings)
         except TopicMismatch as mismatch:
             mismatch.__cause__ = reason
             return mismatch
-        except Exception:  # noqa: BLE001 - whatever it is, it must not stand in the way of the end
+        except Exception:  # noqa: BLE001 - no failure of the search may delay the end
             return reason
         return reason
 
     async def _producer(self, options: dict[str, Any]) -> Any:
-        """A started producer that knows the leaders of all topics.
+        """Make a started producer that has the leaders of all topics in its metadata.
 
-        One that has to ask for them at its first send waits between the permission to send and the sending,
-        and with the broker away gives up after a single request.
+        A producer without that metadata would ask for it at its first send, between the permission to send
+        and the sending. With the broker away, it would give up after a single request.
         """
         producer = await _started(AIOKafkaProducer(**options))
         try:
@@ -202,7 +208,7 @@ class Connections:
 
 
 async def _started(client: Any) -> Any:
-    """The client, started; one that does not start, or is not waited for any more, leaves nothing behind."""
+    """Start a client and return it. Close it if the start fails or is cancelled."""
     try:
         await client.start()
     except BaseException:

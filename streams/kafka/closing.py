@@ -1,4 +1,4 @@
-"""Closing Kafka clients without waiting for a broker that may be away."""
+"""Closing of Kafka clients without waiting for a broker that may be away."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 1.5
-"""How long one Kafka client may take to close; with the broker away it would take a minute."""
+"""Seconds that one Kafka client may take to close. With the broker away, closing would take a minute."""
 
 
 async def close(client: Any) -> None:
-    """Stop a client, or let go of it when that takes too long."""
+    """Stop a client, or abandon it when stopping takes too long."""
     await bounded(client.stop())
 
 
 async def bounded(work: Coroutine[Any, Any, None]) -> None:
-    """Do what a close takes, within its time; a broker's refusal is no reason to fail any more.
+    """Run a closing coroutine within the time limit. A broker's refusal no longer counts as a failure.
 
-    aiokafka cancels its fetches when a consumer stops. One that pauses after a failure does not expect that,
-    and its cancellation comes out of `stop`: whoever waited for that would seem to be cancelled.
+    aiokafka cancels its fetches when a consumer stops. A fetch that pauses after a failure does not expect
+    that, and its cancellation comes out of `stop`. The caller of `stop` would then seem to be cancelled
+    itself.
     """
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
@@ -41,17 +42,17 @@ async def bounded(work: Coroutine[Any, Any, None]) -> None:
 
 
 class BackgroundCloses:
-    """What is being closed beside the work, so that an end can wait for it."""
+    """Closings that run in the background. A shutdown waits for all of them."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Close something, from now on; how long it may take is its own matter."""
+        """Start a closing coroutine in the background. The coroutine must limit its own time."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def finish(self) -> None:
-        """Wait for all that was begun."""
+        """Wait for all closings that were begun."""
         await asyncio.gather(*self._tasks, return_exceptions=True)

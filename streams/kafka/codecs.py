@@ -1,8 +1,8 @@
-"""Kafka's codecs with an end: a batch that grows beyond all measure is refused, not unpacked.
+"""Kafka's codecs with a size limit: a batch that grows too large when unpacked is refused.
 
 aiokafka unpacks a compressed batch whole, however large it becomes: one mebibyte of zstd may be gigabytes of
-zeros, which would end the process. It names its four functions in the modules of its record batches, where
-`limit_codecs` puts these; they give the same bytes.
+zeros, which would end the process. aiokafka binds its four decoding functions in the modules of its record
+batches. `limit_codecs` replaces them there with the functions of this module, which return the same bytes.
 """
 
 from __future__ import annotations
@@ -23,32 +23,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_BYTES: Final = 128 * 1024 * 1024
-"""Bytes that a batch may have when it is unpacked. Producers limit batches before they are compressed, to
-some mebibytes; less would refuse what a broker with another limit takes, more fills a worker's memory."""
+"""Most bytes that a batch may have when unpacked. Producers limit batches before compression, to some
+mebibytes. A smaller limit would refuse what a broker with another limit accepts; a larger one would fill a
+worker's memory."""
 
 NAMES: Final = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
-"""Codecs by the number in a batch's attributes; 0 is none."""
+"""Names of codecs by the number in a batch's attributes; 0 means no codec."""
 
 _XERIAL: Final = b"\x82SNAPPY\x00"
 _XERIAL_HEADER: Final = 16
 
 
 class TooLargeUnpackedError(ValueError):
-    """A batch has more than `MOST_BYTES` bytes when it is unpacked."""
+    """Batch with more than `MOST_BYTES` bytes when unpacked."""
 
     def __init__(self) -> None:
         super().__init__(f"it would have more than {MOST_BYTES >> 20} MiB unpacked")
 
 
 def missing(codec: int) -> str:
-    """Return the name of the codec if its library is not installed, and nothing otherwise."""
+    """Return the name of the codec if its library is not installed, and an empty string otherwise."""
     there = {1: codecs.has_gzip, 2: codecs.has_snappy, 3: codecs.has_lz4, 4: codecs.has_zstd}
     return "" if codec not in there or there[codec]() else NAMES[codec]
 
 
 @cache
 def limit_codecs() -> None:
-    """Have aiokafka unpack batches by the functions of this module; calling it again changes nothing."""
+    """Replace aiokafka's decoding functions by those of this module.
+
+    Calling this function again changes nothing.
+    """
     for module in (sys.modules[DefaultRecordBatch.__module__], legacy_records):
         for name, unpack in _UNPACKERS.items():
             if hasattr(module, name):
@@ -61,10 +65,10 @@ def limit_codecs() -> None:
 
 
 def _leave_to_python(_: object) -> bytes:
-    """Refuse a compressed message of version 0 or 1: it is read again by `streams.kafka.log.batches`.
+    """Refuse a compressed message of version 0 or 1; `streams.kafka.log.batches` reads it again.
 
-    aiokafka's compiled reader of these versions ends the process (SIGSEGV) where what is inside is not as it
-    should be, though the checksum is right; its reader in Python does not.
+    aiokafka's compiled reader of these versions ends the process (SIGSEGV) if the inner bytes are malformed,
+    even though the checksum is right. aiokafka's reader in Python does not.
     """
     raise CorruptRecordException("a compressed message of version 0 or 1 is read by itself")
 
@@ -112,7 +116,7 @@ def _into_buffer(name: str) -> Callable[[bytes], bytes]:
         library = getattr(codecs.cramjam, name)
         size = min(max(16 * len(payload), 1 << 16), MOST_BYTES)
         while True:
-            buffer = np.empty(size, np.uint8)  # memory is taken as it is written to
+            buffer = np.empty(size, np.uint8)  # the system assigns memory only to pages that are written
             try:
                 written = library.decompress_into(payload, buffer)
             except codecs.cramjam.DecompressionError as error:

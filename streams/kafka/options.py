@@ -33,44 +33,46 @@ if TYPE_CHECKING:
 MEBIBYTE: Final = 1024 * 1024
 
 BATCH_BYTES: Final = 1 * MEBIBYTE
-"""Default size at which a producer closes a record batch. Larger ones gain nothing; every topic takes it."""
+"""Default size at which a producer closes a record batch. Larger batches gain nothing; every topic takes a
+batch of this size."""
 
 ROWS_BATCH_BYTES: Final = 7 * MEBIBYTE
 """Batch size of the producer of rows: the ledger's 6 MiB and their framing, below the changelog's 8 MiB."""
 
 REQUEST_BYTES: Final = 8 * MEBIBYTE
-"""Largest message a producer accepts. Topics have limits of their own, which the broker enforces."""
+"""Largest message that a producer accepts. Topics have limits of their own, which the broker enforces."""
 
 METADATA_MS: Final = 10_000
-"""Age at which the group's members ask anew which partitions there are; aiokafka would wait five minutes."""
+"""Age in ms at which the group's members refresh the list of partitions; aiokafka would wait five minutes."""
 
 REQUEST_SECONDS: Final = 10.0
-"""How long a consumer's request may wait for its answer, beside a session, before it is sent anew over
-another connection. aiokafka's 40 s are as long as a network that swallowed a packet would hold it up."""
+"""Seconds, besides a session, that a consumer's request may wait for its answer before it is sent again over
+another connection. With aiokafka's 40 s, a network that swallowed one packet would delay the request for as
+long."""
 
 TRANSACTION_SECONDS: Final = 60.0
-"""How long a transaction may be open before the broker aborts it. Until then a worker that died in the middle
-of one, and has no successor, keeps those waiting who read committed."""
+"""Seconds that a transaction may be open before the broker aborts it. Until then, a worker that died within a
+transaction, and has no successor, delays every reader with `read_committed`."""
 
 REACH_SECONDS: Final = 10.0
-"""How long a broker may take to answer the first question before it counts as unreachable."""
+"""Seconds that a broker may take to answer the first request before it counts as unreachable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a broker can do beyond the protocol's common part."""
+    """Abilities of a broker beyond the part of the protocol that all brokers have."""
 
     idempotent: bool
-    """Producers may be idempotent: a retried send is appended once."""
+    """True if producers may be idempotent: a retried send is appended once."""
     append_time: bool
-    """`message.timestamp.type=LogAppendTime` is honoured, and not only reported."""
+    """True if `message.timestamp.type=LogAppendTime` is honoured, not merely reported."""
 
 
 def ssl_context(settings: Settings) -> SSLContext | None:
-    """The TLS context of every client; None where the protocol has no TLS.
+    """Make the TLS context of every client; return None where the protocol has no TLS.
 
     Raises:
-        SettingsError: a file holds no PEM, or the password does not open the key.
+        SettingsError: A file holds no PEM, or the password does not open the key.
     """
     if not settings.uses_tls:
         return None
@@ -80,7 +82,7 @@ def ssl_context(settings: Settings) -> SSLContext | None:
             cafile=settings.kafka_ssl_cafile,
             certfile=settings.kafka_ssl_certfile,
             keyfile=settings.kafka_ssl_keyfile,
-            # Never none: OpenSSL would ask a person for it, and a worker would stand still.
+            # Never None: OpenSSL would then prompt for a password, and a worker would hang.
             password=password.get_secret_value() if password else "",
         )
     except OSError as error:
@@ -93,7 +95,7 @@ def ssl_context(settings: Settings) -> SSLContext | None:
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """What every aiokafka client needs, `AIOKafkaAdminClient` for one: addresses, TLS, login."""
+    """Return the options of every aiokafka client, `AIOKafkaAdminClient` included: addresses, TLS, login."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_broker.split(","),
         "client_id": settings.application,
@@ -112,17 +114,18 @@ def connection(settings: Settings) -> dict[str, Any]:
 def consumer_options(
     settings: Settings, *, group: str | None = None, committed: bool = True
 ) -> dict[str, Any]:
-    """For a consumer that never resets its position nor commits by itself.
+    """Return the options of a consumer that never resets its position and never commits by itself.
 
-    Without a group it is one that reads assigned partitions, such as a changelog's. One that reads committed
-    sees nothing of transactions that are open or were aborted; on a broker without them it reads all.
+    Without a group the consumer reads assigned partitions, such as a changelog's. A consumer with
+    `read_committed` sees nothing of open or aborted transactions; on a broker without transactions it reads
+    everything.
     """
     limit_codecs()
     options = connection(settings) | {
         "isolation_level": "read_committed" if committed else "read_uncommitted",
         "auto_offset_reset": "none",
         "enable_auto_commit": False,
-        # A join is answered when the others have joined, which may take a session.
+        # A join is answered only when all members have joined, which may take a session.
         "request_timeout_ms": int(REQUEST_SECONDS * 1_000) + settings.session_timeout_ms,
         "fetch_max_wait_ms": settings.fetch_wait_ms,
         "fetch_max_bytes": settings.fetch_max_bytes,
@@ -133,9 +136,10 @@ def consumer_options(
             "group_id": group,
             "group_instance_id": settings.group_instance_id,
             "session_timeout_ms": settings.session_timeout_ms,
-            # More partitions than before are noticed within so long, and end the worker.
+            # Added partitions are noticed within this time, and end the worker.
             "metadata_max_age_ms": METADATA_MS,
-            # A sixth: two beats may be lost inside the half session after which a worker sends nothing more.
+            # A sixth of a session: two heartbeats may be lost within the half session after which a worker
+            # sends nothing.
             "heartbeat_interval_ms": settings.session_timeout_ms // 6,
         }
     return options
@@ -144,33 +148,37 @@ def consumer_options(
 def producer_options(
     settings: Settings, *, idempotent: bool, batch_bytes: int = BATCH_BYTES
 ) -> dict[str, Any]:
-    """For a producer whose sends are acknowledged by all replicas; retries end with the send deadline."""
+    """Return the options of a producer whose sends all replicas acknowledge.
+
+    Retries end with the send deadline.
+    """
     return connection(settings) | {
         "acks": "all",
         "enable_idempotence": idempotent,
         "max_batch_size": batch_bytes,
         "max_request_size": REQUEST_BYTES,
-        # Not less: aiokafka gives a batch up that is older when its partition has no leader for a moment.
+        # No shorter: aiokafka gives up a batch older than this if its partition has no leader for a moment.
         "request_timeout_ms": int(settings.send_deadline_seconds * 1_000),
     }
 
 
 def transactional_options(settings: Settings, group: str, partition: int) -> dict[str, Any]:
-    """For the producer of one partition's transactions.
+    """Return the options of the producer of one partition's transactions.
 
-    Its transactional id is the partition's, whoever owns it: the next owner fences off the last one.
+    The transactional id belongs to the partition, whoever owns it: so the next owner fences off the previous
+    one.
     """
     options = producer_options(settings, idempotent=True, batch_bytes=ROWS_BATCH_BYTES)
     return options | {
         "transactional_id": f"{group}-{partition}",
-        # Not before we would give it up ourselves.
+        # No shorter than the deadline after which we give up a transaction ourselves.
         "transaction_timeout_ms": int(max(TRANSACTION_SECONDS, settings.send_deadline_seconds) * 1_000),
-        "retry_backoff_ms": 20,  # the default of 100 shows in the latency whenever two transactions meet
+        "retry_backoff_ms": 20,  # the default of 100 adds latency whenever two transactions meet
     }
 
 
 def faust_options(settings: Settings) -> dict[str, Any]:
-    """Broker and credentials for `faust.App`."""
+    """Return broker and credentials for `faust.App`."""
     return {
         "broker": [f"kafka://{server}" for server in settings.kafka_broker.split(",")],
         "broker_credentials": _faust_credentials(settings),
@@ -178,10 +186,10 @@ def faust_options(settings: Settings) -> dict[str, Any]:
 
 
 async def idempotence(settings: Settings) -> bool:
-    """Whether producers of this service are idempotent: as set, or for `auto` as the broker can.
+    """Return True if producers are idempotent: by the setting or, for `auto`, if the broker can.
 
     Raises:
-        BrokerUnreachable: `auto`, and no broker answers.
+        BrokerUnreachable: The setting is `auto`, and no broker answers.
     """
     if settings.idempotence == "auto":
         return (await abilities(settings)).idempotent
@@ -189,20 +197,21 @@ async def idempotence(settings: Settings) -> bool:
 
 
 async def abilities(settings: Settings) -> Abilities:
-    """Ask the broker for a producer id: a broker that has idempotent producers gives one.
+    """Ask the broker for a producer id: a broker with idempotent producers gives one.
 
     The embedded broker (Tansu) lists the request among those it serves and answers it with an error. The same
-    broker reports `LogAppendTime` and stores the producer's time nevertheless; nothing but a written record
-    shows that, so both abilities are judged by this one answer.
+    broker reports `LogAppendTime` and stores the producer's time nevertheless. Only a written record would
+    show that, so both abilities are derived from this one answer.
 
     Raises:
-        BrokerUnreachable: no broker answers within ten seconds.
+        BrokerUnreachable: No broker answers within ten seconds.
     """
     client = AIOKafkaClient(**connection(settings))
     try:
         async with asyncio.timeout(REACH_SECONDS):
             await client.bootstrap()
-            # No transactional id: any id will do, and the time-out of a transaction does not matter.
+            # Without a transactional id any producer id will do, and the time-out of a transaction does not
+            # matter.
             request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=60_000)
             error = await _answer(client, request)
     except (KafkaError, OSError, TimeoutError) as reason:
@@ -214,9 +223,10 @@ async def abilities(settings: Settings) -> Abilities:
 
 
 def unreachable(settings: Settings, reason: BaseException) -> BrokerUnreachable:
-    """The error for a broker that does not answer, or not to us.
+    """Make the error for a broker that does not answer, or refuses the connection.
 
-    aiokafka says in a log line of its own that a login or a certificate was refused; its error does not.
+    aiokafka logs in a line of its own that a login or a certificate was refused; its error does not contain
+    that.
     """
     why = "" if isinstance(reason, KafkaConnectionError) else f" ({str(reason) or type(reason).__name__})"
     return BrokerUnreachable(
@@ -227,7 +237,7 @@ def unreachable(settings: Settings, reason: BaseException) -> BrokerUnreachable:
 
 
 async def _answer(client: AIOKafkaClient, request: InitProducerIdRequest) -> int:
-    """The answer's error code, when the broker is past `try again` (a coordinator that still loads)."""
+    """Return the answer's error code; retry while it is retriable (a coordinator that still loads)."""
     while True:
         code = int((await client.send(client.get_random_node(), request)).error_code)
         if not for_code(code).retriable:
@@ -236,10 +246,10 @@ async def _answer(client: AIOKafkaClient, request: InitProducerIdRequest) -> int
 
 
 def limit_loggers() -> None:
-    """Keep aiokafka's loggers to what a person can read.
+    """Limit aiokafka's loggers to what a person can read.
 
-    With the broker away they write 10,000 lines a minute; and below WARNING they build records by the message
-    that nobody reads.
+    With the broker away the loggers write 10,000 lines a minute. Below WARNING they build a log record per
+    Kafka message, which nobody reads.
     """
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("aiokafka")]:
@@ -249,7 +259,7 @@ def limit_loggers() -> None:
 
 
 class RepeatLimit(logging.Filter):
-    """Lets a message of one logger and one format through once in `seconds`, and counts what it held back."""
+    """Filter that lets each message format of a logger through once in `seconds`, and counts the others."""
 
     def __init__(self, seconds: float = 10.0) -> None:
         super().__init__()
@@ -257,7 +267,10 @@ class RepeatLimit(logging.Filter):
         self._last: dict[str, tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written; one that is names how many like it were not."""
+        """Return True if the record is written.
+
+        A written record includes the number of equal ones held back.
+        """
         kind = str(record.msg)
         last, held = self._last.get(kind, (float("-inf"), 0))
         if record.created - last < self._seconds:
@@ -275,7 +288,7 @@ def _login_password(settings: Settings) -> str | None:
 
 
 def _faust_credentials(settings: Settings) -> SASLCredentials | SSLCredentials | None:
-    # Faust takes half a second to import, and producers do without it.
+    # Faust takes half a second to import, and producers do not need it.
     from faust.auth import SASLCredentials, SSLCredentials  # noqa: PLC0415
 
     context = ssl_context(settings)

@@ -1,7 +1,7 @@
-"""Whether the worker's login may join the groups it has to join.
+"""Check that the worker's login may join the groups that the worker has to join.
 
-aiokafka keeps such a refusal to itself until records are fetched, and a member that was given no partition
-fetches none: it would stand still in silence.
+aiokafka does not report such a refusal until records are fetched, and a member without a partition fetches
+none: the worker would do nothing and log nothing.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 async def check_groups(settings: Settings, group: str) -> None:
-    """Ask for the coordinators of the worker's groups, which is what a login without the right is refused.
+    """Ask for the coordinators of the worker's groups: a login without the right is refused this request.
 
     Raises:
-        NotAllowed: the login may not join one.
-        BrokerUnreachable: no broker answers.
+        NotAllowed: The login may not join one of the groups.
+        BrokerUnreachable: No broker answers.
     """
     client = AIOKafkaClient(**connection(settings))
     try:
         await client.bootstrap()
-        # The second is Faust's, for commands: named after the worker (`app.create_engine`).
+        # The second group is Faust's, for commands: it is named after the worker (`app.create_engine`).
         own = f"{settings.application}-worker-{settings.group_instance_id or 'any'}"
         for name in (group, own):
             try:
@@ -38,7 +38,7 @@ async def check_groups(settings: Settings, group: str) -> None:
                     f"The login {settings.kafka_sasl_username!r} may not read with the group {name!r}: "
                     "deploy/kafka/acls.sh says which rights a worker needs."
                 ) from reason
-            except KafkaError:  # a coordinator that is not there yet; whoever joins waits for it
+            except KafkaError:  # the coordinator is not available yet; joining waits for it
                 continue
     except (KafkaError, OSError) as reason:
         raise unreachable(settings, reason) from reason

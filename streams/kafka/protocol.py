@@ -1,8 +1,8 @@
-"""Two questions that Kafka answers and aiokafka does not ask: which release a broker is, and what we may do.
+"""Two Kafka requests that aiokafka does not make: the release of a broker, and the rights of our login.
 
-Both are ordinary requests over aiokafka's own connection, in the format that the Kafka protocol guide gives:
-`ApiVersions` 3, whose answer names the features that a broker supports, and `Metadata` 8, whose answer holds
-the operations that the login may do on each topic. A broker that does not know them is not asked.
+Both are ordinary requests over aiokafka's own connection, in the format of the Kafka protocol guide. The
+answer to `ApiVersions` 3 names the features that a broker supports. The answer to `Metadata` 8 holds the
+operations that the login may do on each topic. A broker without these versions is not asked.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from aiokafka.client import AIOKafkaClient
 
 METADATA_VERSION: Final = "metadata.version"
-"""The feature whose highest level tells the release of a broker of Apache Kafka in KRaft mode."""
+"""Feature whose highest level identifies the release of a broker of Apache Kafka in KRaft mode."""
 
 RELEASES: Final = ((34, "4.5 or later"), (31, "4.4"), (30, "4.3"), (28, "4.2"), (26, "4.1"), (22, "4.0"))
-"""From which level of `metadata.version` a broker supports on it is of which release of Apache Kafka."""
+"""Pairs of the lowest level of `metadata.version` and the release of Apache Kafka that supports it."""
 
 _SUPPORTED_FEATURES: Final = 0
-"""Tag of the field of the answer that lists them."""
+"""Tag of the answer's field that lists the supported features."""
 
 _UNKNOWN: Final = -(1 << 31)
-"""What a broker says that does not tell the operations."""
+"""Value in the answer of a broker that does not report operations."""
 
 
 class Operation(IntEnum):
-    """What a login may do with a topic, by the number of its bit."""
+    """Operations of a login on a topic, by the number of their bit."""
 
     READ = 3
     WRITE = 4
@@ -67,8 +67,8 @@ class _FeaturesResponse(Response):  # type: ignore[misc] # aiokafka has no types
 
 
 class _FeaturesStruct(RequestStruct):  # type: ignore[misc] # aiokafka has no types
-    # The answer to this one request has the old header, so the tags of the new one of the question are put
-    # before its fields here.
+    # The answer to this request has the old header format, although the request has the new one. So the new
+    # header's tags are put before the request's fields here.
     API_KEY = 18
     API_VERSION = 3
     RESPONSE_TYPE = _FeaturesResponse
@@ -91,7 +91,7 @@ _FEATURE = Schema(("name", CompactString("utf-8")), ("min", Int16), ("max", Int1
 
 
 ASKED: Final = (False, False, True)
-"""Make no topic, tell nothing of rights on the cluster, and tell those on each topic."""
+"""Request flags: make no topic, report no rights on the cluster, and report the rights on each topic."""
 
 
 class _RightsResponse(Response):  # type: ignore[misc] # aiokafka has no types
@@ -153,18 +153,18 @@ class _Rights(Request[_RightsStruct]):  # type: ignore[misc] # aiokafka has no t
 
 
 async def metadata_level(client: AIOKafkaClient, node: int) -> int | None:
-    """The highest level of `metadata.version` that a broker supports; None from one that does not tell.
+    """Return the highest level of `metadata.version` that a broker supports; None if it reports none.
 
     Args:
-        client: bootstrapped.
-        node: the broker's id.
+        client: Bootstrapped client.
+        node: Id of the broker.
 
     Raises:
-        KafkaError: the broker does not answer.
+        KafkaError: The broker does not answer.
     """
     try:
         answer = await client.send(node, _Features())
-    except NotImplementedError:  # it knows no such version of the question
+    except NotImplementedError:  # the broker does not support this version of the request
         return None
     return dict(_supported(answer.tags.get(_SUPPORTED_FEATURES, b""))).get(METADATA_VERSION)
 
@@ -177,7 +177,7 @@ def _supported(field: bytes) -> list[tuple[str, int]]:
 
 
 def release_of(level: int | None) -> str | None:
-    """The release of Apache Kafka that supports `metadata.version` up to a level; None for older ones.
+    """Return the release of Apache Kafka that supports `metadata.version` up to a level; None for older ones.
 
     >>> release_of(29), release_of(30)
     ('4.2', '4.3')
@@ -186,10 +186,10 @@ def release_of(level: int | None) -> str | None:
 
 
 async def operations(client: AIOKafkaClient, topics: Sequence[str]) -> dict[str, set[Operation] | None]:
-    """What the login may do with each topic that is there; None where the broker does not tell.
+    """Return the login's operations on each existing topic; None where the broker does not report them.
 
     Raises:
-        KafkaError: the broker does not answer.
+        KafkaError: The broker does not answer.
     """
     try:
         answer = await client.send(client.get_random_node(), _Rights(topics))

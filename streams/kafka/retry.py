@@ -1,7 +1,7 @@
-"""Riding out what passes: a broker's restart, a leader's change, a network that is gone for moments.
+"""Retries of what fails for a while: a broker's restart, a change of leader, a short loss of the network.
 
-Whatever asks Kafka something asks again while the answer is an error that passes, with growing pauses, and
-gives up after `patience`: then the worker ends in one line rather than stand still without a word.
+A request to Kafka is retried while its error is temporary, with growing pauses. After `patience` seconds the
+worker ends with one log line, rather than hang in silence.
 """
 
 from __future__ import annotations
@@ -25,35 +25,36 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PATIENCE: Final = 2.0
-"""Send deadlines that a broker may be away for: one is what a restart after a crash takes on a slow machine
-(20 s), and the second is for what comes after it, elections and rejoining."""
+"""Send deadlines for which a broker may be away. One is the time that a restart after a crash takes on a slow
+machine (20 s); the second covers the elections and rejoining that follow."""
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 2.0
-"""Between two attempts: a broker that is back is noticed soon, and one that is away is not flooded."""
+"""Longest pause between two attempts. A broker that is back is noticed soon, and one that is away is not
+flooded."""
 
 
 def passes(error: BaseException) -> bool:
-    """Whether the same question may be answered in a moment.
+    """Return True if the same request may succeed in a moment.
 
-    Kafka says of its errors which are worth another try. aiokafka wraps what it did not expect of a
-    coordinator (one that is shutting down says `UNKNOWN_SERVER_ERROR`) in a plain `KafkaError`.
+    Kafka marks those of its errors that are worth a retry. aiokafka wraps an unexpected error of a
+    coordinator in a plain `KafkaError`: one that shuts down answers `UNKNOWN_SERVER_ERROR`.
     """
     if is_undecodable(error):
         return False
     if isinstance(error, KafkaError):
         return bool(error.retriable) or type(error) in (KafkaError, KafkaTimeoutError, UnknownError)
-    if isinstance(error, DeliveryFailed):  # a producer that could not be had, and why
+    if isinstance(error, DeliveryFailed):  # a producer could not be started; the cause says why
         return error.__cause__ is not None and passes(error.__cause__)
     return isinstance(error, OSError | TimeoutError | BrokerUnreachable)
 
 
 class RetryPolicy:
-    """One worker's patience with its broker.
+    """Retry policy of one worker towards its broker.
 
     Args:
-        clock: measures it.
-        patience: seconds for which something may fail before the worker ends.
+        clock: Clock that measures the time.
+        patience: Seconds for which requests may fail before the worker ends.
     """
 
     def __init__(self, clock: Clock, patience: float) -> None:
@@ -67,16 +68,17 @@ class RetryPolicy:
         *,
         over: Callable[[], bool] = lambda: False,
     ) -> T:
-        """The result of an attempt, made again while it fails with what passes.
+        """Return the result of an attempt, retried while it fails with a temporary error.
 
         Args:
-            attempt: makes it anew each time.
-            what: is done, for the line that says that it cannot be.
-            over: whether nobody waits for it any more: the last error is raised then.
+            attempt: Coroutine factory, called once per try.
+            what: Description of the attempt, for the log line and the error.
+            over: Function that returns True if nobody waits for the result any more. The last error is then
+                raised.
 
         Raises:
-            BrokerUnreachable: it failed for longer than the patience.
-            Exception: what does not pass, at once.
+            BrokerUnreachable: The attempt failed for longer than `patience`.
+            Exception: An error that is not temporary is raised at once.
         """
         began = self._clock.elapsed()
         pause = FIRST_PAUSE_SECONDS
@@ -93,7 +95,7 @@ class RetryPolicy:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def gone(self, what: str, error: BaseException | None = None) -> BrokerUnreachable:
-        """The error for a broker that was away for longer than the patience."""
+        """Make the error for a broker that was away for longer than `patience`."""
         why = f" ({error or type(error).__name__})" if error is not None else ""
         return BrokerUnreachable(
             f"{what} failed for {self.patience:g} s{why}: is the broker up? "
@@ -101,20 +103,20 @@ class RetryPolicy:
         )
 
     def reader(self, reader: Any, what: str) -> PatientReader:
-        """A consumer that does not read for ever what does not come."""
+        """Wrap a consumer so that it gives up when nothing arrives for longer than `patience`."""
         return PatientReader(reader, self, self._clock, what)
 
 
 class PatientReader:
-    """An aiokafka consumer that gives up when neither records nor its position move.
+    """Consumer of aiokafka that gives up when neither records arrive nor its position moves.
 
-    aiokafka retries a fetch for ever, in silence. Whoever reads to an end that is known would wait as long.
+    aiokafka retries a fetch for ever, in silence. A read up to a known end would wait as long.
 
     Args:
-        reader: a started consumer that is assigned by hand.
-        riding: says how long.
-        clock: measures it.
-        what: is read, for the line that says that it cannot be.
+        reader: Started consumer that is assigned by hand.
+        retry: Policy with the time limit.
+        clock: Clock that measures the time.
+        what: Description of the read, for the error.
     """
 
     def __init__(self, reader: Any, retry: RetryPolicy, clock: Clock, what: str) -> None:
@@ -129,15 +131,15 @@ class PatientReader:
         return getattr(self._reader, name)
 
     def assign(self, partitions: Any) -> None:
-        """Read these from now on; what was done between two logs is no waiting."""
+        """Read these partitions from now on. Time spent between two assignments does not count as waiting."""
         self._reader.assign(partitions)
         self._at, self._moved_at = (), self._clock.elapsed()
 
     async def getmany(self, *partitions: Any, **options: Any) -> Any:
-        """Fetch.
+        """Fetch records.
 
         Raises:
-            BrokerUnreachable: nothing moved for longer than the patience.
+            BrokerUnreachable: Nothing moved for longer than the policy's `patience`.
         """
         fetched = await self._reader.getmany(*partitions, **options)
         at = tuple([await self._reader.position(partition) for partition in partitions])

@@ -1,8 +1,8 @@
-"""The topics of a service: what they must be like, and how they are made or checked.
+"""Topics of a service: their required configuration, and how they are made and checked.
 
-Timestamps. Outputs, dead letters and the changelog carry the broker's append time. Retention and compaction
-lag count from a record's timestamp: with event times, a replay of last year would be deleted as soon as it is
-written, and a changelog row be compacted away within minutes. Event time is in the events themselves.
+Outputs, dead letters and the changelog carry the broker's append time, because retention and compaction lag
+count from a record's timestamp. With event times, a replay of last year would be deleted as soon as it is
+written, and a changelog row be compacted away within minutes. The events themselves hold their event time.
 """
 
 from __future__ import annotations
@@ -33,77 +33,79 @@ PURCHASES_BYTES: Final = 4 * MEBIBYTE
 """Largest record batch of `purchases`: three events of the contract's 1 MiB, or many small ones."""
 
 OUTPUTS_BYTES: Final = 8 * MEBIBYTE
-"""Largest record batch elsewhere: twice that of `purchases`, so that a refused event fits with its headers,
-and the ledger's 6 MiB of rows with their framing. Hosted clusters rarely allow more."""
+"""Largest record batch of the other topics: twice that of `purchases`. So a refused event fits with its
+headers, and so do the ledger's 6 MiB of rows with their framing. Hosted clusters rarely allow more."""
 
 READY_SECONDS: Final = 30.0
-"""How long a new topic may take to have a leader on every partition."""
+"""Seconds that a new topic may take until every partition has a leader."""
 
 TIMESTAMPS: Final = "message.timestamp.type"
 
 SAFE_COPIES: Final = 3
-"""From so many copies on, a write must be in two before it is acknowledged: one broker may then be lost with
-all it held, and writes go on. With fewer copies, nothing could be written while one broker is away."""
+"""Number of copies from which on a write must be in two copies before it is acknowledged. One broker may then
+be lost with all its data, and writes go on. With fewer copies, nothing could be written while one broker is
+away."""
 
 OUTPUTS: Final = ("replenishment-alerts", "recommendations", "segment-changes", "exposures")
-"""Contract names of the output topics; `exposures` has all outputs of the customers held out."""
+"""Contract names of the output topics. `exposures` holds all outputs of hold-out customers."""
 
 CHECKED: Final = ("cleanup.policy", "max.message.bytes", TIMESTAMPS)
-"""Settings of an existing topic that must fit; others, such as retention, are the operator's to change. So is
-whose time the records of `purchases` carry: that of a mirror is the origin's, and a source that invents
-purchases of the future says with the producer's that they are none."""
+"""Settings of an existing topic that must fit. Others, such as retention, are the operator's to change. So is
+the timestamp type of `purchases`: a mirror's records carry the origin's time, and a source that invents
+purchases of the future dates its records itself, so that the purchases are not refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """One topic as Cartpulse needs it."""
+    """Name, partition count and configuration that Cartpulse needs of one topic."""
 
     name: str
     partitions: int
     config: Mapping[str, str]
     checked: Sequence[str] = CHECKED
-    """Settings that must fit where the topic exists."""
+    """Settings that must fit if the topic exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicsReport:
-    """What `create_topics` did."""
+    """Result of `create_topics`."""
 
     made: tuple[str, ...] = ()
     found: tuple[str, ...] = ()
-    """Topics that were there and fit."""
+    """Existing topics that fit."""
     notes: tuple[str, ...] = field(default=())
-    """Sentences on what could not be checked or had, for the log."""
+    """Sentences for the log on what could not be checked or provided."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicsState:
-    """How the topics of a service are, whoever made them."""
+    """State of a service's topics, whoever made them."""
 
     missing: tuple[str, ...]
     faults: tuple[str, ...]
-    """How those that are there differ from what is needed, in sentences."""
+    """Sentences on how existing topics differ from what is needed."""
     notes: tuple[str, ...]
-    """What could not be checked."""
+    """Sentences on what could not be checked."""
     leaderless: tuple[str, ...]
     """Partitions without a leader: nothing can be read or written there."""
     thin: tuple[str, ...]
-    """Partitions with fewer copies in step than they should have."""
+    """Partitions with fewer in-sync copies than they should have."""
 
 
 def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
-    """All topics of the service; every one has as many partitions as `purchases`.
+    """List all topics of the service. Every topic has as many partitions as `purchases`.
 
-    The commands topic too: a command for every worker is written to every partition.
+    The commands topic does too: a command for every worker is written to every partition.
     """
+    # Configuration per kind of topic.
     kept = settings.purchases_retention_days
     purchases = {
         "cleanup.policy": "delete",
         "retention.ms": FOR_EVER if kept is None else str(kept * DAY_MS),
         "max.message.bytes": str(PURCHASES_BYTES),
         TIMESTAMPS: "LogAppendTime",
-        # Since version 4 a broker refuses by default what lies an hour ahead of it; here the ledger decides,
-        # and says so in a dead letter.
+        # Since version 4 a broker by default refuses records dated more than an hour ahead. Here the ledger
+        # decides, and its refusal is a dead letter.
         "message.timestamp.after.max.ms": str(2**63 - 1),
     }
     outputs = {
@@ -121,6 +123,7 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
         "segment.bytes": str(128 * MEBIBYTE),
     }
     commands = {"cleanup.policy": "delete", "retention.ms": str(DAY_MS)}
+    # Topic names, each with its configuration, and safety settings for all.
     named = {
         settings.purchases_topic: purchases,
         **{settings.topic(name): outputs for name in OUTPUTS},
@@ -141,18 +144,18 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
 
 
 async def create_topics(settings: Settings, *, producer_time: bool = False) -> TopicsReport:
-    """Make the topics that are missing, and check those that exist.
+    """Make the missing topics, and check the existing ones.
 
     Args:
         settings: Service settings.
-        producer_time: Make `purchases` keep the time of producers in place of the broker's, for a source that
-            invents purchases of the future.
+        producer_time: True to make `purchases` keep the producers' time in place of the broker's, for a
+            source that invents purchases of the future.
 
     Raises:
-        TopicMismatch: a topic exists and differs; none was made then.
-        TopicsNotMade: the broker refused to make one, or it had no leader after 30 s.
-        NotAllowed: the login may neither see nor make one.
-        BrokerUnreachable: no broker answers.
+        TopicMismatch: A topic exists and differs; no topic was made then.
+        TopicsNotMade: The broker refused to make a topic, or the topic had no leader after 30 s.
+        NotAllowed: The login may neither see nor make a topic.
+        BrokerUnreachable: No broker answers.
     """
     specs = topic_specs(settings)
     if producer_time:
@@ -174,10 +177,10 @@ async def create_topics(settings: Settings, *, producer_time: bool = False) -> T
 
 
 async def remake_empty(settings: Settings) -> bool:
-    """Delete empty topics of the service that differ from what is needed, and make them as needed.
+    """Delete the service's empty topics that differ from what is needed, and make them as needed.
 
     Returns:
-        False where one that differs holds records; nothing was changed then.
+        False if a differing topic holds records; nothing was changed then.
 
     Raises:
         BrokerUnreachable: No broker answers.
@@ -209,7 +212,7 @@ async def remake_empty(settings: Settings) -> bool:
 
 
 async def keeps_producer_time(settings: Settings) -> bool:
-    """Tell whether records of `purchases`, which is there, keep their producers' timestamps.
+    """Return True if records of the existing topic `purchases` keep their producers' timestamps.
 
     Raises:
         BrokerUnreachable: No broker answers.
@@ -227,15 +230,15 @@ async def keeps_producer_time(settings: Settings) -> bool:
 
 
 async def require_purchases(settings: Settings) -> None:
-    """Check the topic of purchases, or make all topics where it is missing.
+    """Check the topic of purchases, or make all topics if it is missing.
 
-    For whoever only sends: such a login need see no other topic.
+    Callers that only send use this function: their login need not see any other topic.
 
     Raises:
-        TopicMismatch: it has other partitions, or other settings.
-        TopicsNotMade: as `create_topics`.
-        NotAllowed: the login may neither see nor make it.
-        BrokerUnreachable: no broker answers.
+        TopicMismatch: The topic has another partition count or other settings.
+        TopicsNotMade: The topics could not be made, as in `create_topics`.
+        NotAllowed: The login may neither see nor make the topic.
+        BrokerUnreachable: No broker answers.
     """
     purchases = topic_specs(settings)[0]
     admin = AIOKafkaAdminClient(**connection(settings))
@@ -253,11 +256,11 @@ async def require_purchases(settings: Settings) -> None:
 
 
 async def check_topics(settings: Settings) -> None:
-    """Check all topics of a service that has run, and make none.
+    """Check all topics of a service that has run before; make none.
 
     Raises:
-        TopicMismatch: one differs, or is gone.
-        KafkaError: the broker does not answer.
+        TopicMismatch: A topic differs, or is gone.
+        KafkaError: The broker does not answer.
     """
     specs = topic_specs(settings)
     admin = AIOKafkaAdminClient(**connection(settings))
@@ -276,10 +279,10 @@ async def check_topics(settings: Settings) -> None:
 
 
 async def examine_topics(settings: Settings) -> TopicsState:
-    """Look at all topics of a service, and make none.
+    """Return the state of all topics of a service; make none.
 
     Raises:
-        BrokerUnreachable: no broker answers.
+        BrokerUnreachable: No broker answers.
     """
     specs = topic_specs(settings)
     admin = AIOKafkaAdminClient(**connection(settings))
@@ -336,13 +339,13 @@ async def _make(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], settings
     if faults:
         raise TopicsNotMade("\n".join(faults))
     await _leaders(admin, specs)
-    # Another worker that started at the same moment made these.
+    # Topics that existed already were made by another worker that started at the same moment: check them.
     await _check(admin, [spec for spec in specs if spec.name in already])
     return [spec.name for spec in specs if spec.name not in already]
 
 
 async def _leaders(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
-    """Wait until every partition has a leader: a broker answers before that."""
+    """Wait until every partition has a leader: a broker answers the creation before that."""
     deadline = time.monotonic() + READY_SECONDS
     waiting = {spec.name for spec in specs}
     while True:
@@ -362,7 +365,7 @@ async def _leaders(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> No
 
 
 async def _check(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
-    """Notes on what could not be checked; raises TopicMismatch with every difference."""
+    """Return notes on what could not be checked; raise TopicMismatch with every difference."""
     faults, notes = await _differences(admin, specs)
     if faults:
         raise TopicMismatch("\n".join(faults))
@@ -370,10 +373,11 @@ async def _check(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list
 
 
 async def _differences(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> tuple[list[str], list[str]]:
-    """How topics that exist differ, and what could not be checked."""
+    """Return how existing topics differ, and what could not be checked."""
     if not specs:
         return [], []
-    # Only names known to exist: brokers make a topic that is described, with partitions of their own choice.
+    # Describe existing topics only: a broker makes a topic that is described, with a partition count of its
+    # own.
     counts = {
         topic["topic"]: len(topic["partitions"])
         for topic in await admin.describe_topics([spec.name for spec in specs])

@@ -1,7 +1,7 @@
-"""Errors that a Kafka client raises while it decodes a record batch, told apart from a broker's.
+"""Errors that a Kafka client raises while it decodes a record batch, as opposed to a broker's errors.
 
-aiokafka lets through whatever its record parser and the codecs' libraries raise. None of it says that a
-broker is away, and asking again would give the same answer, or pass over records in silence.
+aiokafka passes on whatever its record parser and the codecs' libraries raise. None of these errors means that
+a broker is away. A retry would raise the same error again, or silently skip records.
 """
 
 from __future__ import annotations
@@ -22,26 +22,28 @@ from aiokafka.errors import (
 from streams.errors import CartpulseError
 
 _OF_BATCHES: Final = (CorruptRecordException, RecordTooLargeError, UnsupportedCodecError)
-"""aiokafka's own. A record is too large where a batch is not whole, which brokers always send."""
+"""Decoding errors of aiokafka itself. `RecordTooLargeError` means that a batch is not whole, and brokers
+always send whole batches."""
 
 _EMPTY_CONTROL_BATCH: Final = "Control batch did not contain any records"
-"""aiokafka says this in a plain `KafkaError`, which otherwise is a coordinator's."""
+"""Message of a plain `KafkaError` for a batch that cannot be decoded. Other plain `KafkaError`s are a
+coordinator's."""
 
 
 def raised_in_a_fetch(error: BaseException) -> bool:
-    """Return whether the error is one of decoding that came out of aiokafka's consumer, by its traceback.
+    """Return True if the error is one of decoding that came out of aiokafka's consumer, by its traceback.
 
-    Of Faust's own consumer there is no more to be had: whatever ends it ends the app.
+    An error of Faust's own consumer offers no other evidence: every such error ends the app.
     """
     frames = traceback.walk_tb(error.__traceback__)
     return is_undecodable(error) and any("aiokafka/consumer" in f.f_code.co_filename for f, _ in frames)
 
 
 def is_undecodable(error: BaseException) -> bool:
-    """Return whether the error was raised over the bytes of a record batch, and by no broker.
+    """Return True if the error was raised over the bytes of a record batch, not by a broker.
 
     Args:
-        error: Raised by a consumer's `getmany`.
+        error: Error raised by a consumer's `getmany`.
 
     >>> is_undecodable(gzip.BadGzipFile("Not a gzipped file")), is_undecodable(ConnectionResetError("reset"))
     (True, False)

@@ -1,1 +1,1 @@
-"""Membership: commits that prove it, lag, the watchdog, and the tasks that live on it."""
+"""Group membership: commits that prove it, lag, the watchdog, and supervised tasks."""

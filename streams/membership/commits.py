@@ -1,4 +1,7 @@
-"""Offset commits: for lag monitors, and as proof of membership, which is what the lease lives on."""
+"""Offset commits, which serve lag monitors and prove group membership.
+
+Each accepted commit renews the lease.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,14 @@ log = logging.getLogger(__name__)
 
 
 class Commits:
-    """Commits what is acknowledged of every owned partition, changed or not.
+    """Committer of the acknowledged offset of every owned partition, even if the offset has not changed.
 
     Args:
-        consumer: the member of the group.
-        owned: the partitions at the moment, all of one assignment.
-        clock: the machine's clocks.
-        session: the group's session timeout, in seconds.
-        counts: the worker's counters.
+        consumer: Group member's consumer.
+        owned: Function that returns the partitions owned at the moment, all of one assignment.
+        clock: Clocks of the machine.
+        session: Session timeout of the group, in seconds.
+        counts: Counters of the worker.
     """
 
     def __init__(
@@ -50,10 +53,11 @@ class Commits:
         self._counts = counts
         self.soon = asyncio.Event()
         self.unanswered_since: float | None = None
-        """Since when, in seconds, commits were asked for and none was accepted; None while they are."""
+        """Moment, in seconds, since which commits were requested and none was accepted; None while they are
+        accepted."""
 
     async def run(self) -> None:
-        """Commit so often that some failed commits do not end the lease, and at once when `soon` is set."""
+        """Commit often enough for a lease to outlast some failed commits, and when `soon` is set."""
         while True:
             self.soon.clear()
             await self.commit()
@@ -64,14 +68,14 @@ class Commits:
                     await self.soon.wait()
 
     async def member(self, source: TopicPartition, offset: int) -> bool:
-        """Whether the group still takes commits for a partition from us; this one changes nothing.
+        """Return True if the group still accepts our commits for a partition. This commit changes nothing.
 
         Args:
-            source: the partition.
-            offset: what was acknowledged of it last.
+            source: Partition to commit for.
+            offset: Last acknowledged offset of the partition.
 
         Raises:
-            KafkaError: the broker refused it for another reason.
+            KafkaError: The broker refused the commit for another reason.
         """
         try:
             await self._consumer.commit({source: offset})
@@ -81,13 +85,13 @@ class Commits:
         return True
 
     async def commit(self) -> None:
-        """Commit once, and renew the lease from the moment at which it was asked for.
+        """Commit once, and renew the lease counted from the moment of the request.
 
-        A refusal renews nothing. It may be a rebalance, another worker with our instance id, or a
-        coordinator on its way out: whichever it is, the lease runs out, and then nothing is sent.
+        A refusal renews nothing. The cause may be a rebalance, another worker with our instance id, or a
+        coordinator that shuts down. In every case the lease runs out, and then nothing is sent.
 
         Raises:
-            KafkaError: the broker refused it for good.
+            KafkaError: The broker refused the commit, and a retry would not help.
         """
         partitions = list(self._owned())
         offsets = {

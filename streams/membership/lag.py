@@ -1,4 +1,4 @@
-"""Where the logs end that are read, and what of them is not applied yet."""
+"""Ends of the logs that are read, and the lag behind them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class LagTracker:
-    """The ends of the owned partitions, as far as the last fetch knows.
+    """Ends of the owned partitions, as of the last fetch.
 
-    A log may end with offsets that hold no record: the marker of a transaction, or the batches of one that
-    was aborted. The high watermark counts them, so it is no measure of what is left to do; the consumer's
-    position passes over them, and says whether everything is read.
+    A log may end with offsets that hold no record: the marker of a transaction, or the batches of an aborted
+    one. The high watermark counts such offsets, so it does not measure the remaining work. The consumer's
+    position skips such offsets, and shows when everything is read.
 
     Args:
-        consumer: the member of the group.
-        holes: whether the broker's logs may have such offsets; then it also reads committed records alone,
-            and a transaction that is open bounds what can be read.
+        consumer: Group member's consumer.
+        holes: True if the broker's logs may have such offsets. The consumer then also reads only committed
+            records, and an open transaction limits what can be read.
     """
 
     def __init__(self, consumer: Any, *, holes: bool) -> None:
@@ -31,38 +31,44 @@ class LagTracker:
         self._positions: dict[TopicPartition, int] = {}
 
     async def look(self, partition: Partition) -> None:
-        """Take note of the consumer's position, which it tells without waiting."""
+        """Store the consumer's position, which is available without waiting."""
         source = partition.source
         try:
             if partition.reading:
                 self._positions[source] = await self._consumer.position(source)
-        except IllegalStateError:  # it is being taken away
+        except IllegalStateError:  # the partition is being revoked
             self._positions.pop(source, None)
 
     def end(self, partition: Partition) -> int | None:
-        """The offset behind the last that can be read; None if nothing was fetched yet."""
+        """Return the offset after the last readable record; None if nothing was fetched yet."""
         try:
             end: int | None = self._consumer.highwater(partition.source)
             stable = self._consumer.last_stable_offset(partition.source) if self._holes else None
-        except (AssertionError, IllegalStateError):  # it is being taken away
+        except (AssertionError, IllegalStateError):  # the partition is being revoked
             return None
         return end if end is None or stable is None or stable < 0 else min(end, stable)
 
     def answered_at(self, partition: Partition) -> int | None:
-        """When the partition's leader last answered a fetch, in the process's time; None before the first."""
+        """Return the time of the leader's last answer to a fetch; None before the first.
+
+        The time is in ms on aiokafka's clock.
+        """
         try:
             at: int | None = self._consumer.last_poll_timestamp(partition.source)
-        except (AssertionError, IllegalStateError):  # it is being taken away
+        except (AssertionError, IllegalStateError):  # the partition is being revoked
             return None
         return at
 
     def reached(self, partition: Partition) -> bool:
-        """Whether everything that can be read is, as of the last look at its position."""
+        """Return True if everything readable is read, as of the last look at the position."""
         end, position = self.end(partition), self._positions.get(partition.source)
         return end is not None and max(position or 0, partition.expected) >= end
 
     def lag(self, partition: Partition) -> int:
-        """Records that are not applied yet: an upper bound where logs have holes, exact at their end."""
+        """Return the number of records not applied yet.
+
+        The number is an upper bound where logs have holes, and exact at their end.
+        """
         if partition.delivery is None:
             return 0
         end = partition.expected if self.reached(partition) else self.end(partition)

@@ -1,4 +1,4 @@
-"""The tasks of a worker, none of which may end without somebody hearing of it."""
+"""Supervised tasks of a worker: an unexpected end of a task is always reported."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Tasks:
-    """Runs tasks; those of a partition end with its epoch, and no others end by themselves.
+    """Supervisor of tasks. A partition's tasks end with its epoch; other tasks must not end by themselves.
 
     Args:
-        ended: called with the error of a task that ended otherwise.
+        ended: Callback with the error of a task that ended unexpectedly.
     """
 
     def __init__(self, ended: Callable[[BaseException], None]) -> None:
@@ -31,9 +31,9 @@ class Tasks:
         """Run a task.
 
         Args:
-            work: to be done.
-            partition: whose it is, if it is one's.
-            may_end: whether a partition's task may end before its epoch does, its work done.
+            work: Coroutine to run.
+            partition: Partition that the task belongs to, if any.
+            may_end: True if a partition's task may end before its epoch, when its work is done.
         """
         task = asyncio.create_task(work)
         self.running.add(task)
@@ -52,7 +52,7 @@ class Tasks:
         task.add_done_callback(look)
 
     async def cancel(self) -> None:
-        """End all of them, and wait for that."""
+        """Cancel all tasks, and wait until they have ended."""
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Rather an end than a worker that stands still: what is stuck is told once, and then ends the worker."""
+"""Watchdog: warns once of a partition that makes no progress, and then ends the worker."""
 
 from __future__ import annotations
 
@@ -20,36 +20,42 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 
 SLEPT_SECONDS = 10.0
-"""Between two looks: it was the process that stood still, stopped or suspended, and nothing inside it."""
+"""Seconds between two looks that show that the whole process was stopped or suspended, so that no part inside
+it is stuck."""
 
 REJOIN_SECONDS = 30.0
-"""How long the group may wait for members that do not answer, besides a session: aiokafka's rebalance
-timeout."""
+"""Seconds, besides a session, for which the group may wait for members that do not answer: aiokafka's
+rebalance timeout."""
 
 
 class Watchdog:
-    """Looks whether the owned partitions get on.
+    """Watchdog over the progress of the owned partitions.
 
-    A partition stands still when it has something to do and neither its acknowledged source offset nor the
-    end of its rows in the changelog moves. Whatever the cause (a lease that is not renewed, a step that does
-    not end in front of finished ones, a clock row that stands, a paused fetch): after half of `stall` there
-    is one WARNING, and after all of it the worker ends. A worker on hold is not stuck. Once the group has
-    answered no commit for so long that the lease is over, the broker is what is waited for, with `patience`.
+    A partition stands still if it has work, and neither its acknowledged source offset nor the end of its
+    rows in the changelog moves. The cause may be a lease that is not renewed, a step that does not end in
+    front of finished ones, a clock row that does not advance, or a paused fetch. After half of `stall` the
+    watchdog logs one WARNING, and after all of it the worker ends. A paused worker is not stuck. Once the
+    group has answered no commit for so long that the lease is over, the worker waits for the broker, for
+    `patience` at most.
 
-    A leader that answers no fetch hides that there is anything to do: the group's coordinator may be another
-    broker, which takes every commit. So that is looked at too, with `patience` and a session.
+    A leader that answers no fetch hides that there is work: the group's coordinator may be another broker,
+    which accepts every commit. So the leader's answers are checked too, with a limit of `patience` and a
+    session.
 
     Args:
-        owned: the partitions at the moment.
-        clock: measures how long.
-        lag: records of a partition that are not applied yet.
-        answered_at: when a partition's leader last answered a fetch, in any time; None before the first.
-        held: whether an operator put the worker on hold.
-        unanswered_since: since when the group has accepted no commit that was asked for, if it is so.
-        unassigned_since: since when the worker has waited for an assignment, if it does.
-        stall: seconds after which what stands still ends the worker.
-        patience: seconds for which a broker may be away.
-        session: the group's session timeout, in seconds.
+        owned: Function that returns the partitions owned at the moment.
+        clock: Clock that measures the times.
+        lag: Function that returns the number of a partition's records that are not applied yet.
+        answered_at: Function that returns the time of the last answer of a partition's leader to a fetch, on
+            any clock; None before the first.
+        paused: Function that returns True if an operator paused the worker.
+        unanswered_since: Function that returns the moment since which the group has accepted no requested
+            commit, or None.
+        unassigned_since: Function that returns the moment since which the worker has waited for an
+            assignment, or None.
+        stall: Seconds without progress after which the worker ends.
+        patience: Seconds for which a broker may be away.
+        session: Session timeout of the group, in seconds.
     """
 
     def __init__(
@@ -83,24 +89,24 @@ class Watchdog:
         self._looked_at = self._awake_since = clock.elapsed()
 
     async def run(self) -> None:
-        """Look once a second until cancelled.
+        """Check once a second until cancelled.
 
         Raises:
-            EngineFault: a batch or a partition is stuck.
-            DeliveryFailed: commits are not accepted.
-            BrokerUnreachable: the group assigns nothing, or a leader does not answer.
+            EngineFault: A batch or a partition is stuck.
+            DeliveryFailed: Commits are not accepted.
+            BrokerUnreachable: The group assigns nothing, or a leader does not answer.
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             self.look()
 
     def look(self) -> None:
-        """Look once.
+        """Check the group, then each owned partition, once.
 
         Raises:
-            EngineFault: a batch or a partition is stuck.
-            DeliveryFailed: commits are not accepted.
-            BrokerUnreachable: the group assigns nothing, or a leader does not answer.
+            EngineFault: A batch or a partition is stuck.
+            DeliveryFailed: Commits are not accepted.
+            BrokerUnreachable: The group assigns nothing, or a leader does not answer.
         """
         now = self._clock.elapsed()
         if now - self._looked_at > SLEPT_SECONDS:
@@ -125,11 +131,11 @@ class Watchdog:
             self._look_at(partition, now, waiting=waiting)
 
     def still(self, partition: Partition) -> float:
-        """Return for how many seconds a partition has had work and has not got on, as of the last look."""
+        """Return the seconds for which a partition has had work and made no progress, as of the last look."""
         return self._still.get(partition, 0.0)
 
     def _waited(self, since: float | None) -> float:
-        """Seconds since a moment, as far as the process was awake; 0 for none."""
+        """Return the seconds since a moment, counting only while the process was awake; 0 for None."""
         return 0.0 if since is None else self._looked_at - max(since, self._awake_since)
 
     def _look_at_the_group(self, unanswered: float, unassigned: float) -> None:
@@ -160,7 +166,7 @@ class Watchdog:
 
     def _look_at(self, partition: Partition, now: float, *, waiting: bool) -> None:
         delivery = partition.delivery
-        if delivery is None:  # it is being opened, which has a patience of its own
+        if delivery is None:  # the partition is being opened, which has its own time limit
             return
         mark = (delivery.acknowledged, delivery.base)
         lag = self._lag(partition)

@@ -1,1 +1,1 @@
-"""Monitoring: health, metrics as Prometheus reads them, and the web server for both."""
+"""Monitoring: health, metrics in the format of Prometheus, and the web server for both."""

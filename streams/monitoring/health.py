@@ -1,4 +1,4 @@
-"""What an operator asks of a running worker: is it ready, and where does each of its partitions stand?"""
+"""Health of a running worker: its readiness, and the state of each of its partitions."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PartitionHealth:
-    """One owned partition at a moment."""
+    """Health of one owned partition at a moment."""
 
     number: int
     recovered: bool
-    """Whether it has its state and reads purchases."""
+    """True if the partition has its state and reads purchases."""
     lag: int
-    """Purchases in the log that are not applied yet; 0 while that is not known."""
+    """Number of purchases in the log that are not applied yet; 0 while it is unknown."""
     lease: float
-    """Seconds for which the group's last accepted commit still permits to send; 0 when it does not."""
+    """Seconds for which the group's last accepted commit still permits sending; 0 if it does not."""
     still: float
-    """Seconds for which it has had something to do and has not got on."""
+    """Seconds for which the partition has had work and made no progress."""
     standing: Standing | None
-    """What its ledger says of itself; None until it is recovered."""
+    """Progress and size of the ledger; None until the partition is recovered."""
     read: tuple[int, int] | None
-    """While it is recovered: the changelog offset that is read, and the changelog's end, where known."""
+    """During recovery: the changelog offset reached, and the changelog's end, where known."""
 
     def reasons(self, stall: float) -> list[str]:
-        """Why it is not ready; nothing if it is.
+        """Return the reasons for which the partition is not ready; an empty list if it is.
 
         Args:
-            stall: seconds without getting on after which the watchdog ends the worker.
+            stall: Seconds without progress after which the watchdog ends the worker.
         """
         name = f"partition {self.number}"
         if not self.recovered:
@@ -54,30 +54,30 @@ class PartitionHealth:
         return reasons
 
     def as_json(self) -> dict[str, Any]:
-        """For `/health/ready`."""
+        """Return the partition's entry in the answer of `/health/ready`."""
         state = "reading" if self.recovered else "recovering"
         return {"partition": self.number, "state": state, "lag": self.lag}
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A worker at a moment."""
+    """Health of a worker at a moment."""
 
     reasons: tuple[str, ...]
-    """Why it is not ready, in sentences; empty when it is."""
+    """Reasons, in sentences, for which the worker is not ready; empty if it is."""
     assigned: int | None
-    """Partitions that the group has assigned to it; None while it is about to."""
+    """Number of partitions that the group has assigned to the worker; None during a rebalance."""
     paused: bool
-    """Whether an operator paused it."""
+    """True if an operator paused the worker."""
     partitions: tuple[PartitionHealth, ...]
 
     @property
     def ready(self) -> bool:
-        """Whether it does its work: assigned, recovered, and committing."""
+        """True if the worker does its work: it is assigned, recovered, and committing."""
         return not self.reasons
 
     def as_json(self) -> dict[str, Any]:
-        """For `/health/ready`."""
+        """Return the answer of `/health/ready`."""
         return {
             "ready": self.ready,
             "reasons": list(self.reasons),
@@ -87,12 +87,12 @@ class Health:
 
 
 class Observer:
-    """Looks at a worker, without disturbing it.
+    """Observer of a worker, without side effects on the worker.
 
     Args:
-        settings: of the service.
-        partitions: the service that owns partitions, started or not.
-        connections: which know how far a recovery has read.
+        settings: Service settings.
+        partitions: Service that owns partitions, started or not.
+        connections: Maker of Kafka clients, which reports how far a recovery has read.
     """
 
     def __init__(self, settings: Settings, partitions: Partitions, connections: Connections) -> None:
@@ -102,11 +102,11 @@ class Observer:
 
     @property
     def counts(self) -> Counts:
-        """What the worker has counted."""
+        """Counters of the worker."""
         return self._partitions.counts
 
     async def look(self) -> Health:
-        """The worker now."""
+        """Return the health of the worker now."""
         owned = [await self._look_at(partition) for _, partition in sorted(self._partitions.owned.items())]
         assigned = self.counts.levels().get(ASSIGNED)
         reasons = self._own_reasons(assigned)

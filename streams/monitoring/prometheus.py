@@ -1,6 +1,7 @@
-"""A worker's counters, times and partitions in the text format of Prometheus.
+"""Metrics of a worker in the text format of Prometheus: counters, times and partitions.
 
-Names follow its conventions: base units, `_total` for what only grows, one help text each.
+Names follow the conventions of Prometheus: base units, `_total` for values that only grow, one help text
+each.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 
 
 class Counter(NamedTuple):
-    """A metric of what is counted under one name."""
+    """Metric of one counter."""
 
     name: str
     help: str
 
 
 class Labelled(NamedTuple):
-    """A metric of what is counted under names with one prefix: what follows it is the label."""
+    """Metric of the counters whose names share a prefix. The rest of a name is the label."""
 
     name: str
     label: str
@@ -82,14 +83,14 @@ COUNTERS: Final = {
     "read_again": Counter("read_again", "Fetches begun again because records did not follow each other."),
     "ticks_written": Counter("ticks_written", "Ticks of the wall clock written to the log."),
 }
-"""By the name under which `Counts` keeps it."""
+"""Metrics by the name of their counter in `Counts`."""
 
 LABELLED: Final = {
     "dead_letters": Labelled("dead_letters", "error", "Records refused, by why."),
     "outputs": Labelled("outputs", "type", "Events handed to delivery, by the topic that carries the type."),
     "alerts": Labelled("alerts", "state", "Replenishment alerts, by what became of them."),
 }
-"""By the prefix of the names under which `Counts` keeps them; `.` or `_` follows it."""
+"""Metrics by the common prefix of their counters in `Counts`; `.` or `_` follows the prefix."""
 
 REST: Final = Labelled("events", "event", "Whatever else is counted, by its name in `counts`.")
 
@@ -107,12 +108,12 @@ MS: Final = 1_000
 
 
 class Gauge(NamedTuple):
-    """A metric of one partition; None where there is nothing to tell."""
+    """Metric of one partition. A function that returns None leaves the partition out."""
 
     name: str
     help: str
     of: Callable[[PartitionHealth, float], float | None]
-    """Of a partition, at a time (seconds since 1970 UTC)."""
+    """Function from a partition and a time (seconds since 1970 UTC) to the value."""
 
 
 def _standing(name: str, scale: int = 1) -> Callable[[PartitionHealth, float], float | None]:
@@ -150,20 +151,20 @@ GAUGES: Final = (
     Gauge("ledger_rows", "Rows that the changelog holds of the partition.", _standing("rows")),
     Gauge("ledger_bytes", "Memory of the partition's columns in use.", _standing("memory")),
 )
-"""Of each partition."""
+"""Metrics of each partition."""
 
 
 def exposition(
     vitals: Health, counts: Counts, *, now: float, accept: str = "", process: Collector | None = None
 ) -> tuple[bytes, str]:
-    """All metrics as text, and its content type.
+    """Return all metrics as text, and the content type of the text.
 
     Args:
-        vitals: the worker at the moment.
-        counts: what it has counted.
-        now: wall time, seconds since 1970 UTC.
-        accept: the `Accept` header of whoever asks; Prometheus prefers OpenMetrics.
-        process: collects figures of the process; none are shown without one.
+        vitals: Health of the worker at the moment.
+        counts: Counters of the worker.
+        now: Wall time, seconds since 1970 UTC.
+        accept: `Accept` header of the request; Prometheus prefers OpenMetrics.
+        process: Collector of figures of the process; None to leave them out.
     """
     registry = CollectorRegistry()
     registry.register(_Once([*_metrics(vitals, counts, now), *(process.collect() if process else ())]))
@@ -172,18 +173,18 @@ def exposition(
 
 
 def process_collector() -> Collector:
-    """Collects memory, processor time, open files and the start time of this process, on Linux."""
+    """Make a collector of memory, processor time, open files and start time of this process, on Linux."""
     return ProcessCollector(registry=None)
 
 
 class _Once(Collector):
-    """Metrics that were made for one answer."""
+    """Collector of metrics that were made for one answer."""
 
     def __init__(self, metrics: list[Metric]) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
-        """Hand them out."""
+        """Return the metrics."""
         return self._metrics
 
 
@@ -219,7 +220,10 @@ def _metrics(vitals: Health, counts: Counts, now: float) -> Iterator[Metric]:
 
 
 def _counters(counted: dict[str, int]) -> Iterator[Metric]:
-    """Those with a metric of their own are shown from the start; a rate needs a zero to begin at."""
+    """Yield the counters.
+
+    Counters with a metric of their own are always shown, because a rate needs a zero to begin at.
+    """
     for name, (metric, help_text) in COUNTERS.items():
         yield CounterMetricFamily(f"cartpulse_{metric}", help_text, value=counted.pop(name, 0))
     for prefix, (metric, label, help_text) in LABELLED.items():

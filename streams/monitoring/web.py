@@ -1,8 +1,8 @@
-"""The worker's own web server: `/health/live`, `/health/ready` and `/metrics`.
+"""Web server of the worker: `/health/live`, `/health/ready` and `/metrics`.
 
-Faust has a web server too. It starts behind Faust's own transport, so that it could not say what a worker
-waits for that does not get ready, and it serves pages of Faust's that nobody here asks for; it stays off.
-This one is the first to start and the last to stop.
+Faust's web server stays off. Faust's server starts after Faust's own transport, so that it could not report
+why a worker does not become ready, and it serves pages of Faust that nobody here uses. The server of this
+module is the first service to start and the last to stop.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 STOP_SECONDS = 1.0
-"""How long a request under way may take when the worker ends."""
+"""Seconds that a request under way may take when the worker ends."""
 
 NO_STORE = {"Cache-Control": "no-store"}
 
 
 class Web(mode.Service):
-    """Tells operators and their tools how the worker is.
+    """Web server that reports the worker's health and metrics to operators and their tools.
 
-    It runs on the loop that does the work: when that stands still, it does not answer, and whoever asks for
-    `/health/live` knows.
+    The server runs on the event loop that does the work. When the loop hangs, `/health/live` gives no answer,
+    which shows the client that the worker hangs.
 
     Args:
-        settings: of the service, with address and port.
-        observer: looks at the worker.
-        clock: tells the time.
-        ending: how a worker that cannot go on is brought down.
-        options: whatever else a `mode.Service` takes.
+        settings: Service settings, with address and port.
+        observer: Observer of the worker.
+        clock: Clock for the time of the metrics.
+        ending: Shutdown that ends a worker that cannot go on.
+        options: Further options of a `mode.Service`.
     """
 
     abstract: ClassVar[bool] = False
@@ -64,10 +64,10 @@ class Web(mode.Service):
         self._runner: web.AppRunner | None = None
 
     async def on_start(self) -> None:
-        """Listen.
+        """Listen at the address and port of the settings.
 
         Raises:
-            SettingsError: the port cannot be had.
+            SettingsError: The address or the port cannot be listened on.
         """
         pages = web.Application()
         pages.router.add_get("/health/live", self.live)
@@ -87,21 +87,21 @@ class Web(mode.Service):
             raise error from reason
 
     async def on_stop(self) -> None:
-        """Answer no more."""
+        """Stop listening, and end the requests under way."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def live(self, _: web.Request) -> web.Response:
-        """200 while the loop turns that does the work; whoever gets no answer should end the worker."""
+        """Answer 200 while the event loop runs. A worker that gives no answer should be ended."""
         return _json({"alive": True})
 
     async def ready(self, _: web.Request) -> web.Response:
-        """200 when the worker is assigned, recovered and committing; else 503 with the reasons."""
+        """Answer 200 if the worker is assigned, recovered and committing, else 503 with the reasons."""
         vitals = await self._observer.look()
         return _json(vitals.as_json(), status=200 if vitals.ready else 503)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """The metrics, for Prometheus."""
+        """Answer with the metrics, for Prometheus."""
         text, content_type = exposition(
             await self._observer.look(),
             self._observer.counts,

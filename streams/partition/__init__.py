@@ -1,1 +1,1 @@
-"""One partition: fetched records become batches for the agent, and steps for delivery."""
+"""Partition: fetched records become batches for the agent, and steps for delivery."""

@@ -1,4 +1,4 @@
-"""A run of records of one partition, on its way to an agent and back."""
+"""Batch of records of one partition, on its way to an agent and back."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Decoded records with the raw ones that they came from, one to one and in order."""
+    """Decoded records and the raw records that they came from, one to one and in order."""
 
     records: Records
     raws: Sequence[Any]
-    """aiokafka's consumer records."""
+    """Consumer records of aiokafka."""
     refusals: tuple[Refusal, ...] = ()
-    """Why some of them are refused, ordered by offset; found by the decoder, or by halving."""
+    """Reasons for the refused records, ordered by offset. The decoder refuses a record, or isolation does."""
 
     def __len__(self) -> int:
         return len(self.raws)
 
     def part(self, start: int, stop: int) -> Run:
-        """Records `start:stop` of it."""
+        """Return records `start:stop` as a run."""
         first, last = int(self.records.offsets[start]), int(self.records.offsets[stop - 1])
         return Run(
             self.records.slice(start, stop),
@@ -40,36 +40,38 @@ class Run:
         )
 
     def index(self, offset: int) -> int:
-        """Where in the run the record of a source offset is."""
+        """Return the index in the run of the record with this source offset."""
         return int(np.searchsorted(self.records.offsets, offset))
 
     def refused(self, refusal: Refusal) -> Run:
-        """The same single record, made one whose offset alone counts."""
+        """Return this run of a single record as a refused one: only its offset counts."""
         return Run(self.records.refuse(0), self.raws, (refusal,))
 
 
 class BatchOwner(Protocol):
-    """Who is told what became of a batch."""
+    """Receiver of a batch's outcome."""
 
     def begun(self, batch: Batch) -> None:
-        """The agent took it up."""
+        """Note that the agent took up the batch."""
 
     def finished(self, batch: Batch) -> None:
-        """The agent got through its block."""
+        """Note that the agent completed its block without an exception."""
 
     def failed(self, batch: Batch, error: BaseException) -> bool:
-        """It did not; the answer says whether the error is dealt with, so that the agent may go on."""
+        """Handle an exception of the agent's block; return True if the agent may go on."""
 
 
 class Batch:
-    """What an agent gets: `async with batch: await batch.deliver(batch.ledger.advance(batch.records))`.
+    """Batch of records that an agent applies.
 
-    A batch is finished only when its block ends without an exception, after `deliver`: the agent says so as
-    its last act. One whose block raised is not finished, whatever the agent did before; the partition then
-    looks for the record at fault, or ends the worker.
+    Use: `async with batch: await batch.deliver(batch.ledger.advance(batch.records))`.
 
-    A batch whose partition went away while it waited is void: its ledger has nothing to change, and what is
-    delivered goes nowhere, so that an agent needs not know.
+    A batch is finished only when its block ends without an exception, after `deliver`. A batch whose block
+    raised is not finished, whatever the agent did before. The partition then looks for the record at fault,
+    or ends the worker.
+
+    A batch is void if its partition was revoked while the batch waited. A void batch has a ledger that
+    changes nothing, and its deliveries are dropped, so that the agent needs no special case.
     """
 
     def __init__(self, owner: BatchOwner, run: Run, ledger: LedgerLike) -> None:
@@ -81,28 +83,28 @@ class Batch:
 
     @property
     def records(self) -> Records:
-        """The records to apply."""
+        """Records to apply."""
         return self.run.records
 
     @property
     def ledger(self) -> LedgerLike | _Void:
-        """The partition's ledger."""
+        """Ledger of the partition; a ledger without effect if the batch is void."""
         return _VOID if self._ledger is None else self._ledger
 
     @property
     def void(self) -> bool:
-        """Whether its partition went away before an agent took it up."""
+        """True if the partition was revoked before an agent took up the batch."""
         return self._ledger is None
 
     def make_void(self) -> None:
-        """Its partition went away."""
+        """Make the batch void, because its partition was revoked."""
         self._ledger = None
 
     async def deliver(self, changes: Changes) -> None:
-        """Say what `advance` returned; it is sent when the block ends.
+        """Hand over the result of `advance`, which is sent when the block ends.
 
         Raises:
-            RuntimeError: it was said before.
+            RuntimeError: The batch was delivered before.
         """
         if self.changes is not None:
             raise RuntimeError("a batch is delivered once")
@@ -128,10 +130,10 @@ class Batch:
 
 
 class _Void:
-    """The ledger of a void batch."""
+    """Ledger of a void batch."""
 
     def advance(self, records: Records) -> Changes:
-        """Nothing changes."""
+        """Apply nothing."""
         del records
         return Changes(applied=0)
 

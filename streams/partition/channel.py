@@ -1,4 +1,4 @@
-"""The channel on which batches travel to a Faust agent."""
+"""Channel on which batches travel to a Faust agent."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ if TYPE_CHECKING:
 
 
 class BatchChannel(faust.Channel["Batch"]):
-    """A channel whose clones all share one bounded queue that Faust's flow control does not know.
+    """Channel whose clones all share one bounded queue, outside Faust's flow control.
 
-    An agent reads from a clone of the channel that it was given, and forgets the queue: a plain channel makes
-    each clone one of its own. Faust also clears the queues that it manages, and cancels whoever waits to put,
-    whenever its own topics resume after a rebalance; batches lost in that way were never processed, with the
-    worker alive and its exit status 0. The public property `queue` is all that this class redefines.
+    An agent reads from a clone of the channel that the agent was given. The clones of a plain Faust channel
+    do not share its queue: each clone makes a queue of its own. Faust also clears the queues that it manages,
+    and cancels waiting puts, whenever its own topics resume after a rebalance. Batches lost in that way were
+    never processed, while the worker was alive and its exit status 0. This class redefines nothing but the
+    public property `queue`.
 
     Args:
-        app: the Faust app.
-        maxsize: most batches that wait: one per partition, and the void ones of earlier epochs.
-        root: the channel that this one is a clone of; given by Faust.
-        options: whatever else Faust gives to a clone.
+        app: Faust app.
+        maxsize: Capacity of the queue: one batch per partition, and the void batches of earlier epochs.
+        root: Channel that this one is a clone of; Faust passes it.
+        options: Further options that Faust passes to a clone.
     """
 
     def __init__(self, app: Any, *, maxsize: int, root: Any = None, **options: Any) -> None:
@@ -36,5 +37,5 @@ class BatchChannel(faust.Channel["Batch"]):
 
     @property
     def queue(self) -> ThrowableQueue[Batch]:
-        """The one queue of this channel and all its clones."""
+        """Queue shared by this channel and all its clones."""
         return self._batches

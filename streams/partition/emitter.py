@@ -1,4 +1,4 @@
-"""The emitter of a partition: what a step of the ledger changed becomes one step of delivery."""
+"""Emitter of a partition: turns the changes of one ledger step into one step of delivery."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from streams.partition.batch import Run
 
 MOST_HEADER_BYTES = 64 * 1024
-"""Bytes of headers that a misrouted record keeps: producers may compress megabytes into a record."""
+"""Most bytes of headers that a misrouted record keeps. Producers may compress megabytes of headers into a
+record."""
 
 
 class Emitter:
-    """Makes steps of delivery, and counts what they hold.
+    """Maker of delivery steps, which also counts what the steps hold.
 
     Args:
         flow: Flow whose topics the events go to.
         number: Number of the partition.
-        counts: The worker's counters.
+        counts: Counters of the worker.
     """
 
     def __init__(self, flow: Flow, number: int, counts: Counts) -> None:
@@ -37,14 +38,14 @@ class Emitter:
         self._number = number
         self._counts = counts
         self.end = -1
-        """Source offset behind the last record that a step accounts for."""
+        """Source offset after the last record that a step accounts for."""
 
     def step(self, changes: Changes, run: Run | None) -> Step | None:
-        """Make the step that delivers changes; None if there is nothing to deliver.
+        """Make the step that delivers changes; return None if there is nothing to deliver.
 
         Args:
             changes: Result of `advance` or `sweep`.
-            run: The records that were applied; None for a sweep.
+            run: Records that were applied; None for a sweep.
         """
         targets = {
             name: TopicPartition(self._flow.outputs[name], self._number)
@@ -93,6 +94,9 @@ class Emitter:
 
 
 def _carried(headers: Sequence[tuple[str, bytes | None]]) -> Sequence[tuple[str, bytes | None]]:
-    """Return the headers of a misrouted record, unless with so many of them it might fit no record batch."""
+    """Return the headers of a misrouted record.
+
+    Return none if they might make it too large for a record batch.
+    """
     size = sum(len(name.encode()) + len(value or b"") for name, value in headers)
     return headers if size <= MOST_HEADER_BYTES else ()

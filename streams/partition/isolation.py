@@ -1,6 +1,7 @@
-"""Finds the record that makes a ledger raise, by halves, so that all others are applied.
+"""Isolation of the record that makes a ledger raise: the run is halved until all other records are applied.
 
-Whom a sweep cannot bring to a boundary the ledger finds by itself; here both are counted and told.
+A ledger isolates customers by itself: its sweep passes over a customer on whom a model raises. This module
+counts and logs such customers too.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
     from streams.partition.batch import Run
 
 PER_MINUTE = 100
-"""Isolated records and customers a minute. Data alone does not do that: with more, the fault is in our code,
-and it is better to stop than to pour a shop's day into the dead letters."""
+"""Isolated records and customers a minute. Data alone does not cause more than that; beyond the limit the
+fault is in our code, and the worker stops rather than write a shop's whole day to the dead letters."""
 
 log = logging.getLogger(__name__)
 
 
 class PoisonIsolator:
-    """One worker's isolation of records; the limit is the worker's.
+    """Isolation of records for one worker; all partitions of the worker share the limit.
 
     Args:
-        clock: dates the isolated ones.
+        clock: Clock that times the isolated records.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -36,13 +37,15 @@ class PoisonIsolator:
         self._moments: deque[float] = deque()
 
     def split(self, run: Run, error: Exception) -> list[Run]:
-        """What to apply instead of a run that made the ledger raise and left it as it was.
+        """Return the runs to apply in place of a run that made the ledger raise.
 
-        Two halves; or of a single record the same one refused at stage `apply`, so that its offset alone
-        counts.
+        The ledger must be unchanged.
+
+        A run of several records is cut into two halves. A single record is refused at stage `apply`, so that
+        only its offset counts.
 
         Raises:
-            EngineFault: more than 100 records were isolated within a minute, or one raises though refused.
+            EngineFault: More than 100 records were isolated within a minute, or a refused record raises too.
         """
         if len(run) > 1:
             middle = len(run) // 2
@@ -55,10 +58,10 @@ class PoisonIsolator:
         return [run.refused(Refusal(offset, "apply", type(error).__name__, "", reason[:1000]))]
 
     def passed_over(self, customer: bytes, error: Exception) -> None:
-        """Tell that a sweep went on without a customer.
+        """Log and count a customer whom a sweep passed over because a model raised.
 
         Raises:
-            BoundaryFault: that were more than a hundred within a minute.
+            BoundaryFault: More than 100 customers or records were isolated within a minute.
         """
         name = customer.decode(errors="replace")
         log.error("A model raised on customer %r at a day boundary, which passes over it: %r", name, error)

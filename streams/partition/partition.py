@@ -1,7 +1,8 @@
-"""One assignment of one partition: from fetched records to delivered steps.
+"""Partition during one assignment: turns fetched records into delivered steps.
 
-The object is the epoch. Fetched records are bound to it in the step in which they arrive, it is replaced at
-every assignment, and nothing that belongs to an old one is ever sent.
+A `Partition` object is the epoch of an assignment. Fetched records are bound to the object in the same event
+loop step in which they arrive. A new object replaces it at every assignment, and nothing that belongs to an
+old epoch is ever sent.
 """
 
 from __future__ import annotations
@@ -34,20 +35,20 @@ if TYPE_CHECKING:
 
 
 class Partition:
-    """One owned partition.
+    """Partition that this worker owns.
 
     Args:
         number: Number of the partition.
-        flow: Flow that it is a partition of.
-        lease: Lease of the group generation that assigned it.
-        sweep_limit: Customers that one step of a sweep looks at.
-        paused: True if an operator told the worker to apply nothing.
-        hand_over: Gives a batch to the agent.
-        isolation: Limits how many records may be isolated.
-        counts: The worker's counters.
-        clock: Times the agent.
-        progress: Called when more may be fetched, or something was finished.
-        fail: Ends the worker.
+        flow: Flow that the partition belongs to.
+        lease: Lease of the group generation that assigned the partition.
+        sweep_limit: Number of customers that one step of a sweep looks at.
+        paused: True if an operator ordered the worker to apply nothing.
+        hand_over: Function that gives a batch to the agent.
+        isolation: Isolator that limits how many records may be isolated.
+        counts: Counters of the worker.
+        clock: Clock that times the agent.
+        progress: Callback for when more may be fetched, or something was finished.
+        fail: Callback that ends the worker.
     """
 
     def __init__(
@@ -93,29 +94,33 @@ class Partition:
 
     @property
     def ledger(self) -> LedgerLike:
-        """What the partition knows, once it is recovered."""
+        """Ledger of the partition, once recovered.
+
+        Raises:
+            EngineFault: The partition is not recovered yet.
+        """
         if self._ledger is None:
             raise EngineFault(f"partition {self.number} is not recovered yet")
         return self._ledger
 
     @property
     def recovered(self) -> bool:
-        """Whether it has its ledger."""
+        """True once the partition has its ledger."""
         return self._ledger is not None
 
     @property
     def can_fetch(self) -> bool:
-        """Whether more records may be fetched for it."""
+        """True if more records may be fetched for the partition."""
         return self.reading and not self.paused and not self.closing and not self._queue.full
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way: all that was computed is acknowledged."""
+        """True if nothing is under way: all computed steps are acknowledged."""
         return self._under_way is None and (self.delivery is None or self.delivery.idle)
 
     @property
     def drained(self) -> bool:
-        """Whether it is idle and nothing waits either."""
+        """True if the partition is idle, no run waits, and no sweep is unfinished."""
         return self.idle and not self._queue and not (self._ledger is not None and self._ledger.sweeping)
 
     @property
@@ -125,30 +130,33 @@ class Partition:
 
     @property
     def under_way_since(self) -> float | None:
-        """When the batch that the agent has was handed over; None while the agent has none."""
+        """Moment at which the agent's current batch was handed over; None while the agent has none."""
         return self._timer.handed_over
 
     def owns(self, task: asyncio.Task[None]) -> None:
-        """End a task with the epoch."""
+        """Cancel this task when the epoch ends."""
         self._tasks.append(task)
 
     def pass_to(self, offset: int) -> None:
-        """Expect the next record at an offset: what lies before it is gone, and that was accepted."""
+        """Expect the next record at this offset. The records before it are gone, and the gap was accepted."""
         self._queue.expected = offset
 
     def start(self, ledger: LedgerLike, delivery: Delivery) -> None:
-        """Take the recovered ledger; reading starts when the source is sought and resumed."""
+        """Take the recovered ledger. Reading starts later, when the source is sought and resumed."""
         self._ledger = ledger
         self.delivery = delivery
         self._queue.expected = self._emitter.end = delivery.acknowledged
         self._turn.set()  # a sweep that was interrupted goes on, whether records come or not
 
     def begin_reading(self) -> None:
-        """Let records be fetched; the source is sought and resumed in the same step."""
+        """Allow fetching. The caller seeks and resumes the source in the same step."""
         self.reading = True
 
     def offer(self, raws: Sequence[Any]) -> None:
-        """Take fetched records that begin where the ones before ended; one may be a whole `BrokenBatch`."""
+        """Take fetched records that begin where the previous ones ended.
+
+        One of the records may be a whole `BrokenBatch`.
+        """
         if self.closing:
             return
         self._queue.offer(raws)
@@ -160,7 +168,7 @@ class Partition:
         self.progressed()
 
     def progressed(self) -> None:
-        """Something was finished that may let the next step be computed, or more be fetched."""
+        """Note that something was finished, so that a next step may be computed or more records fetched."""
         if self.delivery is not None:
             self._timer.acknowledged(self.delivery.delivered)
         self._turn.set()
@@ -168,10 +176,10 @@ class Partition:
 
     @contextlib.asynccontextmanager
     async def between_steps(self) -> AsyncIterator[None]:
-        """Between two steps: until it is left none is computed, and the ledger does not change.
+        """Suspend computing: inside the block no step is computed, and the ledger does not change.
 
-        What is computed goes on being delivered. If the epoch ends meanwhile, the ledger may change all the
-        same: whoever looks at it asks afterwards.
+        Steps that were computed before continue to be delivered. If the epoch ends inside the block, the
+        ledger may change all the same: check `epoch.over` after reading the ledger.
         """
         self._still = True
         try:
@@ -185,11 +193,15 @@ class Partition:
 
     @property
     def consistent(self) -> bool:
-        """Whether the ledger holds no step that delivery was not given: an agent's fault ends the worker."""
+        """True if every step that the ledger applied was handed to delivery.
+
+        Only then may the ledger be checkpointed or kept. A fault of the agent breaks this and ends the
+        worker.
+        """
         return self._ledger is not None and self._ledger.clock.offset < self._emitter.end
 
     async def work(self) -> None:
-        """Hand batches to the agent and sweep in between, one at a time, while there is room to deliver."""
+        """Hand batches to the agent and sweep in between, one step at a time, while delivery has room."""
         while not self.epoch.over:
             await self._turn.wait()
             self._turn.clear()
@@ -204,7 +216,7 @@ class Partition:
                 else:
                     break
                 for _ in range(self.delivery.turns if self.delivery is not None else 1):
-                    await asyncio.sleep(0)  # heartbeats, acknowledgements and the other partitions
+                    await asyncio.sleep(0)  # lets heartbeats, acknowledgements and the other partitions run
 
     def _may_step(self) -> bool:
         return (
@@ -226,12 +238,15 @@ class Partition:
         self._deliver(changes, None)
 
     def begun(self, batch: Batch) -> None:
-        """The agent took it up."""
+        """Note that the agent took up the batch."""
         del batch  # there is one at a time
         self._timer.take_up()
 
     def finished(self, batch: Batch) -> None:
-        """The agent's last act: what changed is delivered, and what was not applied comes next."""
+        """Deliver the changes of a finished batch, and queue its unapplied records again.
+
+        The agent calls this last, when its block has ended without an exception.
+        """
         changes, run, handed_over = batch.changes, batch.run, self._timer.handed_over
         self._timer.finish()
         self._put_down()
@@ -251,7 +266,10 @@ class Partition:
         self._counts.add("batches")
 
     def failed(self, batch: Batch, error: BaseException) -> bool:
-        """Look for the record at fault by halves if the ledger is as it was; otherwise the fault is ours."""
+        """Halve the batch to find the record at fault, if the ledger is unchanged.
+
+        Otherwise end the worker: the fault is in our code.
+        """
         self._put_down()
         if self.ledger.clock.offset >= int(batch.records.offsets[0]):
             self._fail(EngineFault(f"the agent failed after the ledger had advanced: {error!r}"))
@@ -276,7 +294,7 @@ class Partition:
         self.progressed()
 
     def release(self) -> None:
-        """Compute nothing more; what is computed may still be delivered."""
+        """Compute nothing more. Computed steps may still be delivered."""
         self.closing = True
         self._queue.clear()
         if self._under_way is not None and not self._under_way.entered:
@@ -284,7 +302,10 @@ class Partition:
             self._put_down()
 
     def close(self) -> PositionedLedger | None:
-        """End the epoch; the ledger is worth keeping if nothing that it holds is unacknowledged."""
+        """End the epoch.
+
+        Return the ledger with its position if everything in the ledger is acknowledged, otherwise None.
+        """
         self.release()
         clean = self.idle and self.consistent
         if self._under_way is not None:

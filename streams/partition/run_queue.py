@@ -1,4 +1,4 @@
-"""The queue of a partition: fetched records, decoded in runs, that wait for the agent."""
+"""Queue of a partition: decoded runs of fetched records that wait for the agent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.flow import DecoderLike
 
 RUNS_WAITING = 2
-"""Fetched and decoded batches that wait for the agent; with more, memory grows and latency with it."""
+"""Decoded batches that may wait for the agent. A larger number costs memory and latency."""
 
 
 class RunQueue:
@@ -44,11 +44,15 @@ class RunQueue:
         return len(self._runs) >= RUNS_WAITING
 
     def offer(self, raws: Sequence[Any]) -> None:
-        """Decode fetched records and append them; one may be a whole `BrokenBatch`."""
+        """Decode fetched records and append them as a run.
+
+        One of the records may be a whole `BrokenBatch`.
+        """
         records, refusals = self._decoder.decode([raw_of(record) for record in raws])
         if len(records) != len(raws):
             raise EngineFault(f"the decoder made {len(records)} records of {len(raws)}")
-        # The bytes of a batch are no event either, but that is not why they are refused.
+        # The decoder refuses the bytes of a broken batch, as no event. The batch's own reason replaces the
+        # decoder's.
         broken = {raw.offset: refusal_of(raw) for raw in raws if isinstance(raw, BrokenBatch)}
         refused = tuple(broken.get(refusal.offset, refusal) for refusal in refusals)
         self._runs.append(Run(records, raws, refused))
@@ -59,7 +63,7 @@ class RunQueue:
         return self._runs.popleft()
 
     def put_back(self, runs: Iterable[Run]) -> None:
-        """Put runs before all others, in their order."""
+        """Put runs before all others, keeping their order."""
         self._runs.extendleft(reversed(list(runs)))
 
     def clear(self) -> None:
@@ -68,6 +72,9 @@ class RunQueue:
 
 
 def raw_of(record: Any) -> Raw:
-    """Take from a consumer record what a decoder needs; a timestamp that can be none is `UNKNOWN_TIME`."""
+    """Take the fields that a decoder needs from a consumer record.
+
+    An impossible timestamp becomes `UNKNOWN_TIME`.
+    """
     stamped = EARLIEST_MS <= record.timestamp <= LATEST_MS
     return Raw(record.offset, record.value, record.timestamp if stamped else UNKNOWN_TIME)

@@ -1,4 +1,4 @@
-"""Times of a partition's batches: how long the agent takes, and how long until all is acknowledged."""
+"""Times of a partition's batches: time with the agent, and time until all output is acknowledged."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class BatchTimer:
-    """Times one batch at a time with the agent, and those whose steps are not acknowledged yet.
+    """Timer of the batch that the agent has, and of the batches whose steps are not acknowledged yet.
 
     Args:
-        clock: Measures the times.
-        counts: The worker's counters, which keep them.
+        clock: Clock that measures the times.
+        counts: Counters of the worker, which store the times.
     """
 
     def __init__(self, clock: Clock, counts: Counts) -> None:
@@ -23,20 +23,20 @@ class BatchTimer:
         self._counts = counts
         self._taken_up = 0.0
         self._unacknowledged: deque[tuple[int, float]] = deque()
-        """Number of the last step of each batch, and when the batch was handed over."""
+        """Number of the last step of each batch, and the moment at which the batch was handed over."""
         self.handed_over: float | None = None
-        """When the batch that the agent has was handed over; None while it has none."""
+        """Moment at which the agent's current batch was handed over; None while the agent has none."""
 
     def hand_over(self) -> None:
         """Note that a batch is handed to the agent."""
         self.handed_over = self._taken_up = self._clock.elapsed()
 
     def take_up(self) -> None:
-        """Note that the agent took the batch up."""
+        """Note that the agent took up the batch."""
         self._taken_up = self._clock.elapsed()
 
     def finish(self) -> None:
-        """Note that the agent got through the batch."""
+        """Note that the agent finished the batch."""
         self._counts.applying.observe(self._clock.elapsed() - self._taken_up)
 
     def put_down(self) -> None:
@@ -44,12 +44,12 @@ class BatchTimer:
         self.handed_over = None
 
     def computed(self, step: int, handed_over: float | None) -> None:
-        """Note the number of a batch's step, for the time at which it is acknowledged."""
+        """Store the number of a batch's last step, so that its acknowledgement can be timed."""
         if handed_over is not None:
             self._unacknowledged.append((step, handed_over))
 
     def acknowledged(self, step: int) -> None:
-        """Time the batches of which every step up to a number is acknowledged."""
+        """Observe the time of every batch whose steps, up to this number, are all acknowledged."""
         if not self._unacknowledged:
             return
         now = self._clock.elapsed()

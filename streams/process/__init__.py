@@ -1,1 +1,1 @@
-"""The process: its logs, memory, version, exit status and shutdown."""
+"""Process: its logs, memory, version, exit status and shutdown."""

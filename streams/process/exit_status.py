@@ -1,4 +1,4 @@
-"""With which status a process ends, so that whoever started it knows whether to start it again.
+"""Exit statuses of a process, so that its supervisor can decide whether to start it again.
 
 | status | what happened | start it again? |
 |---|---|---|
@@ -31,7 +31,7 @@ from streams.errors import (
 
 
 class Status(IntEnum):
-    """The exit statuses of a worker."""
+    """Exit statuses of a worker."""
 
     ENDED = 0
     FAILED = 1
@@ -55,7 +55,7 @@ _REFUSALS: Final = (
 
 
 def status_of(reason: BaseException) -> Status:
-    """The exit status of a process that ends for a reason."""
+    """Return the exit status of a process that ends for this reason."""
     if isinstance(reason, NewerRows | LaterFormat):
         return Status.NEWER_ROWS
     if isinstance(reason, BoundaryFault):

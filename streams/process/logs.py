@@ -1,7 +1,8 @@
-"""Logs: readable lines on a terminal, one JSON object a line elsewhere, on standard error.
+"""Logs on standard error: readable lines on a terminal, one JSON object a line elsewhere.
 
-`configure(settings)` once, at the front door; then `structlog.get_logger("streams.delivery.queue")` anywhere.
-What Faust and aiokafka log through the standard library takes the same way and looks the same.
+Call `configure(settings)` once, at the start of the program; then use
+`structlog.get_logger("streams.delivery.queue")` anywhere. Faust and aiokafka log through the standard
+library; their lines are formatted in the same way.
 
 >>> configure(Settings(log_format="json"))  # doctest: +SKIP
 >>> structlog.get_logger("demo").info("alert raised", customer="900", partition=0)  # doctest: +SKIP
@@ -28,19 +29,22 @@ if TYPE_CHECKING:
 
 
 def configure(settings: Settings) -> None:
-    """Send structlog and the standard library's logging one way; a later call replaces an earlier one."""
+    """Format structlog's and the standard library's logs in one way. A later call replaces an earlier one."""
     logging.config.dictConfig(logging_config(settings))
     structlog.configure(
         processors=[*_shared(settings), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,  # a cached logger would keep the configuration before
+        cache_logger_on_first_use=False,  # a cached logger would keep the previous configuration
     )
     limit_loggers()
 
 
 def logging_config(settings: Settings) -> dict[str, Any]:
-    """For `logging.config.dictConfig`, and for `faust.App(logging_config=...)`, which configures anew."""
+    """Return the argument of `logging.config.dictConfig`.
+
+    `faust.App(logging_config=...)` takes the same argument, because Faust configures logging again.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -67,7 +71,7 @@ def logging_config(settings: Settings) -> dict[str, Any]:
 
 
 def readable(settings: Settings) -> bool:
-    """Whether lines are for a person: as set, or when standard error is a terminal."""
+    """Return True if log lines are for a person: by the setting or, for `auto`, on a terminal."""
     return settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
 
 

@@ -1,4 +1,4 @@
-"""How a worker's process keeps its memory."""
+"""Memory of a worker's process: settings of the allocator and of the garbage collector."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 
 MMAP_THRESHOLD = 32 * 1024 * 1024
-"""Bytes; the most that glibc takes. A buffer above it is mapped anew and faulted in page by page at every
-use; with the default of 128 KiB every buffer of the size of a batch is, at 0.2 us an event."""
+"""Size in bytes above which glibc maps a buffer by itself; the largest value that glibc accepts. Such a
+buffer is mapped anew and faulted in page by page at every use. With the default of 128 KiB that would happen
+to every buffer of a batch's size, at 0.2 us an event."""
 
 TRIM_THRESHOLD = 256 * 1024 * 1024
-"""Bytes that stay with the process when they are free, for the next batch."""
+"""Free bytes that stay with the process, for the next batch."""
 
 
 def keep_buffers() -> bool:
-    """Let the allocator keep buffers of the size of a batch; False where it is not glibc's."""
+    """Make the allocator keep buffers of a batch's size; return False if the allocator is not glibc's."""
     if sys.platform != "linux":
         return False
     library = ctypes.CDLL(None)
@@ -32,7 +33,7 @@ def keep_buffers() -> bool:
 
 
 def spare_the_collector() -> None:
-    """Leave what recovery made out of later collections: millions of objects that never become garbage."""
+    """Exclude the objects that recovery made from later collections: millions that never become garbage."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1_000)

@@ -1,4 +1,4 @@
-"""How a worker that cannot go on is brought down, and how long that may take."""
+"""Shutdown of a worker that cannot go on, with a limit on its duration."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LAST_RESORT_SECONDS = 9.0
-"""With the broker away, Faust's own services take a minute to stop; the promise is ten seconds."""
+"""Seconds after which the process is ended by force. With the broker away, Faust's own services take a minute
+to stop, and the documented limit is ten seconds."""
 
 
 def exit_after(seconds: float, status: int = Status.FAILED) -> None:
-    """Arrange that this process is gone, with that status, after so many seconds, whatever hangs."""
+    """Arrange that this process exits with this status after so many seconds, whatever hangs."""
 
     def leave() -> None:
         log.critical(
@@ -33,10 +34,11 @@ def exit_after(seconds: float, status: int = Status.FAILED) -> None:
 
 
 class Shutdown:
-    """The end of one worker process.
+    """Shutdown of one worker process.
 
     Args:
-        last_resort: arranges that the process is gone after so many seconds.
+        last_resort: Function that arranges that the process exits after so many seconds. Default:
+            `exit_after`.
     """
 
     def __init__(self, last_resort: Callable[[float], None] | None = None) -> None:
@@ -44,7 +46,10 @@ class Shutdown:
         self._last_resort = last_resort or self._exit_after
 
     def begin(self, reason: BaseException) -> bool:
-        """The worker cannot go on; True the first time, when one line says why and the time begins to run."""
+        """Begin the end of a worker that cannot go on.
+
+        The first call logs the reason, starts the timer and returns True.
+        """
         if self.reason is not None:
             return False
         self.reason = reason
@@ -54,11 +59,11 @@ class Shutdown:
 
     @property
     def status(self) -> int:
-        """With which status the process ends, as `streams.process.exit_status` lists them."""
+        """Exit status of the process, as `streams.process.exit_status` lists them."""
         return Status.ENDED if self.reason is None else status_of(self.reason)
 
     def expect(self) -> None:
-        """A stop was asked for, or goes on after `begin`: the same time runs."""
+        """Start the same timer for a stop that was requested, or that `begin` will follow."""
         if self.reason is None:
             self._last_resort(LAST_RESORT_SECONDS)
 

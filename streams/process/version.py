@@ -1,4 +1,4 @@
-"""Which release this is, and with which versions of what it stands on."""
+"""Versions of Cartpulse and of the packages that it depends on."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ MATTER: Final = (
 """Packages whose version changes how a service behaves; the last one carries the embedded broker."""
 
 SOURCE: Final = "source"
-"""Shown for Cartpulse where it runs from its source and is not installed."""
+"""Version shown for Cartpulse when it runs from its source and is not installed."""
 
 
 def versions() -> dict[str, str]:
-    """Name to version: Cartpulse, Python, and what matters of the rest, in this order."""
+    """Return versions by name: Cartpulse, Python, and the packages of `MATTER`, in this order."""
     return {"cartpulse": release(), "python": python_version()} | {name: _of(name) for name in MATTER}
 
 
 def release() -> str:
-    """Cartpulse's own version."""
+    """Return the version of Cartpulse."""
     return _of("cartpulse")
 
 

@@ -1,1 +1,1 @@
-"""Settings: what can be set by environment variables, and the page that lists it."""
+"""Settings: environment variables and their meaning, and the page that lists them."""

@@ -1,4 +1,4 @@
-"""Settings from the environment: every fault in a sentence, all of them at once."""
+"""Settings from the environment. All faults are reported at once, in a sentence each."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ NOT_OURS: Final = re.compile(
 """Variables with our prefixes that other programs set."""
 
 KAFKA_FAMILIES: Final = re.compile(r"KAFKA_(BROKERS?|BOOTSTRAP|SECURITY|SASL|SSL|TLS|USER|PASSWORD)($|[_S])")
-"""`KAFKA_*` names that are about a client's connection: an unknown one is a typo, not another program's."""
+"""Pattern of the `KAFKA_*` names that concern a client's connection. An unknown one is a typo, not another
+program's variable."""
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
-    """The settings of `environment` (the process's own by default), with `overrides` by field name on top.
+    """Load the settings of `environment` (default: the process's own), with `overrides` by field name on top.
 
     Raises:
-        SettingsError: a variable is unknown, its value does not fit, or two contradict each other.
+        SettingsError: A variable is unknown, its value is invalid, or two values contradict each other.
     """
     variables = dict(os.environ if environment is None else environment)
     faults = [*_unknown_variables(variables)]

@@ -1,7 +1,8 @@
-"""The settings of a Cartpulse service, from `CARTPULSE_*` and `KAFKA_*` environment variables.
+"""Settings of a Cartpulse service, from `CARTPULSE_*` and `KAFKA_*` environment variables.
 
-`load_settings()` is the front door: in sentences, it refuses what it does not know and what cannot be.
+Use `load_settings()`: it refuses unknown variables and invalid values, with one sentence for each.
 
+>>> from streams.settings.environment import load_settings
 >>> settings = load_settings({"CARTPULSE_PARTITIONS": "4", "KAFKA_BROKER": "kafka-1:9092,kafka-2:9092"})
 >>> settings.partitions, settings.changelog_topic, settings.group
 (4, 'cartpulse-ledger-changelog', 'cartpulse-ledger')
@@ -28,9 +29,9 @@ TOPIC_NAME: Final = r"[a-zA-Z0-9._-]"
 
 
 class Settings(BaseSettings, LedgerSettings):
-    """Everything a worker, a producer or a command can be told; frozen, flat, one variable each.
+    """Settings of every worker, producer and command: frozen and flat, one environment variable each.
 
-    `Settings(partitions=4)` has the defaults for the rest; `load_settings` reads the environment.
+    `Settings(partitions=4)` has the defaults for all other settings; `load_settings` reads the environment.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_ignore_empty=True)
@@ -198,7 +199,7 @@ class Settings(BaseSettings, LedgerSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments alone: the environment is read in one place, `load_settings`."""
+        """Accept arguments only: the environment is read in one place, `load_settings`."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
@@ -266,66 +267,66 @@ class Settings(BaseSettings, LedgerSettings):
 
     @property
     def uses_tls(self) -> bool:
-        """Whether the connection is encrypted."""
+        """True if the connection is encrypted."""
         return self.kafka_security_protocol.endswith("SSL")
 
     @property
     def uses_sasl(self) -> bool:
-        """Whether the connection carries a login."""
+        """True if the connection carries a login."""
         return self.kafka_security_protocol.startswith("SASL_")
 
     @property
     def ledger(self) -> LedgerSettings:
-        """Those settings that shape outputs, alone."""
+        """Settings that shape outputs, without the others."""
         return LedgerSettings(**{name: getattr(self, name) for name in LedgerSettings.model_fields})
 
     @property
     def group(self) -> str:
-        """The consumer group that owns the partitions of `purchases`."""
+        """Consumer group that owns the partitions of `purchases`."""
         return f"{self.application}-ledger"
 
     @property
     def purchases_topic(self) -> str:
-        """The input topic."""
+        """Topic of purchases, the input."""
         return self.topic("purchases")
 
     @property
     def dead_letters_topic(self) -> str:
-        """Where refused records go."""
+        """Topic of refused records."""
         return self.topic("dead-letters")
 
     @property
     def changelog_topic(self) -> str:
-        """Where the ledger's rows are kept."""
+        """Topic of the ledger's rows."""
         return self.topic(f"{self.application}-ledger-changelog")
 
     @property
     def commands_topic(self) -> str:
-        """Where operators' commands to the workers are written."""
+        """Topic of operators' commands to the workers."""
         return self.topic(f"{self.application}-commands")
 
     def topic(self, name: str) -> str:
-        """The topic's name on the broker: the contract's, such as `segment-changes`, after the prefix."""
+        """Return a topic's name on the broker: the prefix, then the contract's name (`segment-changes`)."""
         return f"{self.topic_prefix}{name}"
 
     def shown(self) -> dict[str, str]:
-        """Variable name to text, sorted, secrets hidden: for the log at start."""
+        """Return each variable's value as text for the log at start, sorted by name. Secrets are hidden."""
         shown = {variable(name): text(getattr(self, name)) for name in type(self).model_fields}
         return dict(sorted(shown.items()))
 
 
 def variable(field: str) -> str:
-    """The environment variable of a field."""
+    """Return the name of a field's environment variable."""
     return field.upper() if field.startswith("kafka_") else f"{PREFIX}{field.upper()}"
 
 
 def secret(field: str) -> bool:
-    """Whether a setting must not be shown."""
+    """Return True if a setting is a secret, which must not be shown."""
     return field.endswith("_password")
 
 
 def text(value: object) -> str:
-    """A value as an environment variable would hold it; secrets hidden."""
+    """Return a value as an environment variable would hold it. Secrets are hidden."""
     if value is None:
         return ""
     if isinstance(value, SecretStr):

@@ -1,1 +1,1 @@
-"""Kafka logs as they lie: read to their end, and batch by batch where a client cannot decode them."""
+"""Kafka logs: read to their end, and batch by batch where a client cannot decode them."""

@@ -1,14 +1,15 @@
-"""Record batches of a log by their fixed headers, before anything in them is decoded.
+"""Record batches of a log, read by their fixed headers before their records are decoded.
 
-A fetch answers with the bytes of a log as they lie there, batch behind batch. The first 17 bytes of each mean
-the same in every version: offset (8 bytes), length of what follows (4), four bytes of which versions 0 and 1
-make the CRC and version 2 the leader's epoch, and the version ("magic", 1). Version 2 goes on with the CRC
-(4), attributes (2), the delta of the last offset (4), first and greatest timestamp (8 each), producer id (8)
-and epoch (2), sequence (4) and the number of records (4). Its offset is that of its first record. Versions 0
-and 1 are single messages; a compressed one wraps others, and its offset is that of the last.
+A fetch answers with the log's bytes as stored, batch after batch. The first 17 bytes of a batch have the same
+layout in every version: offset (8 bytes), length of the rest (4), four bytes that are the CRC in versions 0
+and 1 and the leader's epoch in version 2, and the version ("magic", 1). Version 2 continues with the CRC (4),
+attributes (2), the delta of the last offset (4), first and greatest timestamp (8 each), producer id (8) and
+epoch (2), sequence (4) and the number of records (4). The offset of version 2 is that of the batch's first
+record. Versions 0 and 1 are single messages; a compressed one wraps others, and its offset is that of the
+last.
 
-The CRC of version 2 covers what comes behind it: neither offset nor length, epoch or version. So these are
-believed only where the neighbours agree (`streams/kafka/log/walk.py`).
+The CRC of version 2 covers the bytes after it: not the offset, length, epoch or version. So these four are
+trusted only where the neighbouring batches agree (`streams/kafka/log/walk.py`).
 """
 
 from __future__ import annotations
@@ -32,24 +33,24 @@ if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition
 
 NO_TIME: Final = -1
-"""Timestamp of a batch that has none, or whose header cannot be believed."""
+"""Timestamp of a batch that has none, or whose header cannot be trusted."""
 
 VERSION_2: Final = 2
 
 _PREFIX: Final = struct.Struct(">qiiB")
 _LENGTHLESS: Final = 12
-"""Bytes that `length` does not count: offset and itself."""
+"""Bytes that `length` does not count: the offset and the length itself."""
 _HEADER: Final = struct.Struct(">qiiBIhiqqqhii")
 _MESSAGE: Final = struct.Struct(">qiIBB")
 _CHECKED: Final = 21
-"""From which byte on the checksum of version 2 covers a batch."""
+"""First byte that the checksum of a version 2 batch covers."""
 _SHORTEST_MESSAGE: Final = _MESSAGE.size + 8
 
 _CODEC, _APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
 
 
 class Record(NamedTuple):
-    """A record with the fields of aiokafka's `ConsumerRecord` that are used anywhere."""
+    """Record with those fields of aiokafka's `ConsumerRecord` that are used anywhere."""
 
     topic: str
     partition: int
@@ -63,21 +64,21 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BrokenBatch:
-    """A batch that cannot be decoded, in the place of its records.
+    """Batch that cannot be decoded, in place of its records.
 
-    It has the fields of a record, so that it goes the way of one that is refused: one offset, its last, says
-    how far the source is accounted for; the value is the whole batch as the log holds it.
+    A broken batch has the fields of a record, so that it is refused like one. The single offset, that of the
+    last record, says how far the source is accounted for. The value is the whole batch as stored in the log.
     """
 
     topic: str
     partition: int
     first_offset: int
     offset: int
-    """Of its last record."""
+    """Offset of the last record."""
     value: bytes
-    """The batch, header included, byte for byte."""
+    """Bytes of the whole batch, header included."""
     reason: str
-    """A sentence for people: why it cannot be decoded."""
+    """Sentence for human readers on why the batch cannot be decoded."""
     timestamp: int = NO_TIME
     timestamp_type: int = 0
     key: None = None
@@ -85,56 +86,57 @@ class BrokenBatch:
 
     @property
     def where(self) -> str:
-        """Topic, partition and offsets."""
+        """Topic, partition and offsets, as text."""
         return f"{self.topic}[{self.partition}], offsets {self.first_offset} to {self.offset}"
 
 
 @dataclass(frozen=True, slots=True)
 class LogBatch:
-    """One batch, as its header describes it."""
+    """Batch as described by its header."""
 
     data: bytes
-    """All of it."""
+    """Bytes of the whole batch."""
     base: int
-    """Offset of its first record; of a wrapper of versions 0 and 1 that is not known, and the last one's."""
+    """Offset of the first record. For a wrapper of versions 0 and 1 the first offset is unknown, and `base`
+    is the last offset."""
     last: int
-    """Offset of its last record."""
+    """Offset of the last record."""
     version: int
     intact: bool
-    """Whether the CRC is right."""
+    """True if the CRC is right."""
     attributes: int
     producer: int
     timestamp: int
-    """The greatest of its records, ms since 1970 UTC."""
+    """Greatest timestamp of the records, ms since 1970 UTC."""
 
     @property
     def codec(self) -> int:
-        """Number of its codec; 0 for none."""
+        """Number of the codec; 0 for none."""
         return self.attributes & _CODEC
 
     @property
     def append_time(self) -> bool:
-        """Whether its timestamp is the broker's."""
+        """True if the timestamp is the broker's append time."""
         return bool(self.attributes & _APPEND_TIME)
 
     @property
     def transactional(self) -> bool:
-        """Whether it is part of a transaction."""
+        """True if the batch is part of a transaction."""
         return self.version >= VERSION_2 and bool(self.attributes & _TRANSACTIONAL)
 
     @property
     def control(self) -> bool:
-        """Whether it holds the end of a transaction, and no records."""
+        """True if the batch holds the end of a transaction, and no records."""
         return self.version >= VERSION_2 and bool(self.attributes & _CONTROL)
 
     @property
     def wrapper(self) -> bool:
-        """Whether its first offset is not in its header."""
+        """True if the header does not contain the first offset."""
         return self.version < VERSION_2 and self.codec != 0
 
 
 def split(data: bytes) -> tuple[list[LogBatch], bytes]:
-    """Cut a fetch's bytes into batches; the second part is what is left behind the last whole one."""
+    """Cut a fetch's bytes into batches; the second result is the rest after the last whole batch."""
     batches, at, end = list[LogBatch](), 0, len(data)
     while at + _PREFIX.size <= end:
         _, length, _, version = _PREFIX.unpack_from(data, at)
@@ -147,7 +149,7 @@ def split(data: bytes) -> tuple[list[LogBatch], bytes]:
 
 
 def beginning(rest: bytes) -> int | None:
-    """Return the first offset of a batch that is cut off; None where what is there does not tell it."""
+    """Return the first offset of a batch that is cut off; None if the bytes present do not contain it."""
     if len(rest) < _PREFIX.size:
         return None
     base, _, _, version = _PREFIX.unpack_from(rest)
@@ -165,7 +167,7 @@ def _read(data: bytes, version: int) -> LogBatch:
                 base + delta,
                 VERSION_2
                 if intact
-                else version,  # the checksum is right by no chance, the version by one byte
+                else version,  # a right checksum is no accident; a wrong version takes one changed byte
                 intact=intact,
                 attributes=attributes,
                 producer=producer,
@@ -193,8 +195,8 @@ def records_of(batch: LogBatch, place: TopicPartition) -> list[Record]:
     """Decode all records of a batch whose CRC is right.
 
     Raises:
-        CodecMissing: The library of its codec is not installed.
-        Undecodable: They cannot be decoded; the message says why.
+        CodecMissing: The library of the batch's codec is not installed.
+        Undecodable: The records cannot be decoded; the message says why.
     """
     if name := missing(batch.codec):
         raise CodecMissing(
@@ -202,10 +204,11 @@ def records_of(batch: LogBatch, place: TopicPartition) -> list[Record]:
             "and the library for it is not installed: install Cartpulse with all that it requires "
             "(`pip install cramjam`), and start the worker again. Nothing is lost."
         )
+    # Unpack and parse. aiokafka's compiled reader may end the process over versions 0 and 1.
     limit_codecs()
     try:
         decoded = (
-            _LegacyRecordBatchPy(batch.data, batch.version)  # the compiled one may end the process
+            _LegacyRecordBatchPy(batch.data, batch.version)  # the compiled reader may end the process
             if batch.version < VERSION_2
             else MemoryRecords(_of_version(batch)).next_batch()
         )
@@ -222,8 +225,9 @@ def records_of(batch: LogBatch, place: TopicPartition) -> list[Record]:
             )
             for record in decoded
         ]
-    except Exception as error:  # whatever a parser or a codec's library raises
+    except Exception as error:  # a parser or a codec's library may raise anything
         raise Undecodable(_why(batch, error)) from error
+    # Reject offsets that contradict the header or each other.
     offsets = [record.offset for record in records]
     if offsets and (offsets[-1] > batch.last or (offsets[0] < batch.base and not batch.wrapper)):
         raise Undecodable("it holds records with offsets outside of those that its header names")
@@ -233,17 +237,17 @@ def records_of(batch: LogBatch, place: TopicPartition) -> list[Record]:
 
 
 def _of_version(batch: LogBatch) -> bytes:
-    """Return the batch with the version in its header that it turned out to be of."""
+    """Return the batch with its detected version in the header."""
     data, at = batch.data, _PREFIX.size - 1
     return data if data[at] == batch.version else data[:at] + bytes([batch.version]) + data[at + 1 :]
 
 
-class Undecodable(Exception):  # noqa: N818 - a verdict on data, dealt with where it is made
-    """A batch cannot be decoded; the message completes "The batch cannot be decoded: "."""
+class Undecodable(Exception):  # noqa: N818 - a verdict on data, handled where it is made
+    """Verdict that a batch cannot be decoded. The message completes "The batch cannot be decoded: "."""
 
 
 def damage(batch: LogBatch) -> str:
-    """Say why a batch whose CRC is wrong cannot be decoded."""
+    """Return why a batch whose CRC is wrong cannot be decoded."""
     if batch.version > VERSION_2:
         return f"its version is {batch.version}, which is not known (0 to 2 are)"
     return "its checksum is wrong, so its bytes changed after they were written"

@@ -1,6 +1,6 @@
-"""The first and the last records of a log, without a group and without leaving a trace.
+"""First and last records of a log, read without a consumer group and without leaving a trace.
 
-Those of transactions that are open or were aborted are among them: nothing may be built on such a look.
+The records include those of open and aborted transactions: nothing may be built on them.
 """
 
 from __future__ import annotations
@@ -22,50 +22,50 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 READ_SECONDS: Final = 30.0
-"""How long it may take: with a log that the broker cannot read, longer than otherwise."""
+"""Seconds that the read may take. A log that the broker cannot read takes longer than a sound one."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogEnd:
-    """The end of one partition's log."""
+    """End of one partition's log, with the records that were read."""
 
     start: int
-    """The first offset that is there."""
+    """First offset in the log."""
     end: int
-    """The offset behind the last one."""
+    """Offset after the last one."""
     records: Sequence[Any]
-    """aiokafka's records, in order; a few more than asked for, or fewer where offsets hold none. A batch that
-    cannot be decoded is a `BrokenBatch` among them."""
+    """Records of aiokafka, in order; a few more than requested, or fewer where offsets hold none. A batch
+    that cannot be decoded is a `BrokenBatch` among them."""
     damage: str = ""
-    """Why the rest of it cannot be read; empty where it can."""
+    """Reason for which the rest of the log cannot be read; empty if it can be read."""
 
 
 async def log_ends(settings: Settings, topic: str, records: int) -> dict[int, LogEnd]:
-    """The ends of all partitions of a topic that is there.
+    """Read the last records of all partitions of an existing topic.
 
     Args:
-        settings: of the service.
-        topic: its name on the broker.
-        records: how many of each partition.
+        settings: Service settings.
+        topic: Name of the topic on the broker.
+        records: Number of records to read of each partition.
 
     Raises:
-        BrokerUnreachable: no broker answers, or not in time.
-        KafkaError: the login may not read it, for one.
+        BrokerUnreachable: No broker answers, or not in time.
+        KafkaError: The broker refuses the read, for example because the login may not read the topic.
     """
     return await _look(settings, topic, records, from_start=False)
 
 
 async def log_starts(settings: Settings, topic: str, records: int) -> dict[int, LogEnd]:
-    """Read the first records of all partitions of a topic that is there.
+    """Read the first records of all partitions of an existing topic.
 
     Args:
         settings: Service settings.
-        topic: Its name on the broker.
-        records: Records of each partition; a few more may come.
+        topic: Name of the topic on the broker.
+        records: Number of records to read of each partition; a few more may come.
 
     Raises:
         BrokerUnreachable: No broker answers, or not in time.
-        KafkaError: The login may not read it, for one.
+        KafkaError: The broker refuses the read, for example because the login may not read the topic.
     """
     return await _look(settings, topic, records, from_start=True)
 
@@ -102,7 +102,8 @@ async def _read(
             if error.place is None:
                 raise
             damage[error.place] = str(error)
-        # The embedded broker names the last batch's base for its end; a fetch alone knows the true one.
+        # The embedded broker returns the last batch's base offset as the end; only a fetch returns the true
+        # end.
         highest = {place: consumer.highwater(place) for place in places}
         positions = {place: await consumer.position(place) for place in places}
         if all(

@@ -1,4 +1,4 @@
-"""Fetches of a log's bytes as they lie there, by requests of our own over aiokafka's connections."""
+"""Fetches of a log's stored bytes, by requests of our own over aiokafka's connections."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 FETCH_BYTES: Final = 1024 * 1024
-"""Asked for at once; a broker gives at least one whole batch, however large."""
+"""Bytes requested in one fetch. A broker returns at least one whole batch, however large."""
 
 READ_COMMITTED: Final = 1
 
 WAIT_MS: Final = 100
-"""How long a broker may hold a fetch that finds nothing."""
+"""Most ms that a broker may hold a fetch that finds nothing."""
 
 REFUSALS: Final = (CorruptRecordException, UnknownError, KafkaStorageError)
-"""What a broker answers that cannot read its own log; a passing trouble is told by asking again."""
+"""Errors of a broker that cannot read its own log. The same errors may be temporary; retrying tells the two
+apart."""
 
 
 class RawLog:
-    """Reads bytes from the leaders of partitions; nothing is connected before the first fetch.
+    """Reader of stored bytes from the leaders of partitions. No connection is made before the first fetch.
 
     Args:
-        settings: Of the service.
+        settings: Service settings.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -49,17 +50,17 @@ class RawLog:
         self._client: AIOKafkaClient | None = None
 
     async def fetch(self, place: TopicPartition, offset: int, most: int = FETCH_BYTES) -> Fetched:
-        """Fetch what a log holds from an offset on, of transactions those that are over.
+        """Fetch the log's bytes from an offset on. Of transactions only finished ones are returned.
 
         Args:
             place: Topic and partition.
-            offset: From which on.
-            most: Bytes, unless the first batch alone has more.
+            offset: First offset to fetch.
+            most: Most bytes to fetch, unless the first batch alone is larger.
 
         Raises:
             OffsetOutOfRangeError: The log does not hold this offset.
             KafkaError: The broker answers with an error, or not at all.
-            TimeoutError: It does not answer in time.
+            TimeoutError: The broker does not answer in time.
         """
         async with asyncio.timeout(REACH_SECONDS):
             client = await self._connected()
@@ -77,7 +78,7 @@ class RawLog:
         return _fetched(answer.API_VERSION, highwater, part)
 
     async def close(self) -> None:
-        """Close the connections; a later fetch makes new ones."""
+        """Close the connections. A later fetch makes new ones."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -103,7 +104,7 @@ class RawLog:
 
 
 def _fetched(version: int, highwater: int, part: list[Any]) -> Fetched:
-    """Read the rest of a partition's answer, whose fields depend on the version of the request."""
+    """Parse the rest of a partition's answer, whose fields depend on the version of the request."""
     data = bytes(part[-1] or b"")
     if version < 4:
         return Fetched(data, highwater)

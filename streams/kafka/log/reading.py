@@ -1,4 +1,4 @@
-"""Reads topics from their beginning to the end that they have now, without a consumer group."""
+"""Reads of whole topics, from their beginning to their present end, without a consumer group."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STILL_SECONDS: Final = 90.0
-"""A read that gets nothing for so long has lost its broker. A transaction that its writer left open may keep
-those who read committed waiting for a minute."""
+"""Seconds without progress after which a read counts as having lost its broker. A transaction that its writer
+left open may delay readers with `read_committed` for a minute."""
 
 
 class NoSuchTopicError(CartpulseError):
-    """A topic that is to be read is not there, or hidden from this login."""
+    """Topic that is to be read and does not exist, or is hidden from this login."""
 
 
 class Progress(Protocol):
-    """Hears how far a read has come."""
+    """Callback for the progress of a read."""
 
     def __call__(self, read: int, of: int) -> None:
-        """Offsets passed, of all."""
+        """Receive the number of offsets passed, and the number of all offsets to pass."""
 
 
 @asynccontextmanager
 async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started consumer of committed records, in no group and assigned nothing yet.
+    """Make a started consumer of committed records, without a group and without an assignment.
 
     Raises:
-        BrokerUnreachable: No broker answers; of the body, too.
+        BrokerUnreachable: No broker answers, the body's own requests included.
         NotAllowed: The login may not read what the body reads.
-        LogUnreadable: A log is damaged so that nothing tells how to go on in it.
+        LogUnreadable: A log is damaged, and no readable offset after the damage is known.
     """
     consumer: Any = CarefulReader.of(AIOKafkaConsumer(**consumer_options(settings)), settings)
     try:
@@ -65,9 +65,9 @@ async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def topics_of(settings: Settings) -> dict[str, list[TopicPartition]]:
-    """The partitions of all topics that the broker shows this login.
+    """Return the partitions of all topics that the broker shows this login.
 
-    None is asked for by name, which might make it.
+    No topic is requested by name, because such a request might make the topic.
 
     Raises:
         BrokerUnreachable: No broker answers.
@@ -92,10 +92,10 @@ async def topics_of(settings: Settings) -> dict[str, list[TopicPartition]]:
 def places_among(
     present: Mapping[str, list[TopicPartition]], settings: Settings, topics: Sequence[str]
 ) -> list[TopicPartition]:
-    """All partitions of topics, out of those that there are.
+    """Return all partitions of the given topics, out of the existing ones.
 
     Raises:
-        NoSuchTopicError: One is not there.
+        NoSuchTopicError: One of the topics does not exist.
     """
     missing = [topic for topic in topics if topic not in present]
     if missing:
@@ -108,17 +108,17 @@ def places_among(
 
 
 async def places_of(settings: Settings, topics: Sequence[str]) -> list[TopicPartition]:
-    """The same, asking the broker which there are.
+    """Return all partitions of the given topics, after asking the broker which exist.
 
     Raises:
         BrokerUnreachable: No broker answers.
-        NoSuchTopicError: One is not there.
+        NoSuchTopicError: One of the topics does not exist.
     """
     return places_among(await topics_of(settings), settings, topics)
 
 
 def tell_of(broken: BrokenBatch) -> None:
-    """Warn that a batch is left out, where it is and why."""
+    """Warn that a batch is left out, where it is, and why."""
     log.warning("Left out: %s: a batch that cannot be decoded: %s.", broken.where, broken.reason)
 
 
@@ -129,24 +129,26 @@ async def read_now(
     *,
     meet: Callable[[BrokenBatch], None] = tell_of,
 ) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
-    """All records that places hold when the read begins, in runs of one place, as they come.
+    """Yield all records that partitions hold when the read begins, as they come, in runs of one partition.
 
     Args:
-        consumer: Of `reader`.
-        places: Partitions.
-        progress: Hears how far it has come.
-        meet: Hears of a batch that cannot be decoded, which is left out.
+        consumer: Consumer made by `reader`.
+        places: Partitions to read.
+        progress: Callback for the progress of the read.
+        meet: Callback with each batch that cannot be decoded; such batches are left out.
 
     Raises:
         BrokerUnreachable: Nothing came for 90 s.
     """
     if not places:
         return
+    # Begin at the start of every partition.
     consumer.assign(places)
-    await consumer.end_offsets(places)  # a leader that is new answers only when it knows its end (KIP-207)
+    await consumer.end_offsets(places)  # a new leader answers only when its end is known (KIP-207)
     starts: dict[TopicPartition, int] = await consumer.beginning_offsets(places)
     for place, start in starts.items():
         consumer.seek(place, start)
+    # Read until every partition has reached the end that its first fetch reported.
     way = _Way(starts)
     while way.unread:
         fetched = await consumer.getmany(*way.unread, timeout_ms=200)
@@ -174,10 +176,10 @@ def _decoded(records: Sequence[Any], meet: Callable[[BrokenBatch], None]) -> Ite
 
 
 class _Way:
-    """How far a read of what places hold now has come.
+    """Progress of a read up to the present ends of partitions.
 
     Args:
-        starts: the first offset of each.
+        starts: First offset of each partition.
     """
 
     def __init__(self, starts: Mapping[TopicPartition, int]) -> None:
@@ -188,9 +190,10 @@ class _Way:
         self.moved = time.monotonic()
 
     def look(self, consumer: AIOKafkaConsumer) -> None:
-        """Take note of the ends that first fetches told.
+        """Store the ends that the first fetches reported.
 
-        Not `end_offsets`: the embedded broker names the base offset of the last batch, plus one.
+        `end_offsets` is not used: the embedded broker answers it with the base offset of the last batch, plus
+        one.
         """
         for place in self.unread - self.ends.keys():
             end = consumer.highwater(place)
@@ -198,7 +201,7 @@ class _Way:
                 self.ends[place] = end
 
     def arrive(self, place: TopicPartition, position: int) -> None:
-        """Take note of a consumer's position, which also passes over offsets that hold no record."""
+        """Store a consumer's position, which also passes offsets that hold no record."""
         if position != self._positions[place]:
             self._positions[place], self.moved = position, time.monotonic()
         if place in self.ends and position >= self.ends[place]:
@@ -206,12 +209,12 @@ class _Way:
 
     @property
     def read(self) -> int:
-        """Offsets passed."""
+        """Number of offsets passed."""
         return sum(min(self._positions[place], end) - self._starts[place] for place, end in self.ends.items())
 
     @property
     def whole(self) -> int:
-        """Offsets to pass."""
+        """Number of offsets to pass."""
         return sum(end - self._starts[place] for place, end in self.ends.items())
 
 
@@ -222,13 +225,13 @@ async def follow(
     from_beginning: bool,
     started: Callable[[], None],
 ) -> AsyncGenerator[list[Any], None]:
-    """Records of places as they come, for ever; those of a place in their order.
+    """Yield records of partitions as they come, for ever, in the order of each partition.
 
     Args:
-        consumer: Started.
+        consumer: Started consumer.
         places: Whole partitions.
-        from_beginning: Or only what comes from now on.
-        started: Called when it is known of every place where it begins.
+        from_beginning: True to begin at the start of each log, False to begin at its present end.
+        started: Callback for when the first offset is known for every partition.
     """
     consumer.assign(places)
     ask = consumer.beginning_offsets if from_beginning else consumer.end_offsets
@@ -240,11 +243,12 @@ async def follow(
     while True:
         try:
             fetched = await consumer.getmany(timeout_ms=200)
-        except OffsetOutOfRangeError as error:  # retention was faster
+        except OffsetOutOfRangeError as error:  # retention removed the records before they were read
             await consumer.seek_to_beginning(*error.args[0])
             continue
         for place in starts.keys() - begins.keys():
-            # The high watermark of the first fetch: the embedded broker's end offset lies before its end.
+            # Take the first fetch's high watermark: the embedded broker's `end_offsets` lies before the true
+            # end.
             if (end := consumer.highwater(place)) is not None:
                 begins[place] = end
         for place, records in fetched.items():
@@ -257,11 +261,11 @@ async def follow(
 async def read_batches(
     settings: Settings, topic: str, progress: Progress | None = None
 ) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
-    """All records that a topic holds now, in runs of one partition, as they come.
+    """Yield all records that a topic holds now, as they come, in runs of one partition.
 
     Raises:
         BrokerUnreachable: No broker answers.
-        NoSuchTopicError: There is no such topic.
+        NoSuchTopicError: The topic does not exist.
     """
     places = await places_of(settings, [topic])
     async with reader(settings) as consumer, aclosing(read_now(consumer, places, progress)) as batches:
@@ -270,7 +274,7 @@ async def read_batches(
 
 
 async def read_all(settings: Settings, topic: str) -> AsyncGenerator[Any, None]:
-    """The same, one by one."""
+    """Yield all records that a topic holds now, one by one."""
     async with aclosing(read_batches(settings, topic)) as batches:
         async for _, records in batches:
             for record in records:
@@ -278,7 +282,7 @@ async def read_all(settings: Settings, topic: str) -> AsyncGenerator[Any, None]:
 
 
 async def open_reader(settings: Settings, topics: Sequence[str]) -> AIOKafkaConsumer:
-    """A started consumer at the beginning of every partition of the topics; the caller stops it.
+    """Make a started consumer at the beginning of every partition of the topics. The caller stops it.
 
     Raises:
         BrokerUnreachable: No broker answers.
@@ -299,10 +303,10 @@ async def open_reader(settings: Settings, topics: Sequence[str]) -> AIOKafkaCons
 
 
 async def at_end(consumer: AIOKafkaConsumer) -> bool:
-    """Whether the consumer has read all that its partitions hold now.
+    """Return True if the consumer has read everything that its partitions hold now.
 
-    The embedded broker names the base offset of the last batch as its last; a consumer that is past it has
-    fetched that batch, and with it the true end.
+    The embedded broker returns the base offset of the last batch as its end. A consumer past that offset has
+    fetched the batch, and with it the true end.
     """
     ends = await consumer.end_offsets(consumer.assignment())
     for place, end in ends.items():

@@ -1,4 +1,4 @@
-"""Goes on where aiokafka's consumer cannot: over a log's bytes, batch by batch, twice before a verdict."""
+"""Salvage of logs that aiokafka cannot read: batch by batch, with repeated fetches before a verdict."""
 
 from __future__ import annotations
 
@@ -23,49 +23,50 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TRIES: Final = 3
-"""Fetches of a batch before it counts as damaged: the first time the network may be at fault."""
+"""Fetches of a batch before it counts as damaged: the network may be at fault the first time."""
 PAUSE_SECONDS: Final = 0.1
-"""Between two of them; a broker that refuses, which may be about to end, is given `REFUSED_TRIES`."""
+"""Seconds between two such fetches. A broker that refuses, perhaps because it is about to end, gets
+`REFUSED_TRIES` fetches."""
 REFUSED_TRIES: Final = 30
 
 LARGEST_BYTES: Final = 16 * FETCH_BYTES
-"""Fetched at most, where more bytes would tell what is the matter."""
+"""Most bytes of one fetch, where more bytes are needed to identify the damage."""
 
 SILENCE_SECONDS: Final = 5.0
-"""After so long without records a log that has more, or of which a broker does not say how far it goes, is
-read batch by batch: a broker that cannot find a damaged batch answers fetches with nothing, or an error that
-a consumer keeps to itself, for ever."""
+"""Seconds without records after which a log is read batch by batch, if it has more records or its end is
+unknown. A broker that cannot find a damaged batch answers fetches for ever with nothing, or with an error
+that a consumer does not report."""
 
 MOST_AT_ONCE: Final = 2_000
-"""Records of one call, more or less a batch."""
+"""Records to read in one call, rounded up to a whole batch."""
 
 
 class Fetches(Protocol):
-    """Gives a log's bytes; `streams.kafka.log.fetch.RawLog` does."""
+    """Source of a log's bytes; `streams.kafka.log.fetch.RawLog` implements it."""
 
     async def fetch(self, place: TopicPartition, offset: int, most: int = FETCH_BYTES) -> Fetched:
-        """Fetch what a log holds from an offset on."""
+        """Fetch a log's bytes from an offset on."""
 
 
 class Salvage:
-    """Reads logs that hold what cannot be decoded.
+    """Reader of logs that hold batches that cannot be decoded.
 
     Args:
-        raw: Fetches bytes.
+        raw: Source of the bytes.
     """
 
     def __init__(self, raw: Fetches) -> None:
         self._raw = raw
 
     async def read(self, place: TopicPartition, due: int, most: int = MOST_AT_ONCE) -> Walked:
-        """Account for what a log holds from an offset on; damage is fetched again before it is believed.
+        """Account for a log's offsets from `due` on. Damage is fetched again before it is believed.
 
-        The answer has records, or `lost`, or has passed offsets that hold none, or there is nothing to read
-        yet (its `following` is `due`).
+        The result has records, or `lost`, or has passed offsets that hold none. If its `following` is `due`,
+        there is nothing to read yet.
 
         Raises:
             OffsetOutOfRangeError: The log does not hold this offset.
-            CodecMissing: A codec's library is not installed.
+            CodecMissing: The library of a codec is not installed.
             KafkaError: The broker does not answer.
         """
         tries = 0
@@ -77,14 +78,15 @@ class Salvage:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def readable_from(self, place: TopicPartition, lost: Lost, end: int) -> int:
-        """Find the offset from which a log can be read again, behind what is lost; its end, if nowhere.
+        """Find the first readable offset after a lost range; return the log's end if there is none.
 
-        Where nothing says how far the damage goes, it is tried in growing steps, and then by halves.
+        If the extent of the damage is unknown, growing steps find a readable offset, and halving then narrows
+        the range.
 
         Args:
-            place: The log.
-            lost: What cannot be read.
-            end: The offset behind the log's last.
+            place: Topic and partition.
+            lost: Range that cannot be read.
+            end: Offset after the log's last one.
         """
         if lost.last is not None:
             return lost.last + 1
@@ -115,7 +117,8 @@ class Salvage:
         if stuck and walked.lost is None:
             walked.lost = Lost(due, None, "the broker sends nothing from there on, though its log goes on")
         if walked.lost is not None and 0 <= fetched.start < due:
-            # A batch whose header is wrong hides from a fetch of its offsets, not from one of those before.
+            # A batch with a wrong header is missing from a fetch of its own offsets, but not from an earlier
+            # one's.
             before = await self._fetched(place, due - 1, size)
             if not isinstance(before, Lost) and (broken := walk(place, due, before, most)).broken is not None:
                 return broken
@@ -132,7 +135,7 @@ class Salvage:
         return Lost(offset, None, refusal)
 
     async def _readable(self, place: TopicPartition, offset: int) -> bool:
-        """Return whether a fetch of an offset brings a batch of which the offsets can be told."""
+        """Return True if a fetch of this offset returns a batch whose offsets are certain."""
         try:
             fetched = await self._raw.fetch(place, offset)
         except REFUSALS:
@@ -141,12 +144,12 @@ class Salvage:
 
 
 class CarefulReader:
-    """An aiokafka consumer, assigned by hand, that gives a `BrokenBatch` where another raises or forgets.
+    """Consumer of aiokafka, assigned by hand, that returns a `BrokenBatch` where aiokafka raises or skips.
 
     Args:
-        consumer: Started.
-        salvage: Reads what it cannot.
-        raw: Closed when the consumer is stopped, where it is not shared.
+        consumer: Started consumer.
+        salvage: Reader of what the consumer cannot read.
+        raw: Connection to close when the consumer is stopped; None if it is shared.
     """
 
     def __init__(self, consumer: Any, salvage: Salvage, raw: RawLog | None = None) -> None:
@@ -154,16 +157,16 @@ class CarefulReader:
         self._salvage = salvage
         self._raw = raw
         self._moved: dict[Any, tuple[int, float]] = {}
-        """Position of each log, and since when it has stood there with more to read."""
+        """Position of each log, and the moment since which it has been there with more to read."""
 
     @classmethod
     def of(cls, consumer: Any, settings: Settings) -> Self:
-        """The reader over a consumer, with connections of its own for what it cannot read."""
+        """Make the reader over a consumer, with a raw connection of its own."""
         raw = RawLog(settings)
         return cls(consumer, Salvage(raw), raw)
 
     async def stop(self) -> None:
-        """Stop the consumer."""
+        """Stop the consumer, and close the raw connection unless it is shared."""
         if self._raw is not None:
             await self._raw.close()
         await self._consumer.stop()
@@ -172,11 +175,11 @@ class CarefulReader:
         return getattr(self._consumer, name)
 
     async def getmany(self, *places: Any, **options: Any) -> Any:
-        """Fetch.
+        """Fetch records.
 
         Raises:
-            LogUnreadable: Nothing tells how to go on in one of the logs.
-            CodecMissing: A codec's library is not installed.
+            LogUnreadable: No readable offset after the damage of a log is known.
+            CodecMissing: The library of a codec is not installed.
         """
         asked = places or tuple(self._consumer.assignment())
         positions = {place: await self._consumer.position(place) for place in asked}
@@ -187,18 +190,18 @@ class CarefulReader:
                 raise
             log.debug("Reading %s batch by batch: %r", asked, error)
             if isinstance(error, RecordTooLargeError) and len(error.args) > 2:
-                positions[error.args[1]] = error.args[2]  # aiokafka has passed an offset over already
+                positions[error.args[1]] = error.args[2]  # aiokafka has already moved past an offset
         else:
             silent = [place for place in asked if place not in fetched and await self._silent(place)]
             if not silent:
                 return fetched
             return fetched | await self._by_batches({place: positions[place] for place in silent})
-        for place, position in positions.items():  # what was read of the others in this call is lost, too
+        for place, position in positions.items():  # records of the other logs read in this call are lost too
             self._consumer.seek(place, position)
         return await self._by_batches(positions)
 
     async def _silent(self, place: Any) -> bool:
-        """Return whether a log has given nothing for long, and is not known to be read."""
+        """Return True if a log has given nothing for a while, although its end is not known to be reached."""
         position, now = await self._consumer.position(place), asyncio.get_running_loop().time()
         end, stable = self._consumer.highwater(place), self._consumer.last_stable_offset(place)
         if end is not None and stable is not None and stable >= 0:

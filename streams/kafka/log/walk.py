@@ -1,9 +1,9 @@
-"""Walks over the batches of a fetched log from a due offset on, and passes nothing over without a word.
+"""Walk over the batches of a fetched log from a due offset on, which never skips an offset silently.
 
-Every offset from the due one on is accounted for: by a record, by a batch that says that it has none there
-(a marker of a transaction, an aborted transaction, what compaction took out of a batch), by a `BrokenBatch`,
-or by a `Lost` range. What the CRC does not cover is settled by the neighbours: the batch behind begins where
-this one ends, or one of the two has a wrong header.
+Every offset from the due one on is accounted for in one of four ways: by a record; by a batch that states
+that it has none there (a transaction marker, an aborted transaction, records removed by compaction); by a
+`BrokenBatch`; or by a `Lost` range. Header fields that the CRC does not cover are checked against the
+neighbouring batches: if the next batch does not begin where this one ends, one of the two has a wrong header.
 """
 
 from __future__ import annotations
@@ -33,58 +33,59 @@ if TYPE_CHECKING:
 
 FIRST_SANE_MS: Final = 946_684_800_000
 LAST_SANE_MS: Final = 4_102_444_800_000
-"""From 2000 to 2100: a batch's timestamp outside of it is none."""
+"""Range of credible timestamps, the years 2000 to 2100. A timestamp outside it is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a broker answered to one fetch."""
+    """Broker's answer to one fetch."""
 
     data: bytes
     """Batches, the last of which may be cut off."""
     end: int
-    """The offset behind the last one that may be read (the last stable offset)."""
+    """Offset after the last readable one (the last stable offset)."""
     aborted: Sequence[tuple[int, int]] = ()
     """Producer id and first offset of each aborted transaction in `data`."""
     start: int = 0
-    """The first offset of the log; -1 where the broker does not say."""
+    """First offset of the log; -1 if the broker does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Offsets that nothing says anything about."""
+    """Range of offsets about which nothing is known."""
 
     first: int
     last: int | None
-    """None where it is not known how far it goes."""
+    """Last lost offset; None if the extent is unknown."""
     reason: str
-    """Why, as the end of a sentence."""
+    """Reason for the loss, as the end of a sentence."""
 
 
 @dataclass(slots=True)
 class Walked:
-    """How far a walk came."""
+    """Result of a walk."""
 
     following: int
-    """The next due offset."""
+    """Next due offset."""
     records: list[Any] = field(default_factory=list)
-    """In order of offset; a `BrokenBatch` may be the last of them."""
+    """Records in order of offset. The last of them may be a `BrokenBatch`."""
     lost: Lost | None = None
-    """What is the matter with `following`, if the walk ended there for that."""
+    """Loss that begins at `following`, if it ended the walk."""
     more: bool = False
-    """Whether more bytes would tell what is the matter with `following`."""
+    """True if more bytes are needed to identify the fault at `following`."""
     doubtful: bool = False
-    """Whether another fetch may say otherwise: what ended the walk is no batch with a right checksum."""
+    """True if another fetch may give another result: the walk was not ended by a batch with a right
+    checksum."""
 
     @property
     def broken(self) -> BrokenBatch | None:
-        """The batch that ended the walk, if one did."""
+        """Broken batch that ended the walk, if one did."""
         last = self.records[-1] if self.records else None
         return last if isinstance(last, BrokenBatch) else None
 
 
 def unreadable(place: TopicPartition, lost: Lost, remedy: str = "") -> LogUnreadable:
-    """Make the error for what is lost of a log; `remedy` is a sentence that says how to go on."""
+    """Make the error for a lost range of a log; `remedy` is a sentence on how to continue."""
     until = "on" if lost.last is None else f"to {lost.last}"
     name = f"{place.topic}[{place.partition}]"
     said = f"{name} cannot be read from offset {lost.first} {until}: {lost.reason}."
@@ -96,14 +97,14 @@ def unreadable(place: TopicPartition, lost: Lost, remedy: str = "") -> LogUnread
 def walk(place: TopicPartition, due: int, fetched: Fetched, most: int) -> Walked:
     """Account for the offsets from `due` on, batch by batch.
 
-    It ends at the end of the bytes, behind `most` records, or behind the first batch that is broken: what
-    follows that is fetched anew.
+    The walk ends at the end of the bytes, after `most` records, or after the first broken batch. The bytes
+    after a broken batch are fetched anew.
 
     Args:
-        place: Where the bytes are from.
-        due: The offset of which no record was read yet.
-        fetched: The answer to a fetch of `due`, or of an offset shortly before it.
-        most: Records after which it ends, at the end of a batch.
+        place: Topic and partition of the bytes.
+        due: First offset of which no record was read yet.
+        fetched: Answer to a fetch of `due`, or of an offset shortly before `due`.
+        most: Number of records after which the walk ends, at the end of a batch.
 
     Raises:
         CodecMissing: The library of a batch's codec is not installed.
@@ -127,11 +128,11 @@ class _Walk:
             if not anchored and batch.last < due and batch.intact:
                 self._note(batch)
                 anchored = batch.last + 1 == due
-                continue  # the fetch began before what is due
+                continue  # the fetch began before the due offset
             within = batch.base <= due <= batch.last if not anchored else batch.base == due <= batch.last
             behind = self._batches[at + 1] if at + 1 < len(self._batches) else None
             following = self._following(batch, behind)
-            # What is beyond the end cannot be, whatever the checksum says of it.
+            # A batch beyond the readable end is impossible, even with a right checksum.
             fits = batch.intact and due <= batch.last < self._end and (within or batch.wrapper)
             if fits and following is not None and self._lies(at, batch, following):
                 said = f"its header says that it ends at offset {batch.last}, where {following - 1} has to be"
@@ -139,7 +140,7 @@ class _Walk:
             elif fits and not self._moved(batch, following):
                 self._take(batch)
             elif following == due and not anchored:
-                continue  # a damaged batch that was accounted for before
+                continue  # a damaged batch that an earlier walk accounted for
             else:
                 self._settle(batch, behind, following)
             anchored = True
@@ -162,7 +163,7 @@ class _Walk:
         walked.following = batch.last + 1
 
     def _following(self, batch: LogBatch, behind: LogBatch | None) -> int | None:
-        """Return the offset at which the next batch says that it begins, or the log ends; None if neither."""
+        """Return the offset at which the next batch claims to begin, or the log ends, or None."""
         if behind is not None:
             return None if behind.wrapper else behind.base
         if self._rest:
@@ -170,13 +171,13 @@ class _Walk:
         return self._end if self._ends_here(batch) else None
 
     def _ends_here(self, batch: LogBatch) -> bool:
-        """Whether the batch can be the last: it ends with the log, or would if it began where it should."""
+        """Return True if the batch can be the last: it ends with the log, or would from the due offset."""
         due = self._walked.following
         beyond = batch.intact and batch.base > due and self._end - 1 - due == batch.last - batch.base
         return batch.last + 1 == self._end or beyond
 
     def _moved(self, batch: LogBatch, following: int | None) -> bool:
-        """Whether a batch has the number of offsets that are missing, and says that they are others."""
+        """Return True if a batch has as many offsets as are missing, but claims that they are others."""
         due = self._walked.following
         return (
             following is not None
@@ -188,7 +189,10 @@ class _Walk:
         )
 
     def _lies(self, at: int, batch: LogBatch, following: int) -> bool:
-        """Whether a batch reaches into the next one, which the one behind that confirms in its place."""
+        """Return True if a batch claims to reach into the next one, whose own place is confirmed.
+
+        The batch after the next one, or the end of the log, confirms that place.
+        """
         if not self._walked.following < following <= batch.last or at + 1 >= len(self._batches):
             return False
         behind = self._batches[at + 1]
@@ -196,7 +200,7 @@ class _Walk:
         return behind.intact and behind.last + 1 == after
 
     def _settle(self, batch: LogBatch, behind: LogBatch | None, following: int | None) -> None:
-        """Say what a batch is that is damaged, or not where it should be."""
+        """Record the verdict on a batch that is damaged, or not where it should be."""
         walked, due = self._walked, self._walked.following
         walked.doubtful = True
         if following is None and behind is None and batch.last + 1 != self._end:
@@ -217,9 +221,12 @@ class _Walk:
             walked.lost = Lost(due, None, self._unplaced(batch))
 
     def _believable(self, batch: LogBatch, behind: LogBatch | None, following: int | None) -> bool:
-        """Whether a damaged batch ends where the next one says: both say so, or the next one is intact."""
+        """Return True if a damaged batch is known to end where the next begins.
+
+        Either both batches claim so, or the next one is intact.
+        """
         due = self._walked.following
-        if following is None:  # the next is a wrapper, which names its last offset alone
+        if following is None:  # the next is a wrapper, which contains only its last offset
             return behind is not None and behind.intact and due <= batch.last < behind.last
         if not due < following <= self._end:
             return False
@@ -247,10 +254,10 @@ class _Walk:
         self._walked.following = last + 1
 
     def _note(self, batch: LogBatch) -> bool:
-        """Take note of a transaction's end; True for a batch whose transaction was aborted.
+        """Note the end of a transaction; return True for a batch whose transaction was aborted.
 
         Raises:
-            Undecodable: It is the end of a transaction, and cannot be read.
+            Undecodable: The batch is the end of a transaction, and cannot be read.
         """
         if batch.control:
             records = records_of(batch, self._place)
