@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from streams.sources.acknowledged import Sent
 
 WAIT_SECONDS: Final = 5.0
-"""Seconds to wait for workers that make progress; a large file takes them longer than anybody wants to watch.
-"""
+"""Seconds to wait for workers that make progress; a large file takes them longer than anybody wants to
+watch."""
 STILL_SECONDS: Final = 1.3
 """Seconds for which the group's offsets may stand still: a worker commits at least once a second."""
 READ_SECONDS: Final = 10.0

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 NEVER = datetime.fromtimestamp(UNTIL_LIVE_MS / 1000, UTC)
-"""Last day that an event may carry. All purchases are history until a `live` record names an earlier moment.
-"""
+"""Last day that an event may carry. All purchases are history until a `live` record names an earlier
+moment."""
 
 
 def live_record(moment: datetime) -> Feed:

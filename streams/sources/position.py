@@ -43,8 +43,7 @@ class Standing(msgspec.Struct, frozen=True):
     """Records acknowledged, ticks among them, from the source's first record on."""
     ends: tuple[int, ...] = ()
     """End of each partition when `sent` records were acknowledged, or an earlier one. Records behind these
-    ends
-    may have been sent without being counted in `sent`."""
+    ends may have been sent without being counted in `sent`."""
     finished: bool = False
 
 

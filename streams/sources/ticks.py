@@ -20,9 +20,8 @@ def tick(day: date, settings: LedgerSettings) -> Feed:
     """Make the tick that closes business day `day`.
 
     The tick carries the boundary of the day plus the allowed lateness. The boundary is `boundary_hour`
-    o'clock
-    of the next local date. The watermark stays the lateness behind, so it stands exactly on the boundary once
-    the tick is applied.
+    o'clock of the next local date. The watermark stays the lateness behind, so it stands exactly on the
+    boundary once the tick is applied.
     """
     boundary = datetime.combine(
         day + timedelta(days=1), time(settings.boundary_hour), ZoneInfo(settings.time_zone)

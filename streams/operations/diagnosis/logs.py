@@ -44,8 +44,8 @@ class Logs:
     rows: Mapping[int, LogEnd] = field(default_factory=dict)
     """Partition -> end of its changelog."""
     earlier: bool = False
-    """True if the last clock row of some partition has the format of an earlier release, which is not read.
-    """
+    """True if the last clock row of some partition has the format of an earlier release, which is not
+    read."""
 
 
 async def read_logs(settings: Settings) -> Logs:

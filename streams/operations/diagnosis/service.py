@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 FAULTY_RELEASES: Final = ("4.3", "4.4")
 """Releases of Apache Kafka of which some have the fault KAFKA-20734 (docs/reliability.md). The protocol
-reveals
-no more of a broker's version than major and minor number."""
+reveals no more of a broker's version than major and minor number."""
 
 RIGHTS: Final = "deploy/kafka/acls.sh gives each login its rights."
 

@@ -283,8 +283,7 @@ def _draft(
             _overfull(lines, group, refuse)
             return None
     # Stage 2: the basket, unless all of it was left out or paid back. The hash is complete only now, because
-    # the
-    # lines have been read to the end.
+    # the lines have been read to the end.
     if not lines or _is_refunded(lines, grouped):
         return None
     first_line = lines[0]
@@ -318,10 +317,8 @@ def _sales(
     """Yield the lines that are sales, and count the others.
 
     Some shops write an order's status on its first line alone. Lines without a status wait for the end of
-    their
-    order. They then take the status of its other lines, unreadable rows included, if these agree. If the
-    other
-    lines do not agree, the waiting lines are sales, or have the status in `silent`.
+    their order. They then take the status of its other lines, unreadable rows included, if these agree. If
+    the other lines do not agree, the waiting lines are sales, or have the status in `silent`.
     """
     sold, left_out = False, ""
     waiting: list[Line] = []
@@ -372,8 +369,7 @@ def _refunded(lines: list[Line]) -> float | None:
     """Return the amount of an order that was paid back; None if nothing was.
 
     An amount that is equal on all lines, or stands on the first line alone, is the order's. Amounts that
-    differ
-    belong to their lines and are added up.
+    differ belong to their lines and are added up.
     """
     amounts = [line.refunded or 0.0 for line in lines]
     if all(line.refunded is None for line in lines):

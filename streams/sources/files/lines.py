@@ -94,8 +94,7 @@ class LineReader:
         """Statuses of rows that could not be read and whose order is not known in full."""
         self.voices: list[Line] = []
         """Statuses of rows that could not be read but whose order is known, each as a line with `voice` set.
-        The caller
-        takes these lines out."""
+        The caller takes these lines out."""
 
     def read(self, row: Row) -> Line | LeftOut | Refused:
         """Read a row as a line, or return the reason why the row is no line.
@@ -121,10 +120,8 @@ class LineReader:
         """Store the status of a row with a fault, if the status says that the order is no sale.
 
         A row with too many or too few cells has slipped somewhere. Cells before the slip stand in their
-        columns
-        counted from the left, cells behind it in their columns counted from the right. The order's number
-        counts
-        only beside a date.
+        columns counted from the left, cells behind it in their columns counted from the right. The order's
+        number counts only beside a date.
         """
         cells, width = row.cells, judge.width
         if not cells or row.fault.startswith(NO_ROW):
@@ -251,9 +248,8 @@ class LineReader:
         """Return the line's discount, computed from the line's total where the file has one beside the price.
 
         A total is the line's amount after its discount. A discount is therefore what the total lacks of
-        quantity
-        times price, unless the file names another discount. The price may be rounded by half a cent for each
-        piece.
+        quantity times price, unless the file names another discount. The price may be rounded by half a cent
+        for each piece.
         """
         total = self._amount(cells, "total") if "unit_price" in self._columns else None
         if total is None:

@@ -60,8 +60,7 @@ class Counter:
 
 _Order = tuple[int, int, bool, int, int, tuple[Any, ...], tuple[int, ...]]
 """Evidence of one order, as a plain tuple because it takes the least memory. In order: number of rows; hash
-of
-the first line's product, quantity and price; True if the lines differ in these; a bit for each amount, set
+of the first line's product, quantity and price; True if the lines differ in these; a bit for each amount, set
 while all lines have it equal; a bit for each amount, set while all lines but the first lack it; amounts of
 the first line; for each counter its sum, or -1 after a value that cannot be a line number, its largest and
 its smallest value."""
