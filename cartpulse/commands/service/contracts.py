@@ -14,7 +14,7 @@ FOLDER = Path("docs/contracts")
 
 
 class ContractsDifferError(CartpulseError):
-    """The committed documents are not those of the models."""
+    """The committed documents differ from those of the models."""
 
 
 def contracts(
@@ -37,10 +37,13 @@ def contracts(
 
 
 def write(folder: Path) -> list[Path]:
-    """Writes the documents that the folder lacks or holds differently, and says which. Other files stay.
+    """Write the documents that the folder lacks or holds differently. Other files stay.
+
+    Returns:
+        Paths written.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: The folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     texts = documents()
@@ -51,7 +54,7 @@ def write(folder: Path) -> list[Path]:
 
 
 def differences(folder: Path) -> list[str]:
-    """Names of the documents that the folder lacks or holds differently, sorted."""
+    """List the documents that the folder lacks or holds differently, sorted."""
     return sorted(name for name, text in documents().items() if _held(folder / name) != text)
 
 

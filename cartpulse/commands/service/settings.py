@@ -1,4 +1,4 @@
-"""`cartpulse settings`: what can be set, what is set, and the table of it in the documentation."""
+"""`cartpulse settings`: the settings in force, and their table in the documentation."""
 
 import json
 from typing import Annotated
@@ -13,7 +13,7 @@ EXAMPLE = "Example: CARTPULSE_PARTITIONS=4 cartpulse settings"
 
 
 class OutdatedError(CartpulseError):
-    """A generated page differs from what it is generated from."""
+    """A generated page differs from its source."""
 
 
 def settings(
