@@ -34,7 +34,7 @@ class Sent:
             runs.append((first, first + count))
 
     def __contains__(self, place: tuple[int, int]) -> bool:
-        """True if a (partition, offset) was acknowledged."""
+        """Return True if a (partition, offset) was acknowledged."""
         partition, offset = place
         runs = self.runs.get(partition, [])
         at = bisect_right(runs, (offset, offset + 1 << 62)) - 1

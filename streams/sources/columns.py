@@ -370,5 +370,5 @@ def plain(name: str) -> str:
 
 
 def _is_value(name: str) -> bool:
-    """True if a column's name looks like a value, as in a file without a header."""
+    """Return True if a column's name looks like a value, as in a file without a header."""
     return re.fullmatch(r"[-+]?[\d.,]+|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*", name) is not None

@@ -184,7 +184,7 @@ def as_of(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wanted(habit: Mapping[str, Any]) -> bool:
-    """True if the alerts above do not show this habit already."""
+    """Return True if the alerts above do not show this habit already."""
     return bool(habit["enough_known"]) and habit["alert"] != "raised"
 
 

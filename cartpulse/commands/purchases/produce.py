@@ -188,7 +188,7 @@ def produce(
 
 
 def _is_same(refused: Path, file: Path) -> bool:
-    """True if the refused rows would be written over the file that is read."""
+    """Return True if the refused rows would be written over the file that is read."""
     if file != STANDARD_INPUT:
         return refused.resolve() == file.resolve()
     try:

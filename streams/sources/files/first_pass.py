@@ -132,12 +132,12 @@ def _opened(path: Path | Container, told: Told, zone: ZoneInfo, avoided: Abstrac
 
 
 def _is_given(name: str, column: str, told: Told) -> bool:
-    """True if a correction holds: a person's always does, a layout's only where no constant replaces it."""
+    """Return True if a correction holds: a person's always does, a layout's unless a constant replaces it."""
     return name in told.columns or name not in told.constants or not column
 
 
 def _is_row(cells: Sequence[Any], columns: Mapping[str, int]) -> bool:
-    """True if a date stands where dates are, and a number where quantities are."""
+    """Return True if a date stands where dates are, and a number where quantities are."""
     if "occurred_at" in columns:
         date = date_cell(cells, columns)
         day = date.day if isinstance(date, Dated) else date

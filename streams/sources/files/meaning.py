@@ -167,7 +167,7 @@ def _decide_amounts(found: Survey, seen: Seen) -> None:
 
 
 def _is_of_orders(field: str, orders: Orders, columns: Mapping[str, int]) -> bool:
-    """True if an amount is the order's. A price or a rare amount needs more evidence."""
+    """Return True if an amount is the order's. A price or a rare amount needs more evidence."""
     amount = orders.amount[field]
     if amount.unequal:
         return False

@@ -150,5 +150,5 @@ class Survey:
 
 
 def settled(told: DayOrder | DecimalMark | None) -> bool:
-    """True if a person chose one reading, and did not choose that only clear values count."""
+    """Return True if a person chose one reading, and did not choose that only clear values count."""
     return told is not None and told.value != "clear-only"

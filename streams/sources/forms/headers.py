@@ -126,7 +126,7 @@ def _place(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _names_columns(row: Sequence[str], width: int) -> bool:
-    """True if a row may be a header by its shape: a text in most columns of the file, and no values."""
+    """Return True if a row may be a header by its shape: a text in most columns, and no values."""
     filled = [cell.strip() for cell in row if cell.strip()]
     return (
         len(filled) >= 2

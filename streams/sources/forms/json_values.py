@@ -204,7 +204,7 @@ class _Cutter:
             self._at = len(self._buffer)
 
     def _is_open_string(self, at: int) -> bool:
-        """True if a text is not closed on its line; False if the rest of the line has not been read yet."""
+        """Return True if a text is not closed on its line; False if the rest of the line is still unread."""
         end = self._buffer.find("\n", at)
         if end < 0 and not self._ended and len(self._buffer) - at <= LONGEST_LINE:
             return False
@@ -232,7 +232,7 @@ class _Cutter:
         return False
 
     def _is_line_whole(self, at: int) -> bool:
-        """True if the beginning of the next line has been read."""
+        """Return True if the beginning of the next line has been read."""
         found = _BLANK.match(self._buffer, at + 1)
         return self._ended or (found is not None and found.end() < len(self._buffer))
 

@@ -19,7 +19,7 @@ _ROWS = 1_024
 
 
 def is_nested(path: Path) -> bool:
-    """True if a column of a Parquet file holds a struct, or a list of structs.
+    """Return True if a column of a Parquet file holds a struct, or a list of structs.
 
     Raises:
         FileError: The file is no readable Parquet file.

@@ -222,7 +222,7 @@ class _Fill:
         return "" if self._status is None or text_of_cell(cells[self._status]) else self._why
 
     def _begins(self, cells: list[Any]) -> bool:
-        """True if a line is the first of an order."""
+        """Return True if a line is the first of an order."""
         if not text_of_cell(cells[self._order]) or self._number != cells[self._order] or not self._held:
             return True
         return any(

@@ -62,7 +62,7 @@ class Families:
         return faults
 
     def _by_parts(self, whole: Sequence[Any], parts: Sequence[Sequence[Any]]) -> bool:
-        """True if a product is sold by the prices of its parts."""
+        """Return True if a product is sold by the prices of its parts."""
         is_bundle = self._kind is not None and text_of_cell(whole[self._kind]).lower() == "bundle"
         return any(map(self._has_price, parts)) and (is_bundle or not self._has_price(whole))
 

@@ -73,7 +73,7 @@ class Rules:
     without: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """True if there is a rule."""
+        """Return True if there is a rule."""
         return bool(self.only or self.without)
 
     def columns(self, names: Sequence[str]) -> dict[int, _Told]:
@@ -136,12 +136,12 @@ class ValueCounts:
         return found
 
     def are_yes_or_no(self, place: int) -> bool:
-        """True if all values of a column are words for yes or no."""
+        """Return True if all values of a column are words for yes or no."""
         counts = self.counts.get(place)
         return bool(counts) and all(is_yes(text) or is_nothing(text) for text in counts or ())
 
     def resembles_status(self, place: int) -> bool:
-        """True if half of a column's values, by rows, are words for a status."""
+        """Return True if half of a column's values, by rows, are words for a status."""
         counts = self.counts.get(place)
         if not counts:
             return False
@@ -340,7 +340,7 @@ class Judge:
         return len(self._names)
 
     def _is_status(self, place: int, values: ValueCounts) -> bool:
-        """True if an unused column looks like a status.
+        """Return True if an unused column looks like a status.
 
         A column of deliveries does only if one delivery failed.
         """

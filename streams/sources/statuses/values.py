@@ -41,7 +41,7 @@ def meaning(value: str) -> bool | None:
 
 
 def is_partly(value: str) -> bool:
-    """True if a status means that an order is refunded in part."""
+    """Return True if a status means that an order is refunded in part."""
     word = letters(value)
     return any(part in word for part in PARTLY) and any(end in word for end in BACK)
 
@@ -62,10 +62,10 @@ def _meaning(text: str) -> bool | None:
 
 
 def is_nothing(text: str) -> bool:
-    """True if a cell holds no or nothing, as `0`, `false` and `0000-00-00` do."""
+    """Return True if a cell holds no or nothing, as `0`, `false` and `0000-00-00` do."""
     return not text.strip("0-: .T/Z") or letters(text) in NOT
 
 
 def is_yes(text: str) -> bool:
-    """True if a cell holds yes."""
+    """Return True if a cell holds yes."""
     return text in ("1", "1.0") or letters(text) in YES

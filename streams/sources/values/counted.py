@@ -116,7 +116,7 @@ def counted(text: str) -> Counted | None:
 
 
 def has_lost_digits(text: str) -> bool:
-    """True if a text is a count that a spreadsheet has shortened, such as `1.7067E+12`."""
+    """Return True if a text is a count that a spreadsheet has shortened, such as `1.7067E+12`."""
     return _SCIENTIFIC.fullmatch(text) is not None and counted(text) is None
 
 

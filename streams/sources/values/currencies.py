@@ -56,7 +56,7 @@ point."""
 
 @lru_cache(maxsize=1 << 10)
 def stands_for(sign: str, currency: str) -> bool:
-    """True if a sign or code may stand for a currency.
+    """Return True if a sign or code may stand for a currency.
 
     Args:
         sign: Sign as written in the file, such as `zł`, `Rs.` or `CA$`.
@@ -71,7 +71,7 @@ def stands_for(sign: str, currency: str) -> bool:
 
 @lru_cache(maxsize=1 << 10)
 def is_currency(sign: str) -> bool:
-    """True if a text is the sign or the code of any currency."""
+    """Return True if a text is the sign or the code of any currency."""
     plain = _plain(sign)
     return plain.upper() in _codes() or plain in _usual() or plain in _every()
 

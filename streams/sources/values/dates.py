@@ -97,7 +97,7 @@ def sort_of(text: str) -> Sort | None:
 
 
 def is_instant(value: object) -> bool:
-    """True if a moment fixes its place in time by itself: with an offset, or as a number since 1970.
+    """Return True if a moment fixes its place in time by itself: with an offset, or as a number since 1970.
 
     >>> is_instant("2010-06-01T07:26:00Z"), is_instant("1275377160"), is_instant("2010-06-01 07:26")
     (True, True, False)

@@ -96,7 +96,7 @@ def mark_of(text: str) -> tuple[bool, DecimalMark | None]:
 
 
 def is_number(text: str) -> bool:
-    """True if a text has the shape of a number, however its marks are meant."""
+    """Return True if a text has the shape of a number, however its marks are meant."""
     if _SIMPLE.fullmatch(text) or _SCIENTIFIC.fullmatch(text):
         return True
     found = _shape(text)

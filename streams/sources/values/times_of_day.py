@@ -74,7 +74,7 @@ class Clock(NamedTuple):
         return cls(moment.hour, moment.minute, moment.second, moment.microsecond, moment.tzinfo)
 
     def agrees(self, other: Clock) -> bool:
-        """True if two times are the same, one of them perhaps without seconds."""
+        """Return True if two times are the same, one of them perhaps without seconds."""
         finer, coarser = max(self[:4], other[:4]), min(self[:4], other[:4])
         return finer == coarser or (finer[:2] == coarser[:2] and coarser[2:] == (0, 0))
 
@@ -166,7 +166,7 @@ def _of_text(text: str, reading: ClockReading) -> Clock:
 
 
 def has_offset(value: object) -> bool:
-    """True if a time of day names its zone."""
+    """Return True if a time of day names its zone."""
     try:
         return clock_of(value).offset is not None
     except Unreadable:
@@ -310,7 +310,7 @@ def _of_digits(digits: str, reading: ClockReading) -> Clock:
 
 
 def _may_be_minutes(text: str, reading: ClockReading) -> bool:
-    """True if `0.15` may be a quarter past midnight, because other values of the column are like 8.15."""
+    """Return True if `0.15` may be a quarter past midnight, because the column has values like 8.15."""
     return reading.dotted and _DOTTED.fullmatch(text) is not None
 
 
