@@ -36,7 +36,7 @@ def page_console() -> Console:
 def reading_bar(title: str) -> Iterator[Heard]:
     """Draw a progress bar on standard error for a long read.
 
-    It disappears at the end; without a terminal, none.
+    The bar disappears at the end; without a terminal no bar is drawn.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

@@ -1,9 +1,9 @@
 """Hit share of recommendations on the next trip, compared with the most popular categories.
 
 A *trip* is a business day on which a customer bought something that is consumed. The last recommendation
-before the day began is judged. It hits if at least one of the ten categories was bought. Trips before the
-first recommendation are left out. The list of popular categories is counted for every day from all trips
-before it.
+before the day began is judged. The recommendation hits if at least one of the ten categories was bought.
+Trips before the first recommendation are left out. The list of popular categories is counted for every day
+from all trips before it.
 """
 
 from __future__ import annotations

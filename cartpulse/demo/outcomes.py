@@ -3,8 +3,8 @@
 A cycle begins with a purchase of a category by a customer and ends with the next purchase. An alert hits if
 that next purchase falls on a business day from so many days before the alert's date (the lead) to so many
 after it (the grace). The rhythm's date on the same cycle is the last purchase plus the median of the
-intervals that the customer had shown before. A cycle is judged once its outcome is known. That requires the
-alert's window to lie within the data, and also the next purchase or the end of the rhythm's window.
+intervals that the customer had shown before. A cycle is judged once its outcome is known. The outcome is
+known if the data holds the alert's window, and the next purchase or the end of the rhythm's window too.
 
 An alert is raised only for a customer who has not bought by then, so an early date of the rhythm has missed
 already. `rhythm_updated` is fairer to the rhythm: a date before the day of the alert moves to that day.

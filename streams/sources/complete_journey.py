@@ -2,8 +2,9 @@
 
 The package's line items become one purchase per basket, in order of (time, basket id). Three things are left
 out and counted by rule: lines with quantity 0, lines whose product is not in the product table, and the
-baskets that this empties. Some products are in the table without a category (2,209 lines, most of them of
-the department MISCELLANEOUS). Their department stands in for the category, so that their spend counts.
+baskets that lose all their lines. Some products are in the table without a category (2,209 lines, most of
+them of the department MISCELLANEOUS). Their department stands in for the category, so that their spend
+counts.
 """
 
 from __future__ import annotations

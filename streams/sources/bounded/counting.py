@@ -8,8 +8,8 @@ from hashlib import blake2b
 from typing import Final
 
 EXACT: Final = 1 << 20
-"""Names that `Distinct` counts exactly, with about 70 bytes each. Of more names it holds every second,
-fourth, ... and multiplies, which is off by a tenth of a percent or so."""
+"""Names that `Distinct` counts exactly, with about 70 bytes each. Beyond that, `Distinct` holds every second,
+fourth, ... name and multiplies, which is off by a tenth of a percent or so."""
 
 FOLLOWED: Final = 1 << 18
 """Names that `Frequent` follows at once, with about 150 bytes each."""

@@ -72,7 +72,7 @@ class Grouped:
     left_out: Counter[str] = field(default_factory=Counter)
     """Status such as `status=cancelled` -> lines that are no sale by that status."""
     partly_refunded: int = 0
-    """Lines of orders refunded in part, or refunded by an unknown amount. These lines count in full."""
+    """Lines of orders refunded in part, or refunded by an unknown amount; all such lines count in full."""
     agreeing: int = 0
     """Orders whose amount in the file equals the sum of their lines."""
     differing: int = 0
@@ -317,8 +317,9 @@ def _sales(
     """Yield the lines that are sales, and count the others.
 
     Some shops write an order's status on its first line alone. Lines without a status wait for the end of
-    their order. They then take the status of its other lines, unreadable rows included, if these agree. If
-    the other lines do not agree, the waiting lines are sales, or have the status in `silent`.
+    their order. The waiting lines then take the status of the order's other lines, unreadable rows included,
+    if the other lines agree. If the other lines do not agree, the waiting lines are sales, or have the status
+    in `silent`.
     """
     sold, left_out = False, ""
     waiting: list[Line] = []

@@ -251,7 +251,7 @@ def _list_around(columns: Iterable[str]) -> str:
 def _through_lists(table: Records, preset: Preset) -> list[str]:
     """List paths of a layout that lead through a list that is not spread.
 
-    Of such a list the one element counts.
+    The one element of such a list counts.
     """
     lists = tuple(f"{path.removesuffix(LIST)}." for path in table.paths.lists)
     names = [

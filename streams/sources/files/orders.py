@@ -1,7 +1,8 @@
 """Evidence of a whole file about its orders: amounts of an order, and counters of an order's lines.
 
-The rows of one order share its number, customer, store and time, as in `Line.basket`. They may lie apart, but
-not by more than `OPEN_ORDERS` other orders: an order that continues later counts as another order.
+The rows of one order share its number, customer, store and time, as in `Line.basket`. The rows of an order
+may lie apart, but not by more than `OPEN_ORDERS` other orders: an order that continues later counts as
+another order.
 """
 
 from __future__ import annotations

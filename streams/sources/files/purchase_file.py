@@ -230,7 +230,7 @@ class PurchaseFile:
 
     @property
     def left_out(self) -> Counter[str]:
-        """Status -> rows that are no sale by that status. These rows are not refused."""
+        """Status -> rows that are no sale by that status, and therefore are not refused."""
         return self._unread + self.grouped.left_out
 
     def _take(self, records: Iterator[Any], sorter: Sorter[Any], progress: Progress | None) -> None:

@@ -1,7 +1,7 @@
 """Compressed files and archives, read as their content. Their first bytes decide the form, never their name.
 
-A file is read several times, and unpacked again each time. That costs processor time, but neither disk space
-nor memory, however large the content is. Standard input can be read only once, so it is written to a
+A file is read several times, and unpacked again each time. Unpacking costs processor time, but neither disk
+space nor memory, however large the content is. Standard input can be read only once, so it is written to a
 temporary file first.
 """
 

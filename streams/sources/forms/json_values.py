@@ -4,10 +4,10 @@ An element is an object that stands alone, in an array, or in the one list of an
 `{"orders": [...]}`. Elements may follow each other with commas, line ends or nothing between them, and run
 over many lines. Memory holds one element and one block of the file.
 
-A broken element must cost only itself. While its brackets match, they show where the element ends. Where they
-do not match, the next element is found by its place. Its opening brace stands at the beginning of a line and
-is indented no more than the element before it. In addition JSON allows no brace there, or all lines of the
-element before it are indented more.
+A broken element must cost only itself. While its brackets match, they show where the element ends. If the
+brackets do not match, the next element is found by its place. Its opening brace stands at the beginning of a
+line and is indented no more than the element before it. In addition JSON allows no brace there, or all lines
+of the element before it are indented more.
 """
 
 from __future__ import annotations

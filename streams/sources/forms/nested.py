@@ -65,7 +65,7 @@ class Shape:
         return Row(number, [get(name) for name in self._names], text, "")
 
     def rows(self, number: int, record: dict[str, Any], text: str) -> Iterator[Row]:
-        """Yield the rows of one object. Where the list to spread is empty, yield one row with a fault."""
+        """Yield the rows of one object. An empty list to spread gives one row with a fault."""
         for levels in self._spread([record], 0):
             cells = [
                 value_at(levels[level], steps) if level < len(levels) else None

@@ -259,7 +259,7 @@ def _first(cells: list[Any], places: Sequence[int]) -> Any:
 
 
 def _moments(written: str) -> Callable[[Any], Any]:
-    """Make a function that reads moments of one written form. It returns other values unchanged."""
+    """Make a function that reads moments of one written form. The function returns other values unchanged."""
     if unit := _NUMBERED.get(written):
         return lambda value: _since_1970(value, unit)
     if written == "utc":

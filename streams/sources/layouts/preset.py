@@ -47,8 +47,9 @@ class Preset:
     """Columns, or paths in JSON, by which the layout is recognised. A file that has all of them has this
     layout."""
     columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-    """Field -> column. Of several columns, the first that is not empty in the row counts. Ids, moments and
-    amounts that are not named here are left out, so that an order's total is not taken for its line's."""
+    """Field -> column. If several columns are given, the first that is not empty in the row counts. Ids,
+    moments and amounts that are not named here are left out, so that an order's total is not taken for its
+    line's."""
     items: str = ""
     """Path of the list of lines in nested JSON, such as `line_items[]`."""
     constants: Mapping[str, str] = field(default_factory=dict)

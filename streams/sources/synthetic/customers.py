@@ -20,7 +20,7 @@ renewal process.
 and a share changes its habits on a day of the middle third: every m is then halved or doubled, and the
 habits begin anew.
 
-**Lift.** On each trip one of six extras is considered, each with the same chance. It is bought with
+**Lift.** On each trip one of six extras is considered, each with the same chance. The extra is bought with
 probability 0.3 where the trip has nothing of its group, and 0.3 x lift where it has.
 """
 

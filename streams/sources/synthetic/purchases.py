@@ -1,6 +1,6 @@
 """Invented purchases as a source: seeded, of known truth, for any number of customers.
 
-`streams.sources.synthetic.customers` computes each customer's purchases. This module turns the trips into
+`streams.sources.synthetic.customers` computes each customer's purchases. The source turns the trips into
 events, and lets the events arrive in order of time. Shares of the events, set in `Process`, arrive twice,
 late or in disorder, are returned, carry a wrong key or are no events at all. A hash selects the events that
 are disturbed: the same purchases are made with and without disturbances.
@@ -219,7 +219,7 @@ class Synthetic:
     ) -> list[list[Item]]:
         """Make the lines of some trips.
 
-        Of a category's eight products the customer's own is taken four times in five.
+        Each category has eight products; the customer's own is taken four times in five.
         """
         seed, slots = self._process.seed, np.arange(SLOTS)
         habit = customers[:, None]

@@ -1,6 +1,6 @@
 """Dates and times as people and programs write them, read to milliseconds since 1970 UTC.
 
-These forms are read:
+Forms that are read:
 
 - ISO dates (`2010-12-01 08:26`, `2010/12/01`, `20101201`, `20101201082600`).
 - Digits with the year at the end (`1/12/2010 8:26 AM`, `01.12.2010 8:26 Uhr`). The file or a person must show

@@ -1,9 +1,9 @@
 """Ids that spreadsheets and data frames have changed, and the evidence of a whole column about that.
 
-A spreadsheet shows 4001260000012 as `4.00126E+12` and saves what it shows, so that many customers become
-one. It keeps 15 digits of a longer number, turns `1-2` into a date and `true` into a truth value. A data
-frame with a gap in a column of numbers writes `13085.0` for 13085. Lost digits cannot be found again, so a
-person is asked before such a file is sent. Ids are never merged or split in silence.
+A spreadsheet shows 4001260000012 as `4.00126E+12` and saves what it shows, so that many customers become one.
+A spreadsheet also keeps only 15 digits of a longer number, turns `1-2` into a date and `true` into a truth
+value. A data frame with a gap in a column of numbers writes `13085.0` for 13085. Lost digits cannot be found
+again, so a person is asked before such a file is sent. Ids are never merged or split in silence.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ _PIECES: Final = frozenset(
         *("tk", "adet", "\u0448\u0442", "\u4e2a", "\u500b", "\u4ef6", "\u70b9"),
     }
 )
-"""Words for pieces, in lower case without a closing point. They do not change a quantity."""
+"""Words for pieces, in lower case without a closing point; none of them changes a quantity."""
 
 
 class _Ascii(dict[int, int | None]):
