@@ -1,4 +1,4 @@
-"""The command line, assembled: one line per command."""
+"""Command line, assembled with one line per command."""
 
 import logging
 import signal
@@ -58,7 +58,10 @@ def _options(
         bool, typer.Option("--version", help="Show the versions of what matters.", callback=_tell)
     ] = False,
 ) -> None:
-    """Before a command: what a client would log of a broker that is away, the command says in one line."""
+    """Silence the logs of Kafka clients before a command.
+
+    The command reports an unreachable broker in one line.
+    """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 

@@ -1,1 +1,1 @@
-"""Commands: one file each, grouped by what they are about."""
+"""Commands, one file each, grouped by subject."""

@@ -1,1 +1,1 @@
-"""The console: options that commands share, terminals, and how a command ends."""
+"""Console: options that commands share, terminals, and the end of a command."""

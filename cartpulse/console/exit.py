@@ -1,4 +1,4 @@
-"""How every command ends: a failure in one clear line, Ctrl-C in one that says so, neither in a traceback."""
+"""End of every command: one clear line for a failure or for Ctrl-C, and no traceback."""
 
 import asyncio
 import errno
@@ -24,21 +24,21 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 """Exit status after SIGTERM: 128 + SIGTERM."""
 LAST_SECONDS: Final = 2.5
-"""Seconds after Ctrl-C in which a command may put away what it started; people have doubts after three."""
+"""Seconds after Ctrl-C in which a command may clean up what it started; people have doubts after three."""
 ENDING: Final = "Ending ..."
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""What a write may meet; such errors name no file."""
+"""Error numbers of a write that finds no room. Such errors name no file."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, and the user knows already that it is heeded."""
+    """Ctrl-C that the command has already answered with a line."""
 
 
 class Commands(TyperGroup):
-    """A group whose commands end well."""
+    """Group of commands whose failures become one line."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; turn its failure into one line on stderr and a status."""
+        """Run the command; turn its failure into one line on stderr and an exit status."""
         try:
             return super().invoke(ctx)
         except CartpulseError as error:
@@ -58,14 +58,16 @@ class Commands(TyperGroup):
 
 
 def run(work: Coroutine[Any, Any, T], *, quiet: bool = False) -> T:
-    """Return the result of the work; Ctrl-C and SIGTERM cancel it, so that it can put away what it started.
+    """Run the work and return its result.
 
-    After Ctrl-C it has `LAST_SECONDS` for that. Then the process ends wherever it is; so do, on Linux, those
-    that it started. Nothing that was acknowledged is lost by that.
+    Ctrl-C and SIGTERM cancel it, so that it can clean up what it started.
+
+    After Ctrl-C the work has `LAST_SECONDS` for that. Then the process ends wherever it is; on Linux, the
+    processes that it started end too. No acknowledged record is lost by that.
 
     Args:
-        work: What to do.
-        quiet: Say nothing at Ctrl-C, where nothing else ends the command.
+        work: Coroutine to run.
+        quiet: Print nothing at Ctrl-C, for work that only Ctrl-C ends.
 
     Raises:
         Interrupted: Ctrl-C was pressed.
@@ -94,7 +96,10 @@ def run(work: Coroutine[Any, Any, T], *, quiet: bool = False) -> T:
 
 
 def _interrupt(task: asyncio.Task[Any], deadline: threading.Timer, word: str, *_: object) -> None:
-    """Cancel the work and say so, even where the loop is busy; a second Ctrl-C does not wait for it."""
+    """Cancel the work and print a line, even while the loop is busy.
+
+    A second Ctrl-C ends the process at once.
+    """
     if deadline.ident is not None:
         os._exit(INTERRUPTED)
     if word:

@@ -15,9 +15,9 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
 
 def settings_with(**overrides: Any) -> Settings:
-    """The environment's settings with those options on top that were given.
+    """Load the environment's settings, replaced by the options that were given.
 
     Raises:
-        SettingsError: They do not fit together.
+        SettingsError: The settings do not fit together.
     """
     return load_settings(**{name: value for name, value in overrides.items() if value is not None})

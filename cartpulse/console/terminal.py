@@ -1,4 +1,4 @@
-"""What commands share that write to a terminal: which console, what may be printed, how far a read is."""
+"""Terminal: consoles, printable instants, and progress of long reads, shared by commands."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from streams.kafka.log.reading import Progress as Heard
 
 SIGN_SECONDS: Final = 8.0
-"""Between two signs of life in a file: readers of logs have doubts after ten seconds of silence."""
+"""Seconds between two signs of life in a file: readers of logs have doubts after ten seconds of silence."""
 
 
 def moment(text: str | None) -> str:
-    """An RFC 3339 instant of ours, which is in UTC, to the minute.
+    """Write an RFC 3339 instant in UTC, as Cartpulse's events have it, to the minute.
 
     >>> moment("2017-03-05T11:00:00Z")
     '2017-03-05 11:00 UTC'
@@ -28,13 +28,16 @@ def moment(text: str | None) -> str:
 
 
 def page_console() -> Console:
-    """Standard output for pages of data: nothing in them is taken for markup."""
+    """Make a console on standard output for pages of data. Nothing in the data is taken for markup."""
     return Console(highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
 def reading_bar(title: str) -> Iterator[Heard]:
-    """A bar on standard error for a read that takes a while; gone when it is over, absent on no terminal."""
+    """Draw a progress bar on standard error for a long read.
+
+    The bar disappears at the end; without a terminal no bar is drawn.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -50,12 +53,12 @@ def reading_bar(title: str) -> Iterator[Heard]:
 def signs_of_life(
     console: Console, tell: Callable[[], str], *, seconds: float = SIGN_SECONDS
 ) -> Iterator[None]:
-    """Print a line now and then while something takes long, where no bar can be drawn: in a file or a pipe.
+    """Print a line now and then during long work where no bar can be drawn: in a file or a pipe.
 
     Args:
-        console: Where it goes; on a terminal nothing is printed.
-        tell: The line, asked for from a thread of its own: what it is about may be busy.
-        seconds: Between two lines.
+        console: Console to print on; nothing is printed on a terminal.
+        tell: Returns the line. Called from a thread of its own, because the event loop may be busy.
+        seconds: Seconds between two lines.
     """
     over = threading.Event()
 
@@ -76,6 +79,6 @@ def signs_of_life(
 
 
 def amount(number: int, noun: str) -> str:
-    """Write a number and its noun, in the plural where there is not one: `1 row`, `2,000 categories`."""
+    """Write a number and its noun, in the plural unless the number is 1: `1 row`, `2,000 categories`."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"

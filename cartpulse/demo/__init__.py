@@ -1,1 +1,1 @@
-"""The demonstration: a year of real purchases through a real broker and real workers."""
+"""Demonstration: a year of real purchases through a real broker and real workers."""

@@ -1,4 +1,4 @@
-"""How far the worker has come, by the clock rows that it stores: the state's own word, no mere counter."""
+"""Progress of the workers, read from the clock rows that they store: the state itself, no mere counter."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 _WAIT_MS = 1_000
-"""How long one look waits for a batch; there is one, so it comes at once."""
+"""Milliseconds that one look waits for a batch. There is always one, so the batch comes at once."""
 
 _PAUSE_SECONDS = 1.0
-"""Time between two looks: a batch of rows has megabytes, and reading it takes from the worker's time."""
+"""Seconds between two looks. A batch of rows has megabytes, and reading it takes time from the worker."""
 
 _LAST_PAUSE_SECONDS = 0.1
-"""The same when the end is near: the end is what is timed."""
+"""Seconds between two looks when the end is near, because the end is what is timed."""
 
 _NEAR = 0.97
 """Share of the records behind which the end is near."""
@@ -33,23 +33,26 @@ _NEAR = 0.97
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All partitions together."""
+    """Progress of all partitions together."""
 
     accounted: int
-    """Records of `purchases` behind which the state stands, ticks included."""
+    """Records of `purchases` that the state has applied, ticks included."""
     sweeping: bool
-    """Whether a day's end is still being worked through."""
+    """True while the end of a day is still being swept."""
 
 
 async def follow(
     settings: Settings, records: asyncio.Future[int], report: Callable[[Standing], None]
 ) -> Standing:
-    """Return when the state accounts for all records of `purchases`, and no sweep is unfinished.
+    """Wait until the state accounts for all records of `purchases`, and no sweep is unfinished.
 
     Args:
-        settings: Of the service.
-        records: How many there are, once all are sent.
-        report: Called whenever the changelog has been looked at, several times a second.
+        settings: Service settings.
+        records: Number of records, set once all of them are sent.
+        report: Called after each look at the changelog, once a second and more often near the end.
+
+    Returns:
+        Progress at the end.
     """
     consumer = AIOKafkaConsumer(**consumer_options(settings))
     await consumer.start()
@@ -74,9 +77,10 @@ async def follow(
 
 
 async def _look(consumer: AIOKafkaConsumer, clocks: dict[int, ClockRow]) -> None:
-    """Read the last batch of every partition; a clock row ends each.
+    """Read the last batch of every partition, which a clock row ends.
 
-    The embedded broker gives the base offset of the last batch as its last: the whole batch is read then.
+    The embedded broker reports the base offset of the last batch as the last offset: the whole batch is read
+    then.
     """
     for place, end in (await consumer.end_offsets(list(consumer.assignment()))).items():
         consumer.seek(place, max(end - 1, 0))

@@ -56,6 +56,7 @@ def demo(
     pass of its own, and ends all that it started. Nothing needs to be set up, nothing is left behind; with
     --broker the topics are.
     """
+    # Stage 1: refuse options that cannot work, before anything is started.
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {json_file.absolute().parent}", param_hint="--json")
     if workers > partitions:
@@ -64,6 +65,7 @@ def demo(
             f"add --partitions {workers}",
             param_hint="--workers",
         )
+    # Stage 2: play, with a line now and then where no progress bar can be drawn.
     play = Play(
         Console(),
         began=STARTED,
@@ -77,6 +79,7 @@ def demo(
     )
     with signs_of_life(play.console, play.sign):
         report, told = run(play.run())
+    # Stage 3: write the figures and show them. A lost basket is a failure.
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
     show(play.console, report, told)

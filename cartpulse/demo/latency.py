@@ -1,8 +1,8 @@
-"""From just before a purchase is sent to the receipt of the event that it caused, on one monotonic clock.
+"""Latency from just before a purchase is sent to the receipt of its event, on one monotonic clock.
 
-The first purchase of a new customer changes their segment from none at once, so each purchase of the pass has
-one event to wait for: at a steady rate new customers buy, and a plain reader of `segment-changes` notes when
-the event that names the purchase as its cause arrives.
+The first purchase of a new customer changes the customer's segment from none at once. Each purchase of the
+pass therefore causes one event. New customers buy at a steady rate, and a plain reader of `segment-changes`
+records when the event arrives that names the purchase as its cause.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PER_SECOND: Final = 1_000
 SECONDS: Final = 15
 
 _PATIENCE_SECONDS: Final = 10.0
-"""Silence after which what has not arrived counts as unanswered."""
+"""Seconds of silence after which purchases without an event count as unanswered."""
 
 
 class _Caused(msgspec.Struct):
@@ -39,7 +39,7 @@ class _Caused(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """What the pass measured, in ms; None where nothing arrived."""
+    """Result of the pass, in ms; None where nothing arrived."""
 
     purchases: int
     unanswered: int
@@ -50,27 +50,30 @@ class Latency:
 async def measure(
     settings: Settings, *, start: int, positions: Mapping[Any, int], seconds: float = SECONDS
 ) -> Latency:
-    """Send purchases of new customers for some seconds and time the answers.
+    """Send purchases of new customers for some seconds and time their events.
 
     Args:
-        settings: Of the service under test.
+        settings: Settings of the service under test.
         start: Event time of the first purchase, ms since 1970 UTC; later than all before it in the log.
-        positions: Where to begin reading, by partition of `segment-changes`.
-        seconds: How long to send.
+        positions: Partition of `segment-changes` -> offset at which to begin reading.
+        seconds: Length of the sending in seconds.
 
     Raises:
-        NotAcknowledgedError: A purchase was refused.
+        NotAcknowledgedError: The broker refused a purchase.
     """
     sent: dict[str, float] = {}
     waits: list[float] = []
     consumer = AIOKafkaConsumer(**consumer_options(settings))
     producer = AIOKafkaProducer(**producer_options(settings, idempotent=False))
     try:
+        # Stage 1: the reader stands at its positions before the first purchase is sent.
         await consumer.start()
         consumer.assign(list(positions))
         for place, offset in positions.items():
             consumer.seek(place, offset)
         await producer.start()
+        # Stage 2: send at a steady rate and read meanwhile. The time of sending is stored by customer id,
+        # which is the event id too.
         count = round(PER_SECOND * seconds)
         reading = asyncio.create_task(_receive(consumer, sent, waits, count))
         try:
@@ -89,12 +92,13 @@ async def measure(
     finally:
         await producer.stop()
         await consumer.stop()
+    # Stage 3: the percentiles of the waits.
     p50, p99 = (float(value) * 1000 for value in np.percentile(waits, (50, 99))) if waits else (None, None)
     return Latency(count, count - len(waits), p50, p99)
 
 
 def purchases(count: int, start: int) -> Iterator[Feed]:
-    """First purchases of new customers, one ms apart; the event id is the customer id."""
+    """Make first purchases of new customers, one ms apart. The event id is the customer id."""
     encode = msgspec.json.Encoder().encode
     line = Item("1095275", "ROLLS", None, 1.0, 0.5, 0.0)
     for number in range(count):
@@ -106,7 +110,7 @@ def purchases(count: int, start: int) -> Iterator[Feed]:
 
 
 async def _receive(consumer: Any, sent: Mapping[str, float], waits: list[float], count: int) -> None:
-    """Note the wait of every purchase that is answered, until all are or nothing more comes."""
+    """Record the wait of every purchase whose event arrives, until all have arrived or nothing more comes."""
     decode = msgspec.json.Decoder(_Caused).decode
     answered: set[str] = set()
     last = time.monotonic()

@@ -1,4 +1,4 @@
-"""Reads the output topics while they are written, and knows when it has read them to their end."""
+"""Reader of the output topics while they are written, which can wait for their present end."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 _WAIT_MS = 100
-"""How long one read waits for records, in ms."""
+"""Milliseconds that one read waits for records."""
 
 
 class Listener:
-    """A plain reader of the outputs and dead letters, from their beginning.
+    """Plain reader of the outputs and dead letters, from their beginning.
 
-    async with Listener(settings) as listener:
-        ...
-        await listener.drained()
-        listener.received
+    Usage::
+
+        async with Listener(settings) as listener:
+            ...
+            await listener.drained()
+            listener.received
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,7 +41,7 @@ class Listener:
         self._drained = asyncio.Event()
         self.received = Received()
         self.first_alert: float | None = None
-        """When the first alert arrived, on the monotonic clock."""
+        """Time on the monotonic clock at which the first alert arrived."""
 
     async def __aenter__(self) -> Self:
         topics = [*(self._settings.topic(name) for name in OUTPUTS), self._settings.dead_letters_topic]
@@ -56,7 +58,7 @@ class Listener:
         await self._consumer.stop()
 
     async def drained(self) -> None:
-        """Return when all that the topics hold now has been read."""
+        """Wait until everything that the topics hold now has been read."""
         self._drained.clear()
         self._wanted.set()
         waiting = asyncio.ensure_future(self._drained.wait())
@@ -66,7 +68,7 @@ class Listener:
             await self._reading
 
     async def positions(self, topic: str) -> dict[TopicPartition, int]:
-        """How far each partition of a topic has been read."""
+        """Return partition of a topic -> offset up to which it has been read."""
         return {
             place: await self._consumer.position(place)
             for place in self._consumer.assignment()

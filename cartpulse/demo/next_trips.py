@@ -1,8 +1,9 @@
-"""How often a trip holds something recommended before it, beside a list of what is popular with all.
+"""Hit share of recommendations on the next trip, compared with the most popular categories.
 
-A *trip* is a business day on which a customer bought something that is consumed. What counts for it is the
-last recommendation before its day began; it hits when at least one of the ten was bought. Trips before
-the first recommendation are left out. The popular list is made anew for every day from all trips before it.
+A *trip* is a business day on which a customer bought something that is consumed. The last recommendation
+before the day began is judged. The recommendation hits if at least one of the ten categories was bought.
+Trips before the first recommendation are left out. The list of popular categories is counted for every day
+from all trips before it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from cartpulse.demo.received import Recommended
 
 ITEMS = 10
-"""Recommendations at most, and as many popular ones."""
+"""Largest number of recommendations, and number of popular categories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,17 @@ class NextTrips:
 def judge_next_trips(
     trips: Trips, received: Mapping[str, Sequence[Recommended]], begin_of: Callable[[int], float]
 ) -> NextTrips:
-    """Hold the recommendations against the trips that followed.
+    """Compare the recommendations with the trips that followed.
 
     Args:
-        trips: What was bought.
-        received: By customer, the recommendations in order of event time.
-        begin_of: The instant at which a day begins, in seconds since 1970 UTC.
+        trips: Purchases of all customers.
+        received: Customer -> recommendations in order of event time.
+        begin_of: Returns the instant at which a day begins, in seconds since 1970 UTC.
     """
     counts = np.zeros(len(trips.names), np.int64)
     judged = hits = popular_hits = 0
     instants = {customer: [each.instant for each in given] for customer, given in received.items()}
+    # Days come in order, so `counts` holds exactly the trips before the day that is judged.
     for first, last in _runs(trips.days):
         begin = begin_of(int(trips.days[first]))
         popular = set(np.argsort(-counts, kind="stable")[:ITEMS].tolist())
@@ -84,6 +86,6 @@ def judge_next_trips(
 
 
 def _runs(values: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """First index and end of each run of equal values."""
+    """Return first index and end of each run of equal values."""
     bounds = [*np.flatnonzero(np.diff(values, prepend=-1)).tolist(), len(values)]
     return list(pairwise(bounds))

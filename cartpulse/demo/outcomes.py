@@ -1,13 +1,13 @@
-"""How well alerts hit: held against the purchases that followed, beside each customer's own median rhythm.
+"""Hit share of alerts: compared with the purchases that followed, beside each customer's own median rhythm.
 
-A cycle begins with a purchase of a category by a customer and ends with the next one. An alert hits when that
-next purchase falls on a business day from so many days before its date (the lead) to so many after it (the
-grace). The rhythm's date, on the same cycle, is the last purchase plus the median of the intervals that the
-customer had shown before. A cycle is judged when its outcome is known: when the alert's window lies within
-the data, and the next purchase, or the end of the rhythm's window, does too.
+A cycle begins with a purchase of a category by a customer and ends with the next purchase. An alert hits if
+that next purchase falls on a business day from so many days before the alert's date (the lead) to so many
+after it (the grace). The rhythm's date on the same cycle is the last purchase plus the median of the
+intervals that the customer had shown before. A cycle is judged once its outcome is known. The outcome is
+known if the data holds the alert's window, and the next purchase or the end of the rhythm's window too.
 
-An alert is raised only for who has not bought by then, so an early date of the rhythm has missed already.
-`rhythm_updated` is fairer to it: a date that lies before the day of the alert moves to that day.
+An alert is raised only for a customer who has not bought by then, so an early date of the rhythm has missed
+already. `rhythm_updated` is fairer to the rhythm: a date before the day of the alert moves to that day.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from cartpulse.demo.received import Alert
 
 _DAYS = 1 << 16
-"""More than there are day numbers: (pair, day) fits one integer."""
+"""Number larger than every day number, so that (pair, day) fits one integer."""
 
 
 class Outcome(Enum):
-    """What became of a date on a cycle."""
+    """Outcome of a date on a cycle."""
 
     HIT = "hit"
     MISS = "miss"
@@ -42,7 +42,7 @@ class Outcome(Enum):
 
 
 class Verdict(NamedTuple):
-    """One alert, judged."""
+    """Judgement of one alert."""
 
     outcome: Outcome
     rhythm: Outcome
@@ -53,7 +53,7 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How often each kind of date hit on the cycles whose outcome is known; None where there are none."""
+    """Share of hits of each kind of date, over the cycles with a known outcome; None without such cycles."""
 
     cycles: int
     unknown: int
@@ -63,7 +63,7 @@ class Score:
 
 
 class PurchaseDays:
-    """On which business days each customer bought from each category.
+    """Business days on which each customer bought from each category.
 
     Args:
         customers: (n,) numbers of customers, one entry per line.
@@ -83,22 +83,22 @@ class PurchaseDays:
         self._width = len(names)
         self._sorted = np.unique((customers * self._width + categories) * _DAYS + days)
         self.first_day, self.last_day = int(days.min()), int(days.max())
-        """The first and the last day of the data, as day numbers."""
+        """First and last day of the data, as day numbers."""
 
     def of(self, customer: int, category: str) -> list[int]:
-        """The days on which a customer bought from a category, ascending."""
+        """Return the days on which a customer bought from a category, ascending."""
         pair = customer * self._width + self._numbers[category]
         first, last = np.searchsorted(self._sorted, [pair * _DAYS, (pair + 1) * _DAYS])
         return [int(value) for value in self._sorted[first:last] % _DAYS]
 
 
 def judge(alert: Alert, days: Sequence[int], last_day: int, *, lead: int, grace: int) -> Verdict:
-    """Hold one raised alert against the days on which its customer bought its category.
+    """Compare one raised alert with the days on which its customer bought its category.
 
     Args:
-        alert: A raised alert.
+        alert: Raised alert.
         days: All days of purchase, ascending, those after the alert too.
-        last_day: The last day of the data.
+        last_day: Last day of the data.
         lead: Days before a date from which on a purchase hits.
         grace: Days after a date until which a purchase hits.
     """
@@ -121,7 +121,7 @@ def judge(alert: Alert, days: Sequence[int], last_day: int, *, lead: int, grace:
 
 
 def median_interval(days: Sequence[int]) -> int:
-    """The median of the days between purchases, rounded up from a half; at least 1."""
+    """Return the median of the days between purchases, rounded up from a half; at least 1."""
     if len(days) < 2:
         return 1
     intervals = sorted(later - earlier for earlier, later in pairwise(days))
@@ -132,7 +132,7 @@ def median_interval(days: Sequence[int]) -> int:
 
 
 def score(verdicts: Sequence[Verdict]) -> Score:
-    """Shares of hits on the cycles of which every outcome is known."""
+    """Return the shares of hits on the cycles of which every outcome is known."""
     known = [verdict for verdict in verdicts if Outcome.UNKNOWN not in _outcomes(verdict)]
     shares = [
         sum(_outcomes(verdict)[which] is Outcome.HIT for verdict in known) / len(known) if known else None

@@ -1,4 +1,4 @@
-"""The demonstration from beginning to end: set the stage, replay, listen, measure, judge."""
+"""Demonstration from beginning to end: start a broker and workers, replay, listen, measure, judge."""
 
 from __future__ import annotations
 
@@ -43,19 +43,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What the replay left behind."""
+    """Result of the replay."""
 
     seconds: float
-    """From the first send until the state accounted for the last record."""
+    """Seconds from the first send until the state accounted for the last record."""
     baskets_per_second: float
-    """From the first look that saw a worker at work until the end: the start does not count."""
+    """Baskets per second from the first look that saw a worker at work until the end. The start does not
+    count."""
     ended_at: int
     """Event time of the last record, ms since 1970 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured beside the outputs."""
+    """Measurements beside the outputs."""
 
     replayed: Replayed
     known: Known
@@ -64,25 +65,25 @@ class Measured:
 
 @dataclass(slots=True)
 class Doing:
-    """What the demonstration is at."""
+    """Present activity of the demonstration, in words."""
 
     text: str = "starting"
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """One demonstration.
+    """One run of the demonstration.
 
     Args:
-        console: Where to show how far it is.
-        began: When the command began, on the monotonic clock.
-        days: The first days of the year; None for all.
-        speed: Days a second; None for full speed.
-        partitions: Of every topic.
-        workers: How many share the partitions.
-        latency_seconds: Length of the latency pass; 0 leaves it out.
-        level: What stands in `category`.
-        broker: A running broker, `host:port`; None starts a local one.
+        console: Console on which to show the progress.
+        began: Time on the monotonic clock at which the command began.
+        days: Number of first days of the year to replay; None for all.
+        speed: Event days per second; None for full speed.
+        partitions: Number of partitions of every topic.
+        workers: Number of workers that share the partitions.
+        latency_seconds: Length of the latency pass in seconds; 0 leaves it out.
+        level: Level of the name that goes into `category`.
+        broker: Running broker, `host:port`; None starts a local one.
     """
 
     console: Console
@@ -97,11 +98,14 @@ class Play:
     _doing: Doing = field(default_factory=Doing, init=False)
 
     def sign(self) -> str:
-        """Say how far it is, in a line for those who see no bar."""
+        """Describe the progress in a line, for people who see no progress bar."""
         return f"  {time.monotonic() - self.began:.0f} s: {self._doing.text}"
 
     async def run(self) -> tuple[Report, list[Story]]:
-        """Play it; whatever happens, all that was started is ended.
+        """Run the demonstration. Whatever happens, everything that was started is ended.
+
+        Returns:
+            Figures, and stories about customers.
 
         Raises:
             CartpulseError: Something could not be started, or ended too soon.
@@ -131,18 +135,19 @@ class Play:
                 f"Measuring the latency at {latency.PER_SECOND:,} purchases a second for "
                 f"{self.latency_seconds:g} s ..."
             )
-            gc.freeze()  # what was read stays: no collection walks it while the clock runs
+            gc.freeze()  # no collection walks the records read so far while the clock runs
             measured = await latency.measure(
                 settings, start=replayed.ended_at + 1, positions=positions, seconds=self.latency_seconds
             )
         else:
             measured = latency.Latency(0, 0, None, None)
         self._doing.text = "judging what came out"
-        # In a thread, so that the loop heeds Ctrl-C.
+        # In a thread, so that the loop can react to Ctrl-C.
         taken = Measured(replayed, known, measured)
         return await asyncio.to_thread(self._judge, settings, source, listener, taken)
 
     async def _replay(self, settings: Settings, source: CompleteJourney, listener: Listener) -> Replayed:
+        # Stage 1: a progress bar of what the state accounts for, and not of what was sent.
         columns = (
             BarColumn(bar_width=20),
             TextColumn(
@@ -171,6 +176,8 @@ class Play:
                     changes=len(received.changes),
                 )
 
+            # Stage 2: the progress is followed before the first record is sent, and until the state has the
+            # last one.
             await producer.start()
             following = asyncio.ensure_future(follow(settings, sent, report))
             started = time.monotonic()
@@ -193,6 +200,7 @@ class Play:
         listener: Listener,
         measured: Measured,
     ) -> tuple[Report, list[Story]]:
+        # Stage 1: alerts against the purchases that followed.
         received, accounting = listener.received, source.accounting
         replayed, known, speed = measured.replayed, measured.known, measured.latency
         truth = purchase_days(source, settings)
@@ -213,10 +221,13 @@ class Play:
         ]
         hits = score(verdicts)
         states = received.states()
+        # Stage 2: recommendations against the next trips.
         calendar = calendar_of(settings.ledger)
         next_trips = judge_next_trips(
             trips(source, settings), received.recommended, lambda day: calendar.start(day) / 1000
         )
+        # Stage 3: the account of baskets. Every basket of the data is applied, refused, left out by a rule,
+        # or lost.
         dead = sum(received.dead_letters.values())
         report = Report(
             baskets=accounting.baskets,
@@ -256,10 +267,10 @@ class Play:
 
 
 def rate(looks: Sequence[tuple[float, int]]) -> float | None:
-    """Records a second between the first and the last look; None where they are too near to tell.
+    """Return records per second between the first and the last look; None where the looks are too close.
 
     Args:
-        looks: When, in seconds, and how many records were accounted for then.
+        looks: (time in seconds, records accounted for by then) of each look.
     """
     if len(looks) < 2 or looks[-1][0] - looks[0][0] < 1:
         return None
@@ -267,7 +278,7 @@ def rate(looks: Sequence[tuple[float, int]]) -> float | None:
 
 
 def trips(source: CompleteJourney, settings: Settings) -> Trips:
-    """What customers bought of consumed categories, by business day."""
+    """Return the purchases of consumed categories by business day, from the source."""
     lines, ledger = source.lines(), settings.ledger
     consumed = np.array([ledger.class_of(name) is not CategoryClass.NOT_CONSUMED for name in lines.names])
     days = calendar_of(ledger).days(lines.instants)
@@ -278,7 +289,7 @@ def trips(source: CompleteJourney, settings: Settings) -> Trips:
 
 
 def purchase_days(source: CompleteJourney, settings: Settings) -> PurchaseDays:
-    """Who bought from which category on which business day, by the source."""
+    """Return which customer bought from which category on which business day, from the source."""
     lines = source.lines()
     days = calendar_of(settings.ledger).days(lines.instants)
     return PurchaseDays(lines.households, lines.categories, days, lines.names)

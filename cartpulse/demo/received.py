@@ -1,4 +1,4 @@
-"""What came out: the output events as a reader of the topics keeps them."""
+"""Output events of the demonstration, as a reader of the topics keeps them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """What an alert rests on, as far as it is told here."""
+    """Evidence of an alert, with the fields used here."""
 
     purchases_seen: int
     typical_interval_days: float
@@ -21,7 +21,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False):
-    """An event of `replenishment-alerts`, as far as it is told here."""
+    """Event of `replenishment-alerts`, with the fields used here."""
 
     alert_id: str
     customer_id: str
@@ -33,28 +33,28 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
-    """One ground of a segment."""
+    """Ground of a segment."""
 
     text: str
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
-    """One recommended category."""
+    """Recommended category."""
 
     category: str
 
 
 class Recommended(msgspec.Struct, frozen=True, gc=False):
-    """What was recommended to a customer, as far as it is judged here: a year of them stays in memory."""
+    """Categories recommended to a customer. Small, because a year of recommendations stays in memory."""
 
     instant: float
     """Event time, seconds since 1970 UTC."""
     categories: tuple[str, ...]
-    """The likeliest first, each name held once in memory."""
+    """Names of categories, the likeliest first; each name is held once in memory."""
 
 
 class Recommendation(msgspec.Struct, frozen=True, gc=False):
-    """An event of `recommendations`, as far as it is judged here."""
+    """Event of `recommendations`, with the fields used here."""
 
     customer_id: str
     items: tuple[Item, ...]
@@ -62,7 +62,7 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False):
 
 
 class SegmentChange(msgspec.Struct, frozen=True):
-    """An event of `segment-changes`, as far as it is told here."""
+    """Event of `segment-changes`, with the fields used here."""
 
     customer_id: str
     to_segment: str = msgspec.field(name="to")
@@ -74,17 +74,17 @@ class SegmentChange(msgspec.Struct, frozen=True):
 
 @dataclass
 class Received:
-    """The outputs read so far; a copy of an event, known by its `ce_id`, counts once."""
+    """Outputs read so far. A copy of an event, recognised by its `ce_id`, counts once."""
 
     alerts: list[Alert] = field(default_factory=list)
-    """Raised ones, in the order of their arrival."""
+    """Raised alerts, in the order of their arrival."""
     closed: dict[str, Alert] = field(default_factory=dict)
-    """By alert id, the event that closed it."""
+    """Alert id -> event that closed the alert."""
     changes: list[SegmentChange] = field(default_factory=list)
     recommended: dict[str, list[Recommended]] = field(default_factory=dict)
-    """By customer, in the order of their arrival."""
+    """Customer -> recommendations, in the order of their arrival."""
     dead_letters: dict[str, int] = field(default_factory=dict)
-    """By stage and error, such as `decode/json`."""
+    """Stage and error, such as `decode/json` -> dead letters."""
     copies: int = 0
     """Events that had arrived before."""
     _names: dict[str, str] = field(default_factory=dict)
@@ -118,11 +118,11 @@ class Received:
 
     @property
     def recommendations(self) -> int:
-        """How many there were."""
+        """Number of recommendation events."""
         return sum(map(len, self.recommended.values()))
 
     def states(self) -> dict[str, int]:
-        """How many alerts were raised, and how many ended in which way."""
+        """Return the number of alerts raised, and the number that ended in each state."""
         ended = dict.fromkeys(("fulfilled", "missed", "withdrawn"), 0)
         for alert in self.closed.values():
             ended[alert.state] += 1

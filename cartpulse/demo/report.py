@@ -1,4 +1,4 @@
-"""What the demonstration found, as one flat object for programs and as a screen for people."""
+"""Results of the demonstration, as one flat object for programs and as a screen for people."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 
 JUDGED_DAYS: Final = 14
-"""Days of data from which on alerts are judged: three purchases of a category, a date and five days of grace
-take about two weeks; with fewer, the handful whose outcome is known is the quickest of the quick."""
+"""Days of data from which on alerts are judged. Three purchases of a category, a date and five days of grace
+take about two weeks. With fewer days, the handful of alerts with a known outcome are those of the quickest
+buyers."""
 
 
 def too_short(days: int) -> str | None:
-    """Say what so many days are too short for; None where they suffice."""
+    """Describe the judgements for which a number of days is too short; None where the days suffice."""
     if days >= SETTLED_DAYS:
         return None
     counted = "1 day is" if days == 1 else f"{days} days are"
@@ -40,19 +41,20 @@ def too_short(days: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures; `baskets` = `applied` + `dead_letters` + the sum of `left_out` + `lost`, always.
+    """Figures of a run.
 
-    Shares are of 1, and None where nothing could be judged; `lost` is never negative in a sound run: a
-    negative one would mean that baskets were counted twice.
+    Every basket is accounted for: `baskets` = `applied` + `dead_letters` + the sum of `left_out` + `lost`,
+    always. A negative `lost` would mean that baskets were counted twice; it never happens in a sound run.
+    Shares are of 1, and None where nothing could be judged.
     """
 
     baskets: int
-    """In the data, for the days asked for."""
+    """Baskets in the data, for the days asked for."""
     applied: int
-    """By the workers' own state, read back from its changelog."""
+    """Baskets applied, by the workers' own state, read back from its changelog."""
     dead_letters: int
     left_out: dict[str, int]
-    """By the source's rules."""
+    """Rule of the source -> baskets left out."""
     lost: int
     customers: int
     alerts: int
@@ -62,37 +64,38 @@ class Report:
     alert_hit_share: float | None
     baseline_hit_share: float | None
     baseline_updated_hit_share: float | None
-    """The median rhythm, where a date that has passed when the alert is raised moves to that day."""
+    """Hit share of the median rhythm, where a date that has passed when the alert is raised moves to that
+    day."""
     alerts_judged: int
     """Alerts whose outcome is known."""
     recommendations: int
     recommendation_hit_share: float | None
-    """Share of trips with at least one of the ten that were recommended last before the day."""
+    """Share of trips with at least one of the ten categories that were recommended last before the day."""
     popular_hit_share: float | None
-    """The same for the ten most popular, on the same trips."""
+    """Share of the same trips with at least one of the ten most popular categories."""
     recommendations_judged: int
-    """Trips."""
+    """Trips on which recommendations were judged."""
     segment_changes: int
     dead_letters_by_reason: dict[str, int]
     copies: int
-    """Output events that arrived more than once; consumers drop them by `ce_id`."""
+    """Output events that arrived more than once; consumers drop copies by `ce_id`."""
     seconds: float
-    """From the first send until the state accounted for the last record."""
+    """Seconds from the first send until the state accounted for the last record."""
     baskets_per_second: float
-    """What the workers applied in a second, once one was at work."""
+    """Baskets that the workers applied per second, once a worker was at work."""
     latency_ms_p50: float | None
     latency_ms_p99: float | None
     latency_purchases: int
     latency_unanswered: int
     first_alert_seconds: float | None
-    """From the start of the command to the receipt of the first alert."""
+    """Seconds from the start of the command to the receipt of the first alert."""
     total_seconds: float
     days: int
     partitions: int
     workers: int
 
     def as_json(self) -> dict[str, Any]:
-        """The report as JSON-able values, seconds and milliseconds rounded to what can be measured."""
+        """Return the report as JSON-able values, seconds and milliseconds rounded to what can be measured."""
         return {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in asdict(self).items()
@@ -100,7 +103,7 @@ class Report:
 
 
 def show(console: Console, report: Report, stories: Sequence[Story]) -> None:
-    """The last screen, for someone who sees Cartpulse for the first time."""
+    """Show the last screen, for someone who sees Cartpulse for the first time."""
     console.print()
     console.print(Panel.fit(_headline(report), title="Cartpulse", border_style="green"))
     console.print(_account(report))

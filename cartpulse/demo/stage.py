@@ -1,4 +1,4 @@
-"""What the demonstration starts: a broker, the topics and workers, all of which end with it."""
+"""Broker, topics and workers that the demonstration starts, and that end with it."""
 
 from __future__ import annotations
 
@@ -28,29 +28,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DRAIN_SECONDS: Final = 12.0
-"""A worker drains and ends within ten seconds of SIGTERM."""
+"""Seconds that a worker may take to end: it drains and ends within ten seconds of SIGTERM."""
 
 ABANDON_SECONDS: Final = 1.0
-"""How long a worker may take where the demonstration is broken off: nobody will look at what it writes."""
+"""Seconds that a worker may take to end where the demonstration is broken off: nobody will read its
+outputs."""
 
 _LAST_WORDS: Final = 2_000
 """Bytes of the log of a worker that ended too soon, for the error message."""
 
 
 class WorkerEndedError(CartpulseError):
-    """A worker of the demonstration's ended before its work was done."""
+    """A worker of the demonstration ended before its work was done."""
 
 
 class NotEmptyError(CartpulseError):
-    """The topics hold another's purchases."""
+    """The topics hold purchases of another source."""
 
 
 class Worker:
-    """A worker as a process of its own, and what it says.
+    """Worker as a process of its own, and its output.
 
     Args:
-        process: The worker.
-        log: Where its output goes.
+        process: Process of the worker.
+        log: File of the worker's output.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, log: IO[bytes]) -> None:
@@ -59,7 +60,7 @@ class Worker:
 
     @classmethod
     async def start(cls, environment: dict[str, str]) -> Self:
-        """Start one with these variables and no others."""
+        """Start a worker with these environment variables and no others."""
         log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         try:
             process = await asyncio.create_subprocess_exec(
@@ -71,7 +72,7 @@ class Worker:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in a terminal reaches us, and we end the worker
+                start_new_session=True,  # Ctrl-C reaches this process alone, which ends the worker
                 preexec_fn=end_with_parent(),
             )
         except BaseException:
@@ -80,14 +81,14 @@ class Worker:
         return cls(process, log)
 
     async def ended_too_soon(self) -> WorkerEndedError:
-        """Wait for its end; the error that tells of it, with its last words."""
+        """Wait for the worker's end, and return the error that reports its status and its last output."""
         status = await self._process.wait()
         self._log.seek(0)
         words = self._log.read()[-_LAST_WORDS:].decode(errors="replace").strip() or "it said nothing."
         return WorkerEndedError(f"the worker ended with status {status}: {words}")
 
     async def end(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Let it drain and end; kill it if it has not after these seconds."""
+        """Let the worker drain and end; kill it if it has not ended after these seconds."""
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -100,15 +101,17 @@ class Worker:
 
 
 class Stage:
-    """A local broker and workers as processes of their own.
+    """Local broker and workers as processes of their own.
 
-    async with Stage(partitions=2, workers=2) as stage:
-        await stage.guard(something(stage.settings))
+    Usage::
+
+        async with Stage(partitions=2, workers=2) as stage:
+            await stage.guard(something(stage.settings))
 
     Args:
-        partitions: Of every topic.
-        workers: How many share the partitions.
-        broker: A broker that runs already, to be used instead of one of our own; the topics stay on it.
+        partitions: Number of partitions of every topic.
+        workers: Number of workers that share the partitions.
+        broker: Address of a running broker, used instead of a local one; the topics stay on it.
     """
 
     def __init__(self, *, partitions: int, workers: int = 1, broker: str | None = None) -> None:
@@ -144,25 +147,25 @@ class Stage:
         await self._end(DRAIN_SECONDS if error is None else ABANDON_SECONDS)
 
     async def _open(self) -> Settings:
-        """The settings of the broker to be used, after starting it where there is none."""
+        """Return the settings for the broker, after starting the broker where none was given."""
         if self._given is None:
             await self._broker.start()
         self._overrides["kafka_broker"] = self._given or self._broker.address
         settings = load_settings(self._environment(), **self._overrides)
-        if not (await abilities(settings)).idempotent:  # the embedded one, ours or another
+        if not (await abilities(settings)).idempotent:  # the embedded broker, started here or elsewhere
             self._overrides["session_timeout_ms"] = LOCAL_SESSION_MS
         return load_settings(self._environment(), **self._overrides)
 
     def _environment(self) -> dict[str, str]:
-        """The environment; without what names a broker where the demonstration talks to its own."""
+        """Return the environment; without variables that name a broker if the demonstration starts one."""
         own = self._given is None
         return {name: value for name, value in os.environ.items() if not (own and name.startswith("KAFKA_"))}
 
     async def guard(self, work: Coroutine[object, object, T]) -> T:
-        """The result of the work, unless a worker ends before it.
+        """Return the result of the work, unless a worker ends before it.
 
         Raises:
-            WorkerEndedError: One did.
+            WorkerEndedError: A worker ended.
         """
         working = asyncio.ensure_future(work)
         endings = [asyncio.ensure_future(worker.ended_too_soon()) for worker in self._workers]
@@ -183,7 +186,11 @@ class Stage:
 
 
 async def _refuse_purchases(settings: Settings) -> None:
-    """See that the demonstration has the topics for itself: only then does its account of baskets add up."""
+    """Check that the demonstration has the topics for itself: only then does its account of baskets add up.
+
+    Raises:
+        NotEmptyError: The topics hold purchases already.
+    """
     async with aclosing(read_all(settings, settings.purchases_topic)) as records:
         async for _ in records:
             raise NotEmptyError(

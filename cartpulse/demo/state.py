@@ -1,4 +1,4 @@
-"""What the worker knows at the end, read back from its changelog by the same rule as a successor's."""
+"""State of the workers at the end, read back from the changelog by the same rule as in a recovery."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The state of all partitions, summed up."""
+    """State of all partitions, summed up."""
 
     customers: int
     baskets: int
@@ -28,11 +28,11 @@ class Known:
 
 
 async def recover(settings: Settings) -> Known:
-    """Read the changelog and add up what its customers' rows hold: for every key the greatest row counts.
+    """Read the changelog and add up its customers' rows. The greatest row of every key counts.
 
     Raises:
         BrokerUnreachable: No broker answers.
-        ChangelogUnreadable: A row is none of Cartpulse's.
+        ChangelogUnreadable: A row was not written by Cartpulse.
         RowError: A row is damaged.
     """
     greatest = [LatestRows() for _ in range(settings.partitions)]
@@ -49,9 +49,9 @@ async def recover(settings: Settings) -> Known:
 
 
 def baskets(row: bytes) -> int:
-    """Purchases of the customer whose row this is.
+    """Return the number of purchases in a customer's row.
 
     Raises:
-        RowError: It is damaged.
+        RowError: The row is damaged.
     """
     return int(np.frombuffer(in_memory(unseal(row)), CUSTOMER, count=1)["baskets"][0])

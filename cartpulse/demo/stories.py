@@ -1,4 +1,4 @@
-"""Three customers, told in words: an alert that hits, one that misses, and a change of segment."""
+"""Stories of three customers in words: an alert that hits, one that misses, and a change of segment."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SLOW_DAYS = 5
 SHOWN = 3
 """Recommended categories that a story names."""
 _SETTLED = 0.5
-"""Share of the time after which segments are settled: at first a few customers rank among themselves."""
+"""Share of the time after which segments are settled. At first a few customers rank among themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One customer's story."""
+    """Story of one customer."""
 
     customer_id: str
     title: str
@@ -41,12 +41,12 @@ def stories(
     verdicts: Sequence[Verdict],
     days_of: Callable[[Alert], Sequence[int]],
 ) -> list[Story]:
-    """Up to three stories, of different customers; fewer where too little came out.
+    """Tell up to three stories of different customers; fewer where there are too few outputs.
 
     Args:
-        received: What came out.
-        verdicts: One for each of `received.alerts`.
-        days_of: The days on which an alert's customer bought its category.
+        received: Outputs of the demonstration.
+        verdicts: One verdict for each of `received.alerts`.
+        days_of: Returns the days on which an alert's customer bought its category.
     """
     histories: Histories = defaultdict(list)
     for alert, verdict in zip(received.alerts, verdicts, strict=True):
@@ -77,10 +77,11 @@ def _best(
     told: Sequence[Story],
     days_of: Callable[[Alert], Sequence[int]],
 ) -> History | None:
-    """Find the history with the most hits and fewest misses whose last known alert ended so.
+    """Find the history with the most hits and fewest misses whose last known alert had a certain outcome.
 
-    Who buys every other day is hit by any date: slower rhythms are told first. A rhythm is steady where more
-    alerts hit than missed; one that broke had hit with half of them at least. Otherwise there is no story.
+    Customers who buy every other day are hit by any date, so slower rhythms go first. A rhythm is steady if
+    more alerts hit than missed. A broken rhythm had hit with at least half of its alerts. Without such a
+    history there is no story.
     """
     least = 1 if ending is Outcome.HIT else 0
     taken = {story.customer_id for story in told}
@@ -119,7 +120,7 @@ def _alert_story(
 
 
 def _climb(changes: Sequence[SegmentChange], taken: set[str]) -> list[SegmentChange] | None:
-    """The longest run of changes that all lead upwards, and of those the one that rises furthest."""
+    """Return the longest run of changes that all lead upwards; of equal runs, the one that rises furthest."""
     if not changes:
         return None
     first, last = changes[0].occurred_at, changes[-1].occurred_at
@@ -138,7 +139,7 @@ def _climb(changes: Sequence[SegmentChange], taken: set[str]) -> list[SegmentCha
 
 
 def _rank(change: SegmentChange) -> int:
-    """0 for the best segment."""
+    """Return the rank of the new segment; 0 for the best one."""
     return SEGMENTS.index(change.to_segment)
 
 

@@ -1,1 +1,1 @@
-"""Operations: what one does to a service from outside; functions that return values and draw nothing."""
+"""Operations: what a person does to a service from outside. Functions return values and draw nothing."""

@@ -1,4 +1,4 @@
-"""Whether the workers took what was just sent: how far they have come in it, and what of it they refused."""
+"""Acceptance of records just sent: how many of them workers have read, and which of them they refused."""
 
 from __future__ import annotations
 
@@ -21,30 +21,33 @@ if TYPE_CHECKING:
     from streams.sources.acknowledged import Sent
 
 WAIT_SECONDS: Final = 5.0
-"""How long workers are waited for that get on; a large file takes them longer than anybody wants to look."""
+"""Seconds to wait for workers that make progress; a large file takes them longer than anybody wants to
+watch."""
 STILL_SECONDS: Final = 1.3
-"""How long the group's offsets may stand still: a worker commits at least once a second."""
+"""Seconds for which the group's offsets may stand still: a worker commits at least once a second."""
 READ_SECONDS: Final = 10.0
-"""How long the reading of dead letters may take; what is read until then is counted."""
+"""Seconds for which dead letters are read; letters read until then are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What workers have made of records so far."""
+    """Progress of workers through the records of one sending."""
 
     sent: int
     """Records acknowledged, ticks among them."""
     read: int
-    """Those of them that workers have accounted for."""
+    """Acknowledged records that workers have accounted for."""
     refused: dict[str, int]
-    """Error code of a dead letter to how many of the records it befell."""
+    """Error code of a dead letter -> number of the records refused for that error."""
 
 
 class Watch:
-    """Watches over one sending: `begin` before it, `look` after it. Leaves no trace on the broker.
+    """Watch over one sending: call `begin` before the sending and `look` after it.
+
+    Writes nothing to the broker.
 
     Args:
-        settings: Of the service.
+        settings: Service settings.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -52,10 +55,10 @@ class Watch:
         self._starts: dict[TopicPartition, int] = {}
 
     async def begin(self) -> None:
-        """Take note of where the dead letters end.
+        """Store the end offsets of the dead letters' topic.
 
         Raises:
-            KafkaError: The broker does not tell, or this login may not ask.
+            KafkaError: The broker does not answer the question, or this login may not ask it.
         """
         consumer = AIOKafkaConsumer(**consumer_options(self._settings, committed=False))
         try:
@@ -63,22 +66,26 @@ class Watch:
             topic = self._settings.dead_letters_topic
             if topic in await consumer.topics():  # a topic that is asked for by name might be made
                 places = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
-                # The embedded broker names its last batch's begin: some letters from before are read again.
+                # The embedded broker names the begin of its last batch: some letters from before are read
+                # again.
                 self._starts = await consumer.end_offsets(places)
         finally:
             await consumer.stop()
 
     async def look(self, sent: Sent) -> Acceptance:
-        """Wait for workers that get on, a few seconds at most, and count the letters of what was sent.
+        """Wait a few seconds for workers that make progress, and count the dead letters of the records sent.
+
+        Args:
+            sent: Offsets of the records sent.
 
         Raises:
-            KafkaError: The broker does not tell, or this login may not ask.
+            KafkaError: The broker does not answer the question, or this login may not ask it.
         """
         ends = await self._waited_for(sent)
         return Acceptance(sent.total, sent.before(ends), await self._refused(sent) if ends else {})
 
     async def _waited_for(self, sent: Sent) -> dict[int, int]:
-        """Partition to the offset that the group has committed; nothing where no worker ever did."""
+        """Return partition -> offset that the group has committed; empty where no worker ever committed."""
         admin = AIOKafkaAdminClient(**connection(self._settings))
         await admin.start()
         try:
@@ -104,7 +111,7 @@ class Watch:
         return {place.partition: held.offset for place, held in told.items() if held.offset >= 0}
 
     async def _refused(self, sent: Sent) -> dict[str, int]:
-        """Codes of the letters of what was sent; of copies of one letter, one counts."""
+        """Count the dead letters of the records sent by error code; copies of one letter count once."""
         codes: dict[tuple[int, int], str] = {}
         if not self._starts:
             return {}
@@ -143,4 +150,4 @@ class Watch:
 
 
 UNKNOWN: Final = (KafkaError, OSError, TimeoutError)
-"""What keeps a watch from telling: sending does not fail for it."""
+"""Errors that leave the acceptance unknown. The sending does not fail for them."""

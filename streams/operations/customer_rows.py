@@ -1,4 +1,4 @@
-"""Reads changelogs for one customer: that row and the partition's own, and where all others stand."""
+"""Reading of changelogs for one customer: the customer's row, the partition's own rows, and all standings."""
 
 from __future__ import annotations
 
@@ -21,28 +21,31 @@ if TYPE_CHECKING:
     from streams.kafka.log.batches import BrokenBatch
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
-"""Shows a read's progress under a title."""
+"""Context manager that shows the progress of a read under a title."""
 
 
 @dataclass(slots=True)
 class Look:
-    """What is kept of one partition's changelog."""
+    """Rows kept of one partition's changelog, for one customer."""
 
     greatest: LatestRows = field(default_factory=LatestRows)
     standings: Standings = field(default_factory=Standings)
-    """Five numbers of every customer."""
+    """Standings of every customer: five numbers each."""
 
     @property
     def rows(self) -> dict[bytes, bytes]:
-        """The greatest row of the customer, and of each of the partition's own keys."""
+        """Greatest row of the customer and of each of the partition's own keys."""
         return self.greatest.rows
 
 
 def refuse(broken: BrokenBatch) -> None:
-    """Refuse to tell a state that lacks rows.
+    """Refuse to describe a state that lacks rows.
+
+    Args:
+        broken: Batch that cannot be decoded.
 
     Raises:
-        ChangelogUnreadable: Always; it names the batch.
+        ChangelogUnreadable: Always; the message names the batch.
     """
     raise undecodable(broken)
 
@@ -50,10 +53,19 @@ def refuse(broken: BrokenBatch) -> None:
 async def look_for(
     consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], customer: bytes, bar: Bar
 ) -> dict[TopicPartition, Look]:
-    """Read changelogs to the ends that they have now.
+    """Read changelogs to their present ends, for one customer.
+
+    Args:
+        consumer: Started consumer.
+        places: Partitions of the changelog.
+        customer: Customer id.
+        bar: Shows the progress of the read.
+
+    Returns:
+        Partition -> its rows.
 
     Raises:
-        ChangelogUnreadable: A row is none of ours; `NewerRows`: of a later release.
+        ChangelogUnreadable: A row was not written by Cartpulse. `NewerRows`: a later release wrote it.
     """
     looks = {place: Look() for place in places}
     with bar("Reading the changelog") as progress:

@@ -1,4 +1,4 @@
-"""A customer looked up from outside: the row, what it says, and the customer's own events."""
+"""Look-up of one customer from outside: the row, its description, and the customer's own events."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 class UnknownCustomerError(CartpulseError):
-    """No row of the partition is this customer's."""
+    """The partition holds no row of this customer."""
 
 
 async def gather(settings: Settings, customer: bytes, partition: int | None, bar: Bar) -> dict[str, Any]:
-    """What the service's topics say of a customer, as JSON-able values.
+    """Gather everything that the service's topics hold of a customer, as JSON-able values.
 
     Args:
-        settings: Of the service.
-        customer: The id.
-        partition: Where to look; None for where the id belongs.
-        bar: Shows a read's progress.
+        settings: Service settings.
+        customer: Customer id.
+        partition: Partition to look in; None for the one to which the partitioner maps the id.
+        bar: Shows the progress of a read.
 
     Raises:
-        UnknownCustomerError: The partition knows no such customer.
-        ChangelogUnreadable: A row is damaged; `NewerRows`: of a later release.
+        UnknownCustomerError: The partition holds no row of this customer.
+        ChangelogUnreadable: A row is damaged. `NewerRows`: a later release wrote it.
     """
     present = await topics_of(settings)
     places = places_among(present, settings, [settings.changelog_topic])
@@ -77,7 +77,7 @@ def _known(found: Look, customer: bytes, place: TopicPartition, partitions: int)
 async def _events(
     consumer: AIOKafkaConsumer, places: list[TopicPartition], customer: bytes, bar: Bar
 ) -> list[Seen]:
-    """A customer's events of a topic's partition, the oldest first, copies left out; none without a topic."""
+    """Read a customer's events in a partition, the oldest first, without copies. A missing topic has none."""
     found: dict[str, Seen] = {}
     if not places:
         return []
@@ -90,13 +90,13 @@ async def _events(
 
 
 def _values(events: list[Seen], kind: str) -> list[dict[str, Any]]:
-    """The events of a kind, by event time."""
+    """Return the values of the events of one kind, by event time."""
     values = [seen.value for seen in events if seen.kind == kind and seen.value is not None]
     return sorted(values, key=lambda value: str(value.get("occurred_at")))
 
 
 def _unknown(settings: Settings, customer: bytes, place: TopicPartition, partitions: int) -> str:
-    """Why a customer may not be known in a partition that has a state."""
+    """Explain why a customer may be unknown in a partition that has a state."""
     elsewhere = (
         f" If producers map keys to partitions in another way than {settings.partitioner}, the customer may "
         "be in another partition: --partition looks there."

@@ -1,4 +1,4 @@
-"""Dead letters as their topic holds them: read, chosen, and which of them were sent back."""
+"""Dead letters in their topic: reading and choosing them, and finding those that were sent back."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter, whole."""
+    """Dead letter with its headers and its bytes."""
 
     told: DeadLetter
-    """Its headers: where it came from, and why it was refused."""
+    """Headers: the place of the original, and the reason why it was refused."""
     key: bytes | None
     value: bytes | None
-    """The original bytes; of an original that was cut, the first."""
+    """Bytes of the original; of an original that was cut, its first bytes."""
     partition: int
-    """Of the dead letters' topic."""
+    """Partition of the dead letters' topic."""
     offset: int
     written_at: datetime
-    """By the record's timestamp: the broker's time, or on the embedded broker the purchase's."""
+    """Timestamp of the record: the broker's time; on the embedded broker, the purchase's time."""
 
     @classmethod
     def of(cls, record: Any) -> Self | None:
-        """The letter that a record is; None for one that is none."""
+        """Decode a record as a dead letter; None where the record is no dead letter."""
         try:
             told = DeadLetter.from_headers(record.headers)
         except ValueError:
@@ -49,22 +49,22 @@ class Letter:
 
     @property
     def id(self) -> str:
-        """Its `ce_id`."""
+        """Id of the letter: its `ce_id`."""
         return self.told.identity
 
     @property
     def source(self) -> str:
-        """Where the original is."""
+        """Place of the original, as `topic[partition]@offset`, with `-last` for a whole batch."""
         last = "" if self.told.last_offset is None else f"-{self.told.last_offset}"
         return f"{self.told.topic}[{self.told.partition}]@{self.told.offset}{last}"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which letters: those that pass every filter that names something."""
+    """Filters of letters. A letter is chosen if it passes every filter that is not empty."""
 
     ids: frozenset[str] = frozenset()
-    """`ce_id`s, or beginnings of them."""
+    """`ce_id`s, or first characters of them."""
     errors: frozenset[str] = frozenset()
     stages: frozenset[str] = frozenset()
     since: datetime | None = None
@@ -81,29 +81,34 @@ class Selection:
 
 @dataclass(slots=True)
 class Survey:
-    """What a topic of dead letters comes to, without the letters' bytes."""
+    """Survey of a dead letters' topic, without the letters' bytes."""
 
     chosen: dict[str, None] = field(default_factory=dict)
-    """Ids of the letters chosen, the oldest of each partition first; copies of one count once."""
+    """Ids of the letters chosen, the oldest of each partition first; copies of a letter count once."""
     sent: dict[str, DeadLetterReplayed] = field(default_factory=dict)
-    """By letter id: those that were sent back, all of them, and where to."""
+    """Letter id -> marker that says where the letter was sent back to. Holds all letters, chosen or not."""
 
     def named(self, prefix: str) -> list[str]:
-        """The ids chosen that begin so."""
+        """Return the chosen ids that begin with `prefix`."""
         return [identity for identity in self.chosen if identity.startswith(prefix)]
 
 
 async def read_letters(
     settings: Settings, progress: Progress | None = None
 ) -> AsyncGenerator[Letter | DeadLetterReplayed, None]:
-    """All letters that the topic holds now, once each, and what it says of those that were sent back."""
+    """Yield every letter that the topic holds now once, and every marker of a letter that was sent back.
+
+    Args:
+        settings: Service settings.
+        progress: Receives the progress of the read; None reports nothing.
+    """
     seen: defaultdict[int, set[str]] = defaultdict(set)
     async with aclosing(read_batches(settings, settings.dead_letters_topic, progress)) as batches:
         async for place, records in batches:
             for record in records:
                 found = _replayed(record) or Letter.of(record)
                 if isinstance(found, Letter):
-                    if found.id in seen[place.partition]:  # delivered again, after a crash
+                    if found.id in seen[place.partition]:  # a copy, delivered again after a crash
                         continue
                     seen[place.partition].add(found.id)
                 if found is not None:
@@ -111,7 +116,13 @@ async def read_letters(
 
 
 async def survey(settings: Settings, selection: Selection, progress: Progress | None = None) -> Survey:
-    """Which letters a selection chooses, and which were sent back."""
+    """Read the topic and return the letters that a selection chooses, and the letters that were sent back.
+
+    Args:
+        settings: Service settings.
+        selection: Filters of the letters.
+        progress: Receives the progress of the read; None reports nothing.
+    """
     found = Survey()
     async with aclosing(read_letters(settings, progress)) as letters:
         async for letter in letters:
@@ -123,10 +134,14 @@ async def survey(settings: Settings, selection: Selection, progress: Progress | 
 
 
 def instant(text: str, now: datetime) -> datetime:
-    """An instant from an RFC 3339 text, or from an age such as 30m, 12h or 7d.
+    """Parse an instant: an RFC 3339 text, or an age such as 30m, 12h or 7d.
+
+    Args:
+        text: Text to parse; without an offset it is read as UTC.
+        now: Instant from which an age is counted back.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The text is neither an instant nor an age.
     """
     age = _AGE.fullmatch(text)
     if age is not None:

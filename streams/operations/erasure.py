@@ -1,4 +1,4 @@
-"""Erasure asked for from outside: the record by which every partition forgets a customer."""
+"""Erasure of a customer, asked for from outside: one record makes every partition forget the customer."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ async def write_erasure(settings: Settings, customer_id: str, moment: datetime) 
 
     Args:
         settings: Service settings.
-        customer_id: Id, as in the purchases.
-        moment: When it was asked for, with an offset.
+        customer_id: Customer id, as in the purchases.
+        moment: Instant of the request, with an offset.
 
     Raises:
-        NotAcknowledgedError: The broker refused it.
+        NotAcknowledgedError: The broker refused the record.
         BrokerUnreachable: No broker answers.
     """
     at = int(moment.timestamp() * 1000)

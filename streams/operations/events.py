@@ -1,4 +1,4 @@
-"""Output events as a reader of the topics meets them: decoded as far as they can be, and chosen."""
+"""Output events as a reader of the topics sees them: decoded as far as possible, and filtered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.contracts.events import DEAD_LETTER_TYPE
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A record of an output topic, decoded as far as it can be."""
+    """Record of an output topic, decoded as far as possible."""
 
     topic: str
     partition: int
@@ -20,11 +20,11 @@ class Seen:
     headers: dict[str, str]
     raw: bytes
     value: dict[str, Any] | None
-    """The event; None where the value is no JSON object, and of a dead letter, whose value is no event."""
+    """Event; None for a dead letter, whose value is no event, and where the value is no JSON object."""
 
     @classmethod
     def of(cls, record: Any) -> Self:
-        """The same of an aiokafka record."""
+        """Decode an aiokafka record."""
         headers = {name: content.decode(errors="backslashreplace") for name, content in record.headers}
         raw = record.value or b""
         return cls(
@@ -39,12 +39,15 @@ class Seen:
 
     @property
     def kind(self) -> str:
-        """`replenishment-alert` of `io.cartpulse.replenishment-alert.v1`; empty where there is no type."""
+        """Short type, `replenishment-alert` of `io.cartpulse.replenishment-alert.v1`; empty without one."""
         name = self.headers.get("ce_type", "")
         return name.removeprefix("io.cartpulse.").rpartition(".v")[0] or name
 
     def as_json(self) -> str:
-        """One line for programs: place, key, headers and value; a value that is no JSON as text."""
+        """Return one JSON line for programs: place, key, headers and value.
+
+        A value that is no JSON becomes text.
+        """
         value = self.value if self.value is not None else self.raw.decode(errors="backslashreplace")
         told = {
             "topic": self.topic,
@@ -59,13 +62,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which events are shown: those that pass every filter that names something."""
+    """Filters of events. An event is shown if it passes every filter that is not empty."""
 
     customers: frozenset[str] = frozenset()
     segments: frozenset[str] = frozenset()
-    """An event passes that names one of them, as the old segment or the new one."""
+    """Segments; an event passes if one of them is its old or its new segment."""
     kinds: frozenset[str] = frozenset()
-    """Types, whole or short, and states of alerts."""
+    """Event types, in full or short, and states of alerts."""
 
     def __contains__(self, seen: Seen) -> bool:
         value = seen.value or {}
@@ -80,7 +83,7 @@ class Wanted:
 
 
 def printable(text: str) -> str:
-    r"""The text with whatever is no character for the eye escaped: data must not steer a terminal.
+    r"""Escape every character that is not printable. Data must not control a terminal.
 
     >>> printable("Zoë\x1b[2J")
     'Zoë\\x1b[2J'

@@ -1,4 +1,4 @@
-"""A customer's export: everything that the service's topics hold of one customer, as JSON-able values."""
+"""Export of a customer: everything that the service's topics hold of one customer, as JSON-able values."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ FORMAT: Final = "cartpulse-export/1"
 async def gather(
     settings: Settings, customer: bytes, bar: Bar, *, state_only: bool = False
 ) -> dict[str, Any]:
-    """All that the topics say of a customer, as JSON-able values.
+    """Gather everything that the topics hold of a customer, as JSON-able values.
 
     Args:
-        settings: Of the service.
-        customer: The id.
-        bar: Shows a read's progress.
+        settings: Service settings.
+        customer: Customer id.
+        bar: Shows the progress of a read.
         state_only: Leave purchases, outputs and dead letters out.
 
     Raises:
-        UnknownCustomerError: Nothing is known.
-        ChangelogUnreadable: A row is damaged; `NewerRows`: of a later release.
-        EngineFault: A row cannot be made from its export: a fault of ours.
+        UnknownCustomerError: The topics hold nothing of this customer.
+        ChangelogUnreadable: A row is damaged. `NewerRows`: a later release wrote it.
+        EngineFault: A row cannot be rebuilt from its export: a fault of Cartpulse.
     """
     present = await topics_of(settings)
     async with reader(settings) as consumer:
@@ -68,7 +68,7 @@ async def gather(
 
 
 def _topics(settings: Settings) -> dict[str, list[str]]:
-    """The topics of each section of an export."""
+    """Return section of an export -> its topics."""
     return {
         "purchases": [settings.purchases_topic],
         "outputs": [settings.topic(name) for name in OUTPUTS],
@@ -79,7 +79,7 @@ def _topics(settings: Settings) -> dict[str, list[str]]:
 async def _state(
     consumer: AIOKafkaConsumer, places: list[TopicPartition], customer: bytes, bar: Bar
 ) -> list[dict[str, Any]]:
-    """The customer's state in each partition that knows one: one, unless the partitioner was changed."""
+    """Return the customer's state in each partition that has one. A changed partitioner leaves several."""
     found = []
     for place, known in (await look_for(consumer, places, customer, bar)).items():
         if CLOCK_KEY not in known.rows:
@@ -96,7 +96,7 @@ async def _state(
 
 
 def _exported(known: Look, customer: bytes, partitions: int) -> dict[str, Any] | None:
-    """A customer's row, and what it says; only once it is seen to give the same row again."""
+    """Return a customer's row and its description, after proving that the export gives the same row again."""
     rows = known.rows
     export = Export(rows.items(), partitions=partitions)
     columns = export.of(customer)
@@ -117,7 +117,7 @@ def _exported(known: Look, customer: bytes, partitions: int) -> dict[str, Any] |
 async def _records(
     consumer: AIOKafkaConsumer, places: list[TopicPartition], mine: _Mine, bar: Bar
 ) -> list[dict[str, Any]]:
-    """The records of topics that are about a customer, by topic, partition and offset."""
+    """Return the records about a customer by topic, partition and offset."""
     found: list[dict[str, Any]] = []
     if not places:
         return found
@@ -129,21 +129,21 @@ async def _records(
 
 
 class _Mine:
-    """Whether a record is about a customer.
+    """Test for records that are about one customer.
 
     Args:
-        customer: The id.
+        customer: Customer id.
     """
 
     def __init__(self, customer: bytes) -> None:
         self._key = customer
         text = customer.decode(errors="replace")
         self._text = text
-        # JSON may write the id as it is or escaped; whatever holds neither is not looked at any further.
+        # JSON may hold the id as it is or escaped. A value that holds neither form is not decoded.
         self._traces = {customer, json.dumps(text)[1:-1].encode(), msgspec.json.encode(text)[1:-1]}
 
     def is_of(self, record: Any) -> bool:
-        """By its key, or by the id that its value names."""
+        """Return True if the record's key is the id, or if the record's value names the id."""
         if record.key == self._key:
             return True
         value = record.value or b""

@@ -1,4 +1,4 @@
-"""Go-live: the record that ends history, and topics that begin with it."""
+"""Go-live: the record that ends history, and topics that begin with such a record."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 NEVER = datetime.fromtimestamp(UNTIL_LIVE_MS / 1000, UTC)
-"""The last day that an event may carry: until an earlier moment is named, all is history."""
+"""Last day that an event may carry. All purchases are history until a `live` record names an earlier
+moment."""
 
 
 def live_record(moment: datetime) -> Feed:
-    """Make the record that ends history at a moment, which has an offset; to the second below."""
+    """Make the record that ends history at a moment.
+
+    Args:
+        moment: Instant with an offset; fractions of a second are dropped.
+    """
     at = int(moment.timestamp()) * 1000
     return Feed(None, live(at), at)
 
@@ -29,7 +34,7 @@ async def write_live(settings: Settings, moment: datetime) -> None:
     """Write the `live` record of a moment to every partition.
 
     Raises:
-        NotAcknowledgedError: The broker refused it.
+        NotAcknowledgedError: The broker refused the record.
         BrokerUnreachable: No broker answers.
     """
     await write_signals(settings, [live_record(moment)])
@@ -38,12 +43,14 @@ async def write_live(settings: Settings, moment: datetime) -> None:
 async def make_topics(
     settings: Settings, *, live: bool, until_live: bool = False, producer_time: bool = False
 ) -> TopicsReport:
-    """Make the topics that are missing; a `purchases` that was made begins with a `live` record.
+    """Make the topics that are missing.
+
+    A `purchases` topic that this call made can begin with a `live` record.
 
     Args:
         settings: Service settings.
-        live: Write the record of this moment: the service is live from its beginning.
-        until_live: Write the record by which all is history at first.
+        live: Write the `live` record of this moment: the service is live from its beginning.
+        until_live: Write the `live` record of the last day: all purchases are history at first.
         producer_time: Make `purchases` keep the time of producers.
 
     Raises:

@@ -1,9 +1,10 @@
-"""Sends dead letters back to the purchases, once, and says what happened to each.
+"""Replay of dead letters: sends each letter back to `purchases` once and reports what happened to it.
 
-A letter's id is the memory of it. The purchase carries it as a header; and when the purchase is acknowledged,
-a marker is written behind the letter, into its own partition, where every later run reads it. An interruption
-between the two leaves letters that a later run sends again, at most one run's. That does no harm: only what
-decodes as a purchase is sent, and a purchase counts once by its event id.
+The letter's id prevents a second sending. The purchase carries the id as a header. Once the purchase is
+acknowledged, a marker is written behind the letter, into the letter's own partition, where every later run
+reads it. A run that is interrupted between the two leaves letters that a later run sends again, at most
+`RUN` of them. Sending again does no harm: only records that decode as purchases are sent, and a purchase
+counts once by its event id.
 """
 
 from __future__ import annotations
@@ -34,11 +35,11 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 HEADER: Final = "replayed-from"
-"""Of a purchase that was sent back: the letter's id."""
+"""Header of a purchase that was sent back; its value is the letter's id."""
 
 RUN: Final = 100
-"""Letters sent before their markers are: so many may be sent again after an interruption. With fewer, more
-time is spent waiting for acknowledgements."""
+"""Letters sent before their markers are written. An interruption may cause so many to be sent again; a
+smaller number spends more time waiting for acknowledgements."""
 
 SENT: Final = "sent"
 WOULD_SEND: Final = "would be sent"
@@ -47,29 +48,29 @@ REFUSED: Final = "would be refused again"
 
 
 class NotSentError(CartpulseError):
-    """The broker did not take what was sent back."""
+    """The broker did not take a letter that was sent back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What happened to a letter."""
+    """Outcome of one letter."""
 
     id: str
     outcome: str
     topic: str = ""
     partition: int = -1
     offset: int = -1
-    """Where it was sent, now or before."""
+    """Offset to which the letter was sent, now or before; -1 where none is known."""
     reason: str = ""
-    """Why it was not."""
+    """Reason why the letter was not sent."""
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to do about it."""
+        """True if nothing is left to do about the letter."""
         return self.outcome != REFUSED
 
     def sentence(self) -> str:
-        """In one line."""
+        """Describe the outcome in one line."""
         at = f"@{self.offset}" if self.offset >= 0 else ""
         word = ", as" if self.outcome == SENT_BEFORE else " to"
         place = f"{word} {self.topic}[{self.partition}]{at}" if self.topic else ""
@@ -78,7 +79,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """What is sent for a letter."""
+    """Purchase that is sent for a letter."""
 
     letter: Letter
     key: bytes | None
@@ -88,14 +89,14 @@ class Purchase:
 
 
 class Replay:
-    """Sends letters back.
+    """Sender of dead letters.
 
     Args:
-        settings: Of the service.
-        survey: Which letters, and which were sent before.
-        repaired: The corrected value of the one letter chosen; None to send originals.
-        tell: Hears what happened to each letter.
-        dry: Send nothing, and tell what would be.
+        settings: Service settings.
+        survey: Letters chosen, and letters that were sent before.
+        repaired: Corrected value of the one letter chosen; None to send originals.
+        tell: Receives the outcome of each letter.
+        dry: Send nothing, and report what would be sent.
     """
 
     def __init__(
@@ -116,10 +117,10 @@ class Replay:
         self._partitions = 0
 
     async def run(self) -> None:
-        """Send all that were chosen and not sent before.
+        """Send every letter that was chosen and was not sent before.
 
         Raises:
-            NotSentError: The broker did not take one; those that it took are marked.
+            NotSentError: The broker did not take a letter. Letters that the broker took are marked.
             NotAllowed: The login may not write.
         """
         self._partitions = len(await places_of(self._settings, [self._settings.purchases_topic]))
@@ -139,7 +140,7 @@ class Replay:
                 await self._send(producer, run)
 
     async def _purchases(self) -> AsyncGenerator[Purchase, None]:
-        """What is to be sent; of the others it is told why not."""
+        """Yield the purchases to send; report for every other letter why it is not sent."""
         async with aclosing(read_letters(self._settings)) as letters:
             async for letter in letters:
                 if not isinstance(letter, Letter) or letter.id not in self._survey.chosen:
@@ -155,7 +156,7 @@ class Replay:
                     yield purchase
 
     def _purchase(self, letter: Letter) -> Purchase | str:
-        """The purchase to send for a letter, or why a worker would refuse it."""
+        """Return the purchase to send for a letter, or the reason why a worker would refuse it."""
         if letter.told.last_offset is not None:
             return (
                 "it is a whole record batch that cannot be decoded, and no record: send what it held again "
@@ -181,7 +182,7 @@ class Replay:
         return Purchase(letter, key, value, home, repaired=self._repaired is not None)
 
     async def _send(self, producer: AIOKafkaProducer, run: list[Purchase]) -> None:
-        """Send purchases; when they are acknowledged, the markers."""
+        """Send purchases, wait for their acknowledgement, then write their markers."""
         topic = self._settings.purchases_topic
         sending = [
             await producer.send(
@@ -207,7 +208,7 @@ class Replay:
                 raise result
 
     async def _mark(self, producer: AIOKafkaProducer, sent: list[tuple[Purchase, Any]]) -> None:
-        """Say behind each letter that it was sent back."""
+        """Write the marker of each letter that was sent back."""
         source, now = source_of(self._settings.application), datetime.now(UTC).replace(microsecond=0)
         marking = []
         for purchase, result in sent:

@@ -1,8 +1,8 @@
-"""Which clock a service's log is on, and when it went live, read from the log itself.
+"""Clock of a service's log, and the moment when the service went live, both read from the log itself.
 
-The clock is fixed by the first record of a partition that tells the time (`models.state.event_time`), and
-kept in the clock row from then on. Whoever loads purchases has to know it: on the log clock sources write
-ticks.
+The first record of a partition that carries an event time fixes the clock (`models.state.event_time`). The
+clock row stores the clock from then on. A loader of purchases needs the clock: on the log clock, sources
+write ticks.
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 LOOKED_AT: Final = 500
-"""Records at either end of each partition that are looked at: `live` records stand where a log begins, or
-where somebody has just written one."""
+"""Records examined at either end of each partition: `live` records stand where a log begins, or where
+somebody has just written one."""
 
 TAIL: Final = 50
-"""Rows of each changelog that are looked at: the last record batch ends with the clock row."""
+"""Rows examined of each changelog: the last record batch ends with the clock row."""
 
 _PURCHASES: Final = (Kind.PURCHASE, Kind.RETURN)
 
 
 @dataclass(frozen=True, slots=True)
 class LogClock:
-    """The clock of a service, and the beginning of its news."""
+    """Clock of a service, and the end of its history."""
 
     wall: bool | None = None
-    """True on the wall clock, False on the log clock; None where no record has told the time yet."""
+    """True on the wall clock, False on the log clock; None while no record carries an event time."""
     live_at: int | None = None
     """Event time (ms since 1970 UTC) up to which purchases are history; None where no `live` record is
     known."""
     there: bool = True
-    """True where the topic of purchases is there, and this login may see it."""
+    """True if the topic of purchases exists and this login may see it."""
     occurred_at: tuple[int, ...] = ()
-    """Event times of the purchases looked at: at most the last `LOOKED_AT` of each partition."""
+    """Event times of the purchases examined: at most the last `LOOKED_AT` of each partition."""
 
     @property
     def history(self) -> int:
-        """How many of the purchases looked at count as history."""
+        """Number of the purchases examined that count as history."""
         if self.live_at is None:
             return len(self.occurred_at) if self.wall else 0
         return sum(at <= self.live_at for at in self.occurred_at)
 
 
 async def log_clock(settings: Settings) -> LogClock:
-    """Read the clock of a service from its changelog and its purchases; nothing is made or changed.
+    """Read the clock of a service from its changelog and its purchases. Nothing is made or changed.
 
     Raises:
         BrokerUnreachable: No broker answers.
@@ -71,7 +71,7 @@ async def log_clock(settings: Settings) -> LogClock:
     if settings.changelog_topic in present:
         try:
             rows = await log_ends(settings, settings.changelog_topic, TAIL)
-        except TopicAuthorizationFailedError:  # a loader's login: the purchases tell enough
+        except TopicAuthorizationFailedError:  # a loader's login: the purchases suffice
             rows = {}
         clocks = [clock for end in rows.values() if isinstance(clock := last_clock(end.records), ClockRow)]
     starts: dict[int, LogEnd] = {}
@@ -86,13 +86,13 @@ async def log_clock(settings: Settings) -> LogClock:
 def choose_clock(
     settings: Settings, found: LogClock, *, fresh: Literal["log", "wall"] = "log"
 ) -> Literal["log", "wall"]:
-    """Choose the clock on which records are written to a log: its own, or one for a log that is fresh.
+    """Choose the clock on which records are written to a log: the log's own clock, or one for a fresh log.
 
     Args:
         settings: Service settings; a clock that was set by hand goes before `fresh`.
-        found: Clock of the log as it is.
-        fresh: Clock where no record has told the time yet. Purchases that are loaded as a whole take the log
-            clock.
+        found: Clock of the log at present.
+        fresh: Clock where no record carries an event time yet. Purchases that are loaded as a whole take the
+            log clock.
     """
     if found.wall is not None:
         return "wall" if found.wall else "log"
@@ -103,8 +103,8 @@ def last_clock(rows: Iterable[Any]) -> ClockRow | EarlierFormat | None:
     """Decode the last clock row among records of a changelog.
 
     Returns:
-        None where there is none, or none that this release can read; the fault where an earlier release wrote
-        it.
+        Clock row; None where there is none, or where a later release wrote it or it is damaged. The fault
+        `EarlierFormat` where an earlier release wrote it.
     """
     for record in reversed(list(rows)):
         if record.key == CLOCK_KEY and record.value is not None:
@@ -112,13 +112,13 @@ def last_clock(rows: Iterable[Any]) -> ClockRow | EarlierFormat | None:
                 return ClockRow.decode(record.value)
             except EarlierFormat as earlier:
                 return earlier
-            except RowError:  # of a later release, which says so at its start
+            except RowError:  # written by a later release; the worker refuses it at its start
                 return None
     return None
 
 
 async def _present(settings: Settings) -> set[str]:
-    """List the topics. None is asked for by name, which might make it."""
+    """List the topics. No topic is asked for by name, because the question might create the topic."""
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
         await admin.start()

@@ -1,7 +1,8 @@
-"""Notes that a reset leaves in the new changelog: the clock, and in quiet how far the old state was sent.
+"""First rows of a new changelog after a reset: the clock and, in quiet, the progress of the old state.
 
-The old changelog's clock rows say how far each partition had come. A clock row made of each is the first row
-of the new changelog, so that a worker that reads the log anew sends nothing up to there.
+The clock rows of the old changelog hold the progress of each partition. A clock row derived from them
+becomes the first row of the new changelog. A worker that reads the log again sends no output up to that
+point.
 """
 
 from __future__ import annotations
@@ -23,18 +24,20 @@ if TYPE_CHECKING:
 
 
 class NothingKnownError(CartpulseError):
-    """There is no state of which to say how far it had come, or none that fits the topics."""
+    """No state says how far the service had come, or the state does not fit the topics."""
 
 
 async def clocks_after(settings: Settings) -> dict[int, ClockRow]:
-    """Partition to the clock with which its state is made anew; none where nothing had been applied.
+    """Return partition -> clock with which its state is made anew.
+
+    Partitions that applied nothing are left out.
 
     Args:
-        settings: Of the service, whose workers have ended.
+        settings: Service settings; all workers have ended.
 
     Raises:
         NothingKnownError: No partition had a clock row, or they were written for another partition count.
-        NewerRows: A clock row is of a later release.
+        NewerRows: A later release wrote a clock row.
         ChangelogUnreadable: All clock rows of a partition are damaged.
         BrokerUnreachable: No broker answers.
     """
@@ -58,10 +61,12 @@ async def clocks_after(settings: Settings) -> dict[int, ClockRow]:
 
 
 async def same_clock(settings: Settings) -> dict[int, ClockRow]:
-    """Partition to a clock that knows nothing but its kind: a service keeps its clock through a reset.
+    """Return partition -> blank clock of the old kind, wall or log.
+
+    A service keeps its clock when it is reset.
 
     Returns:
-        Nothing where no clock row can be read.
+        Empty where no clock row can be read.
 
     Raises:
         BrokerUnreachable: No broker answers.
@@ -77,7 +82,12 @@ async def same_clock(settings: Settings) -> dict[int, ClockRow]:
 
 
 async def note(settings: Settings, clocks: dict[int, ClockRow]) -> None:
-    """Write the clock rows into the new, empty changelog."""
+    """Write the clock rows into the new, empty changelog.
+
+    Args:
+        settings: Service settings.
+        clocks: Partition -> its clock row.
+    """
     async with AIOKafkaProducer(**producer_options(settings, idempotent=False)) as producer:
         for partition, clock in clocks.items():
             await producer.send_and_wait(
@@ -86,7 +96,7 @@ async def note(settings: Settings, clocks: dict[int, ClockRow]) -> None:
 
 
 async def _rows(settings: Settings) -> dict[int, list[bytes]]:
-    """Partition to its clock rows, in the log's order."""
+    """Read partition -> its clock rows, in the log's order."""
     found: dict[int, list[bytes]] = {}
     try:
         places = await places_of(settings, [settings.changelog_topic])
@@ -101,7 +111,10 @@ async def _rows(settings: Settings) -> dict[int, list[bytes]]:
 
 
 def _clock(settings: Settings, partition: int, rows: list[bytes]) -> ClockRow:
-    """The clock after the greatest row that is whole: the last in the log may be a zombie's."""
+    """Return the clock after the greatest undamaged row.
+
+    The last row in the log may come from a zombie worker.
+    """
     fault: RowError = RowError("it is empty")
     for row in sorted(rows, key=_rank, reverse=True):
         try:

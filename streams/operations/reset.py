@@ -1,4 +1,4 @@
-"""Reset: forget what the ledger knows, so that a worker reads `purchases` from its beginning."""
+"""Reset: deletion of the ledger's state, so that a worker reads `purchases` from its beginning."""
 
 from __future__ import annotations
 
@@ -30,21 +30,32 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 GONE_SECONDS = 30.0
-"""How long a broker may take to delete a topic: it does so in the background."""
+"""Seconds that a broker may take to delete a topic: it does so in the background."""
 
 
 class ResetRefusedError(CartpulseError):
-    """The ledger's state could not be forgotten, or not safely."""
+    """The ledger's state could not be deleted, or not safely."""
 
 
 async def forget(settings: Settings, *, quiet: bool) -> dict[int, ClockRow]:
-    """Forget the state; the answer is, for each partition made anew in quiet, its clock.
+    """Delete the state of the service and begin a new changelog.
 
-    The group goes last: while it is there, a worker that finds no note of what was sent refuses to begin.
+    The consumer group is deleted last: while it exists, a worker that finds no clock row refuses to begin.
+
+    Args:
+        settings: Service settings.
+        quiet: Send no output again that the old state had sent.
+
+    Returns:
+        Partition -> clock with which its state is made anew; empty unless `quiet`.
+
+    Raises:
+        ResetRefusedError: Workers run, or the broker did not delete the topic or the group.
+        BrokerUnreachable: No broker answers.
     """
     try:
-        # The embedded broker, which has no idempotent producers, lists members that left long ago: there,
-        # whoever resets must know that no worker runs.
+        # The embedded broker, which has no idempotent producers, lists members that left long ago. There, the
+        # person who resets must make sure that no worker runs.
         tells_members = (await abilities(settings)).idempotent
         async with _client(settings) as client:
             if tells_members:
@@ -73,7 +84,7 @@ async def _client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
 
 
 async def _coordinator(client: AIOKafkaClient, group: str) -> Any:
-    """The broker that answers for the group; a cluster that has had none yet needs a moment to name it."""
+    """Find the broker that coordinates the group; a new cluster needs a moment to name it."""
     deadline = time.monotonic() + GONE_SECONDS
     while True:
         try:

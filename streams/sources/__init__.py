@@ -1,1 +1,1 @@
-"""Where purchases come from: one file per source, and the sender that puts them on the topic."""
+"""Sources of purchases, one file per source, and the sender that writes their records to `purchases`."""

@@ -12,12 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Sent:
-    """The offsets that were acknowledged, in runs: [first, stop) each, by partition and ascending."""
+    """Offsets that were acknowledged: partition -> runs [first, stop), ascending."""
 
     runs: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
     def note(self, partition: int, first: int, count: int) -> None:
-        """Take note of one acknowledged batch; an offset below 0 is one that the broker did not tell."""
+        """Add the offsets of one acknowledged batch.
+
+        Args:
+            partition: Partition of the batch.
+            first: Offset of the batch's first record; below 0 the broker did not report it, and nothing is
+                added.
+            count: Records in the batch.
+        """
         if first < 0:
             return
         runs = self.runs.setdefault(partition, [])
@@ -27,7 +34,7 @@ class Sent:
             runs.append((first, first + count))
 
     def __contains__(self, place: tuple[int, int]) -> bool:
-        """Whether a (partition, offset) is one of them."""
+        """Return True if a (partition, offset) was acknowledged."""
         partition, offset = place
         runs = self.runs.get(partition, [])
         at = bisect_right(runs, (offset, offset + 1 << 62)) - 1
@@ -35,11 +42,15 @@ class Sent:
 
     @property
     def total(self) -> int:
-        """How many records they are."""
+        """Number of acknowledged records."""
         return sum(stop - first for runs in self.runs.values() for first, stop in runs)
 
     def before(self, ends: Mapping[int, int]) -> int:
-        """How many of them lie before an offset of their partition."""
+        """Return the number of acknowledged records that lie before an offset of their partition.
+
+        Args:
+            ends: Partition -> offset; records of partitions without an offset do not count.
+        """
         return sum(
             max(0, min(stop, ends.get(partition, 0)) - first)
             for partition, runs in self.runs.items()

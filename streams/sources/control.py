@@ -1,4 +1,4 @@
-"""Records of the service's own, written to every partition of `purchases`."""
+"""Control records of the service, written to every partition of `purchases`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 
 async def write_signals(settings: Settings, records: Iterable[Feed]) -> None:
-    """Write records without a key to every partition, and wait until all of them have them.
+    """Write records without a key to every partition, and wait until each partition acknowledged them.
+
+    Args:
+        settings: Service settings.
+        records: Records without a key.
 
     Raises:
-        NotAcknowledgedError: The broker refused it.
+        NotAcknowledgedError: The broker refused a record.
         BrokerUnreachable: No broker answers.
     """
     await create_topics(settings)

@@ -1,4 +1,4 @@
-"""How far the sending of a source has come, in a small file: written after acknowledgement, never before."""
+"""Position of a sending in its source, stored in a small file after acknowledgement, never before."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ SUFFIX: Final = ".cartpulse-position"
 
 
 class PositionError(CartpulseError):
-    """A position that does not fit what is to be sent, or cannot be kept; the message says what to do."""
+    """The position does not fit the source and topic, or cannot be stored. The message says what to do."""
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """What is sent where: a position holds for exactly this."""
+    """Source and topic of a sending. A position holds for exactly this pair."""
 
     source: str
-    """SHA-256 of the file, or the parameters of what is generated."""
+    """SHA-256 of the file, or the parameters of generated purchases."""
     reading: str
-    """A hash of every option and setting that shapes what is sent."""
+    """Hash of every option and setting that shapes the records."""
     broker: str
     topic: str
     partitions: int
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How far it has come."""
+    """Progress of a sending."""
 
     destination: Destination
     sent: int = 0
-    """Records acknowledged, ticks among them, from the first of the source on."""
+    """Records acknowledged, ticks among them, from the source's first record on."""
     ends: tuple[int, ...] = ()
-    """Where each partition ended when `sent` were acknowledged, or somewhat before: what lies behind may hold
-    records that were sent and not noted."""
+    """End of each partition when `sent` records were acknowledged, or an earlier one. Records behind these
+    ends may have been sent without being counted in `sent`."""
     finished: bool = False
 
 
 class Position:
-    """The position of one source, kept in a file.
+    """Position of one source, stored in a file.
 
     Args:
-        path: The file; None keeps nothing, and every sending begins at the beginning.
-        destination: What is to be sent where.
+        path: File of the position; None stores nothing, and every sending begins at the beginning.
+        destination: Source and topic of the sending.
     """
 
     def __init__(self, path: Path | None, destination: Destination) -> None:
@@ -60,10 +60,16 @@ class Position:
         self.standing = Standing(destination)
 
     def load(self, *, restart: bool = False) -> Standing:
-        """What the file says; the beginning where there is none, or where it is to be forgotten.
+        """Read the stored position.
+
+        Args:
+            restart: Ignore the file, and begin at the beginning.
+
+        Returns:
+            Stored position; the beginning where there is no file.
 
         Raises:
-            PositionError: It is another source's or another topic's, or holds nothing that can be read.
+            PositionError: The file belongs to another source or topic, or cannot be read.
         """
         if restart or self._path is None or not self._path.exists():
             return self.standing
@@ -90,7 +96,13 @@ class Position:
         return kept
 
     def advance(self, sent: int, ends: Sequence[int], *, finished: bool = False) -> None:
-        """Note that so many records are acknowledged; safe against a crash at any moment."""
+        """Store that records were acknowledged. The file stays whole if the process crashes at any moment.
+
+        Args:
+            sent: Records acknowledged so far.
+            ends: End of each partition.
+            finished: True once the source is sent to its end.
+        """
         self.standing = structs.replace(self.standing, sent=sent, ends=tuple(ends), finished=finished)
         if self._path is None:
             return
@@ -110,10 +122,10 @@ class Position:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold a file for as long as it is being sent, so that no second sender takes it up.
+    """Lock a file while it is being sent, so that no second sender sends it.
 
     Raises:
-        PositionError: Another process is sending it.
+        PositionError: Another process is sending the file.
     """
     with path.open("rb") as file:
         try:

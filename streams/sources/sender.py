@@ -1,6 +1,7 @@
-"""Puts a source's records on the `purchases` topic: at full speed, paced by event days, or at a steady rate.
+"""Sender of a source's records to the `purchases` topic.
 
-Every acknowledgement is awaited, with a bounded number outstanding; the first that fails ends the sending.
+Records go at full speed, paced by event days, or at a steady rate. Every acknowledgement is awaited, with a
+bounded number outstanding; the first failure ends the sending.
 """
 
 from __future__ import annotations
@@ -26,24 +27,29 @@ if TYPE_CHECKING:
     from streams.sources.feed import Feed
 
 BATCH_BYTES: Final = 512 * 1024
-"""Bytes of one record batch, half of what brokers accept by default; a larger one would stall the reader."""
+"""Bytes of one record batch, half of what brokers accept by default. A larger batch would delay the
+reader."""
 
 BATCHES_IN_FLIGHT: Final = 16
-"""Batches sent and not acknowledged, 8 MiB in all: enough to hide the round trip, little enough to hold."""
+"""Batches sent and not acknowledged, 8 MiB in all: enough to hide the round trip, and little to keep in
+memory."""
 
 _SLICE_SECONDS: Final = 0.02
-"""Longest time for which a paced record waits for others to share its batch."""
+"""Longest time in seconds for which a paced record waits for others to share its batch."""
 
 _DAY_MS: Final = 86_400_000
 
 
 class NotAcknowledgedError(CartpulseError):
-    """The broker refused a purchase, or did not acknowledge it in time; whether it was kept is not known."""
+    """The broker refused a purchase, or did not acknowledge it in time.
+
+    The broker may have stored it or not.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a replay is; handed out after every acknowledged batch."""
+    """Progress of a sending, reported after every acknowledged batch."""
 
     purchases: int
     """Purchases acknowledged."""
@@ -54,15 +60,15 @@ class Progress:
 
 
 class Replay:
-    """Sends records, each partition in the order in which they come.
+    """Sender of records, each partition in the order in which its records come.
 
     Args:
-        producer: A started producer with `acks=all`.
-        settings: For the topic, the number of partitions, the partitioner and the deadline of a send.
-        days_per_second: Event days to send in one second; None sends as fast as the broker takes them.
+        producer: Started producer with `acks=all`.
+        settings: Service settings: topic, number of partitions, partitioner and deadline of a send.
+        days_per_second: Event days to send in one second; None sends as fast as the broker accepts.
         progress: Called after every acknowledgement.
         stamped: Give records their event time as timestamp; the time of sending otherwise.
-        clock: Seconds on a monotonic clock.
+        clock: Returns seconds on a monotonic clock.
     """
 
     def __init__(
@@ -90,7 +96,7 @@ class Replay:
         self._in_flight: deque[tuple[asyncio.Future[Any], int, int, int]] = deque()
         self._done = Progress(0, 0, 0)
         self.acknowledged = Sent()
-        """Where the records are that the broker has taken."""
+        """Offsets of the records that the broker acknowledged."""
 
     async def send(self, records: Iterable[Feed]) -> Progress:
         """Send all records and wait for every acknowledgement.
@@ -166,17 +172,18 @@ async def send_steadily(
     """Send keyed records one by one at a steady rate and wait for every acknowledgement.
 
     Args:
-        producer: A started producer with `acks=all`, and no linger time where latency is measured.
-        settings: For the topic, the partitioner and the deadline.
-        records: What to send; all keyed.
-        per_second: Records a second; a record that is late is sent at once.
+        producer: Started producer with `acks=all`, and no linger time where latency is measured.
+        settings: Service settings: topic, partitioner and deadline of a send.
+        records: Records to send, each with a key.
+        per_second: Records per second; a record that is late is sent at once.
         sending: Called just before a record is handed to the producer.
 
     Returns:
-        How many were sent.
+        Number of records sent.
 
     Raises:
         NotAcknowledgedError: A send failed, or took longer than the settings' deadline.
+        ValueError: A record has no key.
     """
     place = partition_for(settings)
     in_flight: deque[asyncio.Future[Any]] = deque()
@@ -185,6 +192,7 @@ async def send_steadily(
     for record in records:
         if record.key is None:
             raise ValueError("a steady sender takes keyed records")
+        # A record's time follows from its number, so that one delay does not slow the rest down.
         wait = started + count / per_second - time.monotonic()
         if wait > 0:
             await asyncio.sleep(wait)
@@ -195,6 +203,7 @@ async def send_steadily(
             )
         )
         count += 1
+        # Acknowledgements are collected meanwhile, so that a failure ends the sending soon.
         while in_flight and in_flight[0].done():
             await _within(in_flight.popleft(), settings.send_deadline_seconds)
     for future in in_flight:
@@ -203,7 +212,7 @@ async def send_steadily(
 
 
 def partition_for(settings: Settings) -> Callable[[bytes], int]:
-    """The partition of a customer's key under these settings, each key computed once."""
+    """Return a function from a customer's key to its partition. Each key is computed once."""
     partitions, partitioner = settings.partitions, settings.partitioner
 
     @lru_cache(maxsize=1 << 16)

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 def tick(day: date, settings: LedgerSettings) -> Feed:
-    """The tick that closes business day `day`: it carries the boundary of the day plus the allowed lateness.
+    """Make the tick that closes business day `day`.
 
-    The boundary is `boundary_hour` o'clock of the next local date, so the watermark, which stays the
-    lateness behind, stands exactly on it once the tick is applied.
+    The tick carries the boundary of the day plus the allowed lateness. The boundary is `boundary_hour`
+    o'clock of the next local date. The watermark stays the lateness behind, so it stands exactly on the
+    boundary once the tick is applied.
     """
     boundary = datetime.combine(
         day + timedelta(days=1), time(settings.boundary_hour), ZoneInfo(settings.time_zone)
@@ -31,11 +32,14 @@ def tick(day: date, settings: LedgerSettings) -> Feed:
 
 
 def with_ticks(records: Iterable[Feed], settings: LedgerSettings) -> Iterator[Feed]:
-    """The records with the ticks of a `log` clock between them, all in order of event time.
+    """Put the ticks of a `log` clock between records, all in order of event time.
 
-    One tick stands before the first record, one after each business day that ended since, the latest
-    record's own included. `records` must be in order of event time, but for some that come late: they stay
-    where they are. No records give no ticks.
+    One tick stands before the first record. One tick follows each business day that ended since, the latest
+    record's own day included. Without records there are no ticks.
+
+    Args:
+        records: Records in order of event time. Some may come late; they stay where they are.
+        settings: Ledger settings: time zone, boundary hour and lateness.
     """
     zone = ZoneInfo(settings.time_zone)
     rest = iter(records)

@@ -1,4 +1,4 @@
-"""`cartpulse customer ID`: everything that is known of one customer, on a page."""
+"""`cartpulse customer ID`: everything known about one customer, on a page."""
 
 import json
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`cartpulse erase ID`: a customer leaves the service's state, in the order of the log."""
+"""`cartpulse erase ID`: deletion of a customer from the service's state, in the order of the log."""
 
 import json
 from datetime import UTC, datetime
@@ -54,5 +54,5 @@ def erase(
 def _is_key(customer_id: str) -> bool:
     try:
         return is_identifier(customer_id)
-    except UnicodeEncodeError:  # bytes on the command line that are no UTF-8
+    except UnicodeEncodeError:  # bytes on the command line that are not UTF-8
         return False

@@ -1,4 +1,4 @@
-"""A customer as a page for people, on terminals of any width."""
+"""Page about a customer for people, on terminals of any width."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 MOST: Final = 10
-"""Lines of a section, unless all are asked for."""
+"""Lines of a section, unless all lines are asked for."""
 WIDE: Final = 105
 MIDDLE: Final = 78
-"""Columns of a terminal from which on tables have more columns."""
+"""Widths of a terminal, in columns, from which on tables show more columns."""
 RISES: Final = "A segment rises at a purchase and falls when many boundaries agree."
 
 NEW: Final = "Known for less than four weeks: the segment may rise, and falls only later."
 
 
 class Page:
-    """What is known of a customer, in sections.
+    """Everything known about a customer, in sections.
 
     Args:
-        told: As `cartpulse customer --json` has it.
-        console: Where it goes.
-        most: Lines of a section at most; None for all.
+        told: Values of `cartpulse customer --json`.
+        console: Console to print on.
+        most: Largest number of lines of a section; None for all lines.
     """
 
     def __init__(self, told: Mapping[str, Any], console: Console, most: int | None = MOST) -> None:
@@ -41,7 +41,7 @@ class Page:
         self._most = most
 
     def show(self) -> None:
-        """Print it."""
+        """Print the page."""
         told, out = self._told, self._console.print
         place = f"partition {told['partition']} of {told['partitions']}"
         out(Text.assemble((f"Customer {printable(told['customer_id'])}", "bold"), (f"  {place}", "dim")))
@@ -72,7 +72,7 @@ class Page:
         )
 
     def _odd(self) -> str:
-        """What producers did twice, or too late."""
+        """Mention events that producers sent twice or too late."""
         late, again = self._told["late"], self._told["duplicates"]
         parts = [f"{late:,} came late"] * bool(late) + [f"{_count(again, 'duplicate')} not counted"] * bool(
             again
@@ -125,7 +125,7 @@ class Page:
             yield Text(f"{categories} bought too rarely to say when next{names}", style="dim")
 
     def _recommendations(self) -> Iterator[RenderableType]:
-        """What the event says of its items: kind, name, score and the reason in words."""
+        """Yield the items of the last recommendation event: kind, name, score and the reason in words."""
         event = self._told["recommendations"]
         items = event.get("items") if isinstance(event, dict) else None
         told = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
@@ -152,24 +152,24 @@ class Page:
         return table
 
     def _more(self, count: int, one: str, many: str) -> Iterator[Text]:
-        """What a section leaves out."""
+        """Say how many entries a section leaves out."""
         left = 0 if self._most is None else count - self._most
         if left > 0:
             yield Text(f"and {_count(left, one, many)} more: --all shows them", style="dim")
 
 
 class _Column(NamedTuple):
-    """A column of a table."""
+    """Column of a table."""
 
     title: str
     shown: Callable[[Mapping[str, Any]], str]
     least_width: int = 0
-    """Of the terminal on which it is shown."""
+    """Width of the terminal, in columns, from which on the column is shown."""
     number: bool = False
 
 
 def as_of(told: Mapping[str, Any]) -> Iterator[str]:
-    """How far time has come, and what of it the page does not hold yet."""
+    """Say how far event time has come, and which days the page does not include yet."""
     at = told["as_of"]
     closed = f"days up to {at['closed_day']} are closed" if at["closed_day"] else "no day is closed yet"
     yield f"As of {moment(at['watermark'])} by the events; {closed}."
@@ -184,12 +184,12 @@ def as_of(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _wanted(habit: Mapping[str, Any]) -> bool:
-    """Whether it is one of those that the alerts above do not show."""
+    """Return True if the alerts above do not show this habit already."""
     return bool(habit["enough_known"]) and habit["alert"] != "raised"
 
 
 def _when(habit: Mapping[str, Any]) -> tuple[bool, str, str]:
-    """The next first; those without a date last, the likeliest of them first."""
+    """Sort key of a habit: the next date first; habits without a date last, the likeliest of these first."""
     undated = habit["best_date"] is None
     return (
         undated,

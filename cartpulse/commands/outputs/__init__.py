@@ -1,1 +1,1 @@
-"""Commands about what comes out: output events and dead letters."""
+"""Commands about the service's outputs: events and dead letters."""

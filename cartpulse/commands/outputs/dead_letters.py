@@ -1,4 +1,4 @@
-"""`cartpulse dead-letters list|show|replay`: what was refused, and why; and back with it."""
+"""`cartpulse dead-letters list|show|replay`: refused records, the reasons, and their way back."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ SHOW_EXAMPLE = "Example: cartpulse dead-letters show 5f50f1a0 --raw > letter.jso
 REPLAY_EXAMPLE = "Example: cartpulse dead-letters replay --id 5f50f1a0 --file letter.json"
 
 FIRST_BYTES = 80
-"""How much of the refused value a list shows; `show` has it whole."""
+"""Bytes of the refused value that a list shows; `show` has all of them."""
 
 Ids = Annotated[
     list[str] | None, typer.Option("--id", metavar="ID", help="Only this one; the beginning will do.")
@@ -43,7 +43,7 @@ Since = Annotated[
 
 
 class NoSuchLetterError(CartpulseError):
-    """No dead letter has this id, or more than one begins with it."""
+    """No dead letter has this id, or more than one id begins with it."""
 
 
 def list_dead_letters(
@@ -106,15 +106,18 @@ def replay(
     bytes; a repaired one gets its customer's key.
     """
     settings = settings_with(kafka_broker=broker)
+    # Stage 1: choose the letters, and check that every id names one of them.
     with reading_bar("Reading dead letters") as progress:
         found = run(survey(settings, _selection(ids, errors, stages, since), progress))
     _check(found, ids or [], single=file is not None)
     if not found.chosen:
         typer.echo("No dead letters to send back.", err=True)
         return
+    # Stage 2: ask before sending letters that nobody named one by one.
     left = [identity for identity in found.chosen if identity not in found.sent]
     if left and not (ids or yes or dry_run):
         typer.confirm(f"Send {len(left)} record(s) back to {settings.purchases_topic}?", abort=True, err=True)
+    # Stage 3: send, and report each letter.
     undone = 0
 
     def tell(told: Told) -> None:
@@ -143,7 +146,7 @@ async def _list(settings: Settings, selection: Selection, *, limit: int, as_json
 
 
 async def _find(settings: Settings, identity: str) -> tuple[Letter, DeadLetterReplayed | None]:
-    """The one letter whose id begins so, and what is said of its being sent back."""
+    """Find the one letter whose id begins with `identity`, and its marker of a replay; None without one."""
     chosen, found, sent = Selection(frozenset({identity})), list[Letter](), dict[str, DeadLetterReplayed]()
     with reading_bar("Reading dead letters") as progress:
         async with aclosing(read_letters(settings, progress)) as letters:
@@ -157,10 +160,10 @@ async def _find(settings: Settings, identity: str) -> tuple[Letter, DeadLetterRe
 
 
 def _check(found: Survey, ids: list[str], *, single: bool) -> None:
-    """See that every id named is one letter's.
+    """Check that every id names exactly one letter.
 
     Raises:
-        NoSuchLetterError: It is not.
+        NoSuchLetterError: An id names no letter or several, or `--file` comes with several letters.
     """
     for identity in ids:
         named = found.named(identity)
@@ -187,7 +190,7 @@ def _selection(
 
 
 def describe(letter: Letter) -> dict[str, Any]:
-    """A dead letter's headers and the first bytes of its value, as JSON-able values."""
+    """Return a dead letter's headers and the first bytes of its value, as JSON-able values."""
     told, value = letter.told, letter.value or b""
     return {
         "id": letter.id,
@@ -206,7 +209,7 @@ def describe(letter: Letter) -> dict[str, Any]:
 
 
 def sentence(letter: dict[str, Any]) -> str:
-    """A dead letter for people, on two lines."""
+    """Describe a dead letter for people, on two lines."""
     last = f"-{letter['last_offset']}" if "last_offset" in letter else ""
     place = f"{letter['topic']}[{letter['partition']}]@{letter['offset']}{last}"
     field = f" {letter['field']}:" if letter["field"] else ""

@@ -1,4 +1,4 @@
-"""One dead letter for people, whole: whatever its bytes are, they cannot steer a terminal."""
+"""Page about one dead letter for people. Whatever its bytes are, they cannot control the terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEX_WIDTH: Final = 16
 
 
 def page(letter: Letter, replayed: DeadLetterReplayed | None) -> str:
-    """The letter as text: what is known of it, then the original."""
+    """Write the letter as text: first the facts about it, then the original."""
     told = letter.told
     fields = {
         "source": letter.source,
@@ -35,7 +35,7 @@ def page(letter: Letter, replayed: DeadLetterReplayed | None) -> str:
 
 
 def as_json(letter: Letter, replayed: DeadLetterReplayed | None) -> str:
-    """The letter as an object: the value as text, or as `value_hex` where it is none."""
+    """Write the letter as a JSON object. The value is text, or `value_hex` where it is no text."""
     told: dict[str, Any] = {"id": letter.id, **letter.told.model_dump(mode="json")}
     told["key"] = None if letter.key is None else letter.key.decode(errors="backslashreplace")
     told["written_at"] = letter.written_at.isoformat()
@@ -62,7 +62,7 @@ def _replayed(replayed: DeadLetterReplayed) -> str:
 
 
 def _original(value: bytes) -> Iterator[str]:
-    """Text as text, line by line; whatever else in hexadecimal."""
+    """Yield text line by line, and other bytes as a hexadecimal dump."""
     try:
         text = value.decode()
     except UnicodeDecodeError:

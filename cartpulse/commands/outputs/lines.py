@@ -1,4 +1,4 @@
-"""An output event as one line for people, and whether somebody wants to see it."""
+"""Output event as one line for people."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from streams.operations.events import Seen
 
 FIRST_BYTES = 80
-"""How much is shown of a value that is no event."""
+"""Bytes shown of a value that is no event."""
 LEAST_TOLD_CHANCE = 0.005
-"""Smaller ones round to 0 %."""
+"""Smallest probability that is shown; a smaller one rounds to 0 %."""
 
 
 def line(seen: Seen) -> str:
-    """The event in one line: when, what, whose, and the rest."""
+    """Describe the event in one line: time, kind, customer, and the rest."""
     value = seen.value or {}
     if seen.kind == "dead-letter" or seen.value is None:
         when, what, rest = "", "dead letter" if seen.kind else seen.topic, _letter(seen)
@@ -36,7 +36,7 @@ def line(seen: Seen) -> str:
 
 def _alert(value: dict[str, Any]) -> str:
     chance = value.get("probability_7_days")
-    # A long lead (CARTPULSE_ALERT_LEAD_DAYS) looks beyond a week, and "0%" would speak against the date.
+    # A long lead (CARTPULSE_ALERT_LEAD_DAYS) looks beyond a week. "0%" would contradict the date there.
     known = isinstance(chance, int | float) and chance >= LEAST_TOLD_CHANCE
     soon = f", {chance:.0%} within 7 days" if known else ""
     return f"{value.get('category')}, expected {value.get('best_date')}{soon}"
@@ -48,7 +48,7 @@ def _change(value: dict[str, Any]) -> str:
 
 
 def _items(value: dict[str, Any]) -> str:
-    """What a recommendation holds, by name."""
+    """List the items of a recommendation by name."""
     items = [item for item in value.get("items") or () if isinstance(item, dict)]
     names = [str(item.get("product_name") or item.get("category", "?")) for item in items]
     return f"{len(names)} items: {', '.join(names)}"
@@ -60,7 +60,7 @@ def _replayed(value: dict[str, Any]) -> str:
 
 
 def _fields(value: dict[str, Any]) -> str:
-    """Of an event that this release does not know: its own JSON."""
+    """Write the JSON of an event of a kind that this release does not support."""
     return json.dumps({name: value[name] for name in value if name not in ("customer_id", "occurred_at")})
 
 

@@ -1,4 +1,4 @@
-"""`cartpulse watch`: what comes out, as it comes."""
+"""`cartpulse watch`: output events, as they come."""
 
 from contextlib import aclosing
 from typing import Annotated, Final
@@ -24,7 +24,7 @@ from streams.settings.settings import Settings
 EXAMPLE = 'Example: cartpulse watch segment-changes --segment "At Risk"'
 
 STYLES: Final = {"raised": "yellow", "fulfilled": "green", "missed": "red", "withdrawn": "dim"}
-"""By the state of an alert."""
+"""State of an alert -> style of its line."""
 
 
 def watch(
@@ -99,7 +99,7 @@ async def _watch(
 
 
 async def _outlook(settings: Settings) -> list[str]:
-    """Say what a service waits for, where this login may see it."""
+    """Say what a service waits for, where this login may see that."""
     try:
         found = await log_clock(settings)
     except (KafkaError, CartpulseError):
@@ -108,7 +108,7 @@ async def _outlook(settings: Settings) -> list[str]:
 
 
 async def _places(settings: Settings, names: list[str]) -> list[TopicPartition]:
-    """The partitions of the topics named, or of those outputs that there are."""
+    """Return the partitions of the topics named, or of every output topic that exists."""
     present = await topics_of(settings)
     topics = [settings.topic(name) for name in names or OUTPUTS]
     there = [topic for topic in topics if topic in present]
@@ -123,7 +123,7 @@ async def _places(settings: Settings, names: list[str]) -> list[TopicPartition]:
 
 
 def _show(console: Console, seen: Seen, *, as_json: bool) -> None:
-    """Print one event: on a terminal cut to its width, elsewhere whole."""
+    """Print one event: cut to the width of a terminal, whole elsewhere."""
     if as_json:
         typer.echo(seen.as_json())
     elif console.is_terminal:
@@ -134,7 +134,7 @@ def _show(console: Console, seen: Seen, *, as_json: bool) -> None:
 
 
 def _segment(name: str) -> str:
-    """The segment as events write it."""
+    """Return a segment's name as events write it."""
     for segment in SEGMENTS:
         if segment.casefold() == name.casefold():
             return segment

@@ -1,1 +1,1 @@
-"""Commands that put purchases and a catalogue into the topic."""
+"""Commands that write purchases and a catalogue into the topic."""

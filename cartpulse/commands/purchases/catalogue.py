@@ -1,4 +1,4 @@
-"""`cartpulse catalogue FILE`: what the products are called, and which of them can be had."""
+"""`cartpulse catalogue FILE`: names of products, and which of them are available."""
 
 import json
 from datetime import UTC, datetime
@@ -29,9 +29,9 @@ from streams.sources.files.survey import Told
 
 EXAMPLE = "Example: cartpulse catalogue products.csv --map status=Availability --dry-run"
 _SHOWN = 20
-"""Refused rows."""
+"""Refused rows that are shown."""
 _TEXT_SHOWN = 80
-"""Letters of a refused row's text."""
+"""Letters shown of a refused row's text."""
 
 
 def catalogue(
@@ -57,6 +57,7 @@ def catalogue(
     stays as it was. It goes to every partition; sent again, it says the same again.
     """
     settings = settings_with(kafka_broker=broker)
+    # Stage 1: read the file as the options say.
     told = Told(
         columns=corrections_of(corrections),
         encoding=encoding_of(encoding, "--encoding"),
@@ -68,9 +69,11 @@ def catalogue(
         listed = read_catalogue(
             file, told, lambda rows: status.update(f"Reading the file: {rows:,} rows ...")
         )
+    # Stage 2: send the records, unless this is a rehearsal.
     records = list(updates(listed.listings.values(), datetime.now(UTC)))
     if records and not dry_run:
         run(write_signals(settings, records))
+    # Stage 3: report, for programs or for people.
     result = _summary(listed) | {
         "records": len(records),
         "partitions": settings.partitions,

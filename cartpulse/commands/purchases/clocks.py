@@ -1,4 +1,4 @@
-"""The clock on which purchases are loaded, and the topics that they are loaded into."""
+"""Clock on which purchases are loaded, and the topics that receive them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 async def ready(settings: Settings, *, producer_time: bool = False) -> Literal["log", "wall"]:
-    """Make the topics where they are missing, and choose the clock of what is loaded.
+    """Make the missing topics, and choose the clock for the purchases to be loaded.
 
     Args:
         settings: Service settings.
         producer_time: Make a new `purchases` keep the time of producers.
 
     Returns:
-        The clock of the log; of one that is fresh, the log clock, unless the wall clock was set by hand.
+        Clock of the log. A fresh log takes the log clock, unless the wall clock was set by hand.
     """
     found = await log_clock(settings)
     clock = choose_clock(settings, found)
@@ -37,7 +37,7 @@ async def ready(settings: Settings, *, producer_time: bool = False) -> Literal["
 
 
 def with_clock(source: Iterable[Feed], settings: Settings, clock: Literal["log", "wall"]) -> Iterator[Feed]:
-    """Yield records, on the log clock with the ticks between them."""
+    """Yield records; on the log clock, with the ticks between them."""
     return with_ticks(source, settings.ledger) if clock == "log" else iter(source)
 
 
@@ -48,7 +48,7 @@ class Sent:
         self.times: list[int] = []
 
     def noted(self, records: Iterable[Feed]) -> Iterator[Feed]:
-        """Yield records, and note those with a customer."""
+        """Yield records, and store the event times of those with a customer."""
         for record in records:
             if record.key is not None:
                 self.times.append(record.occurred_at)

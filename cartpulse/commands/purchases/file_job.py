@@ -1,4 +1,4 @@
-"""Sends a file of purchases, or rehearses it: reads, shows, asks, and goes on where it ended."""
+"""Sending or rehearsal of a file of purchases: reads, shows, asks, and continues where it was interrupted."""
 
 from __future__ import annotations
 
@@ -45,37 +45,39 @@ if TYPE_CHECKING:
 
 
 FUTURE_MS = 24 * HOUR
-"""How far a purchase may lie ahead of this machine's clock: a day, for clocks and time zones that are off."""
+"""Lead of a purchase over this machine's clock, ms, above which the purchase is refused. One day allows for
+clocks and time zones that are off."""
 
 
 _WHOLE: Final = "Fetch it again, or --allow-truncated sends what is whole of it."
 _FORMULA_STARTS: Final = tuple("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
-"""What a cell begins with that a spreadsheet computes, in letters of either width, and the apostrophe."""
+"""Beginnings of a cell that a spreadsheet would compute, in letters of either width, and the apostrophe."""
 
 
 class CutOffError(CartpulseError):
-    """The file ends within what it holds, and nobody knows what is missing."""
+    """The file is cut off, so that nobody can say what is missing."""
 
 
 class UndecidedError(CartpulseError):
-    """The file can be read in two ways, and a person has to say which is meant."""
+    """The file can be read in two ways, and a person has to choose."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileJob:
-    """One file on its way to the service.
+    """File on its way to the service.
 
     Args:
-        console: Where to show things.
-        settings: For the broker, the topic, the clock and the currency.
+        console: Console to print on.
+        settings: Service settings: broker, topic, clock and currency.
         file: CSV, Parquet or JSON, packed or not; `-` is standard input.
-        told: What a person said of it.
-        zone: Of its times without an offset.
-        drop_repeated: Whether lines that repeat another of their basket are refused.
-        refused: Where to write every refused row; None writes none.
-        state_dir: Folder of the position; None keeps it beside the file, and that of standard input nowhere.
-        as_json: Whether to write one JSON object instead of tables.
-        allow_truncated: Whether what is whole of a file that is cut off is sent.
+        told: Options that a person gave for the file.
+        zone: Time zone of times written without an offset.
+        drop_repeated: Refuse a line that repeats another line of its basket.
+        refused: File for every refused row; None writes none.
+        state_dir: Folder of the position. None keeps it beside the file, and keeps no position of standard
+            input.
+        as_json: Write one JSON object instead of tables.
+        allow_truncated: Send the whole rows of a file that is cut off.
     """
 
     console: Console
@@ -93,7 +95,7 @@ class FileJob:
         """Show what would be sent, and what would be refused.
 
         Returns:
-            Whether anything in the file could be sent as it is.
+            True if something in the file could be sent as it is.
         """
         with self._opened() as source:
             self._rehearsed(source)
@@ -101,22 +103,24 @@ class FileJob:
             return source.grouped.baskets > 0 and not refused
 
     def send(self, *, restart: bool) -> bool:
-        """Send what the position has not seen yet.
+        """Send the records behind the stored position.
 
         Returns:
-            Whether anything in the file could be sent.
+            True if something in the file could be sent.
 
         Raises:
             UndecidedError: The file can be read in two ways.
-            CutOffError: It is cut off.
-            CartpulseError: It cannot be read, or not be sent.
+            CutOffError: The file is cut off.
+            CartpulseError: The file cannot be read or cannot be sent.
         """
         settings = self.settings
         with self._opened() as source:
+            # Stage 1: refuse a file that is not clear or not whole, before anything is sent.
             if source.survey.undecided:
                 raise UndecidedError("Nothing was sent. " + " ".join(source.survey.undecided))
             if source.cut_off and not self.allow_truncated:
                 raise CutOffError(f"Nothing was sent. {source.cut_off} {_WHOLE}")
+            # Stage 2: find the position, and show how the file is read.
             path = self._position_path(source)
             position = Position(path, self._destination(source))
             if position.load(restart=restart).finished:
@@ -134,12 +138,14 @@ class FileJob:
                         "nothing twice. --state-dir keeps one.",
                         highlight=False,
                     )
+            # Stage 3: send from the position on, with a progress bar.
             found = run(ready(settings))
             sent = Sent()
             records = sent.noted(with_clock(source, settings, found))
             result = send_with_bar(
                 self.console, settings, position, records, total=source.accepted, passed=lambda: source.passed
             )
+            # Stage 4: report what was sent and what the service makes of it.
             if self.as_json:
                 typer.echo(json.dumps(summary(source, settings) | result))
             else:
@@ -152,7 +158,7 @@ class FileJob:
     @contextmanager
     def _opened(self) -> Iterator[PurchaseFile]:
         with ExitStack() as stack:
-            # Standard input first: whatever writes to it may read the file that the refused rows go to.
+            # Standard input is opened first: a program that writes to it may read the file of refused rows.
             content = stack.enter_context(spooled()) if self._is_standard_input else self.file
             keep = stack.enter_context(_kept(self.refused)) if self.refused else None
             source = stack.enter_context(
@@ -180,7 +186,7 @@ class FileJob:
         return "standard input" if self._is_standard_input else str(self.file)
 
     def _position_path(self, source: PurchaseFile) -> Path | None:
-        """Choose the file of the position; that of standard input is named by the content."""
+        """Choose the file of the position; that of standard input is named by its content."""
         if not self._is_standard_input:
             return (self.state_dir or self.file.parent) / f"{self.file.name}{SUFFIX}"
         if self.state_dir is None:
@@ -211,7 +217,7 @@ class FileJob:
         self.console.print("Nothing was sent: this was a rehearsal.", highlight=False)
 
     def _destination(self, source: PurchaseFile) -> Destination:
-        """What is sent where, with a hash of all that shapes it."""
+        """Return source and topic of the sending, with a hash of all that shapes the records."""
         settings, told = self.settings, self.told
         shaping = (
             *(sorted(told.columns.items()), told.dates, told.decimal, told.encoding, told.fallback_encoding),
@@ -234,8 +240,8 @@ class FileJob:
 def defused(cell: str) -> str:
     """Put an apostrophe before a text that a spreadsheet would take for a formula.
 
-    One that begins with an apostrophe gets another, so that the first apostrophe of a cell is never its own:
-    without it the cell is what it was.
+    A text that begins with an apostrophe gets another one. The first apostrophe of a cell is therefore never
+    the text's own, and the cell without it is the original text.
 
     >>> defused("=1+1"), defused("'tis"), defused("1,A,x")
     ("'=1+1", "''tis", '1,A,x')
@@ -245,7 +251,7 @@ def defused(cell: str) -> str:
 
 @contextmanager
 def _kept(path: Path) -> Iterator[Callable[[Refused], None]]:
-    """Write refused rows as CSV that a person may open in a spreadsheet."""
+    """Write refused rows as CSV that is safe to open in a spreadsheet."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("line", "reason", "original"))

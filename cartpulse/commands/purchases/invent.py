@@ -1,4 +1,4 @@
-"""Sends invented purchases, or shows the first of them."""
+"""Sending of invented purchases, or a look at the first of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def show_invented(console: Console, settings: Settings, process: Process, *, as_json: bool) -> None:
-    """The first baskets of a process."""
+    """Show the first baskets of a process."""
     first = list(islice(Synthetic(process, settings.ledger), FIRST_BASKETS))
     if as_json:
         typer.echo(json.dumps({"process": str(process), "first_baskets": first_of(first)}, indent=2))
@@ -48,7 +48,17 @@ def send_invented(
     restart: bool,
     as_json: bool,
 ) -> None:
-    """Send all of a process; with a folder for its position, from where an earlier sending ended."""
+    """Send all purchases of a process.
+
+    Args:
+        console: Console to print on.
+        settings: Service settings.
+        process: Parameters of the invented purchases.
+        state_dir: Folder of the position, from which an interrupted sending continues; None keeps no
+            position.
+        restart: Ignore the position, and send from the beginning.
+        as_json: Write one JSON object instead of sentences.
+    """
     shaping = (settings.currency, settings.time_zone, settings.boundary_hour)
     destination = Destination(
         str(process),
@@ -61,6 +71,7 @@ def send_invented(
     if position.load(restart=restart).finished:
         typer.echo("All of it was sent before; --restart sends it again, and counts nothing twice.", err=True)
         return
+    # Purchases of the future need a topic that keeps the producers' timestamps.
     source = Synthetic(process, settings.ledger)
     ahead = process.end_ms > SystemClock().now_ms()
     clock = run(ready(settings, producer_time=ahead))

@@ -1,4 +1,4 @@
-"""What a person says of a file on the command line."""
+"""Command-line options that describe a file."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ Delimiter = Annotated[str | None, typer.Option("--delimiter", help="What parts c
 
 
 def existing(file: Path | None) -> Path | None:
-    """A file that is there and may be read, or `-` for standard input.
+    """Check that a file exists and may be read, or is `-` for standard input.
 
     Raises:
-        BadParameter: It is none.
+        BadParameter: The file is missing, a directory, or not readable.
     """
     if file is None or file == STANDARD_INPUT:
         return file
@@ -78,28 +78,28 @@ def existing(file: Path | None) -> Path | None:
 
 
 def corrections_of(written: list[str] | None) -> dict[str, str]:
-    """Field to column name.
+    """Parse corrections into field -> column name.
 
     Raises:
-        BadParameter: One is not FIELD=COLUMN.
+        BadParameter: A correction is not FIELD=COLUMN.
     """
     return dict(_pair(each, "FIELD=COLUMN", "--map") for each in written or [])
 
 
 def constants_of(written: list[str] | None) -> dict[str, str]:
-    """Field to the value that it has in every row.
+    """Parse constants into field -> value in every row.
 
     Raises:
-        BadParameter: One is not FIELD=VALUE.
+        BadParameter: A constant is not FIELD=VALUE.
     """
     return dict(_pair(each, "FIELD=VALUE", "--set") for each in written or [])
 
 
 def rules_of(only: list[str] | None, without: list[str] | None) -> Rules:
-    """Columns that a person judges; a value with a comma in it stands in quotation marks.
+    """Parse a person's rules about columns. A value with a comma in it stands in quotation marks.
 
     Raises:
-        BadParameter: One is not COLUMN=VALUE[,VALUE], or `--only` names no value.
+        BadParameter: A rule is not COLUMN=VALUE[,VALUE], or `--only` names no value.
     """
     kept, left_out = _values(only, "--only"), _values(without, "--without")
     for column, values in kept.items():
@@ -127,10 +127,10 @@ def _pair(written: str, shape: str, option: str) -> tuple[str, str]:
 
 
 def delimiter_of(written: str | None) -> str | None:
-    """One letter, or None to find out.
+    """Check a delimiter of one letter; None finds it out.
 
     Raises:
-        BadParameter: It is more than one, or parts lines or texts.
+        BadParameter: The delimiter has more than one letter, or separates lines or texts.
     """
     delimiter = "\t" if written == "\\t" else written
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
@@ -141,15 +141,15 @@ def delimiter_of(written: str | None) -> str | None:
 
 
 def encoding_of(name: str | None, option: str) -> str | None:
-    """An encoding of letters that Python knows, or None to find out.
+    """Check the name of an encoding; None finds it out.
 
     Raises:
-        BadParameter: It knows none of this name.
+        BadParameter: Python has no encoding of this name.
     """
     if name is None:
         return None
     try:
         b"a".decode(name, "backslashreplace")
-    except (LookupError, UnicodeError) as error:  # the latter of those that are for names of hosts alone
+    except (LookupError, UnicodeError) as error:  # `UnicodeError` comes from encodings for names of hosts
         raise typer.BadParameter(f"{name!r} is no encoding that is known", param_hint=option) from error
     return name

@@ -1,4 +1,4 @@
-"""Lists the layouts of files that are known by name."""
+"""List of the file layouts that have a name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show_presets(console: Console, *, as_json: bool) -> None:
-    """Show every layout with its name, and what it is recognised by."""
+    """Show every layout with its name and the columns by which it is recognised."""
     if as_json:
         listed = [
             {"name": preset.name, "title": preset.title, "known_by": preset.signs, "source": preset.source}

@@ -1,4 +1,4 @@
-"""`cartpulse produce`: your own purchases, from a file, or invented ones, into the topic."""
+"""`cartpulse produce`: writes your own purchases from a file, or invented ones, to the topic."""
 
 import os
 import sys
@@ -143,6 +143,7 @@ def produce(
         raise typer.BadParameter("name a file or give --synthetic, and not both", param_hint="FILE")
     settings = settings_with(kafka_broker=broker)
     console = Console(stderr=as_json)
+    # Invented purchases need none of the options that describe a file.
     if file is None:
         process = Process.parse(synthetic or "")
         if dry_run:
@@ -152,6 +153,7 @@ def produce(
         return
     if refused is not None and _is_same(refused, file):
         raise typer.BadParameter("this would write over the file itself", param_hint="--refused")
+    # Everything that a person said of the file goes into one object; the rest is found out from the file.
     told = Told(
         columns=corrections_of(corrections),
         dates=dates,
@@ -186,12 +188,12 @@ def produce(
 
 
 def _is_same(refused: Path, file: Path) -> bool:
-    """Tell whether the refused rows would be written over the file that is read."""
+    """Return True if the refused rows would be written over the file that is read."""
     if file != STANDARD_INPUT:
         return refused.resolve() == file.resolve()
     try:
         return refused.exists() and os.path.samestat(refused.stat(), os.fstat(sys.stdin.fileno()))
-    except OSError:  # of something else than a file, as in tests
+    except OSError:  # standard input without a file descriptor, as in tests
         return False
 
 

@@ -1,4 +1,4 @@
-"""Sentences about a file as a whole: who and what is in it, what is no sale, and what looks wrong."""
+"""Sentences about a file as a whole: its customers and products, rows that are no sale, suspicious counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ONE_HALF: Final = 0.5
 """Share of the baskets that no customer of a shop with ten baskets has."""
 ONE_TENTH: Final = 0.1
-"""The same, of a shop with a thousand baskets."""
+"""Share of the baskets that no customer of a shop with a thousand baskets has."""
 FEW: Final = 10
 """Baskets or lines below which a share says nothing."""
 MANY: Final = 1_000
@@ -24,7 +24,7 @@ _VALUES_SHOWN: Final = 5
 
 
 def left_out_sentences(file: PurchaseFile) -> Iterator[str]:
-    """Say which rows are no sale, and which statuses nobody knows."""
+    """Say which rows are no sale, and which statuses are unknown."""
     if file.left_out:
         yield (
             f"Left out, as no sale: {_rows(file.left_out)}; --only COLUMN=VALUE or --without COLUMN=VALUE "
@@ -86,7 +86,7 @@ def suspicions(grouped: Grouped) -> Iterator[str]:
 
 
 def totals_sentences(file: PurchaseFile) -> Iterator[str]:
-    """Say what was done with the lines' totals that stand beside their prices."""
+    """Say how the lines' totals that stand beside prices were used."""
     if file.discounts_found:
         yield (
             f"In {amount(file.discounts_found, 'line')} the total is less than quantity times price: the "
@@ -111,7 +111,7 @@ def check_sentence(grouped: Grouped) -> str:
 
 
 def figures(file: PurchaseFile) -> dict[str, Any]:
-    """Give the same for programs."""
+    """Return the counts and suspicions of these sentences, for programs."""
     grouped, judge = file.grouped, file.judge
     name, most = grouped.customers.largest
     exact = (grouped.distinct_customers, grouped.products, grouped.categories, grouped.customers)

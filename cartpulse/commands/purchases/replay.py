@@ -1,4 +1,4 @@
-"""`cartpulse replay`: a year of real purchases into a service that runs."""
+"""`cartpulse replay`: writes a year of real purchases to a running service."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What `cartpulse produce` says of a file: for people on a terminal, and as one object for programs."""
+"""Report of `cartpulse produce` about a file: for people on a terminal, and as one object for programs."""
 
 from __future__ import annotations
 
@@ -39,15 +39,16 @@ if TYPE_CHECKING:
 
 FIRST_BASKETS = 3
 LONG_GAP_DAYS = 30
-"""No shop is closed for longer; a wrong year leaves such a gap."""
+"""Days without a purchase above which a date may be wrong. No shop is closed for longer; a wrong year leaves
+such a gap."""
 DAY_MS = 24 * HOUR
 _LINES_SHOWN = 5
 _TEXT_SHOWN = 120
-"""Letters of a refused row's text."""
+"""Letters shown of a refused row's text."""
 
 
 def show_reading(console: Console, file: PurchaseFile) -> None:
-    """How the file is read: what it is, which column is what, how dates and numbers are meant."""
+    """Show how the file is read: its form, the column of each field, the reading of dates and numbers."""
     found = file.survey
     for sentence in readings(found):
         console.print(escape(sentence), highlight=False)
@@ -79,7 +80,7 @@ def show_reading(console: Console, file: PurchaseFile) -> None:
 
 
 def readings(found: Survey) -> list[str]:
-    """How the file is read, a sentence each."""
+    """Describe how the file is read, in a sentence each."""
     said = [f"{found.form}, {found.rows:,} rows."] if found.form != "events" else ["Events of the contract."]
     said += found.notes
     if found.form != "Parquet":
@@ -107,7 +108,7 @@ def readings(found: Survey) -> list[str]:
 
 
 def letters(encoding: Encoding) -> list[str]:
-    """In which encoding a file is, and where that was guessed, what it makes of the letters."""
+    """Name the encoding of a file and, where it was guessed, show some letters that it gives."""
     said = [f"The letters are {encoding.name}: {encoding.basis}."]
     if encoding.samples:
         shown = ", ".join(repr(sample) for sample in encoding.samples)
@@ -138,7 +139,7 @@ def _show_date(console: Console, found: Survey, value: object) -> None:
 
 
 def first_of(records: Sequence[Feed]) -> list[Any]:
-    """The first baskets, as the topic would hold them; a text where one is no JSON."""
+    """Return the first baskets as the topic would hold them; a record that is no JSON becomes a text."""
     return [_content(record.value) for record in islice(records, FIRST_BASKETS)]
 
 
@@ -150,7 +151,7 @@ def _content(value: bytes) -> Any:
 
 
 def show_baskets(console: Console, records: Sequence[Feed]) -> None:
-    """The first baskets, line by line."""
+    """Show the first baskets, line by line."""
     for record in islice(records, FIRST_BASKETS):
         try:
             basket = read(record.value)
@@ -160,7 +161,7 @@ def show_baskets(console: Console, records: Sequence[Feed]) -> None:
             continue
         if not isinstance(basket, Purchase):
             continue
-        spend = sum(  # as written in decimals, not as binary numbers have it
+        spend = sum(  # computed in decimals as written, not in binary numbers
             Decimal(str(line.quantity)) * Decimal(str(line.unit_price)) - Decimal(str(line.discount))
             for line in basket.items
         )
@@ -190,7 +191,7 @@ def show_baskets(console: Console, records: Sequence[Feed]) -> None:
 
 
 def exact(number: float | Decimal) -> str:
-    """Write a number with all of its digits, and none of an exponent.
+    """Write a number with all of its digits, and without an exponent.
 
     >>> exact(1234.56), exact(0.00001), exact(12345678.0), exact(-2.5)
     ('1,234.56', '0.00001', '12,345,678', '-2.5')
@@ -206,7 +207,7 @@ def _money(amount: Decimal | int) -> str:
 
 
 def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
-    """What became of every row, for programs."""
+    """Return what became of every row, for programs."""
     found, grouped = file.survey, file.grouped
     return {
         "form": found.form,
@@ -247,7 +248,7 @@ def summary(file: PurchaseFile, settings: Settings) -> dict[str, Any]:
 
 
 def _show_refused_rows(console: Console, file: PurchaseFile) -> None:
-    """Every refused row with its reason and its text; of each sort the first 20."""
+    """Show the first 20 refused rows of each sort, with reason and text."""
     for sort, count in file.refusals.counts.most_common():
         kept = file.refusals.examples[sort]
         table = Table("line", "reason", "original", title=escape(f"{sort}: {count:,}"), title_justify="left")
@@ -259,8 +260,15 @@ def _show_refused_rows(console: Console, file: PurchaseFile) -> None:
 
 
 def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) -> None:
-    """What became of every row; refused ones are counted by sort, or shown as `rows`."""
+    """Show what became of every row.
+
+    Args:
+        console: Console to print on.
+        file: File that was read.
+        rows: Show refused rows; False counts them by sort.
+    """
     found, grouped, refusals = file.survey, file.grouped, file.refusals
+    # Stage 1: the counts, and the time that the baskets span.
     of_lines = f" of {amount(grouped.lines, 'line')}" if grouped.lines else ""
     console.print(
         f"{amount(file.survey.rows, 'row')}: {amount(grouped.baskets, 'basket')}{of_lines}"
@@ -271,6 +279,7 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
     if grouped.baskets:
         first, last = (text_of(instant_of(at)) for at in (grouped.first, grouped.last))
         console.print(f"From {first} to {last}.", highlight=False)
+    # Stage 2: sentences about rows that are no sale, about customers and about amounts.
     for sentence in (
         *left_out_sentences(file),
         *people_sentences(grouped),
@@ -278,6 +287,7 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
         *filter(None, (check_sentence(grouped), file.cut_off)),
     ):
         console.print(escape(sentence), highlight=False)
+    # Stage 3: what looks wrong: a long gap, and rows that were sorted, repeated or completed.
     if grouped.baskets:
         before, after = grouped.longest_gap
         if after - before > LONG_GAP_DAYS * DAY_MS:
@@ -301,6 +311,7 @@ def show_account(console: Console, file: PurchaseFile, *, rows: bool = False) ->
     ):
         if count:
             console.print(f"{count:,} {sentence}", highlight=False)
+    # Stage 4: the refused rows.
     if rows:
         _show_refused_rows(console, file)
     elif refusals.total:

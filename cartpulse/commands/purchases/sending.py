@@ -1,9 +1,9 @@
-"""Sends a source to `purchases` from where it stands, so that an interruption neither skips nor repeats.
+"""Sending of a source to `purchases` from its position, so that an interruption neither skips nor repeats.
 
-Records go in portions. Each is acknowledged whole before the position moves past it; an interruption leaves
-at most one portion of which it is not known what arrived. Whoever goes on reads what the topic holds behind
-the noted ends, and leaves out the purchases that are there. (Ticks may be repeated: a second one changes
-nothing.)
+Records go in portions. Each portion is acknowledged whole before the position moves past it. An interruption
+leaves at most one portion of which it is unclear what arrived. The next run reads what the topic holds behind
+the stored ends, and leaves out the purchases that are there. Ticks may be repeated: a second tick changes
+nothing.
 """
 
 from __future__ import annotations
@@ -41,18 +41,19 @@ if TYPE_CHECKING:
     from streams.sources.sender import Progress
 
 PORTION: Final = 10_000
-"""Records between two notes of the position: a fraction of a second, and what is read again after a crash."""
+"""Records between two writes of the position: a fraction of a second, and the records read again after a
+crash."""
 
 
 class Sender:
-    """Sends one source to one topic.
+    """Sender of one source to one topic.
 
     Args:
-        settings: For the broker, the topic and its partitions.
-        position: Where it stands; kept while it goes on.
-        report: Called with the records done so far, those before the position included.
-        portion: Records between two notes of the position.
-        stamped: Give records their event time as timestamp, as inventors of the future do.
+        settings: Service settings: broker, topic and partitions.
+        position: Position of the source, stored while the sending goes on.
+        report: Called with the records sent so far, those before the position included.
+        portion: Records between two writes of the position.
+        stamped: Give records their event time as timestamp, as invented purchases of the future need.
     """
 
     def __init__(
@@ -72,15 +73,18 @@ class Sender:
         self.found = 0
         """Purchases that had arrived before an interruption, and were not sent again."""
         self.acceptance: Acceptance | None = None
-        """What workers have made of what was sent now; None where that cannot be told."""
+        """Progress of workers through the records of this run; None where it is unknown."""
 
     async def send(self, records: Iterable[Feed]) -> Progress:
-        """Send what the position has not seen yet; what is counted is what was sent now.
+        """Send the records behind the stored position.
+
+        Returns:
+            Counts of the records sent by this run.
 
         Raises:
             BrokerUnreachable: No broker answers.
-            NotAcknowledgedError: A send failed; the position says how far it came.
-            PositionError: The topic is not the one that the position was kept for.
+            NotAcknowledgedError: A send failed; the position says how far the sending came.
+            PositionError: The topic is not the one to which the position belongs.
         """
         settings = self._settings
         await require_purchases(settings)
@@ -110,7 +114,8 @@ class Sender:
         standing = self._position.standing
         sent = sum(1 for _ in islice(records, standing.sent))
         if not standing.ends:
-            # Noted before the first record goes: what arrives of the first portion lies behind.
+            # The ends are stored before the first record goes: records of the first portion that arrive lie
+            # behind them.
             self._position.advance(sent, await self._ends(consumer))
         arrived = await self._arrived(consumer) if standing.ends else set()
         progress = await replay.send([])
@@ -131,12 +136,16 @@ class Sender:
                 yield record
 
     async def _ends(self, consumer: AIOKafkaConsumer) -> list[int]:
-        """Where the partitions end, or somewhat before: the embedded broker names its last batch's begin."""
+        """Return the ends of the partitions, or earlier: the embedded broker names its last batch's begin."""
         ends = await consumer.end_offsets(self._places)
         return [int(ends[place]) for place in self._places]
 
     async def _arrived(self, consumer: AIOKafkaConsumer) -> set[bytes]:
-        """Digests of the purchases that lie behind the noted ends."""
+        """Return digests of the purchases that lie behind the stored ends.
+
+        Raises:
+            PositionError: A partition ends before its stored end.
+        """
         begins = await consumer.beginning_offsets(self._places)
         ends = await consumer.end_offsets(self._places)
         for place, noted in zip(self._places, self._position.standing.ends, strict=True):
@@ -155,7 +164,7 @@ class Sender:
 
 
 async def _begun(watch: Watch) -> Watch | None:
-    """A watch that has begun; None where the broker does not let it, which keeps nobody from sending."""
+    """Begin a watch; None where the broker refuses it. The sending goes on without a watch."""
     try:
         await watch.begin()
     except UNKNOWN:
@@ -177,7 +186,20 @@ def send_with_bar(
     passed: Callable[[], int],
     stamped: bool = False,
 ) -> dict[str, Any]:
-    """Send with a bar that says how many of `total` have `passed`; what was sent, as numbers."""
+    """Send with a progress bar.
+
+    Args:
+        console: Console to draw on.
+        settings: Service settings.
+        position: Position of the source.
+        records: Records of the source, from its beginning.
+        total: Length of the bar.
+        passed: Returns how much of `total` is done.
+        stamped: Give records their event time as timestamp.
+
+    Returns:
+        Counts of what was sent, as JSON-able values.
+    """
     columns = (TextColumn("Sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     before = position.standing.sent
     with Bar(*columns, console=console) as shown:
@@ -196,7 +218,7 @@ def send_with_bar(
 
 
 def said(result: dict[str, Any], settings: Settings) -> str:
-    """What was sent, in a sentence."""
+    """Describe in a sentence what was sent."""
     sentence = (
         f"Sent {result['sent']:,} purchases and {result['ticks']:,} ticks to {settings.purchases_topic}"
     )

@@ -1,4 +1,4 @@
-"""What `cartpulse produce` says of the workers: how far they have come, and what they refused."""
+"""Sentences about the workers after a sending: how far they have read, and which records they refused."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ MEANING: Final = {
     "too-old": "older than the last 32 orders of their customers, so they may have been counted before",
     "future": "their times lie too far ahead",
 }
-"""Code of a dead letter to what it means for the orders of a file."""
+"""Code of a dead letter -> its meaning for the orders of a file."""
 
 
 def workers_said(workers: Mapping[str, Any] | None) -> Iterator[str]:
-    """Sentences about what workers have made of what was sent.
+    """Describe the progress of workers through the records that were sent.
 
     Args:
         workers: `streams.operations.acceptance.Acceptance` as a mapping; None where nothing is known.

@@ -17,7 +17,8 @@ from streams.kafka.topics import create_topics, remake_empty
 EXAMPLE = "Example: cartpulse broker --kafka --data ~/kafka-data"
 
 KAFKA_SESSION_MS: Final = 10_000
-"""The settings' default: Apache Kafka answers a join at once, so that nothing asks for a shorter one."""
+"""Session timeout for Apache Kafka, ms: the settings' default. Apache Kafka answers a join at once, so that
+nothing requires a shorter one."""
 
 
 def broker(
@@ -81,10 +82,10 @@ async def _serve(local: LocalBroker | ApacheKafka, session_ms: int, ready: str) 
 
 
 async def _make_topics(address: str) -> None:
-    """Make the topics of the service, on the broker that was just started.
+    """Make the topics of the service on the broker that was just started.
 
-    A client that waits for the broker may name a topic in the moment before: the embedded broker then makes
-    it with four partitions. Such a topic is made anew, unless it holds something.
+    A client that waits for the broker may name a topic a moment earlier: the embedded broker then makes the
+    topic with four partitions. Such a topic is made anew, unless it holds records.
     """
     settings = settings_with(kafka_broker=address)
     try:

@@ -1,4 +1,4 @@
-"""`cartpulse doctor`: looks the service over, and says what to do."""
+"""`cartpulse doctor`: examination of the service, with what to do about each finding."""
 
 import json
 from typing import Final
@@ -42,7 +42,7 @@ def doctor(*, broker: Broker = None, as_json: Json = False) -> None:
 
 
 def show(console: Console, findings: list[Finding]) -> None:
-    """One finding after the other, with what to do below it, folded to the terminal's width."""
+    """Print one finding after the other, with what to do below it, folded to the terminal's width."""
     table = Table.grid(padding=(0, 1))
     last = ""
     for finding in findings:

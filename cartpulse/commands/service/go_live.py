@@ -1,4 +1,4 @@
-"""`cartpulse go-live`: history ends here, and outputs begin."""
+"""`cartpulse go-live`: end of history, and begin of outputs."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Sentences on what a service on the wall clock waits for before anything comes out."""
+"""Sentences about what a service on the wall clock waits for before it sends outputs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def outlook(
     settings: Settings, found: LogClock, times: Sequence[int], *, clock: Clock | None = None
 ) -> list[str]:
-    """Say which purchases count as history, and what comes next; nothing where nothing is held back.
+    """Say which purchases count as history, and what comes next; empty where nothing is held back.
 
     Args:
-        settings: Service settings, for the business time zone and the hour of the boundary.
+        settings: Service settings: the business time zone and the hour of the boundary.
         found: Clock of the service's log.
-        times: Event times of the purchases spoken of, ms since 1970 UTC.
-        clock: The machine's clocks.
+        times: Event times of the purchases concerned, ms since 1970 UTC.
+        clock: Clocks of the machine.
     """
     if not found.wall or not times:
         return []
@@ -59,7 +59,7 @@ def _moment(at: int, settings: Settings) -> str:
 
 
 def _boundary(settings: Settings, now: int) -> str:
-    """Name the next day boundary that the wall clock closes, which is an allowed lateness later."""
+    """Name the next day boundary. The wall clock closes it later by the allowed lateness."""
     here = datetime.fromtimestamp(now / 1000, ZoneInfo(settings.time_zone))
     late = timedelta(minutes=settings.lateness_minutes)
     boundary = here.replace(hour=settings.boundary_hour, minute=0, second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""`cartpulse reset`: forget what the ledger knows, so that a worker reads `purchases` from its beginning."""
+"""`cartpulse reset`: deletion of the ledger's state, so that a worker reads `purchases` from the start."""
 
 from typing import Annotated
 

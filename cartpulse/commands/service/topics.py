@@ -1,4 +1,4 @@
-"""`cartpulse topics`: make the topics, or see that they fit."""
+"""`cartpulse topics`: creation of missing topics, and a check of those that exist."""
 
 import json
 from typing import Annotated

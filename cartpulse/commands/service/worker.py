@@ -44,7 +44,7 @@ def worker(
 
 
 def run_worker(settings: Settings) -> int:
-    """Run a worker of this release; the answer is the exit status."""
+    """Run a worker of this release, and return its exit status."""
     from agents import worker  # noqa: PLC0415 - Faust takes a second to import, and no other command needs it
 
     return worker.run(worker.assemble(settings))

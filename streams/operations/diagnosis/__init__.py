@@ -1,1 +1,1 @@
-"""Diagnosis: a service looked over from outside; each finding says what to do."""
+"""Diagnosis: examination of a service from outside. Each finding says what to do."""

@@ -1,4 +1,4 @@
-"""Record batches that cannot be decoded, as `cartpulse doctor` finds them: ahead of workers, and put by."""
+"""Findings of `cartpulse doctor` about record batches that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 PASSES: Final = 8
-"""Reads of each partition from the next record to be applied on, of a mebibyte or some thousand records each:
-a look, not a second worker."""
+"""Reads of each partition, from the next record to be applied on. A read is a mebibyte or some thousand
+records; eight of them are a look, and not the work of a second worker."""
 
 LETTERS: Final = 500
-"""Dead letters of each partition that are looked at."""
+"""Dead letters examined in each partition."""
 
 
 async def batch_findings(settings: Settings, logs: Logs, *, holes: bool) -> list[Finding]:
-    """Look for batches that cannot be decoded in what is to be read next, the changelog and the dead letters.
+    """Find batches that cannot be decoded among the next purchases, the rows and the dead letters.
 
     Args:
-        settings: Of the service.
-        logs: The ends of purchases and changelog.
-        holes: Whether the broker's logs may begin elsewhere than at 0 (`Connections.holes`).
+        settings: Service settings.
+        logs: Ends of the purchases and of the changelog.
+        holes: True if the broker's logs may begin elsewhere than at offset 0 (`Connections.holes`).
 
     Raises:
-        KafkaError: The login may not read one of them, for instance.
+        KafkaError: The login may not read one of the topics, for instance.
         BrokerUnreachable: No broker answers.
     """
     found: list[Finding] = []
@@ -65,7 +65,7 @@ async def batch_findings(settings: Settings, logs: Logs, *, holes: bool) -> list
 
 
 async def _ahead(salvage: Salvage, place: TopicPartition, due: int) -> AsyncIterator[Finding]:
-    """Read what a worker would read next."""
+    """Read the records of a partition that a worker would read next, and yield a finding for each fault."""
     for _ in range(PASSES):
         try:
             walked = await salvage.read(place, due)
@@ -109,7 +109,7 @@ def _put_by(ends: Mapping[int, LogEnd]) -> Iterator[Finding]:
         for record in end.records:
             try:
                 letters += DeadLetter.from_headers(record.headers).error == BATCH
-            except ValueError:  # that a letter was sent back, for one
+            except ValueError:  # such as the marker of a letter that was sent back
                 continue
     if letters:
         batches = (

@@ -1,4 +1,4 @@
-"""What is found when a service is looked over."""
+"""Findings of the diagnosis of a service."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How much a finding matters."""
+    """Weight of a finding."""
 
     OK = "ok"
     NOTE = "note"
-    """Worth knowing; nothing has to be done."""
+    """Worth reading; nothing has to be done."""
     WARNING = "warning"
-    """It works, and will not in some case, or not as well as it could."""
+    """The service works, and will fail in some case or work less well than it could."""
     FAULT = "fault"
-    """A worker cannot run, or not rightly, until something is done."""
+    """A worker cannot run, or not correctly, until something is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one examination."""
 
     subject: str
-    """What it is about, in a word or two: `broker`, `topics`, `lag`, ..."""
+    """Subject in a word or two: `broker`, `topics`, `lag`, ..."""
     level: Level
     said: str
-    """What is the case, in a sentence."""
+    """State of the subject, in a sentence."""
     remedy: str = ""
-    """What to do about it; empty where nothing has to be done."""
+    """Action to take; empty where nothing has to be done."""
 
     def as_json(self) -> dict[str, str]:
-        """For programs."""
+        """Return the finding as a JSON-able object, for programs."""
         return {"subject": self.subject, "level": self.level, "said": self.said, "do": self.remedy}

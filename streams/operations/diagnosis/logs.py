@@ -1,4 +1,4 @@
-"""What the logs say of a service: how far they are applied, on which clock, and where customers lie."""
+"""Findings about the logs of a service: lag, clock, timestamps, and the partitions of customers."""
 
 from __future__ import annotations
 
@@ -24,35 +24,36 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 SAMPLE: Final = 500
-"""Purchases of each partition that are looked at."""
+"""Purchases examined in each partition."""
 
 DAY: Final = 24 * HOUR
 FAR_AHEAD: Final = DAY
-"""Lead of a watermark, ms, that no clock of a producer explains which is a little off."""
+"""Lead of a watermark, ms, above which a producer's clock that is a little off no longer explains it."""
 
 MOST_STRANGERS: Final = 0.01
-"""Share of purchases in a wrong partition from which on the setting, and not a few old events, is wrong."""
+"""Share of purchases in a wrong partition above which the setting is wrong, and not a few old events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """What was read of the logs."""
+    """Ends of a service's logs."""
 
     purchases: Mapping[int, LogEnd]
     clocks: Mapping[int, ClockRow]
-    """The last clock row of each partition that has one."""
+    """Partition -> its last clock row; partitions without a clock row are left out."""
     rows: Mapping[int, LogEnd] = field(default_factory=dict)
-    """The changelog's."""
+    """Partition -> end of its changelog."""
     earlier: bool = False
-    """Whether some last clock row is of an earlier release, in a format which this one does not read."""
+    """True if the last clock row of some partition has the format of an earlier release, which is not
+    read."""
 
 
 async def read_logs(settings: Settings) -> Logs:
     """Read the ends of the purchases and of the changelog.
 
     Raises:
-        KafkaError: the login may not read one of them, for instance.
-        BrokerUnreachable: no broker answers.
+        KafkaError: The login may not read one of the topics, for instance.
+        BrokerUnreachable: No broker answers.
     """
     purchases = await log_ends(settings, settings.purchases_topic, SAMPLE)
     rows = await log_ends(settings, settings.changelog_topic, TAIL)
@@ -63,12 +64,15 @@ async def read_logs(settings: Settings) -> Logs:
 
 
 def log_findings(settings: Settings, logs: Logs, *, now: int) -> Iterator[Finding]:
-    """What they say.
+    """Examine the logs.
 
     Args:
-        settings: of the service.
-        logs: as read.
-        now: wall time, ms since 1970 UTC.
+        settings: Service settings.
+        logs: Ends of the logs.
+        now: Wall time, ms since 1970 UTC.
+
+    Returns:
+        Findings. With rows of an earlier release, only the finding about them and the partitioner's.
     """
     if logs.earlier:
         yield Finding(
@@ -180,7 +184,10 @@ def _clock_notes(settings: Settings, logs: Logs, now: int) -> Iterator[Finding]:
 
 
 def _ahead(logs: Logs, now: int) -> Iterator[Finding]:
-    """Name partitions whose time is ahead of this machine's: by hours, or so far that they stand still."""
+    """Report partitions whose watermark is ahead of this machine's clock.
+
+    A lead of more than `FAR_AHEAD` makes a partition stand still until then.
+    """
     ahead = {number: (clock.watermark or 0) - now for number, clock in logs.clocks.items()}
     most = max(ahead.values())
     far = [number for number, by in ahead.items() if by > FAR_AHEAD]
@@ -207,7 +214,10 @@ def _ahead(logs: Logs, now: int) -> Iterator[Finding]:
 
 
 def _never_live(settings: Settings, logs: Logs) -> Iterator[int]:
-    """Yield partitions that hold purchases and neither a `live` record nor a tick, of logs seen whole."""
+    """Yield partitions that hold purchases and neither a `live` record nor a tick.
+
+    Only logs read whole count.
+    """
     decode = Decoder(settings.ledger).decode
     for number, end in logs.purchases.items():
         records, _ = decode([raw_of(record) for record in end.records])
@@ -229,7 +239,7 @@ def _without_live(partitions: list[int]) -> Iterator[Finding]:
 
 
 def _timestamps(settings: Settings, logs: Logs) -> Iterator[Finding]:
-    """Name records whose timestamp is none, for which events from the future cannot be told."""
+    """Report records without a usable timestamp: future events cannot be recognised among them."""
     raws = [raw_of(record) for end in logs.purchases.values() for record in end.records]
     without = sum(raw.appended_at == UNKNOWN_TIME for raw in raws)
     if without:

@@ -1,6 +1,6 @@
-"""Looks a service over from outside: its brokers, topics, logs and rights; each finding says what to do.
+"""Diagnosis of a service from outside: its brokers, topics, logs and rights. Each finding says what to do.
 
-Nothing is written, and no group joined: it may run beside workers, and before the first one.
+The diagnosis writes nothing and joins no group: it may run beside workers, and before the first worker.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 FAULTY_RELEASES: Final = ("4.3", "4.4")
-"""Releases of Apache Kafka of which some have the fault KAFKA-20734 (docs/reliability.md). The protocol tells
-no more of a broker's version than this."""
+"""Releases of Apache Kafka of which some have the fault KAFKA-20734 (docs/reliability.md). The protocol
+reveals no more of a broker's version than major and minor number."""
 
 RIGHTS: Final = "deploy/kafka/acls.sh gives each login its rights."
 
 
 async def diagnose(settings: Settings, clock: Clock) -> list[Finding]:
-    """Look at everything, and go on as far as it goes.
+    """Examine everything, as far as the service can be reached.
 
     Args:
-        settings: of the service.
-        clock: tells the time.
+        settings: Service settings.
+        clock: Source of the wall time.
     """
     told = ", ".join(f"{name} {version}" for name, version in versions().items())
     return [Finding("versions", Level.OK, f"{told}."), *await Diagnosis(settings, clock).run()]
 
 
 class Diagnosis:
-    """One look at a service.
+    """One run of the diagnosis.
 
     Args:
-        settings: of the service.
-        clock: tells the time.
+        settings: Service settings.
+        clock: Source of the wall time.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -65,7 +65,7 @@ class Diagnosis:
         self._nodes = 0
 
     async def run(self) -> list[Finding]:
-        """All findings, in the order in which to read them."""
+        """Return all findings, in the order in which to read them."""
         findings = self._checkpoints() + await self._addresses()
         if all(finding.level is Level.FAULT for finding in findings if finding.subject == "broker"):
             return findings
@@ -83,7 +83,7 @@ class Diagnosis:
     # --- the brokers ----------------------------------------------------------------------------------------
 
     async def _addresses(self) -> list[Finding]:
-        """Whether each of the addresses of KAFKA_BROKER answers."""
+        """Report for each address of KAFKA_BROKER if a broker answers there."""
         addresses = self._settings.kafka_broker.split(",")
         failures = dict(zip(addresses, await asyncio.gather(*map(self._failure, addresses)), strict=True))
         away = {address: why for address, why in failures.items() if why is not None}
@@ -122,7 +122,7 @@ class Diagnosis:
         return f"{address} does not answer over {protocol}{f' ({why})' if why else ''}."
 
     async def _cluster(self) -> list[Finding]:
-        """How many brokers there are, and of which release."""
+        """Report the number of brokers and their releases."""
         async with _connected(self._settings) as client:
             nodes = client.cluster.brokers()
             self._nodes = len(nodes)
@@ -224,7 +224,7 @@ class Diagnosis:
         return found
 
     async def _rights(self, topics: TopicsState) -> list[Finding]:
-        """Whether this login may do what a worker has to."""
+        """Report the rights of a worker that this login lacks."""
         settings, both = self._settings, {Operation.READ, Operation.WRITE}
         needed = {settings.topic(name): {Operation.WRITE} for name in OUTPUTS}
         needed |= {
@@ -306,10 +306,10 @@ class Diagnosis:
 
 @asynccontextmanager
 async def _connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
-    """A client that knows the cluster.
+    """Connect a client that has the cluster's metadata.
 
     Raises:
-        BrokerUnreachable: no broker answers.
+        BrokerUnreachable: No broker answers.
     """
     client = AIOKafkaClient(**connection(settings))
     try:
@@ -324,20 +324,20 @@ async def _connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
 
 
 class _Listener(logging.Handler):
-    """Keeps what is logged."""
+    """Log handler that collects the messages of log records."""
 
     def __init__(self, level: int) -> None:
         super().__init__(level)
         self.said: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
+        """Store the message of a log record."""
         self.said.append(record.getMessage())
 
 
 @contextmanager
 def _overheard() -> Iterator[list[str]]:
-    """What aiokafka logs of errors meanwhile: why a login was refused it says nowhere else."""
+    """Collect the errors that aiokafka logs inside the block: only they say why a login was refused."""
     handler = _Listener(logging.ERROR)
     logger = logging.getLogger("aiokafka")
     level = logger.level
@@ -365,7 +365,7 @@ def _unknown(subject: str, reason: BaseException) -> Finding:
 
 
 def _split(sentence: str) -> tuple[str, str]:
-    """A message of ours, as what is said and what to do: its parts before and after the first stop."""
+    """Split a message of Cartpulse at its first stop into the state and the action to take."""
     for stop in (". ", "; "):
         said, found, remedy = sentence.partition(stop)
         if found:

@@ -1,1 +1,1 @@
-"""Sorting and counting of more than memory holds."""
+"""Sorting and counting of more records than fit in memory."""

@@ -1,4 +1,4 @@
-"""Counts of names in bounded memory: how many there are, and which of them comes most often."""
+"""Counts of names in bounded memory: the number of different names, and the most frequent one."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from hashlib import blake2b
 from typing import Final
 
 EXACT: Final = 1 << 20
-"""Names that `Distinct` counts exactly, with about 70 bytes each; of more it holds every second, fourth, ...
-and multiplies, which is off by a tenth of a percent or so."""
+"""Names that `Distinct` counts exactly, with about 70 bytes each. Beyond that, `Distinct` holds every second,
+fourth, ... name and multiplies, which is off by a tenth of a percent or so."""
 
 FOLLOWED: Final = 1 << 18
 """Names that `Frequent` follows at once, with about 150 bytes each."""
 
 
 class Distinct:
-    """Number of different texts: exact up to `most`, about right beyond (adaptive sampling).
+    """Number of different texts: exact up to `most`, approximate beyond (adaptive sampling).
 
     Args:
         most: Texts that are held, as hashes of 64 bits.
@@ -37,7 +37,7 @@ class Distinct:
         self._held: set[int] = set()
 
     def add(self, text: str) -> None:
-        """Take one more text, known or not."""
+        """Add one text, new or not."""
         code = _code(text)
         if code & ((1 << self._halvings) - 1):
             return
@@ -82,10 +82,10 @@ class Frequent:
         self.total = 0
         """Texts taken, repeats included."""
         self.exact = True
-        """False once rare texts were let go."""
+        """False once rare texts were dropped."""
 
     def add(self, text: str) -> None:
-        """Take one more text."""
+        """Add one text."""
         self.total += 1
         self._counts[text] += 1
         if len(self._counts) > self._most:
@@ -97,7 +97,7 @@ class Frequent:
 
     @property
     def largest(self) -> tuple[str, int]:
-        """Text that came most often, the first of several, and how often; empty and 0 where there is none."""
+        """Most frequent text, the first of several, and its count; empty and 0 where there is none."""
         return max(self._counts.items(), key=lambda pair: pair[1], default=("", 0))
 
 

@@ -1,4 +1,4 @@
-"""Sorts more records than memory holds: sorted runs in files of their own, merged while they are read."""
+"""Sorting of more records than fit in memory: sorted runs in separate files, merged while they are read."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 class SortError(CartpulseError):
-    """There is no room to sort in; the message says where."""
+    """There is no room for the files of a sort. The message says where."""
 
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 RUN: Final = 100_000
-"""Records of one run, and most that are held in memory: about 100 MB of lines of a usual length."""
+"""Records of one run, and largest number held in memory: about 100 MB of lines of a usual length."""
 
 MOST_RUNS: Final = 64
 """Runs merged at once: files open together, each with one frame in memory."""
 
 _FRAME: Final = 512
-"""Records that are written and read in one go."""
+"""Records written and read in one go."""
 
 
 class Sorter(Generic[T]):
-    """Takes records in any order and yields them sorted; equal ones stay in the order in which they came.
+    """Sorter that takes records in any order. Equal records stay in the order in which they came.
 
     Usage::
 
@@ -46,8 +46,8 @@ class Sorter(Generic[T]):
             for line in sorter:  # as often as wanted
                 ...
 
-    The files of a sort of more than one run lie in `folder` (the system's temporary one where it is None),
-    take about twice as much room as the records' texts, and are deleted at the end.
+    A sort of more than one run writes files to `folder` (the system's temporary folder where it is None). The
+    files take about twice as much room as the records' texts, and are deleted at the end.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Sorter(Generic[T]):
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def add(self, record: T) -> None:
-        """Take one more."""
+        """Add one record."""
         self._held.append(record)
         if len(self._held) >= self._run:
             self._held.sort(key=self._key)
@@ -80,7 +80,7 @@ class Sorter(Generic[T]):
                 self._files = [merged]
 
     def __iter__(self) -> Iterator[T]:
-        """Every record, sorted."""
+        """Yield every record, sorted."""
         self._held.sort(key=self._key)
         return heapq.merge(*map(self._read, self._files), iter(self._held), key=self._key)
 

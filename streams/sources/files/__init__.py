@@ -1,1 +1,1 @@
-"""Files of purchases: surveyed as a whole, then read line by line into baskets."""
+"""Files of purchases: a survey of the whole file, then its lines, one by one, grouped into baskets."""

@@ -1,4 +1,4 @@
-"""A shop's catalogue from a file: one product a row, as records that every partition gets."""
+"""Catalogue of a shop, read from a file with one product in each row, as records for every partition."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CATALOGUE_FIELDS: Final[dict[str, tuple[str, ...]]] = {
         *("quantity", "qty", "active", "verfuegbar", "verfugbar", "bestand"),
     ),
 }
-"""Every field, and the column names taken for it, as in `FIELDS`."""
+"""Field -> column names recognised for it, as in `FIELDS`."""
 _WORDS: Final[dict[str, Status]] = {
     **dict.fromkeys(("", "available", "in stock", "instock", "active", "yes", "y", "true"), "available"),
     **dict.fromkeys(
@@ -48,22 +48,22 @@ _WORDS: Final[dict[str, Status]] = {
         ("withdrawn", "discontinued", "delisted", "inactive", "removed", "archived"), "withdrawn"
     ),
 }
-"""What shops write, in any case, with a blank for - and _."""
+"""Word that shops write -> status. Words are in lower case, with a blank for - and _."""
 RECORD_BYTES: Final = 256 * 1024
-"""Of the products of one record: far below what a topic takes."""
+"""Bytes of the products in one record: far below the largest record that a topic takes."""
 
 
 class Listed(NamedTuple):
-    """What a file says."""
+    """Products of a catalogue file."""
 
     form: str
-    """`CSV`, `JSON lines` or `Parquet`."""
+    """Form of the file: `CSV`, `JSON lines` or `Parquet`."""
     encoding: Encoding
-    """How its bytes are its letters."""
+    """Encoding of the file's text."""
     columns: dict[str, str]
-    """Field to column name."""
+    """Field -> column name."""
     listings: dict[str, Listing]
-    """By product, in the order of the file; of a product that comes again, the last row."""
+    """Product id -> listing, in the order of the file. If a product comes again, its last row counts."""
     refused: list[Refused]
     rows: int
     repeated: int
@@ -71,16 +71,23 @@ class Listed(NamedTuple):
 
     @property
     def statuses(self) -> dict[str, int]:
-        """How many products have each status."""
+        """Status -> number of products."""
         return dict(Counter(listing.status for listing in self.listings.values()))
 
 
 def read_catalogue(path: Path, told: Told, progress: Progress | None = None) -> Listed:
-    """Read a whole file; a row that cannot be taken is refused with its reason, and the others are taken.
+    """Read a whole catalogue file.
+
+    A row that cannot be read is refused with its reason; all others are taken.
+
+    Args:
+        path: CSV, JSON or Parquet file.
+        told: Options that a person gave for the file.
+        progress: Called now and then with the number of rows read.
 
     Raises:
-        FileError: It is none that can be read, or is empty.
-        ColumnsError: No column is the product, or a correction names what is not there.
+        FileError: The file has no form that can be read, or is empty.
+        ColumnsError: No column is the product, or a correction names a missing column.
     """
     opened = open_table(path, told)
     table, encoding = opened.table, opened.encoding
@@ -110,9 +117,13 @@ def read_catalogue(path: Path, told: Told, progress: Progress | None = None) -> 
 
 
 def updates(listings: Collection[Listing], moment: datetime) -> Iterator[Feed]:
-    """The records that say it to the service.
+    """Make the records that announce products to the service.
 
-    Each product is in one record alone, so that it does not matter in which order these arrive.
+    Each product is in exactly one record, so the records may arrive in any order.
+
+    Args:
+        listings: Products.
+        moment: Event time of the records.
     """
     at = round(moment.timestamp() * 1000)
     written = text_of(moment)
@@ -158,10 +169,10 @@ def _read(row: Row, columns: dict[str, int], ids: IdReader) -> Listing | Refused
 
 
 def _status(value: Any) -> Status:
-    """What a cell says of a product: a word, a truth, or how many there are.
+    """Read the status of a product from a cell: a word, a truth value, or the number of pieces in stock.
 
     Raises:
-        Unreadable: It says nothing that is known.
+        Unreadable: The cell holds none of these.
     """
     if isinstance(value, bool):
         return "available" if value else "out-of-stock"

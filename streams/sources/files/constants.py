@@ -21,11 +21,11 @@ NUMBERS: Final = ("quantity", "unit_price", "total", "order_total", "discount")
 
 
 class WithConstants:
-    """A table with further columns behind its own, each of one value.
+    """Table with constant columns added behind its own.
 
     Args:
-        table: The file's rows.
-        constants: Field to its value.
+        table: Rows of the file.
+        constants: Field -> value in every row.
     """
 
     def __init__(self, table: Table, constants: Mapping[str, Any]) -> None:
@@ -34,10 +34,10 @@ class WithConstants:
         self.form = table.form
         self.columns = [*table.columns, *(Made("(every row)") for _ in constants)]
         self.places = {field: self._width + index for index, field in enumerate(constants)}
-        """Field to the place of its column."""
+        """Field -> place of its constant column."""
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row; one that cannot be read has perhaps no cells."""
+        """Yield every row. A row with a fault may have no cells."""
         if not self._values:
             return iter(self._table)
         return self._extended()
@@ -48,28 +48,31 @@ class WithConstants:
             yield row._replace(cells=self.extended(row.cells)) if whole or not row.fault else row
 
     def __getattr__(self, name: str) -> Any:
-        """Further facts of the table, such as the delimiter of a CSV file."""
+        """Return other attributes of the table, such as the delimiter of a CSV file."""
         return getattr(self._table, name)
 
     def extended(self, cells: Sequence[Any]) -> list[Any]:
-        """Cells of a row with the constants behind them."""
+        """Return the cells of a row with the constants added."""
         return [*cells[: self._width], *self._values]
 
 
 def constants_of(
     columns: Sequence[str], corrections: Mapping[str, str], written: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values of fields that have one in all rows, and the corrections that name a column.
+    """Split a person's corrections into constant values and column names.
 
-    `--map quantity=1` means the number where no column has this name.
+    `--map quantity=1` sets the number where no column has the name `1`.
 
     Args:
         columns: Names of the file's columns.
-        corrections: Field to column name.
-        written: Field to the value that a person gave for all rows.
+        corrections: Field -> column name.
+        written: Field -> value that a person gave for all rows.
+
+    Returns:
+        Field -> constant value, and field -> column name.
 
     Raises:
-        ColumnsError: A field is none, or has a column too, or its value is none of its kind.
+        ColumnsError: A field does not exist or also has a column, or a value is not of the field's kind.
     """
     named = dict(corrections)
     constants = dict(written)
@@ -93,7 +96,7 @@ def check_date(value: str, dates: DateReader) -> None:
     """Refuse a constant that is no date.
 
     Raises:
-        ColumnsError: Its reason.
+        ColumnsError: The value cannot be read as a date.
     """
     try:
         dates.read(value)
@@ -102,10 +105,12 @@ def check_date(value: str, dates: DateReader) -> None:
 
 
 def check_currency(value: str, currency: str) -> None:
-    """Refuse a currency that is not the service's.
+    """Refuse a currency other than the service's.
+
+    Amounts are never converted.
 
     Raises:
-        ColumnsError: The service has another one.
+        ColumnsError: The service has another currency.
     """
     if value.upper() != currency:
         raise ColumnsError(

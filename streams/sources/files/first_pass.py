@@ -1,4 +1,4 @@
-"""The first pass over a file: what it is, and how it is to be read, decided from all of it."""
+"""First pass over a file: its form, its columns and the reading of its values, decided from all rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streams.sources.forms.containers import Container
 
 Progress = Callable[[int], None]
-"""Called now and then with the number of rows read."""
+"""Function called now and then with the number of rows read."""
 
 REPORT_EVERY: Final = 20_000
 """Rows between two reports of progress."""
@@ -39,9 +39,17 @@ _SIGNS_SHOWN: Final = 5
 def survey(path: Path | Container, told: Told, zone: ZoneInfo, progress: Progress | None = None) -> Survey:
     """Read a file once from end to end and decide how to read it.
 
+    A column that turns out to mislead by its name is not guessed again, and the file is read once more.
+
+    Args:
+        path: File of purchases.
+        told: Options that a person gave for the file.
+        zone: Time zone of times written without an offset.
+        progress: Called now and then with the number of rows read.
+
     Raises:
-        FileError: It is none that can be read, or is empty.
-        ColumnsError: Its columns do not say all that is needed.
+        FileError: The file has no form that can be read, or is empty.
+        ColumnsError: The columns lack a needed field.
     """
     avoided: dict[int, str] = {}
     while True:
@@ -124,12 +132,12 @@ def _opened(path: Path | Container, told: Told, zone: ZoneInfo, avoided: Abstrac
 
 
 def _is_given(name: str, column: str, told: Told) -> bool:
-    """Tell whether a correction holds: a person's does, a layout's where no constant takes its place."""
+    """Return True if a correction holds: a person's always does, a layout's unless a constant replaces it."""
     return name in told.columns or name not in told.constants or not column
 
 
 def _is_row(cells: Sequence[Any], columns: Mapping[str, int]) -> bool:
-    """Whether there is a date where dates are, and a number where quantities are."""
+    """Return True if a date stands where dates are, and a number where quantities are."""
     if "occurred_at" in columns:
         date = date_cell(cells, columns)
         day = date.day if isinstance(date, Dated) else date
@@ -187,7 +195,7 @@ def _decide(found: Survey) -> None:
 
 
 def _remarks(found: Survey) -> list[str]:
-    """Say how dates that are numbers are read, times of digits alone, and signs of currencies."""
+    """Describe how numeric dates, times written as bare digits and signs of currencies are read."""
     said = []
     reader = found.date_reader()
     for unit, seen in found.units.first.items():
@@ -211,7 +219,7 @@ def _remarks(found: Survey) -> list[str]:
 
 
 def _settle(told: R | None, evidence: Evidence[R]) -> R | None:
-    """What was told, or else what the file says of itself; None where neither settles it."""
+    """Return the reading that a person chose, or else the one that the values prove; None without either."""
     if told is None:
         return evidence.verdict()
     return told if settled(told) else None

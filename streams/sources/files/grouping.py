@@ -1,9 +1,9 @@
-"""From sorted lines to events: the lines of one customer, basket number, store and time are one basket.
+"""Grouping of sorted lines into events: one customer, basket number, store and time make one basket.
 
-An event's id is the basket number and a hash of all four: so numbers may be used again, as receipt numbers
-are, and a file sent twice or in another order counts once. Where there is no number, the id is a hash of the
-four and of the lines (product, quantity, price, discount; not their order): so two tills' files of one day
-without times are two purchases, and one file sent twice is one.
+An event's id is the basket number and a hash of all four. Basket numbers may therefore be used again, as
+receipt numbers are, and a file that is sent twice or in another order counts once. Without a number, the id
+is a hash of the four and of the lines (product, quantity, price, discount; in any order). Two tills' files
+of one day without times are therefore two purchases, and one file sent twice is one purchase.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from streams.sources.files.line import Line
 
 WHOLE: Final = "the whole amount refunded"
-"""Reason to leave an order out, beside the statuses."""
+"""Reason to leave out an order that was refunded in full. Other reasons are statuses."""
 _HASH_DIGITS: Final = 16
 _LONE_HASH_DIGITS: Final = 32
 
 
 class Sold(Protocol):
-    """Anything that names a product and its category."""
+    """Object with a product and its category."""
 
     @property
     def product_id(self) -> str:
@@ -54,7 +54,7 @@ class Sold(Protocol):
 
 @dataclass(slots=True)
 class Grouped:
-    """What was made of the lines so far."""
+    """Counts of the lines grouped so far."""
 
     baskets: int = 0
     """Events, returns among them."""
@@ -62,35 +62,35 @@ class Grouped:
     lines: int = 0
     """Lines of those events."""
     repeated: int = 0
-    """Lines that equal an earlier one of their basket in everything: two of a kind at a till, or a copy."""
+    """Lines equal in every field to an earlier line of their basket: two of a kind at a till, or a copy."""
     longest_gap: tuple[int, int] = (0, 0)
-    """The two neighbours in time that lie farthest apart, ms since 1970 UTC; equal where there are none."""
+    """Two neighbouring event times with the largest gap, ms since 1970 UTC; equal where there are none."""
     first: int = 0
     """Time of the first basket, ms since 1970 UTC."""
     last: int = 0
     """Time of the last basket, ms since 1970 UTC."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """Lines that are no sale, by the status that says so, such as `status=cancelled`."""
+    """Status such as `status=cancelled` -> lines that are no sale by that status."""
     partly_refunded: int = 0
-    """Lines of orders that are refunded in part, or nobody can tell how far; they count in full."""
+    """Lines of orders refunded in part, or refunded by an unknown amount; all such lines count in full."""
     agreeing: int = 0
-    """Orders whose amount in the file is the sum of their lines."""
+    """Orders whose amount in the file equals the sum of their lines."""
     differing: int = 0
-    """Orders whose amount in the file is another than the sum of their lines."""
+    """Orders whose amount in the file differs from the sum of their lines."""
     customers: Frequent = field(default_factory=Frequent)
-    """Customers by their baskets."""
+    """Customers by the number of their baskets."""
     distinct_customers: Distinct = field(default_factory=Distinct)
     products: Distinct = field(default_factory=Distinct)
     categories: Distinct = field(default_factory=Distinct)
 
     def add(self, at: int, customer: str, items: Iterable[Sold], *, brought_back: bool = False) -> None:
-        """Count one more basket; they come in order of time.
+        """Count one more basket. Baskets must come in order of time.
 
         Args:
             at: Event time, ms since 1970 UTC.
             customer: Customer id.
-            items: What was bought; each counts as a line.
-            brought_back: Whether it is a return.
+            items: Things bought; each counts as a line.
+            brought_back: True for a return.
         """
         self.customers.add(customer)
         self.distinct_customers.add(customer)
@@ -109,7 +109,7 @@ class Grouped:
 
 @dataclass(slots=True)
 class _Draft:
-    """A basket on its way, and the lines that it is made of."""
+    """Basket that the contract has not accepted yet, and its lines."""
 
     basket: Basket
     lines: list[Line]
@@ -118,29 +118,32 @@ class _Draft:
 
 
 class _Content:
-    """Hash of the lines of one basket, whatever their order; names and categories may be corrected later."""
+    """Hash of the lines of one basket, independent of their order.
+
+    Names and categories are left out of the hash, because a shop may correct them later.
+    """
 
     def __init__(self) -> None:
         self._sum = 0
 
     def add(self, line: Line) -> None:
-        """Take one more line."""
+        """Add one more line."""
         parts = (line.product_id, line.quantity, line.unit_price, line.discount)
         digest = sha256(msgspec.msgpack.encode(parts)).digest()
         self._sum = (self._sum + int.from_bytes(digest, "big")) % (1 << 256)
 
     @property
     def digest(self) -> bytes:
-        """32 bytes, equal for the same lines as often as they came."""
+        """Digest of 32 bytes, equal for equal lines that came equally often."""
         return self._sum.to_bytes(32, "big")
 
 
 def event_id(line: Line, content: bytes) -> str:
-    """Name the event that a line belongs to.
+    """Make the id of the event that a line belongs to.
 
     Args:
         line: Any line of the basket.
-        content: Hash of all its lines; counts only where the basket has no number.
+        content: Hash of all lines of the basket; used only where the basket has no number.
     """
     parts = (line.customer_id, line.basket_id, line.store_id, str(line.occurred_at))
     digest = sha256()
@@ -162,17 +165,17 @@ def baskets(
     drop_repeated: bool = False,
     unread: UnreadStatuses | None = None,
 ) -> Iterator[Feed]:
-    """The events that sorted lines make, each one that the contract accepts.
+    """Group sorted lines into events that the contract accepts.
 
-    A line that the contract refuses is taken out of its basket, and the rest is sent.
+    A line that the contract refuses is taken out of its basket, and the rest of the basket is yielded.
 
     Args:
-        lines: Sorted by `Line.basket`.
-        settings: For the currency.
+        lines: Lines, sorted by `Line.basket`.
+        settings: Ledger settings: the currency.
         refuse: Called with every line that is not sent.
-        grouped: Counts what is yielded.
-        drop_repeated: Whether a line that repeats another of its basket is refused.
-        unread: What rows that are no lines say of their orders.
+        grouped: Counts the events yielded.
+        drop_repeated: Refuse a line that repeats another line of its basket.
+        unread: Statuses of orders, from rows that could not be read.
     """
     reason = (unread or UnreadStatuses()).reason
     checker = _Checker(settings, refuse)
@@ -193,7 +196,7 @@ def baskets(
 
 
 class _Checker:
-    """Holds events against the contract."""
+    """Check of baskets against the contract."""
 
     def __init__(self, settings: LedgerSettings, refuse: Callable[[Refused], None]) -> None:
         self._decode = Decoder(settings).decode
@@ -201,7 +204,7 @@ class _Checker:
         self._encode = msgspec.json.Encoder().encode
 
     def accepted(self, drafts: list[_Draft]) -> Iterator[_Draft]:
-        """Those that the contract accepts, in their order; a bad line costs itself alone."""
+        """Yield the drafts that the contract accepts, in their order. A bad line costs only itself."""
         faults = self._faults(drafts)
         for index, draft in enumerate(drafts):
             fault = faults.get(index)
@@ -220,7 +223,7 @@ class _Checker:
         return {refusal.offset: refusal for refusal in refusals}
 
     def _take_out_lines(self, draft: _Draft) -> None:
-        """Refuse the lines that the contract would refuse alone; the others stay."""
+        """Refuse the lines that the contract would refuse alone; keep the others."""
         alone = [_Draft(_with(draft.basket, [line]), [line], draft.at) for line in draft.lines]
         for one in alone:
             one.value = self._encode(one.basket)
@@ -257,6 +260,7 @@ def _draft(
     *,
     drop_repeated: bool,
 ) -> _Draft | None:
+    # Stage 1: the lines to send. A repeated line is counted, and refused where a person asked for it.
     lines: list[Line] = []
     seen: dict[tuple[object, ...], int] = {}
     group, content = sold
@@ -274,9 +278,12 @@ def _draft(
                 )
                 continue
         lines.append(line)
+        # A basket of too many lines is refused as soon as that is clear, so that memory stays bounded.
         if len(lines) > MOST_LINES:
             _overfull(lines, group, refuse)
             return None
+    # Stage 2: the basket, unless all of it was left out or paid back. The hash is complete only now, because
+    # the lines have been read to the end.
     if not lines or _is_refunded(lines, grouped):
         return None
     first_line = lines[0]
@@ -299,7 +306,7 @@ def _draft(
 def _sold(
     group: Iterator[Line], grouped: Grouped, unread: Callable[[Line], str]
 ) -> tuple[Iterator[Line], _Content]:
-    """The lines of a basket that are sales, and a hash of its lines that is whole when all have come."""
+    """Return the sales among the lines of a basket, and a hash that is complete once all lines are read."""
     content = _Content()
     return _sales(group, grouped, content, unread), content
 
@@ -307,11 +314,12 @@ def _sold(
 def _sales(
     group: Iterator[Line], grouped: Grouped, content: _Content, unread: Callable[[Line], str]
 ) -> Iterator[Line]:
-    """Yield the lines that are sales, count the others.
+    """Yield the lines that are sales, and count the others.
 
-    Some shops write an order's status on its first line alone. So lines without one wait for the end of their
-    order, and go by its other lines if these agree, those among them that could not be read; else they are
-    sales, or what `silent` says.
+    Some shops write an order's status on its first line alone. Lines without a status wait for the end of
+    their order. The waiting lines then take the status of the order's other lines, unreadable rows included,
+    if the other lines agree. If the other lines do not agree, the waiting lines are sales, or have the status
+    in `silent`.
     """
     sold, left_out = False, ""
     waiting: list[Line] = []
@@ -337,10 +345,10 @@ def _sales(
 
 
 def _is_refunded(lines: list[Line], grouped: Grouped) -> bool:
-    """Hold what was paid back against the order, and the order's amount against the sum of its lines.
+    """Compare the refund with the order, and the order's amount with the sum of its lines.
 
     Returns:
-        Whether the customer got all of it back, so that it is no sale.
+        True if the customer got the whole amount back, so that the order is no sale.
     """
     written = next((line.order_total for line in lines if line.order_total is not None), None)
     total = sum(line.quantity * line.unit_price - line.discount for line in lines)
@@ -359,10 +367,10 @@ def _is_refunded(lines: list[Line], grouped: Grouped) -> bool:
 
 
 def _refunded(lines: list[Line]) -> float | None:
-    """Find how much of an order was paid back; None if nothing was.
+    """Return the amount of an order that was paid back; None if nothing was.
 
-    One amount on all lines is the order's, as is one on its first line alone; those that differ are each
-    line's own.
+    An amount that is equal on all lines, or stands on the first line alone, is the order's. Amounts that
+    differ belong to their lines and are added up.
     """
     amounts = [line.refunded or 0.0 for line in lines]
     if all(line.refunded is None for line in lines):
@@ -371,7 +379,7 @@ def _refunded(lines: list[Line]) -> float | None:
 
 
 def _overfull(lines: list[Line], rest: Iterator[Line], refuse: Callable[[Refused], None]) -> None:
-    """Refuse a basket of too many lines without holding all of them."""
+    """Refuse a basket of too many lines without holding all of them in memory."""
     for some in (lines, rest):
         for line in some:
             reason = (
@@ -394,7 +402,7 @@ def _kind(lines: list[Line]) -> str:
 
 
 def _item(path: str) -> int | None:
-    """The place of the line that a path such as `items[3].quantity` names; None for the basket itself."""
+    """Return the index of the line in a path such as `items[3].quantity`; None for the basket itself."""
     if not path.startswith("items["):
         return None
     return int(path[len("items[") : path.index("]")])

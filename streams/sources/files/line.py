@@ -1,4 +1,4 @@
-"""One line of a basket as a file has it, with what it takes to find its basket again."""
+"""Line of a basket in a file, with the fields that identify its basket."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import msgspec
 
 
 class Line(msgspec.Struct, array_like=True, gc=False):
-    """One thing that was bought, with what it takes to find its basket again."""
+    """Line of a basket, with the fields that identify its basket."""
 
     occurred_at: int
     """Event time, ms since 1970 UTC."""
     customer_id: str
     basket_id: str
-    """Empty where the file has no such column."""
+    """Basket number; empty where the file has no such column."""
     store_id: str
-    """The same."""
+    """Store; empty where the file has no such column."""
     number: int
     """Line or row of the file."""
     product_id: str
@@ -25,20 +25,22 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     discount: float
     channel: str | None
     text: str
-    """The row as it stands in the file, for the reason why it is refused."""
+    """Row as it stands in the file, shown beside the reason if the line is refused."""
     left_out: str = ""
-    """Status that says that the line is no sale, such as `status=cancelled`; empty for a sale."""
+    """Status by which the line is no sale, such as `status=cancelled`; empty for a sale."""
     silent: str | None = None
-    """Not None where the line has no status of its own, and so goes by its order: what it counts as where the
-    order does not say either; empty for a sale."""
+    """Fallback for a line without a status of its own: the reason to leave the line out if its order has no
+    status either, empty to count it as a sale. None where the line has its own status."""
     order_total: float | None = None
-    """Amount of the whole order, to be held against the sum of its lines; None where the file has none."""
+    """Amount of the whole order, compared with the sum of its lines; None where the file has none."""
     refunded: float | None = None
-    """Not None where the order's customer got something back: how much, or 0 where that is not known."""
+    """Amount that the order's customer got back, 0 where the amount is unknown; None where nothing was paid
+    back."""
     voice: bool = False
-    """True for a row that could not be read: it is no line, but its status may be that of its order."""
+    """True for a row that could not be read. Such a row is no line, but its status may be that of its
+    order."""
 
     @property
     def basket(self) -> tuple[int, str, str, str]:
-        """What the lines of one basket share."""
+        """Key of the basket, shared by all its lines."""
         return self.occurred_at, self.customer_id, self.basket_id, self.store_id

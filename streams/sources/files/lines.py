@@ -1,4 +1,4 @@
-"""From a row of a file to a line of a basket, or to the reason why it is none."""
+"""Conversion of a file's row into a line of a basket, or into the reason why the row is no line."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ T = TypeVar("T")
 ROUNDING: Final = 0.005
 """Currency units by which an amount may be rounded."""
 _PLACES: Final = 9
-"""Decimals of a difference of two amounts; those behind them are none of the file's."""
+"""Decimals of a difference of two amounts; further decimals are errors of binary arithmetic."""
 
 
 class LeftOut(NamedTuple):
-    """A row that is no sale, and that could not be read either."""
+    """Row that is no sale, and that could not be read either."""
 
     reason: str
-    """Status that says so, such as `status=cancelled`."""
+    """Status by which the row is no sale, such as `status=cancelled`."""
 
 
 class Refused(NamedTuple):
-    """A row, or a line of a basket, that is not sent."""
+    """Row, or line of a basket, that is not sent."""
 
     number: int
     """Line or row of the file."""
     sort: str
-    """What refusals of one sort are counted under."""
+    """Group under which the refusal is counted."""
     reason: str
-    """A sentence for a person."""
+    """Reason as a sentence for a person."""
     text: str
-    """The row as it stands in the file."""
+    """Row as it stands in the file."""
 
 
 class LineReader:
-    """Reads the rows of one file.
+    """Reader of one file's rows.
 
     Args:
-        columns: Which column, by its place, is which field.
-        dates: Reads its dates.
-        numbers: Reads its numbers.
+        columns: Field -> place of its column.
+        dates: Reader of the file's dates.
+        numbers: Reader of the file's numbers.
         currency: The one currency of the service.
-        ids: How its ids are read, by field.
-        judge: Tells which rows are sales; None takes all for such.
-        width: How many cells a row has.
-        slips: Whether rows with another number of cells are looked at for a status.
-        binary: Whether cells may hold bytes that are no letters.
+        ids: Field -> reading of its ids.
+        judge: Decides which rows are sales; None takes all rows as sales.
+        width: Number of cells in a row.
+        slips: Look for a status in rows with another number of cells.
+        binary: True if cells may hold bytes that are not UTF-8.
     """
 
     def __init__(
@@ -83,22 +83,24 @@ class LineReader:
         self._columns = dict(columns)
         self._dates, self._numbers, self._currency, self._judge = dates, numbers, currency, judge
         self.passed_twice = 0
-        """Rows at a local time that the clock passes twice, read as the first."""
+        """Rows with a local time that the clock passes twice; the first of the two times is taken."""
         self.without_category = 0
-        """Rows whose category is empty, so that the product stands for it."""
+        """Rows with an empty category; the product stands for the category."""
         self.discounts_found = 0
-        """Rows whose discount is what their total lacks of quantity times price."""
+        """Rows whose discount was computed as quantity times price less the total."""
         self.totals_differ = 0
-        """Rows whose total is another than that of quantity, price and discount, for another reason."""
+        """Rows whose total differs from quantity, price and discount for another reason."""
         self.unread = UnreadStatuses()
-        """Statuses of rows that could not be read, and of which even the order is not known in full."""
+        """Statuses of rows that could not be read and whose order is not known in full."""
         self.voices: list[Line] = []
-        """Those of which it is, each as a line that is a voice alone; to be taken out."""
+        """Statuses of rows that could not be read but whose order is known, each as a line with `voice` set.
+        The caller takes these lines out."""
 
     def read(self, row: Row) -> Line | LeftOut | Refused:
-        """The line that a row is, or why it is none.
+        """Read a row as a line, or return the reason why the row is no line.
 
-        A row that is no sale is a line too where it can be read, for other rows of its order may go by it.
+        A readable row that is no sale is returned as a line too, because other rows of its order may depend
+        on it.
         """
         if self._judge is None:
             return self._read(row)
@@ -115,10 +117,11 @@ class LineReader:
         return line
 
     def _note_fault(self, row: Row, judge: Judge) -> None:
-        """Keep the status of a row that cannot be taken, if it says that its order is no sale.
+        """Store the status of a row with a fault, if the status says that the order is no sale.
 
-        Where the row has too many or too few cells, those before the slip stand in their columns from the
-        left, and those behind it from the right. Its order's number counts only beside a date.
+        A row with too many or too few cells has slipped somewhere. Cells before the slip stand in their
+        columns counted from the left, cells behind it in their columns counted from the right. The order's
+        number counts only beside a date.
         """
         cells, width = row.cells, judge.width
         if not cells or row.fault.startswith(NO_ROW):
@@ -140,10 +143,10 @@ class LineReader:
                 return
 
     def _note_unread(self, cells: Sequence[Any], left_out: str) -> None:
-        """Keep what a row that is no line says of its order, as far as it is known which one that is."""
+        """Store the status that an unreadable row gives its order, as far as the order can be identified."""
         basket = self._try(self._id, cells, "basket_id")
         if not basket or self._judge is None or not self._judge.judged:
-            return  # without a number or a status no line waits for another
+            return  # without a number or a status, no line waits for another line
         at = self._try(self._instant, cells)
         customer = self._try(self._needed, cells, "customer_id")
         store = self._try(self._id, cells, "store_id")
@@ -162,6 +165,7 @@ class LineReader:
             return None
 
     def _read(self, row: Row) -> Line | Refused:
+        # Stage 1: rows that the table could not take, and cells that are not UTF-8.
         if row.fault:
             sort = (
                 row.fault.partition(":")[0]
@@ -174,6 +178,7 @@ class LineReader:
         if self._binary and (name := self._undecoded(cells)):
             reason = f"{name} is not in utf-8: {cells[self._columns[name]]!r}."
             return Refused(row.number, "encoding", reason, row.text)
+        # Stage 2: the needed values. `field` names the value being read, so that a fault can name it too.
         try:
             field = "customer_id"
             customer = self._needed(cells, field)
@@ -199,6 +204,7 @@ class LineReader:
             sort = f"{field} {'is empty' if said == 'is empty' else 'cannot be read'}"
             reason = f"{field} {said}." if said == "is empty" else f"{field}: {said}."
             return Refused(row.number, sort, reason, row.text)
+        # Stage 3: the values that a line may lack.
         category = self._text(cells, "category")
         if not category:
             self.without_category += "category" in self._columns
@@ -221,7 +227,7 @@ class LineReader:
         )
 
     def _undecoded(self, cells: Sequence[Any]) -> str:
-        """Name a field whose bytes are no letters; empty where all are."""
+        """Return the first field whose bytes are not UTF-8; empty where all fields are."""
         return next((n for n, place in self._columns.items() if isinstance(cells[place], Undecoded)), "")
 
     def _instant(self, cells: Sequence[Any]) -> int:
@@ -239,10 +245,11 @@ class LineReader:
         return (total + discount) / quantity
 
     def _settled(self, cells: Sequence[Any], quantity: float, price: float, discount: float) -> float:
-        """The discount, found from the line's total where the file has one beside the price.
+        """Return the line's discount, computed from the line's total where the file has one beside the price.
 
-        A total is the line's after its discount: so what it lacks of quantity times price is one, unless the
-        file names another. The price may be rounded, each piece of it by half a cent.
+        A total is the line's amount after its discount. A discount is therefore what the total lacks of
+        quantity times price, unless the file names another discount. The price may be rounded by half a cent
+        for each piece.
         """
         total = self._amount(cells, "total") if "unit_price" in self._columns else None
         if total is None:
@@ -258,7 +265,7 @@ class LineReader:
         return discount
 
     def _order_total(self, cells: Sequence[Any]) -> float | None:
-        """The order's amount; None where there is none that can be read, for it is a check alone."""
+        """Return the order's amount, which is only a check; None where no amount can be read."""
         return self._amount(cells, "order_total")
 
     def _amount(self, cells: Sequence[Any], field: str) -> float | None:
@@ -269,7 +276,7 @@ class LineReader:
             return None
 
     def _discount(self, cells: Sequence[Any], quantity: float) -> float:
-        """The discount with the quantity's sign, whichever sign the file gives it."""
+        """Return the discount with the quantity's sign, whichever sign the file gives it."""
         place = self._columns.get("discount")
         value = None if place is None else cell(cells, place)
         if value is None or value == "":

@@ -1,8 +1,8 @@
-"""Decisions about columns that only the values of a whole file can make: customer, quantity, amounts.
+"""Meaning of columns that only the values of a whole file can settle: customer, quantity, amounts.
 
-Names alone mislead: a `count` may count the lines of an order, a `discount` be the order's on each of its
-lines, a `customer_id` be new for every order. Each decision is told as a remark, and `--map` and `--set`
-overrule it.
+Names alone mislead: a `count` may count the lines of an order, a `discount` may be the order's and repeat on
+each of its lines, a `customer_id` may be new for every order. Each decision is reported as a remark, and
+`--map` and `--set` overrule it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _AMOUNTS: Final = ("unit_price", "total", "discount")
 _CERTAIN: Final = 3
-"""Orders that make it sure that one price on all lines is no price of a piece, and that an amount on the
-first line alone is the order's; fewer may be chance."""
+"""Orders that prove a column's meaning: that one price on all lines is not the price of a piece, or that an
+amount on the first line alone is the order's. Fewer orders may be chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class Seen:
 
     @classmethod
     def of(cls, names: Sequence[str], columns: Mapping[str, int]) -> Seen:
-        """Prepare to look through a file.
+        """Prepare the evidence for one pass.
 
         Args:
-            names: Names of its columns.
-            columns: Which column, by its place, is which field; constants lie behind the columns.
+            names: Names of the file's columns.
+            columns: Field -> place of its column; constants lie behind the file's columns.
         """
         amounts = [field for field in _AMOUNTS if columns.get(field, len(names)) < len(names)]
         counting = {*counters(names, columns), *({columns["product_id"]} & set(counters(names, {})))}
@@ -56,7 +56,7 @@ class Seen:
 
     @property
     def first_alone(self) -> set[int]:
-        """Places of the marks of no sale that stand on the first line of an order alone, for all of it."""
+        """Places of the no-sale marks that stand on an order's first line and hold for the whole order."""
         return {
             int(name.removeprefix("mark "))
             for name, amount in self.orders.amount.items()
@@ -64,7 +64,7 @@ class Seen:
         }
 
     def note(self, cells: Sequence[Any]) -> None:
-        """Take one more row."""
+        """Add one more row."""
         self.orders.note(cells)
         self.values.note(cells)
 
@@ -76,17 +76,18 @@ def misleading(
     seen: Seen,
     avoided: Collection[int],
 ) -> dict[int, str]:
-    """Find columns that must not be guessed for what their names say; empty where all guesses may stay.
+    """Find columns whose values contradict their names, so that they must not be guessed.
 
     Args:
         names: Names of the file's columns.
-        columns: Which column, by its place, is which field.
-        told: Field to column name, as a person said.
+        columns: Field -> place of its column.
+        told: Field -> column name, as a person gave it.
         seen: Evidence of all rows.
-        avoided: Columns that are no guess any more.
+        avoided: Places of columns that are no longer guessed.
 
     Returns:
-        Place of the column to a sentence that says why; empty where another remark will.
+        Place of the column -> sentence with the reason. The sentence is empty where another remark gives the
+        reason. Empty where all guesses may stay.
     """
     orders, found = seen.orders, dict[int, str]()
     if "customer_id" not in told:
@@ -104,7 +105,7 @@ def misleading(
     for field in ("total", "discount"):
         if field in told or field not in orders.amount or not _is_of_orders(field, orders, columns):
             continue
-        # Another column may be the line's; the last one is judged in `decide`.
+        # Another column may be the line's. `decide` judges the last one.
         if any(place not in {*avoided, *columns.values()} for place in rivals(names, field)):
             place = columns[field]
             found[place] = f"Column {names[place]!r} {_why(orders.amount[field])}: it is the order's."
@@ -112,7 +113,7 @@ def misleading(
 
 
 def decide(found: Survey, seen: Seen) -> None:
-    """Settle what the columns mean, and note why.
+    """Settle the meaning of the columns, and add a remark for each decision.
 
     Raises:
         ColumnsError: No column is the price of a line, or the quantity.
@@ -139,7 +140,7 @@ def _decide_customer(found: Survey, seen: Seen) -> None:
 
 
 def _decide_amounts(found: Survey, seen: Seen) -> None:
-    """Take amounts from the lines that are the order's."""
+    """Stop counting an amount as the line's where it is the order's."""
     orders, names, columns = seen.orders, found.table.columns, found.columns
     for field, amount in orders.amount.items():
         if field not in _AMOUNTS or not _is_of_orders(field, orders, columns):
@@ -166,7 +167,7 @@ def _decide_amounts(found: Survey, seen: Seen) -> None:
 
 
 def _is_of_orders(field: str, orders: Orders, columns: Mapping[str, int]) -> bool:
-    """Whether an amount is the order's; a price and a rare amount need more to be sure."""
+    """Return True if an amount is the order's. A price or a rare amount needs more evidence."""
     amount = orders.amount[field]
     if amount.unequal:
         return False
@@ -183,7 +184,7 @@ def _why(amount: Amount) -> str:
 
 
 def _decide_quantity(found: Survey, seen: Seen) -> None:
-    """Ask or settle how much a row is."""
+    """Settle the quantity of a row, or ask a person for it."""
     orders, names, columns = seen.orders, found.table.columns, found.columns
     place = columns.get("quantity")
     if place is None:

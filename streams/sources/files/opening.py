@@ -1,4 +1,4 @@
-"""Opens a file of rows, whichever form and layout it has, and says how it was come by."""
+"""Opening of a file of rows in any form and layout, with sentences about how the rows were obtained."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from streams.sources.layouts import Preset
 
 EVENT_FIELDS: Final = frozenset({"event_id", "customer_id", "occurred_at", "items"})
-"""Names by which objects are known as events of the input contract."""
+"""Names that mark an object as an event of the input contract."""
 
 ITEMS: Final = "items"
 """Name for `--map` of the list that holds the lines of an order."""
@@ -38,8 +38,8 @@ _OF_THE_LAYOUT: Final = (
     *("customer_id", "occurred_at", "time", "basket_id", "product_id"),
     *("quantity", "unit_price", "total", "discount"),
 )
-"""Fields that a known layout has the last word on. Others, such as a category that a shop has added, are
-still guessed by their names where the layout has none."""
+"""Fields that only a known layout decides. Other fields, such as a category that a shop has added, are still
+guessed by their names where the layout has none."""
 _START: Final = 4096
 _ARRAY: Final = re.compile(r"\[\s*[\[{\]]")
 _COMPARED: Final = 2_000
@@ -49,18 +49,18 @@ _TITLE_SHOWN: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file of rows."""
+    """Opened file of rows."""
 
     table: Table
     encoding: Encoding
     notes: tuple[str, ...] = ()
-    """Sentences on how its rows were come by."""
+    """Sentences about how the rows were obtained."""
 
     def holds_events(self, told: Told) -> bool:
-        """Tell whether its rows are events of the input contract.
+        """Return True if the rows are events of the input contract.
 
         Raises:
-            FileError: They are, and a person names columns.
+            FileError: The rows are events, and a person names columns.
         """
         if not isinstance(self.table, JsonRows) or not set(self.table.columns) >= EVENT_FIELDS:
             return False
@@ -74,27 +74,27 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A table, and the columns that its layout or a person has named."""
+    """Table, and the columns that its layout or a person has named."""
 
     table: Table
     corrections: Mapping[str, str]
-    """Field to column, as a person or a layout has it; an empty name leaves the field out."""
+    """Field -> column, named by a person or a layout; an empty name leaves the field out."""
     preset: str
-    """Name of its layout; empty where none is known."""
+    """Name of the layout; empty where none is recognised."""
     notes: tuple[str, ...]
     told: frozenset[str]
     """Fields that a person has named."""
     status: int | None = None
-    """Place of the column that the layout has for the status of orders."""
+    """Place of the layout's column for the status of orders."""
     sales: tuple[str, ...] = ()
-    """Statuses of sales to this layout, in lower case, whatever they mean elsewhere."""
+    """Statuses that mean a sale in this layout, in lower case, whatever they mean elsewhere."""
     spoken: frozenset[int] = frozenset()
     """Places of the columns by which the layout itself leaves out rows that are no purchase."""
     pieces: bool = False
     """True if each row of the layout is one piece."""
 
     def doubts(self, columns: Mapping[str, int]) -> tuple[str, ...]:
-        """Questions about columns that share a name and differ, one sentence each."""
+        """Return a question for each pair of columns that share a name and differ."""
         if not isinstance(self.table, Delimited):
             return ()
         names = self.table.columns
@@ -117,10 +117,14 @@ class Layout:
 
 
 def open_table(path: Path | Container, told: Told) -> Opened:
-    """The rows of a file, whichever form it has; decided by its first bytes, never by its name.
+    """Open a file of rows in any form. Its first bytes decide the form, never its name.
+
+    Args:
+        path: File of purchases.
+        told: Options that a person gave for the file.
 
     Raises:
-        FileError: It is none that can be read, or is empty.
+        FileError: The file has no form that can be read, or is empty.
     """
     source = container_of(path)
     notes = [source.sentence] if source.sentence else []
@@ -156,7 +160,7 @@ def open_table(path: Path | Container, told: Told) -> Opened:
 
 
 def _one_value(text: str) -> str:
-    """Say what a whole text of JSON is that holds no object; empty where it is no JSON, as for CSV."""
+    """Describe a complete JSON text that holds no object; empty where the text is no JSON, as for CSV."""
     try:
         value = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -167,13 +171,18 @@ def _one_value(text: str) -> str:
 
 
 def arranged(opened: Opened, told: Told) -> Layout:
-    """The table with its layout applied: a known one, or what the names of nested objects tell.
+    """Apply a layout to a table: a known one, or the one that the names of nested objects imply.
+
+    Args:
+        opened: Opened file.
+        told: Options that a person gave for the file.
 
     Raises:
-        ColumnsError: No layout has the name told, or the list of an order's lines is not clear.
+        ColumnsError: No layout has the name given, or the list of an order's lines is ambiguous.
     """
     table, notes = opened.table, list(opened.notes)
     columns = {name: column for name, column in told.columns.items() if name != ITEMS}
+    # Stage 1: the list that holds an order's lines, and the layout.
     items = told.columns.get(ITEMS) or _list_around(columns.get(field, "") for field in OF_LINES)
     if told.columns.get(ITEMS) and not isinstance(table, Records):
         raise ColumnsError(
@@ -181,6 +190,7 @@ def arranged(opened: Opened, told: Told) -> Layout:
         )
     preset = _preset(table, told, items)
     named = frozenset(columns)
+    # Stage 2: one row for each element of the list.
     if isinstance(table, Records) and table.paths.is_nested:
         if preset is not None:
             table.spread(items or preset.items, _through_lists(table, preset))
@@ -188,10 +198,12 @@ def arranged(opened: Opened, told: Told) -> Layout:
             table.spread(items or table.paths.items())
         if table.items:
             notes.append(f"Each element of {table.items} is a row, with the order's fields repeated.")
+    # Stage 3, without a known layout: columns are guessed by their paths, and a person's names go first.
     if preset is None:
         nested = isinstance(table, Records) and table.paths.is_nested
         guesses = guessed(table.columns, getattr(table, "items", "")) if nested else {}
         return Layout(table, guesses | columns, "", tuple(notes), named)
+    # Stage 4, with a known layout: its columns, its derived columns, and its rules.
     whole = Arranged(table, preset, tuple(columns))
     how = (
         "as told" if told.preset else f"known by its columns; --preset {NO_PRESET} goes by their names alone"
@@ -231,13 +243,16 @@ def _preset(table: Table, told: Told, items: str) -> Preset | None:
 
 
 def _list_around(columns: Iterable[str]) -> str:
-    """The list in which columns such as `lineItems[].sku` lie; empty where none does."""
+    """Return the list in which columns such as `lineItems[].sku` lie; empty where none lies in a list."""
     paths = [column for column in columns if LIST in column]
     return max((path[: path.rindex(LIST) + len(LIST)] for path in paths), key=len, default="")
 
 
 def _through_lists(table: Records, preset: Preset) -> list[str]:
-    """Paths of a layout that lead through a list that is not spread, of which the one element counts."""
+    """List paths of a layout that lead through a list that is not spread.
+
+    The one element of such a list counts.
+    """
     lists = tuple(f"{path.removesuffix(LIST)}." for path in table.paths.lists)
     names = [
         name for given in preset.columns.values() for name in ((given,) if isinstance(given, str) else given)

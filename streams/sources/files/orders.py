@@ -1,7 +1,8 @@
-"""Evidence of a whole file about its orders: amounts that are an order's, and counters of an order's lines.
+"""Evidence of a whole file about its orders: amounts of an order, and counters of an order's lines.
 
-The rows of one order share its number, customer, store and time, as in `Line.basket`. They may lie apart, but
-not by more than `OPEN_ORDERS` others: an order that is taken up again later counts as another.
+The rows of one order share its number, customer, store and time, as in `Line.basket`. The rows of an order
+may lie apart, but not by more than `OPEN_ORDERS` other orders: an order that continues later counts as
+another order.
 """
 
 from __future__ import annotations
@@ -17,63 +18,64 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 OPEN_ORDERS: Final = 50_000
-"""Orders that are held at once, with about 1 KB each."""
+"""Orders held in memory at once, with about 1 KB each."""
 FOLLOWED_PRODUCTS: Final = 50_000
-"""Products whose price is held, with about 200 bytes each."""
+"""Products whose price is held in memory, with about 200 bytes each."""
 _ORDER: Final = ("basket_id", "customer_id", "store_id", "occurred_at", "time")
 _THING: Final = ("product_id", "quantity", "unit_price")
 
 
 @dataclass(slots=True)
 class Amount:
-    """Orders of several different lines, by how an amount lies on these lines."""
+    """Orders of several different lines, counted by the distribution of one amount over these lines."""
 
     equal: int = 0
-    """Equal on all lines, and not zero."""
+    """Orders on which the amount is equal on all lines, and not zero."""
     first_alone: int = 0
-    """Only the first line has it."""
+    """Orders on which only the first line has the amount."""
     unequal: int = 0
-    """Anything else; the first settles it, and no more are counted."""
+    """Any other distribution. The first such order settles the question, and no more are counted."""
 
 
 @dataclass(slots=True)
 class Counter:
-    """Orders, by whether a column counts their lines."""
+    """Orders, counted by whether a column numbers their lines."""
 
     counted: int = 0
-    """Orders of several lines on which it is 1, 2, 3, ... (or 0, 1, 2, ...), in any order."""
+    """Orders of several lines on which the column is 1, 2, 3, ... (or 0, 1, 2, ...), in any order."""
     longest: int = 0
     """Lines of the longest such order."""
     other: int = 0
-    """Orders on which it is anything else."""
+    """Orders on which the column is anything else."""
 
     @property
     def counts(self) -> bool:
-        """True if it counts the lines of every order."""
+        """True if the column numbers the lines of every order."""
         return not self.other
 
     @property
     def sure(self) -> bool:
-        """True if that can hardly be chance."""
+        """True if the numbering can hardly be chance."""
         return self.counts and (self.counted >= 3 or self.longest >= 3)
 
 
 _Order = tuple[int, int, bool, int, int, tuple[Any, ...], tuple[int, ...]]
-"""Evidence of one order: its rows; a hash of what its first line is; whether its lines differ in product,
-quantity or price; for each amount a bit, set if all lines have it, and another, set if all lines but the
-first have none; the first line's amounts; and for each counter its sum, or -1 once it was no number that
-counts, its largest and its smallest value. A plain tuple takes the least room of all."""
+"""Evidence of one order, as a plain tuple because it takes the least memory. In order: number of rows; hash
+of the first line's product, quantity and price; True if the lines differ in these; a bit for each amount, set
+while all lines have it equal; a bit for each amount, set while all lines but the first lack it; amounts of
+the first line; for each counter its sum, or -1 after a value that cannot be a line number, its largest and
+its smallest value."""
 
 
 class Orders:
     """Evidence about the orders of one file.
 
     Args:
-        columns: Which column, by its place, is which field.
+        columns: Field -> place of its column.
         amounts: Fields whose amounts may be the order's.
-        counting: Places of columns that may count lines.
+        counting: Places of columns that may number lines.
         candidates: Places of columns that may be the customer.
-        open_orders: Orders that are held at once.
+        open_orders: Orders held in memory at once.
     """
 
     def __init__(
@@ -90,33 +92,33 @@ class Orders:
         self.counter = {place: Counter() for place in counting}
         self.customers = {place: Distinct() for place in candidates}
         self.filled = dict.fromkeys(candidates, 0)
-        """Runs of rows of one order in which a candidate for the customer has a value."""
+        """Place of a candidate for the customer -> runs of rows of one order in which it has a value."""
         self.orders = Distinct()
-        """Numbers of orders, each with its day."""
+        """Distinct numbers of orders, each with its day."""
         self.several = 0
         """Orders of several different lines."""
         self.prices_vary = False
-        """Whether one product has different unit prices."""
+        """True once one product had different unit prices."""
         self._order = [columns[name] for name in _ORDER if name in columns]
         self._number = [columns[name] for name in ("basket_id", "occurred_at") if name in columns]
         self._has_number = "basket_id" in columns
         self._thing = [columns[name] for name in _THING if name in columns]
         self._amounts = [columns[name] for name in amounts]
         self._undecided = list(range(len(self._amounts)))
-        """Amounts, by their index, that no order has shown to be the line's."""
+        """Indexes of the amounts that no order has shown to be the line's."""
         self._price = columns.get("unit_price")
         self._product = columns["product_id"]
         self._counting = list(counting)
         self._uncertain = list(range(len(self._counting)))
-        """Counters, by their index, that no order has shown to be none."""
+        """Indexes of the counters that no order has disproved."""
         self._most_open = open_orders
         self._last: int | None = None
-        """Order of the row before."""
+        """Hash of the previous row's order."""
         self._open: dict[int, _Order] = {}
         self._prices: dict[str, Any] = {}
 
     def note(self, cells: Sequence[Any]) -> None:
-        """Take one more row; quick once all questions are settled."""
+        """Add one more row. The call is quick once all questions are settled."""
         settled = self.several and not self._undecided and not self._uncertain
         if settled and len(self.candidates) < 2:
             return
@@ -141,12 +143,19 @@ class Orders:
         self._open[key] = (1, thing, False, -1, -1, amounts, counts)
 
     def finish(self) -> None:
-        """Judge the orders that are still held; to be called behind the last row."""
+        """Judge the orders that are still held; call it after the last row."""
         while self._open:
             self._close(self._open.pop(next(iter(self._open))))
 
     def better_customer(self, place: int) -> int | None:
-        """Column that is the customer rather than `place`, which is new for every order; None without one."""
+        """Return the column to take as the customer in place of one that is new for every order.
+
+        Args:
+            place: Place of the column taken for the customer so far.
+
+        Returns:
+            Place of the better column; None without one.
+        """
         orders = self.orders.count
         if place not in self.customers or orders < 2 or self.customers[place].count < 0.995 * orders:
             return None
@@ -158,7 +167,7 @@ class Orders:
         return None
 
     def _continued(self, held: _Order, thing: int, cells: Sequence[Any]) -> _Order:
-        """Add a line to an order; one order may settle that an amount is no order's."""
+        """Add a line to an order. One order may prove that an amount is not the order's."""
         rows, first, differs, equal, blank, amounts, counts = held
         if not differs and thing != first:
             differs = True
@@ -178,7 +187,10 @@ class Orders:
         return (rows + 1, first, differs, equal, blank, amounts, counts)
 
     def _counted(self, counts: tuple[int, ...], cells: Sequence[Any]) -> tuple[int, ...]:
-        """Add a line to the counters of an order; one that comes twice in an order is none."""
+        """Add a line to the counters of an order.
+
+        A value that comes twice in an order disproves its counter.
+        """
         more = list(counts)
         for index in tuple(self._uncertain):
             place = self._counting[index]
@@ -227,12 +239,12 @@ class Orders:
 def _hash(cells: list[Any]) -> int:
     try:
         return hash(tuple(cells))
-    except TypeError:  # JSON and Parquet have lists and objects in cells, too
+    except TypeError:  # JSON and Parquet may hold lists and objects in cells
         return hash(repr(cells))
 
 
 def _amount(cell: Any) -> float | str | None:
-    """A cell's amount to be compared: a number if it is plainly one; None if the cell is empty."""
+    """Return the amount of a cell for comparison: a number where the cell is plainly one; None if empty."""
     text = text_of_cell(cell)
     if not text:
         return None
@@ -243,7 +255,7 @@ def _amount(cell: Any) -> float | str | None:
 
 
 def _count(cell: Any) -> int:
-    """A cell as a number of a line; -1 where it is none."""
+    """Return a cell as a line number; -1 where it is no such number."""
     return _count_of(cell if cell.__class__ is str else text_of_cell(cell))
 
 

@@ -1,9 +1,9 @@
-"""A file of purchases as a source: rows in any order become baskets in order of time, in bounded memory.
+"""File of purchases as a source: rows in any order become baskets in order of time, in bounded memory.
 
-Three passes. The first decides how the file is to be read (`survey`). The second reads every row and sorts
-the lines of baskets by time (`sorting`); up to 100,000 lines stay in memory, more go through temporary
-files. The third groups them (`grouping`) and yields the events. So no order of the rows is assumed, and
-every row is either sent or refused with its reason.
+Three passes read the file. The first decides how the file is to be read (`survey`). The second reads every
+row and sorts the lines of baskets by time (`sorting`); up to 100,000 lines stay in memory, more go through
+temporary files. The third groups the lines (`grouping`) and yields the events. The rows may therefore stand
+in any order. Every row is either sent or refused with its reason.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from streams.sources.statuses.rows import Judge
 
 EXAMPLES: Final = 20
-"""Refusals of one sort that are kept to be shown."""
+"""Refusals of one sort that are kept as examples."""
 
 
 class Event(msgspec.Struct, array_like=True, gc=False):
-    """An event of the input contract as a file holds it."""
+    """Event of the input contract, as a file holds it."""
 
     occurred_at: int
     """Event time, ms since 1970 UTC."""
@@ -54,14 +54,14 @@ class Event(msgspec.Struct, array_like=True, gc=False):
 
 
 class _Item(msgspec.Struct, gc=False):
-    """One thing in an event, as far as it is counted."""
+    """Item of an event, with the fields needed for counting."""
 
     product_id: str
     category: str
 
 
 class _Bought(msgspec.Struct, gc=False):
-    """An event of the input contract, as far as it is counted."""
+    """Event of the input contract, with the fields needed for counting."""
 
     kind: str
     items: list[_Item]
@@ -69,15 +69,15 @@ class _Bought(msgspec.Struct, gc=False):
 
 @dataclass(slots=True)
 class Refusals:
-    """The rows that are not sent: counted by sort, a few kept, all handed on."""
+    """Rows that are not sent: counted by sort, kept as examples, and passed on."""
 
     keep: Callable[[Refused], None] | None = None
-    """Called with each."""
+    """Called with every refusal."""
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Refused]] = field(default_factory=dict)
 
     def note(self, refused: Refused) -> None:
-        """Count one more."""
+        """Count one more refusal."""
         self.counts[refused.sort] += 1
         kept = self.examples.setdefault(refused.sort, [])
         if len(kept) < EXAMPLES:
@@ -87,36 +87,37 @@ class Refusals:
 
     @property
     def total(self) -> int:
-        """How many rows are refused."""
+        """Number of rows refused."""
         return self.counts.total()
 
     def copy(self) -> Refusals:
-        """The same so far, to go on from."""
+        """Copy the counts and the examples."""
         examples = {sort: list(kept) for sort, kept in self.examples.items()}
         return Refusals(self.keep, Counter(self.counts), examples)
 
 
 class PurchaseFile:
-    """The purchases of one file.
+    """Purchases of one file.
 
     Usage::
 
         with PurchaseFile(path, settings.ledger, Told(), zone) as file:
+            file.examine()
+            file.survey.undecided  # questions that a person has to answer first
             file.prepare()
-            file.survey.undecided  # what a person has to say first
             for record in file:  # `Feed`, in order of time; counts go to `grouped` and `refusals`
                 ...
 
     Args:
         path: CSV, Parquet or JSON, packed or not, of rows, of orders or of the contract's own events.
-        settings: For the currency.
-        told: What a person says of the file.
-        zone: Of times that are written without an offset.
-        latest: Purchases behind it are refused as of the future, ms since 1970 UTC.
+        settings: Ledger settings: the currency.
+        told: Options that a person gave for the file.
+        zone: Time zone of times written without an offset.
+        latest: Latest event time, ms since 1970 UTC; later purchases are refused as future ones.
         keep: Called with every refusal.
-        folder: For temporary files; None takes the system's.
-        drop_repeated: Whether a line that repeats another of its basket is refused.
-        run: Lines that are held in memory.
+        folder: Folder for temporary files; None takes the system's.
+        drop_repeated: Refuse a line that repeats another line of its basket.
+        run: Lines held in memory.
     """
 
     def __init__(
@@ -142,23 +143,24 @@ class PurchaseFile:
         self.refusals = self._prepared
         """Rows refused, those of the last iteration included."""
         self.grouped = Grouped()
-        """Of the last iteration."""
+        """Counts of the last iteration."""
         self.accepted = 0
         """Rows that have become lines."""
         self.steps_back = 0
         """Rows that lie before the row above them in time."""
         self.passed_twice = 0
-        """Rows at a local time that the clock passes twice, read as the first."""
+        """Rows with a local time that the clock passes twice; the first of the two times is taken."""
         self.without_category = 0
-        """Rows whose category is empty, so that the product stands for it."""
+        """Rows with an empty category; the product stands for the category."""
         self.discounts_found = 0
-        """Rows whose discount is what their total lacks of quantity times price."""
+        """Rows whose discount was computed as quantity times price less the total."""
         self.totals_differ = 0
-        """Rows whose total is another than that of quantity, price and discount, for another reason."""
+        """Rows whose total differs from quantity, price and discount for another reason."""
         self.cut_off = ""
-        """Sentence that says where the file is cut off, once its rows are read; empty where it is whole."""
+        """Sentence about where the file is cut off, set once its rows are read; empty where the file is
+        whole."""
         self.judge: Judge | None = None
-        """Judge of what is a sale, once the rows are read; None for events."""
+        """Judge of which rows are sales, set once the rows are read; None for events."""
         self._unread: Counter[str] = Counter()
         self._unread_statuses = UnreadStatuses()
 
@@ -176,11 +178,11 @@ class PurchaseFile:
                 sorter.close()
 
     def examine(self, progress: Progress | None = None) -> Survey:
-        """The first pass: decide how the file is to be read.
+        """Run the first pass: decide how the file is to be read.
 
         Raises:
-            FileError: It is none that can be read.
-            ColumnsError: Its columns do not say all that is needed, or it is told to be in another currency.
+            FileError: The file cannot be read.
+            ColumnsError: The columns lack a needed field, or a person named another currency.
         """
         if "currency" in self._told.constants:
             check_currency(self._told.constants["currency"], self._settings.currency)
@@ -188,7 +190,7 @@ class PurchaseFile:
         return self.survey
 
     def prepare(self, progress: Progress | None = None) -> None:
-        """The second pass: read every row, refuse or sort it."""
+        """Run the second pass: read every row, then refuse it or sort it."""
         self.refusals = Refusals(self._keep)
         self._unread.clear()
         self.accepted = self.steps_back = 0
@@ -204,7 +206,7 @@ class PurchaseFile:
         self._prepared = self.refusals
 
     def __iter__(self) -> Iterator[Feed]:
-        """The third pass: the events, in order of time; may be gone through again."""
+        """Run the third pass: yield the events in order of time. The iteration may be repeated."""
         self.refusals = self._prepared.copy()
         self.grouped = Grouped()
         if self.survey.form == "events":
@@ -220,7 +222,7 @@ class PurchaseFile:
 
     @property
     def passed(self) -> int:
-        """Of the rows accepted, those that the last iteration has come past."""
+        """Number of accepted rows that the last iteration has passed."""
         known = self.refusals.total - self._prepared.total
         if self.survey.form == "events":
             return known + self.grouped.baskets
@@ -228,7 +230,7 @@ class PurchaseFile:
 
     @property
     def left_out(self) -> Counter[str]:
-        """Rows that are no sale, by the status that says so; they are not refused."""
+        """Status -> rows that are no sale by that status, and therefore are not refused."""
         return self._unread + self.grouped.left_out
 
     def _take(self, records: Iterator[Any], sorter: Sorter[Any], progress: Progress | None) -> None:

@@ -1,4 +1,4 @@
-"""How a file is to be read: what a person said of it, and what its rows say."""
+"""Survey of a file: the options that a person gave for it, and the evidence of its rows."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a person has said of a file; the rest is found out."""
+    """Options that a person gave for a file. Everything else is found out from the file."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Field to column name; an empty name leaves the field out. `items` is the list of an order's lines."""
+    """Field -> column name; an empty name leaves the field out. `items` is the list of an order's lines."""
     dates: DayOrder | None = None
     decimal: DecimalMark | None = None
     encoding: str | None = None
     fallback_encoding: str | None = None
-    """In which lines are read that are not in the file's encoding."""
+    """Encoding of lines that are not in the file's encoding; None refuses them."""
     delimiter: str | None = None
     header: bool = True
     times: ClockDigits | None = None
@@ -40,73 +40,77 @@ class Told:
     damaged_ids: DamagedIds | None = None
     float_ids: FloatIds | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
-    """Field to the value that it has in all rows."""
+    """Field -> value in all rows."""
     rules: Rules = field(default_factory=Rules)
-    """Which rows are sales."""
+    """Rules about which rows are sales."""
     skip: int = 0
     """Lines at the top of a CSV file to leave out; 0 finds the columns' names."""
     preset: str | None = None
-    """Name of the file's layout, or `none`; None finds out."""
+    """Name of the file's layout, or `none`; None recognises it."""
 
 
 @dataclass(slots=True)
 class Survey:
-    """What a file is."""
+    """Properties of a file."""
 
     form: str
-    """`CSV`, `JSON lines`, `JSON`, `Parquet` or `events`."""
+    """Form: `CSV`, `JSON lines`, `JSON`, `Parquet` or `events`."""
     table: Table
     encoding: Encoding
     columns: dict[str, int]
-    """Field to the place of its column; empty for events."""
+    """Field -> place of its column; empty for events."""
     zone: ZoneInfo
     rows: int = 0
     dates: dict[str, Evidence[DayOrder]] = field(default_factory=dict)
-    """By the mark between their digits, those that end in their year."""
+    """Mark between the digits of dates that end in their year -> evidence about their order."""
     numbers: Evidence[DecimalMark] = field(default_factory=Evidence)
     orders: dict[str, DayOrder | None] = field(default_factory=dict)
-    """How such dates are read, by mark."""
+    """Mark -> order of day and month in dates with that mark."""
     decimal: DecimalMark | None = None
-    """How numbers are read; None where nothing depends on it, or nobody has said."""
+    """Decimal mark of numbers; None where no number depends on it, or the file leaves it open."""
     units: UnitEvidence = field(default_factory=UnitEvidence)
-    """What dates count that are numbers."""
+    """Units in which numeric dates count."""
     clocks: ClockEvidence = field(default_factory=ClockEvidence)
-    """Of times in a column of their own."""
+    """Evidence about times in a column of their own."""
     clock_reading: ClockReading = field(default_factory=ClockReading)
     signs: dict[str, int] = field(default_factory=dict)
-    """How many amounts have each sign or code of a currency."""
+    """Sign or code of a currency -> amounts written with it."""
     ids: dict[str, IdEvidence] = field(default_factory=dict)
-    """By field, columns of ids."""
+    """Field -> evidence about its ids."""
     id_readings: dict[str, IdReading] = field(default_factory=dict)
-    """How they are read, by field."""
+    """Field -> reading of its ids."""
     undecided: tuple[str, ...] = ()
-    """What a person has to say before the file can be sent, one sentence each."""
+    """Questions that a person has to answer before the file can be sent, one sentence each."""
     told: Told = field(default_factory=Told)
     constants: dict[str, object] = field(default_factory=dict)
-    """Field to the value that it has in all rows."""
+    """Field -> value in all rows."""
     remarks: list[str] = field(default_factory=list)
-    """What is special about columns, dates and ids, and how it is read, one sentence each."""
+    """Peculiarities of columns, dates and ids, and how they are read, one sentence each."""
     values: ValueCounts = field(default_factory=lambda: ValueCounts(()))
-    """Values of the columns that hold few."""
+    """Values of the columns that hold few different ones."""
     named: Mapping[str, str] = field(default_factory=dict)
-    """Field to the column that a person or a known layout names for it."""
+    """Field -> column that a person or a known layout names for it."""
     status: int | None = None
-    """Place of the column that a known layout has for the status of orders."""
+    """Place of the known layout's column for the status of orders."""
     sales: tuple[str, ...] = ()
-    """Statuses of sales to this layout, in lower case, whatever they mean elsewhere."""
+    """Statuses that mean a sale in this layout, in lower case, whatever they mean elsewhere."""
     spoken: frozenset[int] = frozenset()
     """Places of the columns by which the layout itself leaves rows out."""
     pieces: bool = False
-    """True if each row is one piece, so that rows which repeat are meant so."""
+    """True if each row is one piece, so that repeated rows are meant."""
     first_alone: set[int] = field(default_factory=set)
-    """Places of the marks of no sale that stand on the first line of an order alone, for all of it."""
+    """Places of the no-sale marks that stand only on an order's first line and hold for the whole order."""
     preset: str = ""
-    """Name of the layout that the file is of; empty where none is known."""
+    """Name of the file's layout; empty where none is recognised."""
     notes: tuple[str, ...] = ()
-    """Sentences on how the rows were come by: their packing, titles above them, their layout."""
+    """Sentences about how the rows were obtained: their packing, titles above them, their layout."""
 
     def date_reader(self, latest: int = LATEST_MS) -> DateReader:
-        """Reads the file's dates; those behind `latest` (ms) are refused."""
+        """Make the reader of the file's dates.
+
+        Args:
+            latest: Latest event time, ms since 1970 UTC; later dates are refused.
+        """
         return DateReader(
             self.zone,
             self.orders,
@@ -118,12 +122,12 @@ class Survey:
 
     @property
     def _serials(self) -> bool:
-        """Whether serial dates are read: if a person said so, or if there are no other dates."""
+        """True if serial dates are read: if a person said so, or if there are no other dates."""
         told = self.told.serial_dates
         return not self.units.mixed if told is None else told is SerialDates.READ
 
     def judge(self) -> Judge:
-        """Judge which rows are sales.
+        """Make the judge of which rows are sales.
 
         Raises:
             ColumnsError: A rule names no column.
@@ -141,10 +145,10 @@ class Survey:
         )
 
     def number_reader(self) -> NumberReader:
-        """Reads the file's numbers."""
+        """Make the reader of the file's numbers."""
         return NumberReader(self.decimal, told=settled(self.told.decimal))
 
 
 def settled(told: DayOrder | DecimalMark | None) -> bool:
-    """True if a person said one way to read, and not that only clear values count."""
+    """Return True if a person chose one reading, and did not choose that only clear values count."""
     return told is not None and told.value != "clear-only"

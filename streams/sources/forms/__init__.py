@@ -1,1 +1,1 @@
-"""Forms in which files hold their rows: packed, as JSON of every shape, as nested orders, as Parquet."""
+"""Forms of files that hold rows: packed files, JSON of every shape, nested orders, CSV and Parquet."""

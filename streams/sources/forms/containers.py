@@ -1,8 +1,8 @@
-"""Compressed files and archives, read as what they hold; told by their first bytes, never by their name.
+"""Compressed files and archives, read as their content. Their first bytes decide the form, never their name.
 
-A file is gone through several times, and unpacked anew each time: that costs processor time, and neither
-room on the disk nor memory, however large the content is. Standard input is there only once, so it is
-written to a temporary file first.
+A file is read several times, and unpacked again each time. Unpacking costs processor time, but neither disk
+space nor memory, however large the content is. Standard input can be read only once, so it is written to a
+temporary file first.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 STANDARD_INPUT: Final = Path("-")
-"""Name that stands for standard input on a command line."""
+"""Path that stands for standard input on a command line."""
 
 _ONCE: Final = "standard input"
-"""Its name for a person."""
+"""Name of standard input for a person."""
 _START: Final = 4096
-"""Bytes from which a form is told."""
+"""Bytes at the beginning of a file that decide its form."""
 _BUFFER: Final = 1 << 17
-"""Bytes that are unpacked at once."""
+"""Bytes unpacked at once."""
 
 _OTHERS: Final = (
     (b"\xd0\xcf\x11\xe0", "a spreadsheet of old (.xls): save the sheet as CSV (UTF-8)"),
@@ -51,19 +51,19 @@ _OTHERS: Final = (
     (b"SQLite format 3", "a SQLite database: export the table of purchases as CSV"),
     (b"%PDF", "a PDF: export the purchases as CSV"),
 )
-"""First bytes of files that hold no rows that can be read here, and the way on."""
+"""First bytes of files that hold no readable rows, and the sentence about what to do instead."""
 _TAR: Final = (257, b"ustar")
-"""Place and bytes by which a tar archive is known."""
+"""Offset and bytes that identify a tar archive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A file that can be opened as often as wanted, and gives its content unpacked."""
+    """File that can be opened as often as needed, and gives its content unpacked."""
 
     path: Path
     """File that holds the bytes."""
     shown: str
-    """Its name for a person."""
+    """Name of the file for a person."""
     packing: str = ""
     """`gzip`, `bzip2`, `xz`, `zstd` or `zip`; empty where nothing is packed."""
     member: str = ""
@@ -71,14 +71,14 @@ class Container:
 
     @property
     def name(self) -> str:
-        """The last part of its name."""
+        """Last part of the file's name."""
         return Path(self.shown).name
 
     def __str__(self) -> str:
         return self.shown
 
     def open(self, mode: Literal["rb"] = "rb", /) -> BinaryIO:
-        """Open the content from its beginning; reading raises `FileError` where it is broken."""
+        """Open the content from its beginning. Reading raises `FileError` where the content is broken."""
         if not self.packing:
             return self.path.open(mode)
         try:
@@ -87,7 +87,11 @@ class Container:
             raise self.broken(error) from error
 
     def unpacked(self) -> tuple[BinaryIO, Callable[[], None]]:
-        """The content as the unpacking library gives it, and what closes it."""
+        """Open the content with its unpacking library.
+
+        Returns:
+            Content, and the function that closes it.
+        """
         if self.packing == "zip":
             archive = zipfile.ZipFile(self.path)
             content = archive.open(self.member)
@@ -106,7 +110,7 @@ class Container:
         return opened, opened.close
 
     def broken(self, error: Exception) -> FileError:
-        """Say that the content ends too early or is damaged."""
+        """Make the error for content that ends too early or is damaged."""
         said = str(error) or type(error).__name__
         return FileError(
             f"{self.shown} cannot be unpacked ({self.packing}): {said}. It is damaged or not whole: fetch it "
@@ -115,7 +119,7 @@ class Container:
 
     @property
     def sentence(self) -> str:
-        """Sentence on how the content is come by, for a person; empty for a plain file."""
+        """Sentence for a person about how the content is obtained; empty for a plain file."""
         kept = f"{_ONCE.capitalize()} is kept in a temporary file while it is read, several times."
         first = kept if self.shown == _ONCE else ""
         if not self.packing:
@@ -136,16 +140,16 @@ _MARKS: Final = (
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"\x50\x2a\x4d\x18", "zstd"),  # a frame to be skipped, as pzstd writes one first
+    (b"\x50\x2a\x4d\x18", "zstd"),  # a frame to be skipped; pzstd writes one first
 )
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
-"""First bytes of an archive, the latter of an empty one."""
+"""First bytes of a zip archive; the latter belong to an empty one."""
 _FAULTS: Final = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError)
-"""Exceptions that the unpacking libraries raise of broken content."""
+"""Exceptions that the unpacking libraries raise for broken content."""
 
 
 class _Unpacked(io.RawIOBase):
-    """The content of a container; a fault of the unpacking becomes one sentence."""
+    """Content of a container. Any fault of the unpacking becomes one `FileError`."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
@@ -170,11 +174,14 @@ class _Unpacked(io.RawIOBase):
 
 
 def container_of(source: Path | Container) -> Container:
-    """Tell from its first bytes how a file is packed.
+    """Find from its first bytes how a file is packed.
+
+    Args:
+        source: File.
 
     Raises:
-        FileError: It cannot be opened, is empty, or holds what cannot be read as rows; the message says what
-            to do.
+        FileError: The file cannot be opened, is empty, or holds no readable rows. The message says what to
+            do.
     """
     path, shown = (source.path, source.shown) if isinstance(source, Container) else (source, str(source))
     if path.exists() and not (path.is_file() or path.is_char_device()):
@@ -211,7 +218,7 @@ def _refuse_others(shown: str, start: bytes, where: str = "") -> None:
 
 
 def _refuse_nested(found: Container) -> None:
-    """Refuse content that is packed again, or cannot be read from front to back."""
+    """Refuse content that is packed again, or that cannot be read from front to back."""
     with found.open() as file:
         start = file.read(_START)
     if not start:
@@ -226,7 +233,7 @@ def _refuse_nested(found: Container) -> None:
 
 
 def _member(path: Path, shown: str) -> str:
-    """The one file in a zip archive."""
+    """Return the name of the one file in a zip archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
@@ -257,13 +264,15 @@ def _member(path: Path, shown: str) -> str:
 
 @contextmanager
 def spooled(stream: BinaryIO | None = None) -> Iterator[Container]:
-    """Write standard input to a temporary file, because it is read several times; delete it at the end.
+    """Write standard input to a temporary file, because the content is read several times.
+
+    Delete it at the end.
 
     Args:
-        stream: Something else to read, for tests.
+        stream: Another stream to read instead, for tests.
 
     Raises:
-        FileError: Nothing comes, or there is no room for it.
+        FileError: The temporary file cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="cartpulse-") as folder:
         path = Path(folder) / "standard-input"

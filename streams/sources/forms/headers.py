@@ -1,4 +1,4 @@
-"""The line that names the columns of a CSV file, which may stand below a `sep=` line, titles, blank rows."""
+"""Header of a CSV file: the line that names the columns, perhaps below a `sep=` line, titles, blank rows."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DELIMITERS: Final = ",;\t|"
-"""Letters that may part columns, in the order in which ties are broken."""
+"""Characters that may separate columns, in the order in which ties are broken."""
 _DEEPEST_HEADER: Final = 50
-"""Lines among which the columns' names are looked for."""
+"""Lines among which the header is looked for."""
 _MOST_JOINED: Final = 10
 """Lines over which a column's name may run."""
 _CLEAR: Final = 3
-"""Fields that names must tell for a line below the first to be the header."""
+"""Fields that a line below the first must name to be taken as the header."""
 _TOLD: Final = 2
-"""More fields than the first line tells that another must."""
+"""Fields that another line must name beyond those of the first line."""
 _SEPARATOR: Final = re.compile(r'\ufeff?"?sep=(.)"?[\s,;]*', re.IGNORECASE)
 _VALUE: Final = re.compile(
     r"[-+(]?[$€£¥]?\d[\d.,' ]*%?\)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|.*\d{4}-\d{2}-\d{2}.*"
@@ -32,29 +32,32 @@ class Header(NamedTuple):
     """Place and shape of the line that names the columns."""
 
     place: int
-    """Index among the lines looked at."""
+    """Index among the lines examined."""
     delimiter: str
     width: int
-    """Number of columns that it names."""
+    """Number of columns."""
 
 
 def separator_of(text: str) -> str | None:
-    """The delimiter that a line such as `sep=;` tells to spreadsheets; None for any other line."""
+    """Return the delimiter that a line such as `sep=;` gives to spreadsheets; None for any other line."""
     found = _SEPARATOR.fullmatch(text.rstrip("\r\n"))
     return found[1] if found else None
 
 
 def header_in(lines: Sequence[str], delimiters: Sequence[str], *, search: bool) -> Header | None:
-    """The header among the first lines of a file, and what parts the columns; None where nothing does.
+    """Find the header among the first lines of a file, and the delimiter of the columns.
 
-    That delimiter is chosen by which most lines have as many columns as the header, and more than one. The
-    header is the first line, unless that is a title, with cells in less than half of the columns, or a later
-    one has clearly more names that are known.
+    The delimiter is the one with which most lines have as many columns as the header, and more than one. The
+    header is the first line, with two exceptions: the first line is a title, with cells in less than half of
+    the columns, or a later line has clearly more known names.
 
     Args:
-        lines: Not blank, at least one.
+        lines: Lines that are not blank, at least one.
         delimiters: Candidates, the likeliest first.
-        search: Whether another line than the first may be it.
+        search: True if another line than the first may be the header.
+
+    Returns:
+        Header; None where no candidate separates columns.
     """
     best: tuple[tuple[int, bool, int, int], Header] | None = None
     for delimiter in delimiters:
@@ -69,9 +72,10 @@ def header_in(lines: Sequence[str], delimiters: Sequence[str], *, search: bool) 
 
 
 def whole_texts(lines: Sequence[str]) -> list[str]:
-    """The first lines of a file, each that leaves a text in quotation marks open with those that close it.
+    """Join each line that leaves a quoted text open with the lines that close the text.
 
-    As many as there are lines, so that places stay; a line that belongs to the one above is empty.
+    The result has as many entries as there are lines, so that places stay. A line that was joined to the one
+    above becomes empty.
     """
     texts = list(lines)
     for place in range(min(len(lines), _DEEPEST_HEADER)):
@@ -88,7 +92,7 @@ def whole_texts(lines: Sequence[str]) -> list[str]:
 
 
 def cells_of(text: str, delimiter: str) -> list[str]:
-    """The cells of one line, however its quotation marks stand; empty where they cannot be read."""
+    """Split one line into cells, whatever its quotation marks; empty where the line cannot be split."""
     try:
         return next(csv.reader((text,), delimiter=delimiter), [])
     except csv.Error:
@@ -96,7 +100,7 @@ def cells_of(text: str, delimiter: str) -> list[str]:
 
 
 def named(cells: Sequence[str]) -> list[str]:
-    """Names of columns, each another: what is empty is named by its place, what is repeated by its number."""
+    """Make the names of columns unique. An empty name becomes its place, a repeated one gets a number."""
     given = [" ".join(cell.strip().strip("\ufeff").split()) for cell in cells]
     names: list[str] = []
     for place, name in enumerate(given, 1):
@@ -109,7 +113,7 @@ def named(cells: Sequence[str]) -> list[str]:
 
 
 def _place(rows: Sequence[Sequence[str]]) -> int:
-    """Find the row that names the columns."""
+    """Return the index of the row that names the columns."""
     width = Counter(len(row) for row in rows).most_common(1)[0][0]
     looked_at = rows[:_DEEPEST_HEADER]
     known = [_known(row) for row in looked_at]
@@ -122,7 +126,7 @@ def _place(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _names_columns(row: Sequence[str], width: int) -> bool:
-    """Tell whether a row may be a header by its shape: a text in most columns of the file, and no values."""
+    """Return True if a row may be a header by its shape: a text in most columns, and no values."""
     filled = [cell.strip() for cell in row if cell.strip()]
     return (
         len(filled) >= 2

@@ -1,4 +1,4 @@
-"""JSON as rows: one object a line, an array, an object around a list, or objects one after the other."""
+"""JSON as rows: one object per line, an array, an object around a list, or objects one after the other."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WRAPPERS: Final = frozenset(
         *("batch", "salesorders", "orderlist", "items"),
     )
 )
-"""Names under which programs put a list of orders, or what holds it; letters alone."""
+"""Names under which programs put a list of orders, or an object that holds such a list; letters alone."""
 _ABOUT: Final = frozenset(
     (
         *("searchcriteria", "totalcount", "total", "count", "page", "pages", "pagesize", "perpage", "limit"),
@@ -37,9 +37,9 @@ _ABOUT: Final = frozenset(
         *("url", "size", "first", "last", "pagination", "pageinfo", "success", "errors", "message"),
     )
 )
-"""Names beside a list `items` that say that it is a list of orders, and not the lines of one."""
+"""Names beside a list `items` that show that the list holds orders, and not the lines of one order."""
 _OF_ONE: Final = frozenset(("id", *FIELDS["customer_id"], *FIELDS["basket_id"]))
-"""Names that only one order, customer or event has: whatever holds one wraps no others."""
+"""Names that only one order, customer or event has. An object with such a name wraps no other objects."""
 _TRUNCATED: Final = "Input data was truncated"
 """Text of the decoder's error where a value ends too early."""
 _DEEPEST: Final = 4
@@ -47,14 +47,15 @@ _KEY: Final = re.compile(r'"((?:[^"\\]++|\\.)*+)"\s*+:\s*([\[{])?(\s*\{)?|[{}\[\
 
 
 class JsonRows(Records):
-    """A file of JSON objects.
+    """File of JSON objects.
 
-    Where the first line is a whole object, each line stands for itself; commas behind it do not matter.
-    Otherwise the elements are cut out wherever they lie (`JsonValues`). An object around a list of objects
-    gives these; so does each element that is one itself, as a page of an answer is.
+    If the first line is a whole object, each line is decoded by itself; commas behind it are ignored.
+    Otherwise the elements are cut out of the text wherever they lie (`JsonValues`). An object around a list
+    of objects is replaced by the objects of the list. Each element is unwrapped in this way, because each may
+    be a page of an answer.
 
     Raises:
-        FileError: Nothing in its beginning is an object.
+        FileError: The beginning of the file holds no object.
     """
 
     def __init__(self, path: Readable, encoding: Encoding) -> None:
@@ -70,7 +71,7 @@ class JsonRows(Records):
         super().__init__(Paths(found))
 
     def records(self) -> Iterator[Record]:
-        """Every object; blank lines are none."""
+        """Yield every object; blank lines are skipped."""
         if self._by_line:
             last: Sequence[Record] = ()
             for line in lines_of(self._path, self._encoding):
@@ -83,7 +84,7 @@ class JsonRows(Records):
             yield from self._objects(value.number, value.text, value.fault)
 
     def _objects(self, number: int, text: str, fault: str) -> Sequence[Record]:
-        """The objects of one element: itself, or those that it wraps."""
+        """Return the objects of one element: the element itself, or the objects that it wraps."""
         if fault:
             content = self._in_part(text.replace("\\x", "?")) if " is not in " in fault else None
             return (Record(number, content, text, fault),)
@@ -97,7 +98,7 @@ class JsonRows(Records):
         return [_record(number, each, msgspec.json.encode(each).decode()) for each in inner]
 
     def _unwrapped(self, found: Any) -> list[Any] | None:
-        """The list that an element is or wraps; None if it is none and wraps none."""
+        """Return the list that an element is or wraps; None where there is no such list."""
         if isinstance(found, list):
             return found
         for step in self.wrapper:
@@ -121,7 +122,7 @@ class JsonRows(Records):
         return Record(number, None, text, f"is no JSON object: {error}")
 
     def _perhaps_cut_off(self, last: Record) -> Record:
-        """The last record, of which a fault may say that the file ends within it."""
+        """Return the last record, with its fault changed where the file ends within the record."""
         if not last.fault:
             return last
         try:
@@ -132,7 +133,7 @@ class JsonRows(Records):
         return last
 
     def _in_part(self, text: str) -> dict[str, Any] | None:
-        """An object of which letters are lost, so that it cannot be taken; None where more is."""
+        """Decode an object with lost letters, which cannot be taken; None where more than letters is lost."""
         try:
             found = self._decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -140,7 +141,7 @@ class JsonRows(Records):
         return _bare(found) if isinstance(found, dict) else None
 
     def _arrangement(self) -> tuple[bool, tuple[str, ...]]:
-        """Find out whether each line stands for itself, and which names lead to the list of objects."""
+        """Find out if each line is decoded by itself, and which names lead to the list of objects."""
         for line in lines_of(self._path, self._encoding):
             text = line.text.strip(BETWEEN)
             if not text:
@@ -169,7 +170,7 @@ class JsonRows(Records):
 
 
 def wrapper_of(found: dict[str, Any], depth: int = 0) -> tuple[str, ...]:
-    """Names that lead to the list of objects that an object is there to hold; empty if it holds itself.
+    """Return the names that lead to the list of objects that an object wraps; empty if it wraps none.
 
     >>> wrapper_of({"count": 1, "orders": [{"id": 7}]}), wrapper_of({"id": 7, "items": [{"sku": "A"}]})
     (('orders',), ())
@@ -229,7 +230,7 @@ def _letters(name: str) -> str:
 
 
 def _bare(found: dict[str, Any]) -> dict[str, Any]:
-    """An object without those around it that hold nothing else, as `{"order": {...}}`."""
+    """Remove enclosing objects that hold nothing else, as in `{"order": {...}}`."""
     while len(found) == 1:
         (inner,) = found.values()
         if not isinstance(inner, dict) or not inner:

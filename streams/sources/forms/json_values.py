@@ -1,12 +1,13 @@
-"""Cuts a text of JSON into its elements, one at a time, in bounded memory.
+"""Cutting of a JSON text into its elements, one at a time, in bounded memory.
 
 An element is an object that stands alone, in an array, or in the one list of an object that wraps it, such as
 `{"orders": [...]}`. Elements may follow each other with commas, line ends or nothing between them, and run
 over many lines. Memory holds one element and one block of the file.
 
-A broken element must cost itself alone. Brackets tell where it ends as long as they match. Where they do not,
-the next element is known by its place: an opening brace at the beginning of a line, indented no more than the
-element before it, where JSON allows none, or where all lines of that element are indented more.
+A broken element must cost only itself. While its brackets match, they show where the element ends. If the
+brackets do not match, the next element is found by its place. Its opening brace stands at the beginning of a
+line and is indented no more than the element before it. In addition JSON allows no brace there, or all lines
+of the element before it are indented more.
 """
 
 from __future__ import annotations
@@ -25,65 +26,69 @@ if TYPE_CHECKING:
     from streams.sources.forms.texts import Encoding, Readable
 
 BETWEEN: Final = " \t\r\n,\x1e\ufeff"
-"""Letters that may stand between elements: blanks, commas, marks of files and of text sequences."""
+"""Characters that may stand between elements: blanks, commas, byte order marks, record separators."""
 
 _TOKEN: Final = re.compile(r'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"|["{}\[\]\n]')
-"""A whole text, or one mark. Nothing is tried twice, or each letter of an endless text would take memory."""
+"""Pattern of a whole text or one mark. Possessive, so that nothing is tried twice: each letter of an endless
+text would take memory otherwise."""
 _BLANK: Final = re.compile(r"[ \t\r]*")
 _BLOCK: Final = 1 << 18
 _SHOWN: Final = 200
-"""Letters that are kept of an element that is too long."""
+"""Letters kept of an element that is too long."""
 _LOOK_BACK: Final = 256
 _TOO_LONG: Final = f"is longer than {LONGEST_LINE:,} letters"
 
 
 class Value(NamedTuple):
-    """One element."""
+    """Element of a file."""
 
     number: int
-    """Line on which it begins, from 1."""
+    """Line on which the element begins, from 1."""
     text: str
     fault: str
-    """Reason to refuse it; empty if its brackets match."""
+    """Reason to refuse the element; empty if its brackets match."""
 
 
 @dataclass(slots=True)
 class _Element:
-    """The element that is open."""
+    """Element that has begun and not ended yet."""
 
     number: int
     start: int
-    """Place in the buffer at which it begins."""
+    """Place in the buffer at which the element begins."""
     indent: int | None
-    """Blanks before it on its line; None where something else stands before it."""
+    """Blanks before the element on its line; None where something else stands before it."""
     stack: list[str] = field(default_factory=list)
     head: str = ""
-    """Its first letters, if it is too long to be held."""
+    """First letters of the element, if it is too long to be held."""
     deeper: bool = False
-    """True if a line of it is indented more than its first."""
+    """True if a line of the element is indented more than its first line."""
     flat: bool = False
-    """True if a line of it is indented no more than its first."""
+    """True if a line of the element is indented no more than its first line."""
     broken: str = ""
 
 
 class JsonValues:
-    """The elements of a file; may be gone through again.
+    """Elements of a file. The iteration may be repeated.
 
     Args:
-        path: The file.
-        encoding: Of its letters.
-        wrapper: Names that lead from an object at the top to the list of elements; empty if none does.
+        path: File.
+        encoding: Encoding of the file.
+        wrapper: Names that lead from an object at the top to the list of elements; empty if there is none.
 
     Raises:
-        FileError: While reading, if an element begins that is longer than an event may be and never ends, so
-            that nobody can tell what it swallows.
+        FileError: While reading, if an element is longer than an event may be and never ends. Nobody could
+            say what such an element swallows.
     """
 
     def __init__(self, path: Readable, encoding: Encoding, wrapper: tuple[str, ...] = ()) -> None:
         self._path, self._encoding, self._wrapper = path, encoding, wrapper
 
     def __iter__(self) -> Iterator[Value]:
-        """Every element in its order; what stands between elements and is none has a fault."""
+        """Yield every element in its order.
+
+        Text between elements that is no element is yielded with a fault.
+        """
         cutter = _Cutter(self._wrapper)
         for block in blocks_of(self._path, self._encoding):
             yield from cutter.feed(block)
@@ -91,7 +96,7 @@ class JsonValues:
 
 
 def blocks_of(path: Readable, encoding: Encoding) -> Iterator[str]:
-    """The letters of a file in blocks; a byte that is not in its encoding becomes a lone surrogate."""
+    """Yield the letters of a file in blocks. A byte that is not in its encoding becomes a lone surrogate."""
     name = "utf-8-sig" if codecs.lookup(encoding.name).name == "utf-8" else encoding.name
     errors = "replace" if encoding.wide else "surrogateescape"
     decode = codecs.getincrementaldecoder(name)(errors).decode
@@ -102,7 +107,7 @@ def blocks_of(path: Readable, encoding: Encoding) -> Iterator[str]:
 
 
 class _Cutter:
-    """The state between two blocks."""
+    """State of the cutting between two blocks."""
 
     def __init__(self, wrapper: tuple[str, ...]) -> None:
         self._wrapper = wrapper
@@ -110,17 +115,17 @@ class _Cutter:
         self._at = 0
         self._line = 1
         self._line_start = 0
-        """Place in the buffer at which the line begins; below 0 if before it."""
+        """Place in the buffer at which the line begins; below 0 if the line began before the buffer."""
         self._outer: list[str] = []
-        """Arrays and wrapping objects that are open, a bracket each."""
+        """Open arrays and wrapping objects, one bracket each."""
         self._keys: list[str] = []
         """Names that led into the wrapping objects."""
         self._key = ""
         self._skipped = 0
-        """Brackets open in a part of a wrapping object that holds no elements."""
+        """Number of open brackets in a part of a wrapping object that holds no elements."""
         self._element: _Element | None = None
         self._pending: Value | None = None
-        """An element that is closed, until it is known that nothing behind it belongs to it."""
+        """Element that is closed, held until it is clear that nothing behind belongs to it."""
         self._stray = ""
         self._stray_line = 0
         self._ended = False
@@ -128,13 +133,13 @@ class _Cutter:
         """True if the block begins within a text that is too long to be held."""
 
     def feed(self, block: str) -> Iterator[Value]:
-        """The elements that end in one more block."""
+        """Yield the elements that end in one more block."""
         self._forget()
         self._buffer += block
         yield from self._scan()
 
     def end(self, shown: str) -> Iterator[Value]:
-        """The elements that the end of the file leaves."""
+        """Yield the elements that are left at the end of the file."""
         self._ended = True
         yield from self._scan()
         element = self._element
@@ -158,7 +163,7 @@ class _Cutter:
         return bool(self._skipped or (self._outer and self._outer[-1] == "{"))
 
     def _forget(self) -> None:
-        """Drop what is behind, so that the buffer holds one element and one block."""
+        """Drop text already read, so that the buffer holds one element and one block."""
         element = self._element
         keep = self._at if element is None or element.head else element.start
         if element is not None and not element.head and self._at - element.start > LONGEST_LINE:
@@ -199,7 +204,7 @@ class _Cutter:
             self._at = len(self._buffer)
 
     def _is_open_string(self, at: int) -> bool:
-        """True if a text is not closed on its line; False if the rest of the line is yet to come."""
+        """Return True if a text is not closed on its line; False if the rest of the line is still unread."""
         end = self._buffer.find("\n", at)
         if end < 0 and not self._ended and len(self._buffer) - at <= LONGEST_LINE:
             return False
@@ -212,7 +217,7 @@ class _Cutter:
         return True
 
     def _leave_text(self) -> bool:
-        """Go to the end of a text that is too long to be held; False if it is yet to come."""
+        """Skip to the end of a text that is too long to be held; return False if that is still unread."""
         while (at := self._buffer.find('"', self._at)) >= 0:
             newline = self._buffer.find("\n", self._at, at)
             if newline >= 0:
@@ -227,7 +232,7 @@ class _Cutter:
         return False
 
     def _is_line_whole(self, at: int) -> bool:
-        """True if it is known what the next line begins with."""
+        """Return True if the beginning of the next line has been read."""
         found = _BLANK.match(self._buffer, at + 1)
         return self._ended or (found is not None and found.end() < len(self._buffer))
 
@@ -252,7 +257,7 @@ class _Cutter:
             yield Value(element.number, text, fault)
 
     def _begins_another(self, element: _Element, at: int) -> bool:
-        """Tell whether the next line begins another element, so that this one was never closed."""
+        """Return True if the next line begins another element, so that the present one was never closed."""
         found = _BLANK.match(self._buffer, at + 1)
         following = "" if found is None else self._buffer[found.end() : found.end() + 1]
         if found is None or following in ("", "\n", "}", "]"):
@@ -276,7 +281,7 @@ class _Cutter:
             self._skipped -= 1
 
     def _between(self, mark: str, at: int) -> Iterator[Value]:
-        """One mark outside of elements."""
+        """Take one mark outside of elements."""
         if self._inside_wrapper:
             self._inside_object(mark)
             return
@@ -301,7 +306,7 @@ class _Cutter:
             self._note_stray(mark if len(mark) > 1 or mark != '"' else self._buffer[at : self._at])
 
     def _inside_object(self, mark: str) -> None:
-        """One mark of a wrapping object: its names lead to the list of elements."""
+        """Take one mark of a wrapping object, whose names lead to the list of elements."""
         if mark == "}":
             self._outer.pop()
             if self._keys:
@@ -324,7 +329,7 @@ class _Cutter:
             self._stray = (self._stray + stripped)[:_SHOWN]
 
     def _settled(self) -> Iterator[Value]:
-        """The element before, and what stands behind it that is none."""
+        """Yield the element before, and the text behind it that is no element."""
         pending, stray = self._pending, self._stray
         self._pending, self._stray = None, ""
         line, self._stray_line = self._stray_line, 0

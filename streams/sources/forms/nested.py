@@ -1,4 +1,4 @@
-"""Objects within objects as rows: one row per line of an order, with the order's fields repeated on each.
+"""Nested objects as rows: one row per line of an order, with the order's fields repeated on each row.
 
 Columns are named by their paths: `customer.id` is the `id` in `customer`, `lineItems[].sku` the `sku` of
 each element of the list `lineItems`. One list is spread into rows; `orders[].items[]` spreads the lists
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
 LIST: Final = "[]"
 """Mark behind the name of a list that is spread into rows."""
 _DEEPEST: Final = 12
-"""Objects within objects whose columns are named."""
+"""Levels of nested objects whose columns are named."""
 _MOST_ELEMENTS: Final = 20
 """Elements of one list in which names are looked for."""
 
 OF_LINES: Final = ("product_id", "name", "category", "quantity", "unit_price", "total", "discount")
-"""Fields that each line of an order has for itself; the others are the order's."""
+"""Fields that belong to each line of an order; all other fields belong to the order."""
 _LINE_FIELDS: Final = {name: FIELDS[name] for name in OF_LINES}
 _ORDER_FIELDS: Final = {name: guesses for name, guesses in FIELDS.items() if name not in OF_LINES}
 _AMOUNTS: Final = {"unit_price", "total"}
 _OF_WHAT_HOLDS_THEM: Final = {"amount", "value"}
-"""Names of numbers within an object that says what they are, as in `price.amount`."""
+"""Names of numbers within an object whose own name gives the meaning, as in `price.amount`."""
 
 
 class Column(NamedTuple):
-    """One column, and how its value is found."""
+    """Column, and the path to its value."""
 
     level: int
-    """Number of lists around it."""
+    """Number of lists around the column."""
     steps: tuple[str, ...]
-    """Names that lead to it from the innermost of these lists' elements."""
+    """Names that lead to the column from the elements of the innermost list."""
 
 
 class Shape:
-    """Spreads objects into rows.
+    """Spreading of objects into rows.
 
     Args:
-        columns: Every column by its name.
+        columns: Name -> column.
         items: Path of the list to spread, such as `lineItems[]`; empty for one row per object.
     """
 
@@ -60,12 +60,12 @@ class Shape:
         self._names = [column.steps[0] for column in self._getters]
 
     def row(self, number: int, record: dict[str, Any], text: str) -> Row:
-        """The one row of an object that holds no others."""
+        """Return the one row of an object that holds no nested objects."""
         get = record.get
         return Row(number, [get(name) for name in self._names], text, "")
 
     def rows(self, number: int, record: dict[str, Any], text: str) -> Iterator[Row]:
-        """The rows of one object; where a list to be spread holds nothing, one with a fault."""
+        """Yield the rows of one object. An empty list to spread gives one row with a fault."""
         for levels in self._spread([record], 0):
             cells = [
                 value_at(levels[level], steps) if level < len(levels) else None
@@ -76,7 +76,7 @@ class Shape:
             yield Row(number, cells, own, fault)
 
     def _spread(self, levels: list[Any], depth: int) -> Iterator[list[Any]]:
-        """The objects around each line, outermost first; fewer where a list holds no lines."""
+        """Yield the objects around each line, outermost first; fewer where a list holds no lines."""
         if depth == len(self._lists):
             yield levels
             return
@@ -90,7 +90,7 @@ class Shape:
 
 
 def value_at(record: Any, steps: tuple[str, ...]) -> Any:
-    """The value at the end of a path, through lists of one element; None where the path ends early."""
+    """Return the value at the end of a path, through lists of one element; None where the path ends early."""
     for step in steps:
         if isinstance(record, list) and len(record) == 1:
             record = record[0]
@@ -101,7 +101,7 @@ def value_at(record: Any, steps: tuple[str, ...]) -> Any:
 
 
 def shown(record: dict[str, Any]) -> str:
-    """An object as JSON, for a person."""
+    """Write an object as JSON, for a person."""
     return msgspec.json.encode(record, enc_hook=str).decode()
 
 
@@ -110,7 +110,7 @@ class Paths:
 
     def __init__(self, records: Iterable[dict[str, Any]]) -> None:
         self.columns: dict[str, Column] = {}
-        """Every value by its path, those within lists of objects too."""
+        """Path -> column, those within lists of objects too."""
         self.lists: list[str] = []
         """Paths of the lists of objects, each with `[]` at its end."""
         for record in records:
@@ -133,7 +133,7 @@ class Paths:
 
     @property
     def is_nested(self) -> bool:
-        """True if an object holds another, or a list of them."""
+        """True if an object holds another object, or a list of objects."""
         return bool(self.lists) or any(len(column.steps) > 1 for column in self.columns.values())
 
     def shape(self, items: str = "", also: Iterable[str] = ()) -> Shape:
@@ -141,10 +141,10 @@ class Paths:
 
         Args:
             items: Path of the list to spread; empty for one row per object.
-            also: Paths to be columns though the first objects do not hold them.
+            also: Paths that become columns even if the first objects do not hold them.
 
         Raises:
-            ColumnsError: The list is none of these objects', or a path lies in another list.
+            ColumnsError: The objects hold no such list, or a path lies in another list.
         """
         if items and items not in self.lists:
             raise ColumnsError(
@@ -167,10 +167,10 @@ class Paths:
         return Shape(columns, items)
 
     def items(self) -> str:
-        """The list that holds the lines of an order, told by what its elements hold; empty for flat objects.
+        """Return the list of an order's lines, found by its elements' fields; empty for flat objects.
 
         Raises:
-            ColumnsError: Several may be meant.
+            ColumnsError: Several lists may be meant.
         """
         outside = [path for path, column in self.columns.items() if column.level == 0]
         if {"product_id", "quantity"} <= recognised(outside, {}, _LINE_FIELDS).keys():
@@ -197,11 +197,11 @@ class Paths:
 
 
 def guessed(columns: Sequence[str], items: str) -> dict[str, str]:
-    """Choose columns by the last parts of their paths: the order's outside the list, the line's in it.
+    """Guess columns by the last parts of their paths: the order's outside the list, the line's inside it.
 
     Returns:
-        Field to column; an empty column for those of a line that the list does not hold, so that none is
-        taken from the order, whose total is not the line's.
+        Field -> column. A field of a line that the list does not hold gets an empty column, so that it is not
+        taken from the order: an order's total is not the line's.
     """
     inside = [name for name in columns if items and name.startswith(f"{items}.")]
     outside = sorted((name for name in columns if name not in inside), key=lambda name: name.count("."))
@@ -231,7 +231,11 @@ def _leaf(path: str) -> str:
 
 
 def _item_alias(path: str) -> str:
-    """The last part of a path within a line; its `id` is the item's, an `amount` that of what holds it."""
+    """Return the last part of a path within a line.
+
+    The line's `id` becomes the item's id. A number `amount` or `value` takes the name of the enclosing
+    object.
+    """
     before, _, leaf = path.rpartition(".")
     if leaf in _OF_WHAT_HOLDS_THEM and before:
         return _leaf(before)
@@ -247,7 +251,7 @@ def _within_list(name: str, path: str) -> bool:
 
 
 def _prefixes(items: str) -> list[str]:
-    """`a[]` and `a[].b[]` of `a[].b[]`."""
+    """Return `a[]` and `a[].b[]` for `a[].b[]`."""
     parts = items.split(LIST)[:-1]
     return [LIST.join(parts[: count + 1]) + LIST for count in range(len(parts))]
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ROWS = 1_024
-"""Rows that are turned into objects at once: a row may hold an order of many lines."""
+"""Rows that are converted to objects at once. A row may hold an order of many lines."""
 
 
 def is_nested(path: Path) -> bool:
-    """Tell whether a column of a Parquet file holds a struct, or a list of them.
+    """Return True if a column of a Parquet file holds a struct, or a list of structs.
 
     Raises:
-        FileError: It is no Parquet file.
+        FileError: The file is no readable Parquet file.
     """
     import pyarrow as pa  # noqa: PLC0415 - takes 0.1 s, which other files need not wait for
     import pyarrow.parquet as pq  # noqa: PLC0415
@@ -35,10 +35,10 @@ def is_nested(path: Path) -> bool:
 
 
 class ParquetRecords(Records):
-    """A Parquet file of objects that hold others.
+    """Parquet file of nested objects.
 
     Raises:
-        FileError: It is no Parquet file.
+        FileError: The file is no readable Parquet file, or holds no rows.
     """
 
     form = "Parquet"
@@ -51,7 +51,7 @@ class ParquetRecords(Records):
         super().__init__(Paths(found))
 
     def records(self) -> Iterator[Record]:
-        """Every row."""
+        """Yield every row."""
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -68,7 +68,7 @@ class ParquetRecords(Records):
 
 
 def _contents(pa: Any, batch: Any) -> list[dict[str, Any]]:
-    """The rows of a batch, their texts as bytes where some are no UTF-8."""
+    """Return the rows of a batch, with texts as bytes where some are not UTF-8."""
     try:
         found: list[dict[str, Any]] = batch.to_pylist()
     except UnicodeDecodeError:
@@ -88,12 +88,12 @@ def _is_list(pa: Any, kind: Any) -> bool:
 
 
 def _plain(pa: Any, kind: Any, *, raw: bool = False) -> Any:
-    """A type with times to the microsecond, because those to the nanosecond would import pandas.
+    """Return a type with times in microseconds, because times in nanoseconds would import pandas.
 
     Args:
-        pa: The library, which is imported late.
-        kind: The type.
-        raw: Whether texts become bytes.
+        pa: Module `pyarrow`, which is imported late.
+        kind: Type to convert.
+        raw: Convert texts to bytes.
     """
     if _is_list(pa, kind):
         return pa.list_(_plain(pa, kind.value_type, raw=raw))
@@ -107,7 +107,7 @@ def _plain(pa: Any, kind: Any, *, raw: bool = False) -> Any:
 
 
 def _texts(value: Any) -> Any:
-    """A value with its bytes as text."""
+    """Return a value with its bytes decoded as text."""
     if isinstance(value, dict):
         return {name: _texts(each) for name, each in value.items()}
     if isinstance(value, list):

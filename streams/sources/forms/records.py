@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from streams.sources.forms.nested import Paths, Shape
 
 SAMPLE: Final = 2_000
-"""Objects from which the columns are named."""
+"""Objects at the beginning of a file from which the columns are named."""
 
 
 class Record(NamedTuple):
-    """One object of a file."""
+    """Object of a file."""
 
     number: int
-    """Line on which it begins, or its row, from 1."""
+    """Line on which the object begins, or its row, from 1."""
     content: dict[str, Any] | None
-    """None where there is a fault, unless that is one of letters alone."""
+    """Content; None where there is a fault, unless only some letters could not be decoded."""
     text: str
-    """The object as it stands in the file; empty where the file is no text."""
+    """Object as it stands in the file; empty where the file is no text."""
     fault: str
 
 
 class Records(ABC):
-    """A table of objects: one row each, until `spread` says which list of theirs holds the rows."""
+    """Table of objects: one row per object, until `spread` names the list that holds the rows."""
 
     form: str
 
@@ -48,7 +48,11 @@ class Records(ABC):
         return self._shape.items
 
     def spread(self, items: str, also: Iterable[str] = ()) -> None:
-        """Make a row of each element of a list, and columns of paths that the first objects do not hold.
+        """Make a row of each element of a list.
+
+        Args:
+            items: Path of the list.
+            also: Paths that become columns even if the first objects do not hold them.
 
         Raises:
             ColumnsError: There is no such list.
@@ -56,7 +60,7 @@ class Records(ABC):
         self._shape = self.paths.shape(items, also)
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row, from the first."""
+        """Yield every row, from the first."""
         shape = self._shape
         for number, content, text, fault in self.records():
             if content is None:
@@ -70,4 +74,4 @@ class Records(ABC):
 
     @abstractmethod
     def records(self) -> Iterator[Record]:
-        """Every object, from the first."""
+        """Yield every object, from the first."""

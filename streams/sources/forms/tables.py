@@ -1,7 +1,7 @@
-"""Files with one thing bought in each row: CSV and its kin, and flat Parquet; in bounded memory.
+"""Files with one thing bought in each row: CSV and its kin, and flat Parquet, in bounded memory.
 
-A row that cannot be read is yielded with its fault, and reading goes on behind it. That is hard in CSV
-alone, where a quotation mark that nobody closes would swallow what follows: see `Delimited`.
+A row that cannot be read is yielded with its fault, and reading goes on behind it. Only CSV makes this hard:
+a quotation mark that nobody closes would swallow the rows that follow (see `Delimited`).
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ _TOTALS: Final = frozenset(
 )
 """First words of a line of totals below the rows, in lower case."""
 NO_ROW: Final = ("is no purchase", "repeats the header")
-"""Beginnings of the faults of lines that are no rows, and so say nothing of an order."""
+"""Beginnings of the faults of lines that are no rows, and so say nothing about an order."""
 
 
 CUT_OFF: Final = "is no JSON object: the file ends before "
-"""Beginning of the faults that say that a file is cut off, so that nobody knows what is missing."""
+"""Beginning of the faults of a file that is cut off, so that nobody can say what is missing."""
 
 
 class FileError(CartpulseError):
-    """A file that cannot be read as what it should be; the message says what to do."""
+    """The file cannot be read in the form that it should have. The message says what to do."""
 
 
 class Row(NamedTuple):
-    """One row of a file."""
+    """Row of a file."""
 
     number: int
     """Line of the file, from 1; in Parquet the row, from 1."""
     cells: Sequence[Any]
-    """One per column: text, or what JSON and Parquet hold. Of a row that cannot be taken, what can be told of
-    them, perhaps none or another number: its status may hold for its order."""
+    """Cells, one per column: text, or the values of JSON and Parquet. A row with a fault has the cells that
+    could be read, perhaps none or another number, because its status may hold for its order."""
     text: str
-    """The row as it stands in the file; JSON for Parquet."""
+    """Row as it stands in the file; JSON for Parquet."""
     fault: str
-    """Why it cannot be taken; empty if it can."""
+    """Reason why the row cannot be taken; empty if it can."""
 
 
 class Table(Protocol):
-    """A file of rows under named columns."""
+    """Rows of a file under named columns."""
 
     @property
     def form(self) -> str:
@@ -72,31 +72,32 @@ class Table(Protocol):
 
     @property
     def columns(self) -> list[str]:
-        """Names of its columns."""
+        """Names of the columns."""
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row, from the first."""
+        """Yield every row, from the first."""
 
 
 class Delimited:
-    """A CSV file, whatever parts its columns.
+    """CSV file with any delimiter.
 
-    A text in quotation marks may run over several lines. If a line leaves one open, it is joined with what
-    follows until the text is closed, but only if the whole then has as many columns as the header and no line
-    of it is a whole row by itself. Otherwise the mark is a slip: that line is refused, the next is a row.
+    A text in quotation marks may run over several lines. A line that leaves a text open is joined with the
+    following lines until the text is closed. The joined lines count only if they have as many columns as the
+    header, and if none of them is a whole row by itself. Otherwise the mark is a slip: the line is refused,
+    and the next line is a row.
 
     The columns' names stand in the first line, or below a `sep=` line and titles (`headers`). Blank rows are
-    none; a line of totals below the rows, and the names once more, are refused.
+    skipped. A line of totals below the rows, and a repeated header, are refused.
 
     Args:
-        path: The file.
-        encoding: Of its letters.
-        delimiter: What parts the columns; None finds out.
-        header: Whether a line names the columns; else they are called 1, 2, ...
+        path: File.
+        encoding: Encoding of the file.
+        delimiter: Separator of columns; None finds it out.
+        header: True if a line names the columns; else they are called 1, 2, ...
         skip: Lines to leave out at the top; 0 finds the header.
 
     Raises:
-        FileError: It has no lines, or nothing in it parts columns.
+        FileError: The file has no lines, or nothing in it separates columns.
     """
 
     form = "CSV"
@@ -112,13 +113,14 @@ class Delimited:
     ) -> None:
         self._path, self._encoding = path, encoding
         self.guarded = ""
-        """First cell such as `="00123"`, which spreadsheets take for a text; empty where none is."""
+        """First cell such as `="00123"`, which spreadsheets read as a text; empty where there is none."""
         self.plausible: Callable[[Sequence[str]], bool] = lambda _: True
-        """Whether cells look like a row, and not like the end of a text that has delimiters in it; to be set
-        by whoever knows what the columns hold."""
+        """True if cells look like a row, and not like the end of a text that holds delimiters. The owner of
+        the table sets this test once the meaning of the columns is settled."""
         self.keys: frozenset[int] = frozenset()
-        """Places of columns in which no purchase has a word for a total, such as the order's number; to be
-        set likewise."""
+        """Places of columns in which no purchase has a word for a total, such as the order's number. The
+        owner of the table sets them too."""
+        # Stage 1: the first lines that are not blank, without a `sep=` line.
         sample = [
             line
             for line in islice(lines_of(path, encoding), skip, skip + _SAMPLE_LINES)
@@ -134,6 +136,8 @@ class Delimited:
                 raise FileError(f"{path} is empty behind its line `sep=`")
         texts = whole_texts([line.text for line in sample])
         search = header and not skip
+        # Stage 2: the header and the delimiter. A delimiter from a `sep=` line counts only if it separates
+        # columns.
         told = delimiter or separator
         found = header_in(texts, told, search=search) if told else None
         if found is None or (found.width == 1 and not delimiter):
@@ -145,11 +149,12 @@ class Delimited:
             )
         self.delimiter = found.delimiter
         titles = (line.text.replace(found.delimiter, " ").replace('"', "") for line in sample[: found.place])
+        # Stage 3: the titles above the header, the columns' names, and the line behind which the rows begin.
         self.above = [title.strip() for title in titles if title.strip()]
         """Titles above the columns' names."""
         first = sample[found.place]
         self.header_line = first.number
-        """Line of the file that names the columns, or the first row where none does."""
+        """Line of the file that names the columns, or the first row where no line does."""
         names, last = self._names(first)
         self._given = names if header else []
         self.columns = (
@@ -161,7 +166,7 @@ class Delimited:
             self._last_above = last
 
     def _names(self, first: TextLine) -> tuple[list[str], int]:
-        """The names that a line gives the columns, and the last line of the file that they reach over."""
+        """Return the names that a line gives the columns, and the last line over which the names run."""
         text, names, last = first.text, self._parsed(first.text), first.number
         source = islice(lines_of(self._path, self._encoding), first.number, first.number + _MOST_CONTINUED)
         while names is None and not first.fault and (more := next(source, None)) is not None:
@@ -175,13 +180,13 @@ class Delimited:
         return names, last
 
     def _without_tail(self, names: list[str], below: list[TextLine]) -> list[str]:
-        """The names without empty ones at the end, under which no row has anything."""
+        """Drop empty names at the end under which no row has a value."""
         last = max((place for place, name in enumerate(names, 1) if name.strip()), default=len(names))
         rows = [self._parsed(line.text) or () for line in below]
         return names if any(any(cells[last : len(names)]) for cells in rows) else names[:last]
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row; those that are blank, or of empty cells, are none."""
+        """Yield every row; skip rows that are blank or hold only empty cells."""
         waiting: list[TextLine] = []
         width = len(self.columns)
         source = islice(lines_of(self._path, self._encoding), self._last_above, None)
@@ -197,13 +202,13 @@ class Delimited:
                 del waiting[:used]
                 yield row
             elif any(cells):
-                # Most rows begin with a number, and then are neither a header nor totals.
+                # Most rows begin with a number. Such rows are neither a header nor totals.
                 is_usual = len(cells) == width and cells[0][:1].isdigit()
                 fault = "" if is_usual else self._miscounted(cells) or self._below(cells)
                 yield Row(line.number, cells, line.text, fault)
 
     def _joined(self, line: TextLine, waiting: list[TextLine], source: Iterator[TextLine]) -> tuple[Row, int]:
-        """The row of a line that leaves a quotation open, and how many more lines it takes."""
+        """Return the row of a line that leaves a quotation open, and the number of further lines taken."""
         text = line.text
         in_first = self.delimiter not in text.partition('"')[0]
         for used in range(1, _MOST_CONTINUED):
@@ -231,7 +236,7 @@ class Delimited:
         return Row(line.number, cells, line.text, "a quotation mark opens a text that is not closed"), 0
 
     def _parsed(self, text: str) -> list[str] | None:
-        """The cells of a line; None where a quotation is open or closed in the wrong place."""
+        """Split a line into cells; None where a quotation is open or closed in the wrong place."""
         if '"' not in text:
             return text.split(self.delimiter)
         try:
@@ -241,7 +246,7 @@ class Delimited:
         return cells if '="' not in text else [self._unguarded(cell) for cell in cells]
 
     def _unguarded(self, cell: str) -> str:
-        """A cell without the formula that keeps a spreadsheet from reading it as a number."""
+        """Remove from a cell the formula that keeps a spreadsheet from reading the cell as a number."""
         found = _GUARDED.fullmatch(cell)
         if found is None:
             return cell
@@ -249,13 +254,16 @@ class Delimited:
         return found[1].replace('""', '"')
 
     def _miscounted(self, cells: list[str]) -> str:
-        """Why the row has the wrong number of columns; empty cells behind the last column do not count."""
+        """Return the reason why a row has a wrong number of columns.
+
+        Empty cells behind the last column are ignored.
+        """
         if len(cells) >= len(self.columns) and not any(cells[len(self.columns) :]):
             return ""
         return f"has {len(cells)} columns, not {len(self.columns)}"
 
     def _below(self, cells: list[str]) -> str:
-        """Say why a row of the right length is none: it holds totals, or the columns' names once more."""
+        """Return the reason why a row of the right length is none: totals, or the columns' names again."""
         first = cells[0] or next(filter(None, cells))
         if cells == self._given:
             return "repeats the header"
@@ -267,10 +275,10 @@ class Delimited:
 
 
 class Parquet:
-    """A Parquet file, in runs of a few thousand rows.
+    """Parquet file, read in runs of a few thousand rows.
 
     Raises:
-        FileError: It is none.
+        FileError: The file is no readable Parquet file.
     """
 
     form = "Parquet"
@@ -288,7 +296,7 @@ class Parquet:
             raise FileError(f"{path} is no Parquet file that can be read: {error}") from error
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row."""
+        """Yield every row."""
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -305,14 +313,17 @@ class Parquet:
 
 
 def _values(pa: Any, column: Any) -> list[Any]:
-    """A column's values; times to the microsecond, because those to the nanosecond would import pandas."""
+    """Return a column's values.
+
+    Times are in microseconds, because times in nanoseconds would import pandas.
+    """
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     try:
         values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:  # texts of a program that did not see to it that they are UTF-8
+    except UnicodeDecodeError:  # some programs write texts that are not UTF-8
         values = column.cast(pa.large_binary()).to_pylist()
     return [decoded(value) if isinstance(value, bytes) else value for value in values]
 

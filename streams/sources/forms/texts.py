@@ -1,4 +1,4 @@
-"""The lines of a text file, and its encoding, found out from all of its bytes in bounded memory."""
+"""Lines of a text file, and its encoding, which is found out from all of its bytes in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST_LINE: Final = 1 << 20
-"""Bytes of a line: the size of a whole event. A longer one is refused, its beginning kept as its text."""
+"""Bytes of a line: the size of a whole event. A longer line is refused, and only its beginning is kept as
+text."""
 
 WESTERN: Final = "windows-1252"
-"""What a file is taken for that is no UTF-8 and has no mark: what spreadsheets of the West write. It is
-shown."""
+"""Encoding assumed for a file that is no UTF-8 and has no mark: the one that Western spreadsheets write. The
+assumption is shown."""
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -32,54 +33,54 @@ _FIRST_END: Final = re.compile(rb"\r*\n|\r+")
 
 
 class Readable(Protocol):
-    """A file that can be read from its beginning as often as wanted: a `Path`, or a `Container`."""
+    """File that can be read from its beginning as often as needed: a `Path`, or a `Container`."""
 
     @property
     def name(self) -> str:
-        """The last part of its name."""
+        """Last part of the file's name."""
 
     def open(self, mode: Literal["rb"], /) -> BinaryIO:
-        """Open its content, unpacked."""
+        """Open the content, unpacked."""
 
 
 class TextLine(NamedTuple):
-    """One line of a file, its end cut off."""
+    """Line of a file, without its line end."""
 
     number: int
-    """From 1."""
+    """Number of the line, from 1."""
     text: str
-    """What cannot be decoded stands as `\\xE9` in it."""
+    r"""Text of the line; a byte that cannot be decoded stands as `\xE9` in it."""
     fault: str
-    """Why the line cannot be taken; empty if it can."""
+    """Reason why the line cannot be taken; empty if it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How the bytes of a file are its letters."""
+    """Encoding of a file's text."""
 
     name: str
     basis: str
-    """Why it is thought so, for a person."""
+    """Reason for the choice, for a person."""
     samples: tuple[str, ...] = ()
-    """Texts that would look wrong if the guess were; empty where nothing was guessed."""
+    """Texts that would look wrong if the guess were wrong; empty where nothing was guessed."""
     fallback: str | None = None
-    """In which lines are read that are not in `name`; None refuses them."""
+    """Encoding of lines that are not in `name`; None refuses them."""
     digest: str = ""
     """SHA-256 of the content, unpacked, in hex."""
 
     @property
     def wide(self) -> bool:
-        """Whether a letter takes two or four bytes, so that lines cannot be cut in bytes."""
+        """True if a letter takes two or four bytes, so that lines cannot be cut in bytes."""
         return codecs.lookup(self.name).name.startswith(("utf-16", "utf-32"))
 
 
 def examine(path: Readable, *, told: str | None = None, fallback: str | None = None) -> Encoding:
-    """Find a file's encoding from all of its bytes, unless it is told.
+    """Find a file's encoding from all of its bytes, unless a person gave it.
 
     Args:
-        path: The file.
-        told: An encoding that Python knows.
-        fallback: Another, for lines that are not in it.
+        path: File.
+        told: Encoding that a person gave, which Python supports.
+        fallback: Encoding of lines that are not in the file's encoding; None refuses them.
     """
     digest = sha256()
     letters = _Letters()
@@ -105,16 +106,16 @@ def examine(path: Readable, *, told: str | None = None, fallback: str | None = N
 
 @dataclass(slots=True)
 class _Letters:
-    """What the letters of a file say that are no ASCII."""
+    """Evidence of a file's letters that are not ASCII."""
 
     plain: bool = False
-    """Whether some are UTF-8."""
+    """True if some of these letters are UTF-8."""
     foreign: int = 0
     """Lines that are no UTF-8."""
     samples: list[str] = field(default_factory=list)
 
     def count(self, block: bytes) -> None:
-        """Look at whole lines."""
+        """Examine a block of whole lines."""
         if block.isascii():
             return
         if _is_utf_8(block):
@@ -140,7 +141,7 @@ def _is_utf_8(data: bytes) -> bool:
 
 
 def lines_of(path: Readable, encoding: Encoding) -> Iterator[TextLine]:
-    """The lines of a file, one by one; an empty last one is none."""
+    """Yield the lines of a file, one by one, without an empty last one."""
     if encoding.wide:
         yield from _wide_lines(path, encoding)
         return
@@ -188,7 +189,7 @@ def _byte_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _cut(file: BinaryIO, ending: bytes) -> Iterator[bytes]:
-    """Lines that end in something else than a line feed, as those of old Macintoshes."""
+    """Yield lines that end in something else than a line feed, as on old Macintoshes."""
     rest, skipping = b"", False
     while block := file.read(_BLOCK):
         *whole, rest = (rest + block).split(ending)
@@ -219,7 +220,7 @@ def _wide_lines(path: Readable, encoding: Encoding) -> Iterator[TextLine]:
 
 
 def _ending(start: bytes) -> bytes:
-    """The end of a file's lines: a carriage return where the first line has none but that, and most do."""
+    """Return the end of a file's lines: a carriage return if the first line and most others end in it."""
     first = _FIRST_END.search(start)
     if first is None or b"\n" in first[0]:
         return b"\n"
@@ -228,7 +229,7 @@ def _ending(start: bytes) -> bytes:
 
 
 def _wide(start: bytes) -> str | None:
-    """The encoding that a file's first bytes tell: by a mark, or by every second byte being 0."""
+    """Return the wide encoding that a file's first bytes show: by a mark, or by every second byte being 0."""
     for mark, name in _MARKS:
         if start.startswith(mark):
             return None if name == "utf-8" else name
@@ -238,7 +239,7 @@ def _wide(start: bytes) -> str | None:
 
 
 def _ordered(told: str, start: bytes) -> str:
-    """An encoding that was told, with the order of its bytes where neither its name nor a mark says it."""
+    """Return the encoding that a person gave, with its byte order where neither name nor mark gives one."""
     name = codecs.lookup(told).name
     if name not in ("utf-16", "utf-32") or any(start.startswith(mark) for mark, its in _MARKS if its == name):
         return told
@@ -246,7 +247,7 @@ def _ordered(told: str, start: bytes) -> str:
 
 
 def _around(line: bytes, at: int | None = None) -> str:
-    """What stands about the first letter that is no ASCII, in the encoding of the West."""
+    """Return the text around the first letter that is no ASCII, decoded in the Western encoding."""
     if at is None:
         at = next(index for index, byte in enumerate(line) if byte > 127)
     return line[max(at - 12, 0) : at + 13].decode(WESTERN, "backslashreplace")

@@ -1,4 +1,4 @@
-"""Layouts that are known by name: how each is recognised, and what its columns hold."""
+"""Layouts of files that have a name: how each is recognised, and the meaning of its columns."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["NO_PRESET", "PRESETS", "Arranged", "Preset", "recognise"]
 PRESETS: Final[dict[str, Preset]] = {
     preset.name: preset for preset in (*WEB_SHOPS, *MARKETPLACES, *TILLS, *TRACKING, *DATASETS)
 }
-"""Every layout, by its name."""
+"""Name -> layout."""
 
 NO_PRESET: Final = "none"
-"""Name that reads a file by its columns' names alone."""
+"""Name for `--preset` that reads a file by its columns' names alone."""
 
 
 def recognise(names: Iterable[str]) -> Preset | None:
-    """The layout that a file with these columns or paths is of: of several, the one with the most signs."""
+    """Return the layout of a file with these columns or paths; of several, the one with the most signs."""
     known = {plain(name) for name in names}
     fitting = [preset for preset in PRESETS.values() if preset.fits(known)]
     return max(fitting, key=lambda preset: len(preset.signs), default=None)

@@ -1,4 +1,4 @@
-"""Rows of a known layout, put as the other layouts have them: gaps filled, units and constants as columns."""
+"""Rows of a known layout, made like those of other layouts: gaps filled, units and constants as columns."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _MINOR_DIGITS: Final = 2
 
 
 class Arranged:
-    """A table that a preset applies to.
+    """Table with a layout applied.
 
-    Columns that it makes stand behind the file's own: `quantity = 1`, or `Lineitem sku, else Lineitem name`.
+    Derived columns stand behind the file's own: `quantity = 1`, or `Lineitem sku, else Lineitem name`.
 
     Args:
-        table: The rows as the file has them.
-        preset: Its layout.
-        corrected: Fields of which a person has said what they are.
+        table: Rows as the file has them.
+        preset: Layout of the file.
+        corrected: Fields whose column a person has named.
     """
 
     def __init__(self, table: Table, preset: Preset, corrected: Sequence[str] = ()) -> None:
@@ -45,7 +45,7 @@ class Arranged:
         self._steps: list[Callable[[list[Any]], None]] = []
         self._filters: list[Callable[[Sequence[Any]], str]] = []
         self.fields: dict[str, str] = {}
-        """Field to column, as the preset has them; an empty name leaves a field out."""
+        """Field -> column of the layout; an empty name leaves a field out."""
         self._filling = self._fill_of(preset)
         self._families = self._families_of(preset)
         self._note_purchases()
@@ -66,16 +66,16 @@ class Arranged:
 
     @property
     def delimiter(self) -> str | None:
-        """Delimiter of the file, where it has one."""
+        """Delimiter of the file; None where it has none."""
         return getattr(self.table, "delimiter", None)
 
     @property
     def guarded(self) -> str:
-        """First cell that is guarded from spreadsheets; empty where none is."""
+        """First cell that is guarded against spreadsheets; empty where there is none."""
         return getattr(self.table, "guarded", "")
 
     def __iter__(self) -> Iterator[Row]:
-        """Every row; one that is no purchase by its layout has a fault."""
+        """Yield every row. A row that is no purchase in its layout has a fault."""
         fill = None if self._filling is None else _Fill(*self._filling)
         rows = (
             ((row, "") for row in self.table) if self._families is None else self._families.rows(self.table)
@@ -98,7 +98,7 @@ class Arranged:
             yield Row(row.number, cells, row.text, fault or row.fault or lost)
 
     def _column(self, field: str, names: Sequence[str]) -> str:
-        """The column of a field, made where the file has none that is it alone."""
+        """Return the column of a field; derive one where no single column of the file holds the field."""
         preset = self.preset
         if field in preset.constants:
             value = preset.constants[field]
@@ -136,13 +136,13 @@ class Arranged:
         return name
 
     def _digits(self) -> Callable[[list[Any]], int]:
-        """Count the decimals of the currency of a row."""
+        """Return a function that counts the decimals of a row's currency."""
         named = self.preset.columns.get("currency", "")
         place = self._places.get(plain(named)) if isinstance(named, str) else None
         return lambda cells: _decimals("" if place is None else text_of_cell(cells[place]).upper())
 
     def _fill_of(self, preset: Preset) -> tuple[int, list[int], list[int], int | None] | None:
-        """What `_Fill` needs; None where nothing is to be filled."""
+        """Return the arguments of `_Fill`; None where nothing is to be filled."""
         within = self._places.get(plain(preset.within))
         places = [self._places[plain(name)] for name in preset.fill if plain(name) in self._places]
         if within is None or not places:
@@ -173,36 +173,41 @@ class Arranged:
 
 
 class _Fill:
-    """Puts what stands on the first line of an order alone into its other lines; one for each pass.
+    """Filling of an order's lines with values that stand on its first line alone; one object for each pass.
 
-    The lines of an order lie one below the other and have its number. A line that names another customer or
-    time than the one above begins another order: tills number anew.
+    The lines of an order stand one below the other and have its number. A line with another customer or time
+    than the line above begins another order, because tills use numbers again.
 
     Args:
         order: Place of the order's number.
-        places: Places of what is filled.
-        own: Those of them that tell two orders of one number apart.
-        status: The one of them that is the order's status, if any.
+        places: Places to be filled.
+        own: Those of `places` that distinguish two orders of one number.
+        status: Place in `places` of the order's status; None without one.
     """
 
     def __init__(self, order: int, places: list[int], own: list[int], status: int | None) -> None:
         self._order, self._places, self._own, self._status = order, places, own, status
         self._held: dict[int, Any] = {}
-        """The order's values by place; empty at first."""
+        """Place -> the order's value; empty before the first order."""
         self._number: Any = None
         self._lost = 0
-        """Line above that cannot be read, and may have begun an order; 0 if there is none."""
+        """Number of the line above that could not be read and may have begun an order; 0 if there is none."""
         self._why = ""
-        """Fault of the order's lines that have no status: it stood where nobody can read it."""
+        """Fault of the order's lines without a status, where the status stood in unreadable text."""
 
     def lose(self, number: int) -> None:
-        """Take note of a line whose cells nobody can tell."""
+        """Store the number of a line whose cells cannot be assigned to columns."""
         self._lost = number
 
     def complete(self, cells: list[Any], row: Row) -> str:
-        """Fill the gaps of a line; returns why it cannot be taken, empty if it can."""
+        """Fill the gaps of a line.
+
+        Returns:
+            Reason why the line cannot be taken; empty if it can.
+        """
         if self._begins(cells):
-            # Letters that are lost, or a stray quotation mark, are no one's name.
+            # Text with lost letters or a stray quotation mark is not copied to other lines, as if it were a
+            # name.
             self._held = {
                 place: "" if row.fault and _is_damaged(cells[place]) else cells[place]
                 for place in self._places
@@ -217,7 +222,7 @@ class _Fill:
         return "" if self._status is None or text_of_cell(cells[self._status]) else self._why
 
     def _begins(self, cells: list[Any]) -> bool:
-        """Tell whether a line is the first of an order."""
+        """Return True if a line is the first of an order."""
         if not text_of_cell(cells[self._order]) or self._number != cells[self._order] or not self._held:
             return True
         return any(
@@ -226,7 +231,7 @@ class _Fill:
         )
 
     def _without_status(self, cells: list[Any], row: Row) -> str:
-        """Say that the status of an order is lost, if it may be."""
+        """Return the fault of an order whose status may be lost; empty if it is not."""
         if self._status is None or text_of_cell(self._held[self._status]):
             return ""
         damaged = row.fault and _is_damaged(cells[self._status])
@@ -254,7 +259,7 @@ def _first(cells: list[Any], places: Sequence[int]) -> Any:
 
 
 def _moments(written: str) -> Callable[[Any], Any]:
-    """Reads moments that are written in one way; gives back what is not."""
+    """Make a function that reads moments of one written form. The function returns other values unchanged."""
     if unit := _NUMBERED.get(written):
         return lambda value: _since_1970(value, unit)
     if written == "utc":
@@ -292,7 +297,10 @@ def _formatted(value: Any, formats: Sequence[str]) -> Any:
 
 
 def _major(value: Any, decimals: int) -> Any:
-    """An amount in the currency's main unit; what is no whole number is given back."""
+    """Convert an amount to the currency's main unit.
+
+    A value that is no whole number is returned unchanged.
+    """
     try:
         amount = Decimal(text_of_cell(value))
     except InvalidOperation:

@@ -1,4 +1,4 @@
-"""Lines of an order that are parts of other lines of it, so that each piece is counted once."""
+"""Lines of an order that are parts of other lines of the order. Each piece must be counted once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _WHOLE: Final = "is no purchase by itself: it is a bundle, and its parts have th
 
 
 class Families:
-    """Finds, in each order, the lines that another line of it counts already.
+    """Search for the lines of an order that another line already counts.
 
     Args:
         order: Place of the order's number.
         item: Place of the line's own number.
-        parent: Place of the number of the line that it is a part of.
-        kind: Place of the sort of product; None where the file does not say.
+        parent: Place of the number of the line to which the line belongs as a part.
+        kind: Place of the sort of product; None where the file has none.
         price: Place of the price.
     """
 
@@ -33,7 +33,7 @@ class Families:
         self._kind, self._price = kind, price
 
     def rows(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
-        """Every row, and why it does not count; empty if it does."""
+        """Yield every row with the reason why it does not count; the reason is empty if it counts."""
         for _, group in groupby(rows, key=self._key):
             order = list(group)
             if order[0].fault:
@@ -62,7 +62,7 @@ class Families:
         return faults
 
     def _by_parts(self, whole: Sequence[Any], parts: Sequence[Sequence[Any]]) -> bool:
-        """Tell whether a product is sold by the prices of its parts."""
+        """Return True if a product is sold by the prices of its parts."""
         is_bundle = self._kind is not None and text_of_cell(whole[self._kind]).lower() == "bundle"
         return any(map(self._has_price, parts)) and (is_bundle or not self._has_price(whole))
 
@@ -71,11 +71,11 @@ class Families:
 
 
 def families_of(names: Sequence[str], place: Callable[[str], int | None]) -> Families | None:
-    """The families of a file; None where it lacks a column for them.
+    """Make the search for a file's columns; None where the file lacks a needed column.
 
     Args:
         names: Columns of the order's number, the line's, its parent's, the sort of product and the price.
-        place: Tells the place of a column.
+        place: Returns the place of a column; None where the file lacks it.
     """
     order, item, parent, kind, price = (place(name) for name in names)
     if order is None or item is None or parent is None or price is None:

@@ -1,4 +1,4 @@
-"""Layouts of marketplaces: the order reports that they give their sellers."""
+"""Layouts of marketplaces: the order reports that marketplaces give their sellers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layouts of tracking: events of web sites and apps, of which purchases are some."""
+"""Layouts of tracking: events of web sites and apps, some of which are purchases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layouts of web shops: what their back ends export, and what their interfaces give."""
+"""Layouts of web shops: exports of their back ends, and answers of their interfaces."""
 
 from __future__ import annotations
 
@@ -111,9 +111,10 @@ WEB_SHOPS: Final = (
         items="items[]",
         status="status",
         moments="utc",
-        # A configurable product is listed with the simple one that was chosen, of the same quantity, and has
-        # the price; of a bundle, the parts have prices if it is sold by theirs. No public page says so in one
-        # place: it follows from how Magento sums its orders.
+        # A configurable product is listed together with the simple product that was chosen. Both have the
+        # same quantity, and the configurable one has the price. Of a bundle, the parts have prices if the
+        # bundle is sold by its parts' prices. No public page says so in one place: it follows from how
+        # Magento sums its orders.
         within="increment_id",
         family=Family(
             item="items[].item_id",

@@ -1,4 +1,4 @@
-"""Names of time zones as shops' back ends show them, which are those of Ruby on Rails."""
+"""Names of time zones as shops' back ends show them: the names of Ruby on Rails."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Guam=Pacific/Guam|Auckland=Pacific/Auckland|Wellington=Pacific/Auckland|Fiji=Pac
 ZONES: Final[dict[str, str]] = dict(
     pair.split("=") for line in _NAMES.strip().splitlines() for pair in line.split("|")
 )
-"""Name to the zone's name in the tz database; others are such names themselves, or unknown."""
+"""Name -> name of the zone in the tz database. Other names are tz names themselves, or unknown."""
 
 
 def in_zone(clock: object, name: str) -> object:

@@ -1,1 +1,1 @@
-"""Statuses of orders: which rows of a file are sales."""
+"""Statuses of orders, which show the rows of a file that are sales."""

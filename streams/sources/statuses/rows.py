@@ -1,9 +1,9 @@
-"""Rows that are no sale: known by the columns in which shops write an order's status.
+"""Recognition of rows that are no sale, by the columns in which shops write an order's status.
 
-A row is left out if any status column says that nothing was bought: cancelled, voided, failed, declined,
-refunded as a whole, returned, expired, drafted, tried, or not paid yet (the next export has it once it is
-paid, under the same id). A value that is not known leaves nothing out; it is counted and shown. A column that
-a person judges with `--only` or `--without` is judged by that alone.
+A row is left out if any status column says that nothing was bought. Such statuses are: cancelled, voided,
+failed, declined, refunded as a whole, returned, expired, drafted, tried, or not paid yet. The next export has
+an unpaid order once it is paid, under the same id. An unknown value leaves nothing out; it is counted and
+shown. A column that a person judges with `--only` or `--without` is judged by that rule alone.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from streams.sources.values.numerals import NumberReader
 
 MOST_VALUES: Final = 64
-"""Different values of a column that may be statuses; a column with more holds something else."""
+"""Different values of a column that may hold statuses. A column with more values holds something else."""
 MOST_SHOWN: Final = 100
-"""Different values of the status columns that are counted each by itself."""
+"""Different values of the status columns that are counted separately."""
 LONGEST_VALUE: Final = 60
 """Letters of a value that may be a status."""
 OTHERS: Final = "(other values)"
@@ -50,34 +50,37 @@ class Verdict(NamedTuple):
     """Judgement of one row."""
 
     left_out: str
-    """Status that says that it is no sale, such as `status=cancelled`; empty for a sale."""
+    """Status by which the row is no sale, such as `status=cancelled`; empty for a sale."""
     silent: str | None = None
-    """Not None where the status is empty, so that the order decides: what counts where it does not either."""
+    """Fallback for an empty status, where the other lines of the order decide first: the reason to leave the
+    row out, or empty to count it as a sale. None where the row has its own status."""
     refunded: float | None = None
-    """Not None where the customer got something back: how much, or 0 where the status says: a part."""
+    """Amount that the customer got back, or 0 where the status names only a part; None where nothing was paid
+    back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Columns that a person judges.
+    """Rules of a person about columns.
 
     Args:
-        only: Column to the values of which a row must have one, in any case.
-        without: Column to the values that leave a row out, in any case; no values judge the column no more.
+        only: Column -> values of which a row must have one, in any case.
+        without: Column -> values that leave a row out, in any case. Without values, the column is not judged
+            at all.
     """
 
     only: Mapping[str, Sequence[str]] = field(default_factory=dict)
     without: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """True if anything is judged."""
+        """Return True if there is a rule."""
         return bool(self.only or self.without)
 
     def columns(self, names: Sequence[str]) -> dict[int, _Told]:
-        """Find the columns, by their places.
+        """Return the columns with a rule, by their places.
 
         Raises:
-            ColumnsError: A rule names no column.
+            ColumnsError: A rule names a missing column.
         """
         only, without = _by_place(names, self.only), _by_place(names, self.without)
         return {
@@ -87,7 +90,7 @@ class Rules:
 
 
 def _by_place(names: Sequence[str], rules: Mapping[str, Sequence[str]]) -> dict[int, tuple[str, ...]]:
-    """Find the columns, which may be written in several ways, by their places."""
+    """Collect the rules of each column by its place. A column's name may be written in several ways."""
     found: dict[int, tuple[str, ...]] = {}
     for column, values in rules.items():
         place = place_of(names, column)
@@ -99,14 +102,14 @@ class ValueCounts:
     """Values of the columns that hold few different ones, counted in bounded memory.
 
     Args:
-        places: Columns to look at.
+        places: Places of the columns to examine.
     """
 
     def __init__(self, places: Collection[int]) -> None:
         self._counts: dict[int, dict[Any, int]] = {place: {} for place in places}
 
     def note(self, cells: Sequence[Any]) -> None:
-        """Count the cells of one row; a column of many or long values is dropped."""
+        """Count the cells of one row. A column with many or long values is dropped."""
         dropped = []
         for place, counts in self._counts.items():
             value = cells[place]
@@ -123,7 +126,7 @@ class ValueCounts:
 
     @property
     def counts(self) -> dict[int, Counter[str]]:
-        """Column, by its place, to its values and their rows; without empty ones."""
+        """Place of a column -> its values and their rows, without empty values."""
         found: dict[int, Counter[str]] = {}
         for place, counts in self._counts.items():
             found[place] = Counter()
@@ -133,12 +136,12 @@ class ValueCounts:
         return found
 
     def are_yes_or_no(self, place: int) -> bool:
-        """True if all values of a column are words for yes or no."""
+        """Return True if all values of a column are words for yes or no."""
         counts = self.counts.get(place)
         return bool(counts) and all(is_yes(text) or is_nothing(text) for text in counts or ())
 
     def resembles_status(self, place: int) -> bool:
-        """True if half of a column's values, by rows, are words for a status."""
+        """Return True if half of a column's values, by rows, are words for a status."""
         counts = self.counts.get(place)
         if not counts:
             return False
@@ -147,16 +150,16 @@ class ValueCounts:
 
 
 class Said(NamedTuple):
-    """What one cell says of its row."""
+    """Judgement of one cell about its row."""
 
     left_out: str = ""
-    """Status that makes it no sale; empty where nothing speaks against it."""
+    """Status by which the row is no sale; empty where nothing speaks against the row."""
     unknown: str = ""
-    """Status that is not known; empty if it is."""
+    """Status that is unknown; empty if the status is known."""
     silent: str | None = None
-    """As in `Verdict`."""
+    """Fallback for an empty status, as in `Verdict`."""
     spoken: bool = False
-    """True if the cell holds a status, so that the row needs not go by its order."""
+    """True if the cell holds a status, so that the row does not depend on its order."""
     partly: bool = False
     """True if the order is refunded in part."""
 
@@ -172,7 +175,7 @@ class _Told:
         self._only = None if only is None else {folded(value): value for value in only}
         self._without = {folded(value): value for value in without}
         self.unmet = {**(self._only or {}), **self._without}
-        """Values that no row has had so far, folded, as they were written."""
+        """Values that no row has had so far: folded -> as written."""
 
     def __call__(self, cell: Any) -> Said:
         """Judge one cell."""
@@ -205,7 +208,7 @@ class _Words:
 
 
 class _Mark:
-    """Column that only what is no sale has filled: with a yes, a moment or a reason."""
+    """Column that is filled only for rows that are no sale: with a yes, a moment or a reason."""
 
     def __init__(self, name: str, *, first_alone: bool) -> None:
         self._name, self._reasons = name, plain(name) in REASONS
@@ -225,7 +228,7 @@ class _Mark:
 
 
 class _NoMark:
-    """Column whose no says that it is no sale, such as `is_paid`."""
+    """Column whose no means no sale, such as `is_paid`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -240,20 +243,21 @@ class _NoMark:
 
 
 class Judge:
-    """Judge the rows of one file.
+    """Judge of the rows of one file.
 
     Args:
         columns: Names of the file's columns.
         used: Places of the columns that hold fields.
-        rules: What a person said of some columns.
+        rules: Rules of a person about columns.
         values: Values of the file's columns, for names such as `state` that may mean something else.
-        numbers: Reads the file's numbers.
-        first_alone: Places of the marks that stand on the first line of an order alone, for all of it.
-        status: Place of the column that a known layout has for the status; names decide about the others.
-        sales: Values of that column that are sales to this layout, in lower case.
+        numbers: Reader of the file's numbers.
+        first_alone: Places of the marks that stand only on an order's first line and hold for the whole
+            order.
+        status: Place of the status column of a known layout; names decide about all other columns.
+        sales: Values of that column that mean a sale in this layout, in lower case.
 
     Raises:
-        ColumnsError: A rule names no column.
+        ColumnsError: A rule names a missing column.
     """
 
     def __init__(
@@ -294,10 +298,10 @@ class Judge:
         ]
         """Places of the columns that nothing uses although their values look like a status."""
         self.kept: Counter[str] = Counter()
-        """Rows that are kept although a status is not known, by it, such as `status=on hold`."""
+        """Unknown status, such as `status=on hold` -> rows that are kept in spite of it."""
 
     def judge(self, cells: Sequence[Any]) -> Verdict:
-        """Decide whether a row is a sale."""
+        """Decide if a row is a sale, and count its unknown statuses."""
         silent: str | None = None
         spoken, partly, unknown = False, False, []
         for place, column in self._judges:
@@ -317,13 +321,11 @@ class Judge:
         )
 
     def left_out(self, cells: Sequence[Any], *, words: bool = False) -> str:
-        """Find the status that makes a row no sale that cannot be taken anyway; empty if it has none.
-
-        Nothing is counted.
+        """Return the status by which an unreadable row is no sale; empty if it has none. Nothing is counted.
 
         Args:
-            cells: The row's.
-            words: Whether columns of yes and no do not count, because cells may stand in the wrong columns.
+            cells: Cells of the row.
+            words: Ignore columns of yes and no, because cells may stand in the wrong columns.
         """
         for place, column in self._judges:
             if words and not isinstance(column, _Words):
@@ -334,11 +336,14 @@ class Judge:
 
     @property
     def width(self) -> int:
-        """How many columns the file has."""
+        """Number of the file's columns."""
         return len(self._names)
 
     def _is_status(self, place: int, values: ValueCounts) -> bool:
-        """Whether a column that nothing uses looks like a status; those of deliveries only if one failed."""
+        """Return True if an unused column looks like a status.
+
+        A column of deliveries does only if one delivery failed.
+        """
         kind = plain(self._names[place])
         way = any(word in kind for word in DELIVERY)
         failed = any(meaning(value) is False for value in values.counts[place])
@@ -368,7 +373,7 @@ def marks_of(names: Sequence[str], used: Collection[int]) -> list[int]:
         used: Places of the columns that hold fields.
 
     Returns:
-        Their places; none where a column of statuses says for each line or order what it is.
+        Places of the columns; none where a status column judges each line or order.
     """
     if any(plain(name) in STATUSES for name in names):
         return []

@@ -1,4 +1,4 @@
-"""Meaning of one value of a status column: a sale, no sale, or nobody knows."""
+"""Meaning of one value of a status column: a sale, no sale, or unknown."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def folded(value: str) -> str:
 
 
 def letters(value: str) -> str:
-    """Reduce a value to its letters, small and without accents: `Partially_Paid` is `partiallypaid`."""
+    """Reduce a value to its letters, small and without accents: `Partially_Paid` becomes `partiallypaid`."""
     return re.sub(r"[^a-z]", "", unicodedata.normalize("NFKD", value).lower())
 
 
 @lru_cache(maxsize=1 << 12)
 def meaning(value: str) -> bool | None:
-    """Tell whether a status is a sale; None where it is not known.
+    """Return True if a status means a sale, False if it means none; None where it is unknown.
 
-    Of a status with several parts, as `Shipped - Returned to Seller`, a part that is no sale decides.
+    In a status of several parts, such as `Shipped - Returned to Seller`, a part that means no sale decides.
 
     >>> meaning("wc-completed"), meaning("Canceled"), meaning("partially_refunded"), meaning("on hold")
     (True, False, True, None)
@@ -41,7 +41,7 @@ def meaning(value: str) -> bool | None:
 
 
 def is_partly(value: str) -> bool:
-    """Tell whether a status says that an order is refunded in part."""
+    """Return True if a status means that an order is refunded in part."""
     word = letters(value)
     return any(part in word for part in PARTLY) and any(end in word for end in BACK)
 
@@ -62,10 +62,10 @@ def _meaning(text: str) -> bool | None:
 
 
 def is_nothing(text: str) -> bool:
-    """Tell whether a cell says no or nothing, as `0`, `false` and `0000-00-00` do."""
+    """Return True if a cell holds no or nothing, as `0`, `false` and `0000-00-00` do."""
     return not text.strip("0-: .T/Z") or letters(text) in NOT
 
 
 def is_yes(text: str) -> bool:
-    """Tell whether a cell says yes."""
+    """Return True if a cell holds yes."""
     return text in ("1", "1.0") or letters(text) in YES

@@ -1,7 +1,7 @@
-"""Words by which shops name columns of statuses, and what the statuses mean; letters alone, without accents.
+"""Words by which shops name status columns, and the meaning of statuses; letters alone, without accents.
 
-Where one word means different things in different systems (`closed` is refunded to Magento and archived to
-Shopify, `on hold` is unpaid to WooCommerce and held back to others) it is in none of the lists.
+Some words mean different things in different systems: `closed` is refunded to Magento and archived to
+Shopify, `on hold` is unpaid to WooCommerce and held back to others. Such a word is in none of the lists.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STATUSES: Final = frozenset(
     """
     )
 )
-"""Columns of statuses, whatever is in them."""
+"""Columns of statuses, whatever their values are."""
 
 UNCERTAIN: Final = frozenset(
     _words(
@@ -39,7 +39,7 @@ UNCERTAIN: Final = frozenset(
     """
     )
 )
-"""Columns that may hold a status or another thing (`state` may be Ohio): their values decide."""
+"""Columns that may hold a status or another thing (`state` may be Ohio). Their values decide."""
 
 FLAGS: Final = frozenset(
     _words(
@@ -52,7 +52,7 @@ FLAGS: Final = frozenset(
     """
     )
 )
-"""Columns of yes and no, where yes is no sale; or the moment of it."""
+"""Columns of yes and no, where yes means no sale; some hold the moment of the event in place of yes."""
 
 NO_FLAGS: Final = frozenset(
     _words(
@@ -61,7 +61,7 @@ NO_FLAGS: Final = frozenset(
     """
     )
 )
-"""Columns of yes and no, where no is no sale."""
+"""Columns of yes and no, where no means no sale."""
 
 MOMENTS: Final = frozenset(
     _words(
@@ -75,7 +75,7 @@ MOMENTS: Final = frozenset(
     """
     )
 )
-"""Columns of a moment that only an order has which is no sale."""
+"""Columns of a moment that only orders have which are no sale."""
 
 UNCERTAIN_FLAGS: Final = frozenset(
     _words(
@@ -84,7 +84,7 @@ UNCERTAIN_FLAGS: Final = frozenset(
         """
     )
 )
-"""Columns that may be one of yes and no, where no is no sale, or an amount: their values decide."""
+"""Columns that may hold yes and no, where no means no sale, or an amount. Their values decide."""
 
 REASONS: Final = frozenset(
     _words(
@@ -94,7 +94,7 @@ REASONS: Final = frozenset(
     """
     )
 )
-"""Columns of a reason that only an order has which is no sale."""
+"""Columns of a reason that only orders have which are no sale."""
 
 AMOUNTS: Final = frozenset(
     _words(
@@ -127,28 +127,28 @@ SUBJECTS: Final = _words(
     pagamento ordine
     """
 )
-"""Words before a status that add nothing to it."""
+"""Words before a status that add nothing to its meaning."""
 
 PARTLY: Final = _words(
     """
     part teil parci parzial gedeeltelijk
     """
 )
-"""Beginnings of words that say that a status holds for a part of the order."""
+"""Beginnings of words which mean that a status holds for a part of the order."""
 
 DELIVERY: Final = _words(
     """
     fulfil shipping shipment delivery liefer versand livraison entrega envio
     """
 )
-"""Parts of the names of columns that say how far the goods have come."""
+"""Parts of the names of columns about the progress of a delivery."""
 
 BACK: Final = _words(
     """
     refund erstatt rembours return retour reembols rimbors
     """
 )
-"""Words for what a customer got or gave back."""
+"""Words for goods or money that a customer gave or got back."""
 
 LEADING: Final = frozenset(
     _words(
@@ -206,7 +206,7 @@ NO_SALE: Final = frozenset(
         ),
     )
 )
-"""Statuses of what is no sale, or none yet."""
+"""Statuses that mean no sale, or none yet."""
 
 SALE: Final = frozenset(
     _words(
@@ -231,4 +231,4 @@ SALE: Final = frozenset(
     """
     )
 )
-"""Statuses of sales."""
+"""Statuses that mean a sale."""

@@ -1,7 +1,7 @@
-"""Invented customers, each a function of the seed and a number: who they are, and what they buy on a day.
+"""Invented customers, each a function of the seed and a number: their traits, and their purchases on a day.
 
-Nothing is kept of a customer: every trait is computed anew from a hash of (seed, trait, customer, ...)
-whenever a day asks for it. So any day of any customer can be computed alone, and the truth behind the
+Nothing is stored about a customer. Every trait is computed anew from a hash of (seed, trait, customer, ...)
+whenever a day needs it. Any day of any customer can therefore be computed alone, and the truth behind the
 data is known exactly.
 
 **Traits.** A customer is `heavy` (10 %), `regular` (50 %) or `occasional` (40 %), and has 2 to 6 habits.
@@ -13,13 +13,14 @@ typical interval of 4 to 40 days, log-uniform; a habit's own interval is
 **Purchases.** The j-th purchase of a habit is on day floor(anchor + (phase + j + w (u_j - 1/2)) m), with
 phase and u_j uniform on 0 to 1 and the customer's irregularity w uniform on 0.1 to 0.8. So the time
 between two purchases has mean m, standard deviation w m / sqrt(6) and a triangular distribution, before
-days are cut off; neighbouring ones are correlated by -1/2: it is a rhythm, and no renewal process.
+days are cut off. Neighbouring times are correlated by -1/2: the purchases follow a rhythm, and are no
+renewal process.
 
 **Changes.** A share of customers joins in the first half, a share leaves for good in the last two thirds,
 and a share changes its habits on a day of the middle third: every m is then halved or doubled, and the
 habits begin anew.
 
-**Lift.** On each trip one of six extras is thought of, each with the same chance. It is bought with
+**Lift.** On each trip one of six extras is considered, each with the same chance. The extra is bought with
 probability 0.3 where the trip has nothing of its group, and 0.3 x lift where it has.
 """
 
@@ -41,7 +42,7 @@ GROUP: Final = 8
 """Categories of a group."""
 CLASSES: Final = ("heavy", "regular", "occasional")
 EXTRA_CHANCE: Final = 0.3
-"""Chance of an extra to which nothing on the trip belongs."""
+"""Probability of an extra on a trip without anything of the extra's group."""
 
 _CLASS_BOUNDS: Final = (0.1, 0.6)
 _PACE: Final = np.array([0.5, 1.0, 2.0])
@@ -50,46 +51,51 @@ _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Who n customers are; days count from 0, the first."""
+    """Traits of n customers. Days count from 0, the first day."""
 
     classes: NDArray[np.int64]
     """(n,) places in `CLASSES`."""
     irregularity: NDArray[np.float64]
-    """(n,) w."""
+    """(n,) irregularity w."""
     joins: NDArray[np.int64]
     """(n,) first day on which the customer may buy."""
     leaves: NDArray[np.int64]
-    """(n,) first day on which the customer buys no more; the number of days for those who stay."""
+    """(n,) first day on which the customer buys no more; the number of days for customers who stay."""
     drifts: NDArray[np.int64]
-    """(n,) day on which the habits change; the number of days for those who stay as they are."""
+    """(n,) day on which the habits change; the number of days for customers whose habits stay."""
     drift_factor: NDArray[np.float64]
-    """(n,) what every interval is multiplied by from that day on; 1 for those who stay as they are."""
+    """(n,) factor of every interval from that day on; 1 for customers whose habits stay."""
     habits: NDArray[np.bool_]
-    """(n, 6) which slots are in use."""
+    """(n, 6) True where a slot is in use."""
     categories: NDArray[np.int64]
-    """(n, 6) the category of each slot, 0 to 47."""
+    """(n, 6) category of each slot, 0 to 47."""
     intervals: NDArray[np.float64]
-    """(n, 6) m before any change, days."""
+    """(n, 6) interval m before any change, days."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trips:
-    """What some customers buy on one day; those who buy nothing are left out."""
+    """Purchases of some customers on one day; customers who buy nothing are left out."""
 
     customers: NDArray[np.int64]
-    """(t,) their numbers."""
+    """(t,) numbers of the customers."""
     bought: NDArray[np.bool_]
-    """(t, 6) slots of which something is bought."""
+    """(t, 6) True for slots of which something is bought."""
     categories: NDArray[np.int64]
-    """(t, 6)"""
+    """(t, 6) category of each slot, 0 to 47."""
     extras: NDArray[np.int64]
-    """(t,) the extra that is bought, -1 for none."""
+    """(t,) extra that is bought, -1 for none."""
 
 
 def hashed(seed: int, trait: int, *keys: NDArray[np.int64] | int) -> NDArray[np.uint64]:
-    """64 bits for every combination of the keys, which are broadcast; splitmix64's finaliser [1] over each.
+    """Return 64 bits for every combination of the keys: splitmix64's finaliser [1] over each key.
 
     [1] Steele, Lea, Flood (2014). Fast splittable pseudorandom number generators. OOPSLA.
+
+    Args:
+        seed: Seed of the process.
+        trait: Number of the trait.
+        keys: Customers, days, ..., which are broadcast.
     """
     state = _mixed(np.array(seed * 1_000 + trait, np.uint64))
     for key in keys:
@@ -98,15 +104,22 @@ def hashed(seed: int, trait: int, *keys: NDArray[np.int64] | int) -> NDArray[np.
 
 
 def uniform(seed: int, trait: int, *keys: NDArray[np.int64] | int) -> NDArray[np.float64]:
-    """Uniform on [0, 1), a function of its arguments alone."""
+    """Return numbers uniform on [0, 1), a function of the arguments alone."""
     return (hashed(seed, trait, *keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def truth(process: Process, customers: NDArray[np.int64]) -> Truth:
-    """Who some customers are, by their numbers (n,)."""
+    """Return the traits of some customers.
+
+    Args:
+        process: Parameters of the invented purchases.
+        customers: (n,) numbers of customers.
+    """
     seed, days = process.seed, process.days
     slots = np.arange(SLOTS)
     each, habit = customers, customers[:, None]
+    # Stage 1: (n,) classes, and (n, 6) habits: category, typical interval and a normal deviation of each
+    # slot.
     classes = np.searchsorted(_CLASS_BOUNDS, uniform(seed, 1, each), side="right")
     count = 2 + np.floor(5 * uniform(seed, 2, each)).astype(np.int64)
     categories = GROUP * slots + np.floor(GROUP * uniform(seed, 3, habit, slots) ** 1.6).astype(np.int64)
@@ -114,9 +127,11 @@ def truth(process: Process, customers: NDArray[np.int64]) -> Truth:
     normal = np.sqrt(-2 * np.log1p(-uniform(seed, 5, habit, slots))) * np.cos(
         2 * np.pi * uniform(seed, 6, habit, slots)
     )
+    # Stage 2: (n,) True for customers who join late, leave, or change their habits.
     joins = uniform(seed, 7, each) < process.newcomers
     leaves = uniform(seed, 8, each) < process.leavers
     drifts = uniform(seed, 9, each) < process.drift
+    # Stage 3: the traits. A slot is in use if its random rank is below the customer's number of habits.
     return Truth(
         classes=classes,
         irregularity=0.1 + 0.7 * uniform(seed, 10, each),
@@ -131,7 +146,13 @@ def truth(process: Process, customers: NDArray[np.int64]) -> Truth:
 
 
 def trips(process: Process, customers: NDArray[np.int64], day: int) -> Trips:
-    """What some customers buy on a day, counted from 0."""
+    """Return the purchases of some customers on a day.
+
+    Args:
+        process: Parameters of the invented purchases.
+        customers: (n,) numbers of customers.
+        day: Day, counted from 0.
+    """
     known = truth(process, customers)
     changed = day >= known.drifts
     anchor = np.where(changed, known.drifts, 0)[:, None]
@@ -150,8 +171,9 @@ def _due(
     since: NDArray[np.int64],
     lengths: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """(n, 6) whether some purchase of a slot falls on the day that is `since` days behind its anchor."""
+    """Return (n, 6) True where a purchase of a slot falls on the day `since` days behind its anchor."""
     slots, habit = np.arange(SLOTS), customers[:, None]
+    # A purchase moves by less than half an interval, so only the four nearest numbers j can fall on the day.
     phase = uniform(seed, 16, habit, slots)
     near = np.floor(since / lengths - phase).astype(np.int64)
     changed = (lengths != known.intervals).astype(np.int64)

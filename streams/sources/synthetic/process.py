@@ -1,4 +1,4 @@
-"""The parameters of invented purchases, from a text such as `customers=1000000,days=90`."""
+"""Parameters of invented purchases, parsed from a text such as `customers=1000000,days=90`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from streams.errors import CartpulseError
 
 
 class ProcessError(CartpulseError):
-    """Parameters of invented purchases that cannot be."""
+    """A parameter of invented purchases is unknown, missing or out of bounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What is invented. Shares are of 1.
+    """Parameters of invented purchases. Shares are of 1.
 
     >>> Process.parse("customers=1000000,days=90,late=0.01").late
     0.01
@@ -25,31 +25,34 @@ class Process:
     days: int
     seed: int = 1
     start: date = date(2024, 1, 1)
-    """The first business day."""
+    """First business day."""
     newcomers: float = 0.2
-    """Of customers: join in the first half."""
+    """Share of customers who join in the first half."""
     leavers: float = 0.1
-    """Of customers: leave for good in the last two thirds."""
+    """Share of customers who leave for good in the last two thirds."""
     drift: float = 0.1
-    """Of customers: change their habits in the middle third."""
+    """Share of customers who change their habits in the middle third."""
     lift: float = 2.0
-    """How much likelier an extra is where the trip has something of its group; at most 1 / 0.3."""
+    """Factor by which an extra is likelier if the trip has something of its group; at most 1 / 0.3."""
     returns: float = 0.0
-    """Of purchases: the first line is brought back three days later."""
+    """Share of purchases whose first line is returned three days later."""
     duplicates: float = 0.0
-    """Of events: arrive twice, within an hour."""
+    """Share of events that arrive twice, within an hour."""
     disorder: float = 0.0
-    """Of events: arrive up to half an hour late, so that others overtake them."""
+    """Share of events that arrive up to half an hour late, so that others overtake them."""
     late: float = 0.0
-    """Of events: arrive two or three days late, when their day has long closed."""
+    """Share of events that arrive two or three days late, when their day has long closed."""
     misrouted: float = 0.0
-    """Of events: carry a key that is not their customer's, and so lie in any partition."""
+    """Share of events whose key is not their customer's, so that they lie in any partition."""
     hostile: float = 0.0
-    """Records that break the contract, one for so many events."""
+    """Records that break the contract, as a share of the events."""
 
     @property
     def end_ms(self) -> int:
-        """Bound on the event times, ms since 1970 UTC; returns come three days behind the last."""
+        """Upper bound of the event times, ms since 1970 UTC.
+
+        Returns come three days behind the last purchase.
+        """
         end = datetime.combine(self.start + timedelta(days=self.days + 4), time(), UTC)
         return int(end.timestamp()) * 1_000
 
@@ -69,10 +72,10 @@ class Process:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The process that a text describes: `name=value`, separated by commas.
+        """Parse a process: `name=value`, separated by commas.
 
         Raises:
-            ProcessError: A name or a value that cannot be.
+            ProcessError: A name is unknown or missing, or a value is out of bounds.
         """
         kinds: dict[str, Any] = {"customers": int, "days": int, "seed": int, "start": date.fromisoformat}
         names = [each.name for each in fields(cls)]

@@ -1,12 +1,12 @@
 """Invented purchases as a source: seeded, of known truth, for any number of customers.
 
-Who buys what and when is told in `synthetic_customers`. Here trips become events, and events arrive: in
-order of time, but for the shares of `Process` that arrive twice, late or in disorder, are brought back,
-carry a wrong key or are no events at all. What is disturbed is chosen by hash too: the same purchases are
-made with and without.
+`streams.sources.synthetic.customers` computes each customer's purchases. The source turns the trips into
+events, and lets the events arrive in order of time. Shares of the events, set in `Process`, arrive twice,
+late or in disorder, are returned, carry a wrong key or are no events at all. A hash selects the events that
+are disturbed: the same purchases are made with and without disturbances.
 
-Memory holds one day's trips (about 12 bytes for each customer who buys on it) and the events that are on
-their way late: nothing for a customer who stays at home.
+Memory holds one day's trips (about 12 bytes for each customer who buys on it) and the events that arrive
+late. A customer who buys nothing takes no memory.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ if TYPE_CHECKING:
     from streams.sources.synthetic.process import Process
 
 BLOCK: Final = 1 << 15
-"""Customers whose day is computed at once: the arrays of a block stay in the processor's cache."""
+"""Customers whose day is computed at once. The arrays of a block stay in the processor's cache."""
 EVENTS_AT_ONCE: Final = 1 << 12
 """Events of a day whose columns are turned into objects at once."""
 RETURN_DAYS: Final = 3
-"""Days from a purchase until something of it is brought back."""
+"""Days from a purchase until something of it is returned."""
 LONGEST_DELAY_DAYS: Final = 3
-"""What arrives late does so within so many days; nothing does in the last so many days of the process."""
+"""Largest delay of a late event, in days. In the last so many days of the process no event is delayed."""
 
 _DAY: Final = 24 * 60 * MINUTE
 _OPENS: Final = 8 * 60 * MINUTE
-"""From the begin of a day to that of its first purchase, ms; the last is 13 hours later."""
+"""Milliseconds from the begin of a day to the time of the first purchase; the last one is 13 hours later."""
 _OPEN_SECONDS: Final = 13 * 60 * 60
 _DELAY: Final = 6
-"""The chance that says how long a delay is; those before it decide what happens."""
+"""Index of the chance that sets the length of a delay; the chances before it decide what happens."""
 _BROKEN: Final = (
     b"",
     b"{",
@@ -62,7 +62,7 @@ _BROKEN: Final = (
 
 
 class _Arrival(NamedTuple):
-    """An event on its way; ordered by when it arrives, then by its id."""
+    """Event on its way, ordered by the time of its arrival, then by its id."""
 
     at: int
     event_id: str
@@ -70,7 +70,7 @@ class _Arrival(NamedTuple):
 
 
 class _Trip(NamedTuple):
-    """A purchase and its own chances, uniform on [0, 1), by which it is disturbed."""
+    """Purchase and its own chances, uniform on [0, 1), that select its disturbances."""
 
     basket: Basket
     at: int
@@ -78,18 +78,18 @@ class _Trip(NamedTuple):
 
 
 class Synthetic:
-    """The events of a process, in the order in which they arrive.
+    """Events of a process, in the order in which they arrive.
 
     Usage::
 
         source = Synthetic(Process.parse("customers=1000,days=90,late=0.01"), settings.ledger)
-        for record in source:  # may be gone through again; the same every time
+        for record in source:  # may be iterated again; the same every time
             ...
         source.counts["late"]
 
     Args:
-        process: What is invented.
-        settings: For the time zone and the currency.
+        process: Parameters of the invented purchases.
+        settings: Ledger settings: the time zone and the currency.
     """
 
     def __init__(self, process: Process, settings: LedgerSettings) -> None:
@@ -98,16 +98,17 @@ class Synthetic:
         self._first = day_number(process.start)
         self._encode = msgspec.json.Encoder().encode
         self.counts: Counter[str] = Counter()
-        """Of the last iteration: `purchase`, `return`, and each disturbance by its parameter's name."""
+        """Counts of the last iteration: `purchase`, `return`, and each disturbance by its parameter's
+        name."""
         self.day = 0
-        """Of the last iteration: the day at hand, from 0."""
+        """Present day of the last iteration, from 0."""
 
     def truth(self, first: int, last: int) -> Truth:
-        """Who the customers of some numbers are: from `first` to before `last`."""
+        """Return the traits of the customers with numbers from `first` to before `last`."""
         return truth(self._process, np.arange(first, last))
 
     def __iter__(self) -> Iterator[Feed]:
-        """Every record, as it arrives."""
+        """Yield every record, in order of arrival."""
         self.counts = Counter()
         waiting: list[_Arrival] = []
         for day in range(self._process.days):
@@ -120,7 +121,7 @@ class Synthetic:
             yield heapq.heappop(waiting).feed
 
     def _arriving(self, trip: _Trip, day: int, waiting: list[_Arrival]) -> Iterator[Feed]:
-        """What arrives at once of a purchase; what follows it later is put into `waiting`."""
+        """Yield the records of a purchase that arrive at once, and put later ones into `waiting`."""
         process, counts = self._process, self.counts
         basket, at, chances = trip
         early = day + LONGEST_DELAY_DAYS < process.days
@@ -156,7 +157,7 @@ class Synthetic:
             yield Feed(feed.key, broken, at)
 
     def _brought_back(self, basket: Basket, at: int) -> Basket:
-        """The return of a purchase's first line, `RETURN_DAYS` later."""
+        """Make the return of a purchase's first line, `RETURN_DAYS` later."""
         first = basket.items[0]
         item = structs.replace(first, quantity=-first.quantity)
         return structs.replace(
@@ -168,9 +169,10 @@ class Synthetic:
         )
 
     def _trips(self, day: int) -> Iterator[_Trip]:
-        """The purchases of a day in order of time."""
+        """Yield the purchases of a day in order of time."""
         process = self._process
         begins = self._calendar.start(self._first + day) + _OPENS
+        # Stage 1: the trips of all customers, block by block, each at a second of the opening hours.
         parts = []
         for first in range(0, process.customers, BLOCK):
             block = np.arange(first, min(first + BLOCK, process.customers))
@@ -178,6 +180,7 @@ class Synthetic:
             seconds = np.floor(uniform(process.seed, 30, found.customers, day) * _OPEN_SECONDS)
             at = begins + 1000 * seconds.astype(np.int64)
             parts.append((at, found.customers, found.bought, found.categories, found.extras))
+        # Stage 2: the trips in order of time, turned into baskets some thousand at a time.
         at, customers, bought, categories, extras = (
             np.concatenate(each) for each in zip(*parts, strict=True)
         )
@@ -214,7 +217,10 @@ class Synthetic:
         extras: NDArray[np.int64],
         day: int,
     ) -> list[list[Item]]:
-        """The lines of some trips: of a category's eight products a customer's own, four times in five."""
+        """Make the lines of some trips.
+
+        Each category has eight products; the customer's own is taken four times in five.
+        """
         seed, slots = self._process.seed, np.arange(SLOTS)
         habit = customers[:, None]
         own = hashed(seed, 31, habit, categories) % np.uint64(8)

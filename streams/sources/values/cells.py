@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Undecoded(str):
-    """Bytes of a cell that are no UTF-8, as far as they can be shown."""
+    """Bytes of a cell that are not UTF-8, escaped as far as needed to show them."""
 
     __slots__ = ()
 
 
 def decoded(value: bytes) -> str:
-    """Decode bytes of a cell as UTF-8; an `Undecoded` where they are none."""
+    """Decode bytes of a cell as UTF-8; return an `Undecoded` where they are no UTF-8."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -29,7 +29,7 @@ _LONGEST_NOTHING: Final = max(map(len, NOTHING))
 
 
 def text_of_cell(value: Any) -> str:
-    """A cell as an identifier or a name; empty where programs write that they have no value."""
+    """Return a cell as an identifier or a name; empty where programs write that they have no value."""
     if isinstance(value, str):
         text = value.strip()
         return "" if len(text) <= _LONGEST_NOTHING and text.lower() in NOTHING else text
@@ -39,17 +39,17 @@ def text_of_cell(value: Any) -> str:
 
 
 def date_cell(cells: Sequence[Any], columns: Mapping[str, int]) -> Any:
-    """The moment of a row as the file has it, with the time of day that stands in a column of its own."""
+    """Return the moment of a row as the file has it, with its time of day from another column, if any."""
     value = cell(cells, columns["occurred_at"])
     if "time" not in columns:
         return value
     clock = cell(cells, columns["time"])
-    # NaN, which alone differs from itself, is a time that is missing; so is what programs write for nothing.
+    # A missing time is NaN, which alone differs from itself, or a word that programs write for no value.
     missing = clock is None or clock != clock or (isinstance(clock, str) and clock.lower() in NOTHING)  # noqa: PLR0124
     return value if missing else Dated(value, clock)
 
 
 def cell(cells: Sequence[Any], place: int) -> Any:
-    """Return what stands in a place of a row, a text without the blanks around it."""
+    """Return the cell in a place of a row, a text without the blanks around it."""
     value = cells[place]
     return value.strip() if isinstance(value, str) else value

@@ -1,9 +1,10 @@
-"""Moments that are written as one number: counted since 1970, or a spreadsheet's serial dates.
+"""Moments written as one number: counts since 1970, or a spreadsheet's serial dates.
 
-A count says by its size what it counts: those of the years 2000 to 2100 have 9 or 10 digits in seconds, 12 or
-13 in milliseconds, 15 or 16 in microseconds and 18 or 19 in nanoseconds since 1970, and 5 in days since
-30 December 1899, as spreadsheets keep dates. None of them can be taken for `20240201` or `20240201081500`,
-which have 8, 12, 14 or 17 digits; those of 12 begin with 20, and milliseconds of 12 with 9.
+The number of digits shows what a count counts. Counts of the years 2000 to 2100 have 9 or 10 digits in
+seconds, 12 or 13 in milliseconds, 15 or 16 in microseconds and 18 or 19 in nanoseconds since 1970, and 5 in
+days since 30 December 1899, as spreadsheets store dates. None of them can be confused with `20240201` or
+`20240201081500`, which have 8, 12, 14 or 17 digits: those of 12 digits begin with 20, and milliseconds of 12
+digits begin with 9.
 """
 
 from __future__ import annotations
@@ -24,28 +25,28 @@ _DIGITS: Final = re.compile(
 )
 _SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,](?P<rest>[0-9]+))?[eE]\+?[0-9]{1,2}")
 _ENOUGH: Final = 9
-"""Digits behind the point of a number with an exponent: with fewer it may have lost seconds."""
+"""Digits behind the point of a number with an exponent. A number with fewer may have lost seconds."""
 _DOTNET: Final = re.compile(r"\\?/?(?:new )?Date\((?P<count>\d{12,13})(?:[+-]\d{4})?\)\\?/?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_0: Final = datetime(1899, 12, 30)  # noqa: DTZ001 - a local time by its nature
 _DAY_MS: Final = 86_400_000
 _SERIALS: Final = (36_526, 73_415)
-"""Serial dates of 1 January 2000 and 31 December 2100; other numbers of five digits are none."""
+"""Serial dates of 1 January 2000 and 31 December 2100; other numbers of five digits are no dates."""
 
 
 class Unit(StrEnum):
-    """What a number counts."""
+    """Unit that a number counts."""
 
     SECONDS = "seconds"
     MILLISECONDS = "milliseconds"
     MICROSECONDS = "microseconds"
     NANOSECONDS = "nanoseconds"
     DAYS = "days"
-    """Since 30 December 1899: a spreadsheet's serial date."""
+    """Days since 30 December 1899: a spreadsheet's serial date."""
 
 
 class SerialDates(StrEnum):
-    """What becomes of a spreadsheet's serial dates beside dates that are written out; `--serial-dates`."""
+    """Treatment of a spreadsheet's serial dates beside dates that are written out; `--serial-dates`."""
 
     READ = "read"
     REFUSE = "refuse"
@@ -58,18 +59,18 @@ _UNITS: Final = {
     **dict.fromkeys((15, 16), Unit.MICROSECONDS),
     **dict.fromkeys((18, 19), Unit.NANOSECONDS),
 }
-"""By the digits of the whole number."""
+"""Digits of the whole number -> unit."""
 _PER_MS: Final = {
     Unit.SECONDS: Decimal(1000),
     Unit.MILLISECONDS: Decimal(1),
     Unit.MICROSECONDS: Decimal("0.001"),
     Unit.NANOSECONDS: Decimal("0.000001"),
 }
-"""Milliseconds that one of a unit takes."""
+"""Milliseconds in one of each unit."""
 
 
 class Counted(NamedTuple):
-    """A moment as a number."""
+    """Moment as a number."""
 
     unit: Unit
     number: Decimal
@@ -86,12 +87,12 @@ class Counted(NamedTuple):
 
     @property
     def is_date(self) -> bool:
-        """Whether a serial date has no time of day."""
+        """True if a serial date has no time of day."""
         return self.number == self.number.to_integral_value()
 
 
 def counted(text: str) -> Counted | None:
-    """Read a text as a count; None if it is none.
+    """Read a text as a count; None if it is no count.
 
     >>> counted("1706698800.5").instant.isoformat()
     '2024-01-31T11:00:00.500000+00:00'
@@ -115,12 +116,12 @@ def counted(text: str) -> Counted | None:
 
 
 def has_lost_digits(text: str) -> bool:
-    """Check whether a text is a count that a spreadsheet has shortened, such as `1.7067E+12`."""
+    """Return True if a text is a count that a spreadsheet has shortened, such as `1.7067E+12`."""
     return _SCIENTIFIC.fullmatch(text) is not None and counted(text) is None
 
 
 def digits_of(value: object) -> str | None:
-    """Write a number of JSON or Parquet in full, without decimals that are 0; None if it is none.
+    """Write a number of JSON or Parquet in full, without decimals that are 0; None if it is no number.
 
     >>> digits_of(1.706698800123456e15), digits_of(45323.0), digits_of(1706698800.5), digits_of(True)
     ('1706698800123456', '45323', '1706698800.5', None)
@@ -136,25 +137,35 @@ def digits_of(value: object) -> str | None:
 
 @dataclass(slots=True)
 class UnitEvidence:
-    """How many dates of a file count something, and how many are written out."""
+    """Counts of the dates of a file that are numbers, by unit, and of those that are written out."""
 
     counts: Counter[Unit | None] = field(default_factory=Counter)
-    """By unit; None are those that are written out."""
+    """Unit -> dates; None is the unit of dates that are written out."""
     first: dict[Unit | None, Seen] = field(default_factory=dict)
 
     def note(self, unit: Unit | None, text: str, number: int) -> None:
-        """Take a date into account."""
+        """Add one date.
+
+        Args:
+            unit: Unit of a numeric date; None for one that is written out.
+            text: Date as written.
+            number: Line or row of the file.
+        """
         self.counts[unit] += 1
         if unit not in self.first:
             self.first[unit] = Seen(text, number)
 
     @property
     def mixed(self) -> bool:
-        """Whether serial dates stand beside others."""
+        """True if serial dates stand beside other dates."""
         return 0 < self.counts[Unit.DAYS] < self.counts.total()
 
     def question(self, told: SerialDates | None) -> str:
-        """Say what a person has to say about serial dates; empty if nothing."""
+        """Return the question about serial dates that a person has to answer; empty if there is none.
+
+        Args:
+            told: Answer that a person gave; None without one.
+        """
         if told is not None or not self.mixed:
             return ""
         serial = self.first[Unit.DAYS]

@@ -1,7 +1,8 @@
-"""Signs of currencies: by the Unicode CLDR that Babel carries, as the people who pay in them write them.
+"""Signs of currencies, from the Unicode CLDR in Babel, as the people who pay in the currencies write them.
 
-A sign may stand for several currencies (`$`, `kr`, `¥`): it is the service's own where it can be. The CLDR
-knows for each language how its countries' money is written; what tills write beside that stands in `_TILLS`.
+A sign may stand for several currencies (`$`, `kr`, `¥`): it is read as the service's own currency where that
+is possible. The CLDR gives for each language how the money of its countries is written. `_TILLS` adds what
+tills write beside that.
 """
 
 from __future__ import annotations
@@ -49,15 +50,16 @@ _TILLS: Final[Mapping[str, str]] = {
     "USD": "US$ U$",
     "VND": "đ VNĐ",
 }
-"""What tills and spreadsheets write that the CLDR does not have, in any case, without a closing point."""
+"""Currency -> signs that tills and spreadsheets write and the CLDR lacks, in any case, without a closing
+point."""
 
 
 @lru_cache(maxsize=1 << 10)
 def stands_for(sign: str, currency: str) -> bool:
-    """Check whether a sign or code may stand for a currency.
+    """Return True if a sign or code may stand for a currency.
 
     Args:
-        sign: As it stands in the file, such as `zł`, `Rs.` or `CA$`.
+        sign: Sign as written in the file, such as `zł`, `Rs.` or `CA$`.
         currency: ISO 4217 code.
 
     >>> stands_for("CA$", "CAD"), stands_for("$", "CAD"), stands_for("C$", "CAD"), stands_for("US$", "CAD")
@@ -69,7 +71,7 @@ def stands_for(sign: str, currency: str) -> bool:
 
 @lru_cache(maxsize=1 << 10)
 def is_currency(sign: str) -> bool:
-    """Check whether a text is the sign or the code of any currency."""
+    """Return True if a text is the sign or the code of any currency."""
     plain = _plain(sign)
     return plain.upper() in _codes() or plain in _usual() or plain in _every()
 
@@ -81,14 +83,14 @@ def _signs(currency: str) -> frozenset[str]:
     for language, territory in _tongues(currency):
         found |= _symbols(language, territory, currency)
     if any(sign.endswith("$") for sign in found):
-        # A dollar among dollars is told by its country's letters: C$, CA$; at home it is just a dollar.
+        # The letters of its country tell one dollar from another: C$, CA$. At home it is just a dollar.
         found |= {"$", f"{currency[:1].casefold()}$", f"{currency[:2].casefold()}$"}
     return frozenset(found)
 
 
 @cache
 def _known(currency: str) -> frozenset[str]:
-    """Find the signs of a currency that tills or the English write."""
+    """Find the signs of a currency that tills write, or that English has."""
     tills = frozenset(_plain(sign) for sign in _TILLS.get(currency, "").split())
     return tills | _symbols("en", None, currency)
 
@@ -102,19 +104,22 @@ def _codes() -> frozenset[str]:
 
 @cache
 def _usual() -> frozenset[str]:
-    """Collect the signs that are found without looking through every language."""
+    """Collect the signs that are found without a search through every language."""
     return frozenset(sign for code in _codes() for sign in _known(code))
 
 
 @cache
 def _every() -> frozenset[str]:
-    """Collect the signs of all currencies; takes about a second, and is wanted by odd texts alone."""
+    """Collect the signs of all currencies. The search takes about a second; only odd texts need it."""
     return frozenset(sign for currency in _countries() for sign in _signs(currency))
 
 
 @cache
 def _countries() -> Mapping[str, tuple[str, ...]]:
-    """Map each currency to the countries that pay with it, or did where none does any more."""
+    """Map each currency to the countries that pay with it.
+
+    A currency without any is mapped to its former countries.
+    """
     from babel.core import get_global  # noqa: PLC0415 - as in `_tongues`
 
     today: dict[str, tuple[str, ...]] = {}
@@ -127,7 +132,7 @@ def _countries() -> Mapping[str, tuple[str, ...]]:
 
 
 def _tongues(currency: str) -> Iterator[tuple[str, str]]:
-    """Yield (language, country) of those who pay with a currency, each country's official languages."""
+    """Yield (language, country) for a currency: the official languages of each country that pays with it."""
     from babel.core import get_global  # noqa: PLC0415 - takes 0.05 s, which files without signs need not wait
 
     languages = get_global("territory_languages")
@@ -138,7 +143,7 @@ def _tongues(currency: str) -> Iterator[tuple[str, str]]:
 
 
 def _symbols(language: str, territory: str | None, currency: str) -> frozenset[str]:
-    """Find how a language writes a currency; empty where it writes the code, or Babel lacks the language."""
+    """Find how a language writes a currency; empty where it writes the code or Babel lacks the language."""
     from babel import Locale, UnknownLocaleError  # noqa: PLC0415 - as in `_tongues`
 
     try:
@@ -153,7 +158,7 @@ def _symbols(language: str, territory: str | None, currency: str) -> frozenset[s
 
 @lru_cache(maxsize=1 << 12)
 def _plain(sign: str) -> str:
-    """Bring a sign to one form: `kr.` and `KR` are `kr`, and a wide yen is a yen."""
+    """Bring a sign to one form: `kr.` and `KR` become `kr`, and a wide yen becomes a yen."""
     folded = unicodedata.normalize("NFKC", sign).casefold()
     kept = "".join(
         letter for letter in folded if not letter.isspace() and unicodedata.category(letter) != "Cf"

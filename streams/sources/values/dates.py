@@ -1,12 +1,17 @@
-"""Dates and times as people and programs write them, to milliseconds since 1970 UTC.
+"""Dates and times as people and programs write them, read to milliseconds since 1970 UTC.
 
-Read are: ISO dates (`2010-12-01 08:26`, `2010/12/01`, `20101201`, `20101201082600`); digits with the year
-at the end (`1/12/2010 8:26 AM`, `01.12.2010 8:26 Uhr`), where the file or a person must say whether the day
-or the month comes first; English months by name (`1 Dec 2010`, `Dec 1, 2010`), also as RFC 2822, C and
-JavaScript write them; numbers since 1970 and serial dates of spreadsheets (`counted`). A weekday in front
-says nothing more. An offset (`Z`, `+01`, `UTC+2`, `[Europe/Paris]`) counts where it is written; other times
-are local times of the zone given. A date without a time of day is noon, 24:00 is the end of the day, and a
-leap second is the second after it. Years of two digits are read only if a person has said the order.
+Forms that are read:
+
+- ISO dates (`2010-12-01 08:26`, `2010/12/01`, `20101201`, `20101201082600`).
+- Digits with the year at the end (`1/12/2010 8:26 AM`, `01.12.2010 8:26 Uhr`). The file or a person must show
+  if the day or the month comes first.
+- English months by name (`1 Dec 2010`, `Dec 1, 2010`), also as RFC 2822, C and JavaScript write them.
+- Numbers since 1970 and serial dates of spreadsheets (`counted`).
+
+A weekday in front is ignored. An offset (`Z`, `+01`, `UTC+2`, `[Europe/Paris]`) counts where it is written;
+other times are local times of the zone given. A date without a time of day is noon, 24:00 is the end of the
+day, and a leap second is the second after it. Years of two digits are read only if a person has given the
+order.
 """
 
 from __future__ import annotations
@@ -41,18 +46,18 @@ _TICK: Final = timedelta(milliseconds=1)
 
 
 class Sort(NamedTuple):
-    """What a date text is, before anyone has said how to read it."""
+    """Form of a date text, before anyone has chosen how to read it."""
 
     mark: str
-    """The mark between the digits where the year comes last; empty where nothing is unclear."""
+    """Mark between the digits where the year comes last; empty where the text is clear."""
     order: DayOrder | None
-    """The one way in which its digits can be read; None where there are two."""
+    """The one order in which the digits can be read; None where there are two."""
     unit: Unit | None = None
-    """What it counts, if it is a number."""
+    """Unit of a numeric date."""
 
 
 class Dated(NamedTuple):
-    """A date, and the time of day that stands in a column of its own."""
+    """Date, and the time of day from a column of its own."""
 
     day: object
     clock: object
@@ -74,7 +79,7 @@ CLEAR: Final = Sort("", None)
 
 @lru_cache(maxsize=1 << 16)
 def sort_of(text: str) -> Sort | None:
-    """What a text is as a date: clear by itself, of one order or of two; None if it is no date at all."""
+    """Classify a text as a date: clear by itself, of one order or of two; None if it is no date at all."""
     found = matched(text)
     if found is None:
         count = count_of(text)
@@ -92,7 +97,7 @@ def sort_of(text: str) -> Sort | None:
 
 
 def is_instant(value: object) -> bool:
-    """Whether a moment says by itself where it lies in time: with an offset, or as a number since 1970.
+    """Return True if a moment fixes its place in time by itself: with an offset, or as a number since 1970.
 
     >>> is_instant("2010-06-01T07:26:00Z"), is_instant("1275377160"), is_instant("2010-06-01 07:26")
     (True, True, False)
@@ -112,16 +117,16 @@ def is_instant(value: object) -> bool:
 
 
 class DateReader:
-    """Reads the dates of one file.
+    """Reader of one file's dates.
 
     Args:
-        zone: Of times that are written without an offset.
-        orders: How digits with the year at the end are meant, by the mark between them.
-        told: Whether a person said so; a file's own evidence is not enough for years of two digits.
-        latest: What lies behind it is refused, ms since 1970: nothing is bought in the future, and one wrong
-            year would move a log's time past all that is yet to come.
-        serials: Whether a spreadsheet's serial dates are read; else they are refused.
-        clocks: How times of day in a column of their own are meant.
+        zone: Time zone of times written without an offset.
+        orders: Mark between digits with the year at the end -> order of day and month.
+        told: True if a person gave the order. Evidence of the file is not enough for years of two digits.
+        latest: Latest moment, ms since 1970; later ones are refused. Nothing is bought in the future, and one
+            wrong year would move a log's time past all that is yet to come.
+        serials: Read a spreadsheet's serial dates; else they are refused.
+        clocks: Reading of times of day in a column of their own.
 
     >>> from zoneinfo import ZoneInfo
     >>> reader = DateReader(ZoneInfo("Europe/London"), {"/": DayOrder.MONTH_FIRST}, told=False)
@@ -149,11 +154,23 @@ class DateReader:
         self._pair = lru_cache(maxsize=1 << 16)(self._dated)
 
     def read(self, value: object) -> int:
-        """Milliseconds since 1970 UTC of a date, a date and time, or a text; raises `Unreadable`."""
+        """Read a date, a date and time, or a text, as milliseconds since 1970 UTC.
+
+        Raises:
+            Unreadable: The value is no date, or is refused.
+        """
         return self.moment(value)[0]
 
     def moment(self, value: object) -> tuple[int, bool]:
-        """The same, and whether it is a local time that the clock passes twice, read as the first."""
+        """Read a value like `read`, and check if the clock passes its local time twice.
+
+        Returns:
+            Milliseconds since 1970 UTC, and True if the clock passes the local time twice; the first of the
+            two times is taken then.
+
+        Raises:
+            Unreadable: The value is no date, or is refused.
+        """
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, Dated):
@@ -178,7 +195,7 @@ class DateReader:
         return self._resolved(text, self._parts(text))
 
     def _dated(self, value: Dated) -> tuple[int, bool]:
-        """Put a time of day behind its date; a date that has one already must agree, or be midnight."""
+        """Combine a date with its time of day. A date with a time of its own must agree, or be midnight."""
         day = value.day
         if isinstance(day, datetime):
             parts = _Parts(day.year, day.month, day.day, Clock.of(day.time()), day.tzinfo)

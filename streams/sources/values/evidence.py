@@ -1,8 +1,9 @@
-"""Two ways to read a text, and what a whole file says about which of them it means.
+"""Evidence of a whole file about texts that can be read in two ways.
 
 `05/06/2010` may be a day in May or in June, and `1.250` more than a thousand or one and a quarter. No single
-value can tell; others of the same file, which can be read in one way only, may. If they all agree, the file
-has decided. If there are none, or they contradict each other, a person has to: nothing is guessed by the row.
+value can settle that; other values of the same file, which can be read in one way only, may. If all of these
+agree, the file has decided. If there are none, or if they contradict each other, a person has to decide:
+nothing is guessed row by row.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from typing import Generic, NamedTuple, TypeVar
 
 
 class Unreadable(ValueError):  # noqa: N818 - it reads as what it says of a text
-    """A text that is no date, number or id, or not one that can be told; the message is the reason."""
+    """The text is no date, number or id, or not one that can be read. The message is the reason."""
 
     def __init__(self, reason: str, *, field: str = "") -> None:
         super().__init__(reason)
         self.field = field
-        """The field at fault where it is another than the one being read; else empty."""
+        """Field at fault, where it is another than the one being read; else empty."""
 
 
 class DayOrder(StrEnum):
-    """How a date in digits is to be read that ends in its year; `--dates`."""
+    """Order of day and month in a date of digits that ends in its year; `--dates`."""
 
     DAY_FIRST = "day-first"
     MONTH_FIRST = "month-first"
@@ -31,7 +32,7 @@ class DayOrder(StrEnum):
 
 
 class DecimalMark(StrEnum):
-    """Which mark begins the decimals of a number; `--decimal`."""
+    """Mark that begins the decimals of a number; `--decimal`."""
 
     POINT = "point"
     COMMA = "comma"
@@ -43,26 +44,32 @@ R = TypeVar("R", DayOrder, DecimalMark)
 
 
 class Seen(NamedTuple):
-    """The first value of its sort in a file."""
+    """First value of its sort in a file."""
 
     text: str
     number: int
-    """The line, or the row where a file has no lines."""
+    """Line of the file, or its row where the file has no lines."""
 
 
 @dataclass(slots=True)
 class Evidence(Generic[R]):
-    """What the values of one file say; one for each way of writing in it."""
+    """Evidence of the values of one file; one object for each way of writing in the file."""
 
     counts: dict[R, int] = field(default_factory=dict)
-    """Values that can be read in one way only, by that way."""
+    """Reading -> values that can be read in that way only."""
     first: dict[R, Seen] = field(default_factory=dict)
     either: int = 0
     """Values that can be read in both ways."""
     first_either: Seen | None = None
 
     def note(self, reading: R | None, text: str, number: int) -> None:
-        """Count a value; `reading` is the one way in which it can be read, None where there are two."""
+        """Add one value.
+
+        Args:
+            reading: The one way in which the value can be read; None where there are two.
+            text: Value as written.
+            number: Line or row of the file.
+        """
         if reading is None:
             self.either += 1
             self.first_either = self.first_either or Seen(text, number)
@@ -71,16 +78,16 @@ class Evidence(Generic[R]):
             self.first.setdefault(reading, Seen(text, number))
 
     def verdict(self) -> R | None:
-        """The reading that all clear values share; None if there are none, or if they contradict."""
+        """Return the reading that all clear values share; None without any, or where they contradict."""
         return next(iter(self.counts)) if len(self.counts) == 1 else None
 
     @property
     def undecided(self) -> bool:
-        """Whether a person has to say how the unclear values are to be read."""
+        """True if a person has to choose how the unclear values are read."""
         return self.either > 0 and self.verdict() is None
 
     def sentence(self, option: str) -> str:
-        """Why it is undecided, with examples, and the option that settles it."""
+        """Explain why the reading is undecided, with examples, and name the option that settles it."""
         example = self.first_either
         if example is None:
             return ""

@@ -1,9 +1,9 @@
-"""Ids as spreadsheets and data frames leave them, and what a whole column says about that.
+"""Ids that spreadsheets and data frames have changed, and the evidence of a whole column about that.
 
-A spreadsheet shows 4001260000012 as `4.00126E+12` and saves what it shows, so that many customers become
-one; it keeps 15 digits of a longer number, turns `1-2` into a date and `true` into a truth value. A data
-frame with a gap in a column of numbers writes `13085.0` for 13085. What is lost cannot be found again, so a
-person is asked before such a file is sent: nothing is merged, and nothing split in two, in silence.
+A spreadsheet shows 4001260000012 as `4.00126E+12` and saves what it shows, so that many customers become one.
+A spreadsheet also keeps only 15 digits of a longer number, turns `1-2` into a date and `true` into a truth
+value. A data frame with a gap in a column of numbers writes `13085.0` for 13085. Lost digits cannot be found
+again, so a person is asked before such a file is sent. Ids are never merged or split in silence.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ID_FIELDS: Final = ("customer_id", "basket_id", "product_id", "store_id")
 NOTHING: Final = frozenset({"", "null", "nan", "none", "n/a", "#n/a", "na", "\\n"})
-"""What programs write, in any case, where they have no value."""
+"""Texts that programs write, in any case, where they have no value."""
 
 _MONTH: Final = (
     r"(?:jan|feb|mar|m\u00e4r|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez|janv|f\u00e9vr|avr|juin|"
@@ -42,48 +42,49 @@ _FORM: Final = re.compile(
 )
 _DAMAGED: Final = frozenset({"exponent", "date", "truth"})
 _DIGITS_KEPT: Final = 15
-"""Digits of a number that a spreadsheet keeps; the others become 0."""
+"""Digits of a number that a spreadsheet keeps; further digits become 0."""
 _DIGITS_SHOWN: Final = 6
 _LONG: Final = 12
-"""Numbers of so many digits are shown with an exponent and six digits; written out again, they end in 0."""
+"""Digits from which on a spreadsheet shows a number with an exponent and six digits. Such a number, written
+out again, ends in 0."""
 _INEXACT: Final = 2**53
-"""From here on not every whole number is a floating-point number."""
+"""Smallest number from which on not every whole number is a floating-point number."""
 _MOST_HELD: Final = 1_000
-"""Long ids of a column that are looked at."""
+"""Long ids of a column that are examined."""
 _REMEDY: Final = "Format the column as text, import the original again, and export it; or say"
 
 
 class DamagedIds(StrEnum):
-    """What becomes of rows with ids that a spreadsheet has destroyed; `--damaged-ids`."""
+    """Treatment of rows with ids that a spreadsheet has destroyed; `--damaged-ids`."""
 
     REFUSE = "refuse"
     TAKE = "take"
-    """Take them as they are written: what looks alike is one."""
+    """Take the ids as written: ids that look alike become one."""
 
 
 class FloatIds(StrEnum):
-    """How `13085.0` is read where `13085` occurs too; `--float-ids`."""
+    """Reading of `13085.0` where `13085` occurs too; `--float-ids`."""
 
     JOIN = "join"
-    """They are the same id, 13085."""
+    """Read both as the same id, 13085."""
     KEEP = "keep"
-    """They are two."""
+    """Read them as two ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdReading:
-    """How the ids of one column are read."""
+    """Reading of the ids of one column."""
 
     damaged: DamagedIds | None = None
-    """None where nobody has said: they are refused."""
+    """Treatment of damaged ids; None where nobody has chosen: they are refused."""
     floats: FloatIds | None = FloatIds.KEEP
-    """None where nobody has said: those with a decimal 0 are refused."""
+    """Reading of ids with a decimal 0; None where nobody has chosen: they are refused."""
     rounded: bool = False
-    """Whether long ids that end in 0 are damaged."""
+    """True if long ids that end in 0 are damaged."""
 
 
 class IdReader:
-    """Reads the ids of one column.
+    """Reader of the ids of one column.
 
     >>> IdReader(IdReading(floats=FloatIds.JOIN)).read("13085.0"), IdReader(IdReading()).read(13085.0)
     ('13085', '13085')
@@ -94,7 +95,11 @@ class IdReader:
         self._text = lru_cache(maxsize=1 << 16)(self._read)
 
     def read(self, value: Any) -> str:
-        """Read a cell as an id; empty where there is none. Raises `Unreadable`."""
+        """Read a cell as an id; empty where the cell holds none.
+
+        Raises:
+            Unreadable: The cell holds a damaged id, or a value that is no id.
+        """
         if isinstance(value, str):
             return self._text(value)
         if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -138,20 +143,25 @@ def form_of(text: str) -> str | None:
 
 @dataclass(slots=True)
 class IdEvidence:
-    """What the ids of a column say of each other; one `note` a value, then the verdicts."""
+    """Evidence of the ids of a column about each other: one `note` per value, then the verdicts."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """Ids by their form."""
+    """Form -> ids."""
     first: dict[str, Seen] = field(default_factory=dict)
     long: dict[str, int] = field(default_factory=dict)
-    """Ids of many digits, to the line where each is first."""
+    """Id of many digits -> line on which it is first."""
     led: Counter[int] = field(default_factory=Counter)
-    """Ids that begin with 0, by their length."""
+    """Length -> ids that begin with 0."""
     shortest: Seen | None = None
     """First of the shortest ids that are digits and do not begin with 0."""
 
     def note(self, value: Any, number: int) -> None:
-        """Take an id into account."""
+        """Add one id.
+
+        Args:
+            value: Cell.
+            number: Line or row of the file.
+        """
         if not isinstance(value, str):
             if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
                 return
@@ -177,12 +187,17 @@ class IdEvidence:
 
     @property
     def rounded(self) -> bool:
-        """Whether nine in ten ids that a spreadsheet would round are round, and not by chance."""
+        """True if nine in ten ids that a spreadsheet would round are round, and not by chance."""
         longer = [text for text in self.long if len(text) > _DIGITS_KEPT]
         return _mostly_rounded(longer) or _mostly_rounded([*self.long])
 
     def reading(self, damaged: DamagedIds | None, floats: FloatIds | None) -> IdReading:
-        """Decide how the column is read."""
+        """Decide how the column is read.
+
+        Args:
+            damaged: Treatment of damaged ids that a person chose; None without one.
+            floats: Reading of ids with a decimal 0 that a person chose; None lets the column decide.
+        """
         if floats is None and self.counts["whole"] and not self.counts["decimal"]:
             floats = None if self.counts["digits"] else FloatIds.JOIN
         elif floats is None:
@@ -190,7 +205,7 @@ class IdEvidence:
         return IdReading(damaged, floats, self.rounded)
 
     def questions(self, column: str, reading: IdReading) -> list[str]:
-        """Say what a person has to say before the file can be sent, a sentence each."""
+        """Return the questions that a person has to answer before the file can be sent, a sentence each."""
         asked = []
         damaged = self._damage() if reading.damaged is None else ""
         if damaged:
@@ -208,7 +223,7 @@ class IdEvidence:
         return asked
 
     def remarks(self, column: str, reading: IdReading) -> list[str]:
-        """Say what was done to the ids, or may have been done before, a sentence each."""
+        """Describe what was done to the ids, or may have been done before, a sentence each."""
         said = []
         if reading.floats is FloatIds.JOIN and self.counts["whole"]:
             text = self.first["whole"].text

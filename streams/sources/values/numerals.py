@@ -1,7 +1,7 @@
 """Numbers as people and programs write them: signs, currencies, thousands, and a decimal point or comma.
 
 A currency's sign may stand before or behind the number (`currencies`), and the minus on either side of it.
-Thousands are parted by commas, points, apostrophes or blanks, lakhs by commas. Digits may be those of any
+Thousands are separated by commas, points, apostrophes or blanks, lakhs by commas. Digits may be those of any
 script. A quantity may be followed by a word for pieces, and by no other unit.
 """
 
@@ -18,14 +18,14 @@ from streams.sources.values.currencies import is_currency, stands_for
 from streams.sources.values.evidence import DecimalMark, Unreadable
 
 _SIMPLE: Final = re.compile(r"-?[0-9]+(?:[.,](?:[0-9]{1,2}|[0-9]{4,}))?")
-"""What most numbers are: nothing in them can be meant in two ways."""
+"""Form of most numbers, in which nothing can be read in two ways."""
 _LONGEST: Final = 64
-"""Letters of a number; a longer text is none, and is not looked through."""
+"""Letters of a number. A longer text is no number, and is not searched."""
 _AFFIX: Final = (
     r"(?:F[\u00a0\u202f ]CFA|[A-Z]{1,3} \$"
     r"|(?:[^\W\d_]\.?|/\.?|[^\w\s.,'\u2019\u00b4()+\-\u2212\u2013%\u066a#*=<>@&!?:;\"/]){1,8})"
 )
-"""A currency's sign or code, or a unit: letters, a point behind one of them, and symbols."""
+"""Pattern of a currency's sign or code, or of a unit: letters, a point behind one of them, and symbols."""
 _SHAPE: Final = re.compile(
     r"(?P<open>\()?(?P<sign>[-+\u2212\u2013])?\s*(?P<before>" + _AFFIX + r")?\s*(?P<open2>\()?"
     r"(?P<sign2>[-+\u2212\u2013])?\s*(?P<body>[0-9][0-9.,'\u2019\u00b4\s]*|[.,][0-9]+)(?:(?<=[.,])[-\u2013\u2014]{1,2}|/-)?"
@@ -43,11 +43,14 @@ _PIECES: Final = frozenset(
         *("tk", "adet", "\u0448\u0442", "\u4e2a", "\u500b", "\u4ef6", "\u70b9"),
     }
 )
-"""Words for pieces, in small letters without a closing point: of a quantity they change nothing."""
+"""Words for pieces, in lower case without a closing point; none of them changes a quantity."""
 
 
 class _Ascii(dict[int, int | None]):
-    """Table for `str.translate`: digits of any script to those of ASCII, and nothing that only directs."""
+    """Table for `str.translate` that turns digits of any script into ASCII.
+
+    The table drops characters that only set the direction of writing.
+    """
 
     def __missing__(self, code: int) -> int | None:
         letter = chr(code)
@@ -63,7 +66,10 @@ _ASCII: Final = _Ascii(
 
 @lru_cache(maxsize=1 << 16)
 def mark_of(text: str) -> tuple[bool, DecimalMark | None]:
-    """Whether the decimal mark of a number matters, and which it must be; None where it can be either.
+    """Find out if the decimal mark of a number matters, and which mark it must be.
+
+    Returns:
+        True if the mark matters, and the mark; None where it can be either, or does not matter.
 
     >>> mark_of("1,250.5"), mark_of("2,5"), mark_of("1.250"), mark_of("12")
     ((True, <DecimalMark.POINT: 'point'>), (True, <DecimalMark.COMMA: 'comma'>), (True, None), (False, None))
@@ -90,7 +96,7 @@ def mark_of(text: str) -> tuple[bool, DecimalMark | None]:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text has the shape of a number, however its marks are meant."""
+    """Return True if a text has the shape of a number, however its marks are meant."""
     if _SIMPLE.fullmatch(text) or _SCIENTIFIC.fullmatch(text):
         return True
     found = _shape(text)
@@ -110,7 +116,7 @@ def signs_of(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 16)
 def other_currency(text: str, currency: str) -> str:
-    """The sign or code in an amount that can only stand for another currency than `currency`; else empty.
+    """Return the sign or code in an amount that can only stand for another currency; else empty.
 
     >>> other_currency("2.55 EUR", "GBP"), other_currency("£2.55", "GBP"), other_currency("2.55", "GBP")
     ('EUR', '', '')
@@ -122,11 +128,11 @@ def other_currency(text: str, currency: str) -> str:
 
 
 class NumberReader:
-    """Reads the numbers of one file.
+    """Reader of one file's numbers.
 
     Args:
-        mark: What begins the decimals; None where neither the file nor a person has said.
-        told: Whether a person said so.
+        mark: Mark that begins the decimals; None where neither the file nor a person has settled it.
+        told: True if a person gave the mark.
 
     >>> NumberReader(DecimalMark.COMMA, told=True).read("(1.234,50)")
     -1234.5
@@ -139,10 +145,14 @@ class NumberReader:
             mark if told else None, ""
         )
         self.read = lru_cache(maxsize=1 << 16)(self._read)
-        """The number that a text is; raises `Unreadable`."""
+        """Function that reads a text as a number; raises `Unreadable`."""
 
     def number(self, value: object) -> float:
-        """The number that a cell holds; raises `Unreadable`."""
+        """Read a cell as a number.
+
+        Raises:
+            Unreadable: The cell is empty, or holds no number.
+        """
         if isinstance(value, str):
             return self.read(value)
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value):
@@ -150,7 +160,11 @@ class NumberReader:
         raise Unreadable("is empty" if value is None else f"{value!r} is no number")
 
     def quantity(self, value: object) -> float:
-        """Read how many pieces a cell tells; raises `Unreadable`, also for money and for weights."""
+        """Read a cell as a number of pieces.
+
+        Raises:
+            Unreadable: The cell holds no number, or an amount of money, or a weight.
+        """
         if isinstance(value, str) and not _SIMPLE.fullmatch(value) and (found := _shape(value)):
             for unit in _affixes(found):
                 if not _is_piece(unit):
@@ -208,7 +222,7 @@ class NumberReader:
 
 @lru_cache(maxsize=1 << 10)
 def _shape(text: str) -> re.Match[str] | None:
-    """Find the parts of a number, its digits and marks those of ASCII; None if it is too long for one."""
+    """Find the parts of a number, in ASCII digits and marks; None if the text is no number or too long."""
     if len(text) > _LONGEST:
         return None
     return _SHAPE.fullmatch(text if text.isascii() else text.translate(_ASCII))
@@ -223,7 +237,7 @@ def _is_piece(unit: str) -> bool:
 
 
 def _no_number(text: str) -> str:
-    """Say why a text is no number; Debezium writes decimals as bytes, whose scale is not in the file."""
+    """Explain why a text is no number. Debezium writes decimals as bytes, whose scale is not in the file."""
     if not text:
         return "is empty"
     if _BYTES.fullmatch(text):

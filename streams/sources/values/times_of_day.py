@@ -1,8 +1,8 @@
 """Times of day in a column of their own: `8:15`, `08:15:00`, `8:15 PM`, `815`, `081530`, `8`, `0.34375`.
 
-Digits alone may be meant in two ways. `8` is eight o'clock where people write hours, and eight minutes past
-midnight where a program wrote 0008 and a spreadsheet took the zeros away. The whole column decides
-(`ClockEvidence`): a zero that has been kept, a colon, or a number that can be only one of the two.
+Digits alone may be read in two ways. `8` is eight o'clock where people write hours, and eight minutes past
+midnight where a program wrote 0008 and a spreadsheet removed the zeros. The whole column decides
+(`ClockEvidence`): by a zero that was kept, by a colon, or by a number that fits only one of the readings.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ _NO_DAYS: Final = frozenset(
         *("1/1/1900", "01/01/1900", "01.01.1900", "1970-01-01", "1/1/1970", "01/01/1970", "01.01.1970"),
     }
 )
-"""Days that programs write before a time that has none."""
+"""Days that programs write before a time without a date."""
 _ZONED: Final = re.compile(r"(?P<clock>.*\S) *\[(?P<zone>[^\[\]]+)\]")
-"""Time with the name of its zone behind it, as in `08:15 [Europe/Paris]`."""
+"""Pattern of a time with the name of its zone behind it, as in `08:15 [Europe/Paris]`."""
 _LONGEST: Final = 80
-"""Letters of a time of day; a longer text is none, and is not looked through."""
+"""Letters of a time of day. A longer text is no time, and is not searched."""
 _DAY_US: Final = 86_400_000_000
 
 Day = tuple[int, int, int]
-"""Year, month and day as they are written, perhaps none of the calendar."""
+"""Year, month and day as they are written, perhaps no day of the calendar."""
 
 
 class ClockDigits(StrEnum):
-    """How a time of day is meant that is written in digits alone; `--times`."""
+    """Reading of a time of day that is written in digits alone; `--times`."""
 
     HOURS_FIRST = "hours-first"
-    """8 is 08:00, 815 is 08:15 and 81530 is 08:15:30."""
+    """Read 8 as 08:00, 815 as 08:15 and 81530 as 08:15:30."""
     ZEROS_LOST = "zeros-lost"
-    """8 is 00:08 beside 815, and 00:00:08 beside 81530."""
+    """Read 8 as 00:08 beside 815, and as 00:00:08 beside 81530."""
 
 
 class Clock(NamedTuple):
@@ -70,11 +70,11 @@ class Clock(NamedTuple):
 
     @classmethod
     def of(cls, moment: time) -> Clock:
-        """Take over a time of day."""
+        """Convert a time of day."""
         return cls(moment.hour, moment.minute, moment.second, moment.microsecond, moment.tzinfo)
 
     def agrees(self, other: Clock) -> bool:
-        """Check whether two are the same time, one of them perhaps without seconds."""
+        """Return True if two times are the same, one of them perhaps without seconds."""
         finer, coarser = max(self[:4], other[:4]), min(self[:4], other[:4])
         return finer == coarser or (finer[:2] == coarser[:2] and coarser[2:] == (0, 0))
 
@@ -86,23 +86,26 @@ class Clock(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """How the times of one column are read."""
+    """Reading of the times of one column."""
 
     digits: ClockDigits | None = ClockDigits.HOURS_FIRST
-    """None where nobody has said."""
+    """Reading of digits alone; None where nobody has chosen."""
     width: int = 4
     """Digits of a whole time, 4 or 6, where zeros are lost."""
     decimal_hours: bool = False
-    """Whether some values such as 8.5 or 8.75 are hours and parts of one."""
+    """True if some values, such as 8.5 or 8.75, are hours and parts of an hour."""
     dotted: bool = False
-    """Whether some values are an hour, a point and minutes, such as 8.15."""
+    """True if some values, such as 8.15, are an hour, a point and minutes."""
 
     def read(self, value: object, day: Day | None = None) -> Clock:
-        """Read a time of day; raises `Unreadable` with the field `time`.
+        """Read a time of day.
 
         Args:
-            value: A cell.
-            day: The date that it belongs to; a time may stand behind that date once more.
+            value: Cell.
+            day: Date of the row; a time may stand behind that date once more.
+
+        Raises:
+            Unreadable: The value is no time of day; its `field` is `time`.
         """
         try:
             return self._checked(value, clock_of(value, self, day))
@@ -122,7 +125,11 @@ PLAIN: Final = ClockReading()
 
 
 def clock_of(value: object, reading: ClockReading = PLAIN, day: Day | None = None) -> Clock:
-    """Read a time of day as a column's reading says; raises `Unreadable`."""
+    """Read a time of day as a column's reading says.
+
+    Raises:
+        Unreadable: The value is no time of day.
+    """
     if isinstance(value, datetime):
         return _of_moment(value, day)
     if isinstance(value, time):
@@ -159,7 +166,7 @@ def _of_text(text: str, reading: ClockReading) -> Clock:
 
 
 def has_offset(value: object) -> bool:
-    """Check whether a time of day says in which zone it is."""
+    """Return True if a time of day names its zone."""
     try:
         return clock_of(value).offset is not None
     except Unreadable:
@@ -168,26 +175,32 @@ def has_offset(value: object) -> bool:
 
 @dataclass(slots=True)
 class ClockEvidence:
-    """What the times of a column say of each other; one `note` a value, then `decide`."""
+    """Evidence of the times of a column about each other: one `note` per value, then `decide`."""
 
     told: ClockDigits | None = None
     lengths: Counter[int] = field(default_factory=Counter)
-    """How many values have so many digits and nothing else."""
+    """Number of digits -> values that are so many digits and nothing else."""
     first: dict[int, Seen] = field(default_factory=dict)
-    """The first of each length; 0 alone is none, because it is midnight in every reading."""
+    """Number of digits -> first value. Values of zeros alone are left out, because they are midnight in every
+    reading."""
     zeros_kept: bool = False
-    """Whether one begins with 0."""
+    """True if a value begins with 0."""
     written: bool = False
-    """Whether one is written otherwise, as with a colon."""
+    """True if a value is written otherwise, such as with a colon."""
     not_hours: bool = False
-    """Whether one can be no time by its own length."""
+    """True if a value can be no time by its own length."""
     not_padded: set[int] = field(default_factory=set)
-    """Widths, 4 and 6, at which one can be no time."""
+    """Widths, 4 and 6, at which a value can be no time."""
     decimal_hours: bool = False
     dotted: bool = False
 
     def note(self, value: object, number: int) -> None:
-        """Take a value into account."""
+        """Add one value.
+
+        Args:
+            value: Cell.
+            number: Line or row of the file.
+        """
         text = value if isinstance(value, str) else digits_of(value)
         if text is None:
             return
@@ -221,17 +234,21 @@ class ClockEvidence:
 
     @property
     def short(self) -> int:
-        """How many values mean something else if zeros are lost."""
+        """Number of values that change their meaning if zeros are lost."""
         return sum(count for length, count in self.lengths.items() if length <= self.width - 2)
 
     def decide(self) -> tuple[ClockReading, str]:
-        """Decide how the column is read, and say what a person has to say first; empty if nothing."""
+        """Decide how the column is read.
+
+        Returns:
+            Reading, and the question that a person has to answer first; empty if there is none.
+        """
         return ClockReading(
             self._verdict(), max(self.width, 4), self.decimal_hours, self.dotted
         ), self._question()
 
     def remarks(self, reading: ClockReading) -> list[str]:
-        """Say how times of digits alone are read, if some could be read otherwise."""
+        """Describe how times of digits alone are read, if some could be read otherwise."""
         if not self.short or reading.digits is None:
             return []
         seen = self.first[min(self.first)]
@@ -259,7 +276,7 @@ class ClockEvidence:
 
 
 def _digits(text: str) -> str | None:
-    """Find the digits of a time that has nothing else, decimals of 0 left out; None if there is more."""
+    """Return the digits of a time without anything else, decimals of 0 left out; None if there is more."""
     whole, point, rest = text.partition(".")
     if 1 <= len(whole) <= 6 and whole.isdecimal() and (not point or rest == "0"):
         return whole
@@ -267,7 +284,7 @@ def _digits(text: str) -> str | None:
 
 
 def _by_length(digits: str) -> str:
-    """Write digits as pairs, the first of them hours."""
+    """Write digits as pairs, the first pair being the hours."""
     return digits.zfill(len(digits) + len(digits) % 2)
 
 
@@ -293,7 +310,7 @@ def _of_digits(digits: str, reading: ClockReading) -> Clock:
 
 
 def _may_be_minutes(text: str, reading: ClockReading) -> bool:
-    """Check whether `0.15` may be a quarter past midnight, because others of the column are like 8.15."""
+    """Return True if `0.15` may be a quarter past midnight, because the column has values like 8.15."""
     return reading.dotted and _DOTTED.fullmatch(text) is not None
 
 
@@ -322,7 +339,7 @@ def _of_written(text: str, found: re.Match[str]) -> Clock:
 
 
 def _hour(text: str, found: re.Match[str]) -> int:
-    """Find the hour, counted from midnight where the text says before or after noon."""
+    """Return the hour, counted from midnight where the text says before or after noon."""
     hour, half = int(found["hour"]), found["half"]
     if not half:
         return hour

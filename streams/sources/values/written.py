@@ -1,4 +1,4 @@
-"""Patterns of written dates, and the parts of a text that has one of them."""
+"""Patterns of written dates, and the parts of a text that matches one of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIME: Final = (
     r" *(?:" + _OFFSET + r")? *" + _ZONE + "?"
 )
 _BEHIND: Final = r"(?:(?=[Tt ,:])" + _TIME + r"|(?P<bare>[Zz]|[+-]\d{2}:\d{2}))?"
-"""Time, offset and zone behind a date; XML writes an offset right behind it."""
+"""Pattern of time, offset and zone behind a date; XML writes an offset right behind it."""
 _YEAR_FIRST: Final = re.compile(
     r"(?P<year>\d{4})(?P<mark>[-/.:])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})" + _BEHIND
 )
@@ -53,14 +53,15 @@ _WEEKDAY: Final = re.compile(
     r"sun(?:day)?|mo(?:ntag)?|di(?:enstag)?|mi(?:ttwoch)?|do(?:nnerstag)?|fr(?:eitag)?|sa(?:mstag)?|"
     r"sonnabend|so(?:nntag)?)\.?,? *(?=\d)"
 )
-"""Weekday in front of a date of digits, in English or German."""
+"""Pattern of a weekday in front of a date of digits, in English or German."""
 _LETTERS: Final = re.compile(r".*\d *(?P<zone>[A-Z]{2,5})")
 _WHOLE: Final = re.compile(r"(\d{5,19})\.0+")
-"""Number of a program that keeps decimals, such as `20240201.0`."""
+"""Pattern of a number from a program that keeps decimals, such as `20240201.0`."""
 _BLANKS: Final = str.maketrans("\u00a0\u2009\u202f", "   ", "\u200e\u200f")
-"""Blanks that do not break, as before AM and PM, and marks that only direct the writing."""
+"""Table that replaces blanks that do not break, as before AM and PM, and drops marks that only set the
+direction of writing."""
 _LONGEST: Final = 120
-"""Letters of a date; a longer text is none, and is not looked through."""
+"""Letters of a date. A longer text is no date, and is not searched."""
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -68,7 +69,7 @@ _MONTHS: Final = (
 
 
 def matched(text: str) -> re.Match[str] | None:
-    """Find which pattern of written dates a text has, a weekday in front left out; None if it has none."""
+    """Match a text with the patterns of written dates, without a weekday in front; None if none fits."""
     if len(text) > _LONGEST:
         return None
     if not text.isascii():
@@ -83,13 +84,13 @@ def matched(text: str) -> re.Match[str] | None:
 
 
 def count_of(text: str) -> Counted | None:
-    """Read a text as a moment that is one number; None if it is none."""
+    """Read a text as a moment in one number; None if it is none."""
     whole = _WHOLE.fullmatch(text)
     return counted(whole[1] if whole else text)
 
 
 def day_of(text: str, found: re.Match[str]) -> tuple[int, int, int]:
-    """Find year (as written), month and day of a date whose digits can be read in one way only."""
+    """Return year (as written), month and day of a date whose digits can be read in one way only."""
     groups = found.groupdict()
     if groups.get("month"):
         return int(groups["year"]), int(groups["month"]), int(groups["day"])
@@ -98,7 +99,7 @@ def day_of(text: str, found: re.Match[str]) -> tuple[int, int, int]:
 
 
 def no_date(text: str) -> str:
-    """Say why a text is no date, as far as its shape tells."""
+    """Explain why a text is no date, as far as its shape shows."""
     if not text:
         return "is empty"
     if has_lost_digits(text):
@@ -116,7 +117,11 @@ def no_date(text: str) -> str:
 
 
 def clock_and_zone(text: str, found: re.Match[str]) -> tuple[Clock | None, tzinfo | None]:
-    """Find time of day and zone of a written date, None where it has none; raises `Unreadable`."""
+    """Return time of day and zone of a written date; None for each that it lacks.
+
+    Raises:
+        Unreadable: The time or the zone cannot be read.
+    """
     parts = found.groupdict()
     written = parts.get("offset") or parts.get("bare")
     name = parts.get("zone") or parts.get("region")
