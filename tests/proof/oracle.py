@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from models.ledger.steps import finish_sweep
 from models.memory.rows import is_erased
 from models.records.columns import Kind
 from models.records.decoder import Decoder
@@ -140,8 +141,8 @@ class Replay:
 
     def finish(self) -> Outcome:
         """The outcome, once nothing is left to sweep."""
-        while self._ledger.sweeping:
-            self._collect(self._ledger.sweep(SWEEP))
+        for changes in finish_sweep(self._ledger, sweep_limit=SWEEP):
+            self._collect(changes)
         return self.outcome
 
     def _collect(self, changes: Changes) -> None:
