@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from models.ledger.replay import EventRefusedError, replay
     from models.settings import LedgerSettings
     from streams.errors import CartpulseError
+    from streams.operations.snapshot import Snapshot, snapshot
     from streams.settings.environment import load_settings
     from streams.settings.settings import Settings
     from streams.sources.lines import Refused
@@ -87,9 +88,11 @@ __all__ = [
     "SegmentEvidence",
     "Settings",
     "Signal",
+    "Snapshot",
     "load_settings",
     "read_purchases",
     "replay",
+    "snapshot",
 ]
 
 STARTED: Final = time.monotonic()
@@ -112,6 +115,7 @@ _HOMES: Final = {
     "models.ledger.replay": "EventRefusedError replay",
     "models.settings": "LedgerSettings",
     "streams.errors": "CartpulseError",
+    "streams.operations.snapshot": "Snapshot snapshot",
     "streams.settings.environment": "load_settings",
     "streams.settings.settings": "Settings",
     "streams.sources.lines": "Refused",
