@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         Signal,
     )
     from models.ledger.ledger import Ledger
-    from models.ledger.replay import EventRefusedError, replay
+    from models.ledger.replay import EventRefusedError, InputEvent, OutputEvent, replay
     from models.settings import LedgerSettings
     from streams.errors import CartpulseError
     from streams.operations.snapshot import Snapshot, snapshot
@@ -68,10 +68,12 @@ __all__ = [
     "Erasure",
     "ErrorCode",
     "EventRefusedError",
+    "InputEvent",
     "Item",
     "Ledger",
     "LedgerSettings",
     "Listing",
+    "OutputEvent",
     "PastEvidence",
     "Purchase",
     "PurchaseHabit",
@@ -112,7 +114,7 @@ _HOMES: Final = {
         "CatalogueUpdate ContractError Erasure ErrorCode Item Listing Purchase Signal"
     ),
     "models.ledger.ledger": "Ledger",
-    "models.ledger.replay": "EventRefusedError replay",
+    "models.ledger.replay": "EventRefusedError InputEvent OutputEvent replay",
     "models.settings": "LedgerSettings",
     "streams.errors": "CartpulseError",
     "streams.operations.snapshot": "Snapshot snapshot",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace as with_columns
 from datetime import datetime
 from itertools import islice
@@ -19,6 +20,7 @@ from models.contracts.events import (
     ReplenishmentAlert,
     SegmentChange,
 )
+from models.contracts.purchases import Record
 from models.ledger.ledger import Ledger
 from models.ledger.steps import advance_through, finish_sweep
 from models.records import control
@@ -28,14 +30,16 @@ from models.records.decoder import Decoder, Raw
 from models.settings import LedgerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from models.contracts.changes import Changes, Refusal
-    from models.contracts.purchases import Record
     from models.records.columns import Records
 
-    InputEvent = Record | Mapping[str, Any] | bytes
-    OutputEvent = ReplenishmentAlert | Recommendation | SegmentChange
+InputEvent = Record | Mapping[str, Any] | bytes
+"""Events that may be replayed: the contract's models, mappings of their fields, or their JSON."""
+OutputEvent = ReplenishmentAlert | Recommendation | SegmentChange
+"""Events that come out."""
+if TYPE_CHECKING:
     Refused = Callable[[InputEvent, Refusal], None]
 
 AT_ONCE: Final = 256
@@ -69,7 +73,7 @@ def replay(
     settings: LedgerSettings | None = None,
     *,
     refused: Refused | None = None,
-) -> Iterator[ReplenishmentAlert | Recommendation | SegmentChange]:
+) -> Iterator[OutputEvent]:
     """Run purchases through a ledger in memory, and yield the events that a service would send.
 
     Usage::
