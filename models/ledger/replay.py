@@ -115,7 +115,7 @@ def replay(
 
 
 class _Run:
-    """One replay.
+    """State of one replay.
 
     Args:
         settings: The settings that shape outputs.

@@ -1,4 +1,4 @@
-"""All customers of a partition in columns: what `profile` tells of one, computed for all at once."""
+"""Columns of all customers of a partition: what `profile` tells of one, computed for all at once."""
 
 from __future__ import annotations
 

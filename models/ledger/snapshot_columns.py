@@ -28,8 +28,12 @@ CUSTOMERS: Final = (
     Column("currency", "text", "ISO 4217", "The service's currency."),
     Column("first_purchase", "instant", "UTC", "Time of the first purchase; null before any."),
     Column("last_purchase", "instant", "UTC", "Time of the latest purchase; null before any."),
-    Column("first_purchase_day", "day", "business day", "Business day of the first purchase."),
-    Column("last_purchase_day", "day", "business day", "Business day of the latest purchase."),
+    Column(
+        "first_purchase_day", "day", "business day", "Business day of the first purchase; null before any."
+    ),
+    Column(
+        "last_purchase_day", "day", "business day", "Business day of the latest purchase; null before any."
+    ),
     Column("segment", "text", "", "Segment reported last; null before the first."),
     Column("new", "flag", "", "True up to four weeks after the first purchase."),
     Column("label", "text", "", "Segment by exact RFM at the moment of the snapshot; null if unranked."),
@@ -54,14 +58,26 @@ HABITS: Final = (
     Column("partition", "count", "", "Partition of the log that the customer belongs to."),
     Column("category", "text", "", "The category, as in the purchases."),
     Column("purchases", "count", "business days", "Business days on which the category was bought."),
-    Column("first_purchase_day", "day", "business day", "First of them."),
-    Column("last_purchase_day", "day", "business day", "Last of them that is closed."),
-    Column("last_interval_days", "count", "days", "Days between the last two; null where there is one."),
+    Column(
+        "first_purchase_day", "day", "business day", "First business day with a purchase of the category."
+    ),
+    Column(
+        "last_purchase_day",
+        "day",
+        "business day",
+        "Last closed business day with a purchase of the category.",
+    ),
+    Column(
+        "last_interval_days",
+        "count",
+        "days",
+        "Days between the last two purchase days; null where there is one.",
+    ),
     Column(
         "typical_interval_days",
         "number",
         "days",
-        "Geometric mean of the intervals; null where there is none.",
+        "Geometric mean of days between purchase days; null for one day.",
     ),
     Column("usual_quantity", "number", "units", "Units a purchase day, recent ones weighing more."),
     Column("recent_trips", "number", "trips", "Trips with the category, old ones counting less."),
@@ -70,20 +86,40 @@ HABITS: Final = (
         "best_date", "day", "business day", "Day that the next purchase is expected on; null if not planned."
     ),
     Column(
-        "interval_low", "day", "business day", "Begin of the 80 % interval of it; null if not enough known."
+        "interval_low",
+        "day",
+        "business day",
+        "Begin of the 80 % interval of the next purchase; null if not enough known.",
     ),
     Column(
-        "interval_high", "day", "business day", "End of the 80 % interval of it; null if not enough known."
+        "interval_high",
+        "day",
+        "business day",
+        "End of the 80 % interval of the next purchase; null if not enough known.",
     ),
-    Column("probability_7_days", "number", "chance", "Chance of a purchase within 7 days of `closed_day`."),
+    Column(
+        "probability_7_days",
+        "number",
+        "chance",
+        "Chance of a purchase within 7 days of `closed_day`; null if not enough known.",
+    ),
     Column("probability_14_days", "number", "chance", "Chance within 14 days; null if not enough known."),
     Column("probability_28_days", "number", "chance", "Chance within 28 days; null if not enough known."),
-    Column("bought_on_open_day", "flag", "", "True where it was bought on a day that is not closed."),
+    Column(
+        "bought_on_open_day", "flag", "", "True where the category was bought on a day that is not closed."
+    ),
     Column("alert", "text", "", "The cycle's alert: `unplanned`, `planned`, `raised` or `fulfilled`."),
     Column("alert_id", "text", "", "Id of the open alert; null where none is open."),
-    Column("raised_at", "instant", "UTC", "Time at which it was raised; null where none is open."),
-    Column("valid_until", "instant", "UTC", "Time at which its window ends; null where none is open."),
-    Column("sent", "flag", "", "True if it was sent, false if it is history; null where none is open."),
+    Column(
+        "raised_at", "instant", "UTC", "Time at which the open alert was raised; null where none is open."
+    ),
+    Column(
+        "valid_until",
+        "instant",
+        "UTC",
+        "Time at which the open alert's window ends; null where none is open.",
+    ),
+    Column("sent", "flag", "", "True if the open alert was sent, false if history; null where none is open."),
     Column("closed_day", "day", "business day", "Last day that the partition has closed; null before any."),
 )
 """Columns of the table of habits, one row for each customer and category, in the order of both."""

@@ -128,7 +128,7 @@ def snapshot(settings: Settings) -> Snapshot:
         CartpulseError: The changelog is not there, holds no state yet, or cannot be read; see `gather`.
     """
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, gather(settings, _silent)).result()
+        return thread.submit(asyncio.run, gather(settings, silent)).result()
 
 
 def write(taken: Snapshot, folder: Path) -> tuple[Path, Path]:
@@ -247,5 +247,6 @@ def _array(column: Column, held: Values, types: Mapping[Kind, Any]) -> Any:
 
 
 @contextmanager
-def _silent(_title: str) -> Iterator[Progress]:
+def silent(_title: str) -> Iterator[Progress]:
+    """Show nothing of a read's progress, where there is no screen."""
     yield lambda _read, _of: None

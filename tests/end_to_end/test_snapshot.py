@@ -11,7 +11,7 @@ import pytest
 
 from models.records.partitioner import partition_of
 from streams.operations.customers import gather as look_up
-from streams.operations.snapshot import _silent, gather, write
+from streams.operations.snapshot import gather, silent, write
 from streams.sources.feed import Feed
 from streams.sources.ticks import with_ticks
 from tests.end_to_end.test_bad_input import REAL, until_swept
@@ -83,9 +83,9 @@ async def test_a_shop_s_questions_are_answered_as_its_customers_pages_answer_the
         await write_log(settings, records)
         cluster.start_worker()
         await until_swept(cluster, len(records), 60)
-        taken = await gather(settings, _silent)
+        taken = await gather(settings, silent)
         ids = taken.customers["customer_id"].to_pylist()
-        known = {each: await look_up(settings, each.encode(), None, _silent) for each in ids}
+        known = {each: await look_up(settings, each.encode(), None, silent) for each in ids}
     assert len(known) == 20
     folder = tmp_path / "state"
     folder.mkdir()
