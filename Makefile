@@ -66,8 +66,10 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# pyright reads what a user would write against the public face; its Node.js comes from the lock.
 types: setup
 	$(BIN)/mypy
+	$(BIN)/pyright
 
 imports: setup
 	$(BIN)/lint-imports

@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 import uuid
+from collections import deque
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from models.ledger.ledger import Ledger
 from models.memory.rows import CLOCK_KEY
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Decoder, Raw
+from models.replay.steps import advance_through, finish_sweep
 from streams.brokers.apache_kafka import ApacheKafka
 from streams.changelog.checkpoint_file import Heading, Memory, write
 from streams.changelog.checkpoints import Checkpoints
@@ -87,14 +89,8 @@ def ledger_of(customers: int, settings: Settings) -> Ledger:
         raws = [
             Raw(start + at, value, UNKNOWN_TIME) for at, value in enumerate(events[start : start + 2_000])
         ]
-        records, done = decoder.decode(raws)[0], 0
-        while done < len(records):
-            changes = ledger.advance(records.slice(done, len(records)))
-            done += changes.applied
-            if not changes.applied:
-                ledger.sweep()
-    while ledger.sweeping:
-        ledger.sweep()
+        deque(advance_through(ledger, decoder.decode(raws)[0]), maxlen=0)
+    deque(finish_sweep(ledger), maxlen=0)
     return ledger
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cartpulse.commands.customers import customer, erase, export
+from cartpulse.commands.customers import customer, erase, export, snapshot
 from cartpulse.commands.outputs import dead_letters, watch
 from cartpulse.commands.purchases import catalogue, produce, replay
 from cartpulse.commands.service import broker, doctor, go_live, reset, settings, topics, worker
@@ -33,6 +33,7 @@ app.command("go-live", epilog=go_live.EXAMPLE)(go_live.go_live)
 app.command("replay", epilog=replay.EXAMPLE)(replay.replay)
 app.command("customer", epilog=customer.EXAMPLE)(customer.customer)
 app.command("export", epilog=export.EXAMPLE)(export.export)
+app.command("snapshot", epilog=snapshot.EXAMPLE)(snapshot.snapshot)
 app.command("erase", epilog=erase.EXAMPLE)(erase.erase)
 app.command("watch", epilog=watch.EXAMPLE)(watch.watch)
 app.command("reset", epilog=reset.EXAMPLE)(reset.reset)

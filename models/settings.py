@@ -75,86 +75,90 @@ class LedgerSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     application: str = Field(
-        "cartpulse",
+        default="cartpulse",
         pattern=r"^[A-Za-z0-9._-]{1,100}$",
         description="Name of this service: its events' source, consumer group and changelog derive from it.",
     )
     time_zone: str = Field(
-        "UTC", description="IANA name of the business time zone; a business day is its local date."
+        default="UTC", description="IANA name of the business time zone; a business day is its local date."
     )
     boundary_hour: int = Field(
-        6, ge=0, le=12, description="Local hour of day D+1 at which business day D closes."
+        default=6, ge=0, le=12, description="Local hour of day D+1 at which business day D closes."
     )
     lateness_minutes: int = Field(
-        60, ge=0, le=720, description="How far the watermark stays behind the latest event, in minutes."
+        default=60,
+        ge=0,
+        le=720,
+        description="How far the watermark stays behind the latest event, in minutes.",
     )
     clock: Literal["log", "wall"] = Field(
-        "wall",
+        default="wall",
         description="What moves time in a new service: the wall clock too, from go-live on, or the log's "
         "records alone. A service that has run keeps its clock, and a log that begins with a tick is on the "
         "log clock.",
     )
     currency: str = Field(
-        "USD", pattern=r"^[A-Z]{3}$", description="The one ISO 4217 currency of the service."
+        default="USD", pattern=r"^[A-Z]{3}$", description="The one ISO 4217 currency of the service."
     )
     partitioner: Literal["murmur2", "crc32"] = Field(
-        "murmur2",
+        default="murmur2",
         description="How producers map keys to partitions: murmur2 (Java, aiokafka) or crc32 (librdkafka); "
         "in force at once.",
     )
     not_consumed: tuple[str, ...] = Field(
-        NOT_CONSUMED,
+        default=NOT_CONSUMED,
         description="Categories that count for spend and segments, and never for consumption or alerts.",
     )
     not_recommended: tuple[str, ...] = Field(
-        NOT_RECOMMENDED,
+        default=NOT_RECOMMENDED,
         description="Categories that are never recommended; nor are those that are not consumed.",
     )
     recommendation_discoveries: int = Field(
-        0,
+        default=0,
         ge=0,
         le=5,
         description="Least places of the ten kept for categories that the customer never bought, where some "
         "are known; they go by their chances otherwise.",
     )
     alert_lead_days: int = Field(
-        2, ge=0, le=14, description="Days before the best date on which an alert is raised."
+        default=2, ge=0, le=14, description="Days before the best date on which an alert is raised."
     )
     alert_grace_days: int = Field(
-        5, ge=0, le=28, description="Days after the best date on which a purchase still fulfils it."
+        default=5, ge=0, le=28, description="Days after the best date on which a purchase still fulfils it."
     )
     alert_minimum_purchases: int = Field(
-        3, ge=2, le=100, description="Purchase days of a category before it is alerted on."
+        default=3, ge=2, le=100, description="Purchase days of a category before it is alerted on."
     )
     alert_minimum_probability: float = Field(
-        0.3,
+        default=0.3,
         ge=0,
         le=1,
         description="Least chance of a purchase inside the alert's window for the alert to be raised.",
     )
     alert_daily_cap: int = Field(
-        10, ge=0, le=64, description="Most alerts raised for one customer at one boundary."
+        default=10, ge=0, le=64, description="Most alerts raised for one customer at one boundary."
     )
     alert_quiet_categories: tuple[str, ...] = Field(
-        (), description="Categories whose habits are learnt and shown, and of which no alert is raised."
+        default=(),
+        description="Categories whose habits are learnt and shown, and of which no alert is raised.",
     )
     holdout_share: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=0.5,
         description="Share of customers, by a stable hash of their id, whose outputs all go to the topic "
         "`exposures` instead, so that what the others' are worth can be measured.",
     )
     holdout_salt: str = Field(
-        "",
+        default="",
         max_length=16,
         description="Another salt draws another hold-out; a larger share keeps those who were in it.",
     )
     segment_minimum_population: int = Field(
-        50, ge=1, description="Customers a partition must know before it ranks them into segments."
+        default=50, ge=1, description="Customers a partition must know before it ranks them into segments."
     )
     segment_patience: int = Field(
-        14,
+        default=14,
         ge=1,
         le=60,
         description="Boundaries whose labels must all be worse than a customer's segment before it falls.",

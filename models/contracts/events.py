@@ -207,7 +207,7 @@ class RecommendedItem(_Event):
         description="What the customer usually buys of the category and can be had; null where there is none."
     )
     product_name: str | None = Field(
-        None, description="What people call the product; null where the catalogue does not say so."
+        default=None, description="What people call the product; null where the catalogue does not say so."
     )
     score: Probability = Field(description="Estimated share of the customer's next trips that hold it.")
     reason: str = Field(description="A sentence for a person.")

@@ -148,7 +148,7 @@ class Item(_Contract):
     )
     category: Identifier = Field(description="What the product is a kind of; 1 to 256 bytes of UTF-8.")
     name: Name | None = Field(
-        None, description="The product's name for people; at most 1,024 bytes of UTF-8."
+        default=None, description="The product's name for people; at most 1,024 bytes of UTF-8."
     )
     quantity: float = Field(
         json_schema_extra={"not": {"const": 0}},
@@ -160,7 +160,7 @@ class Item(_Contract):
         ge=0, le=MOST_PRICE, description="Price of one unit before the discount, in the currency."
     )
     discount: Money = Field(
-        0.0, description="Taken off the whole line, in the currency, with the quantity's sign."
+        default=0.0, description="Taken off the whole line, in the currency, with the quantity's sign."
     )
 
     @property
@@ -293,10 +293,11 @@ class Listing(_Contract):
     product_id: Identifier = Field(description="The product, as in the purchases.")
     category: Identifier = Field(description="What it is a kind of, as in the purchases.")
     name: Name | None = Field(
-        None, description="What people call it; recommendations carry it. At most 1,024 bytes of UTF-8."
+        default=None,
+        description="What people call it; recommendations carry it. At most 1,024 bytes of UTF-8.",
     )
     status: Status = Field(
-        "available",
+        default="available",
         description="Whether it can be had: what is out of stock or withdrawn is not recommended.",
     )
 

@@ -37,41 +37,43 @@ class Settings(BaseSettings, LedgerSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, env_ignore_empty=True)
 
     kafka_broker: str = Field(
-        "127.0.0.1:9092",
+        default="127.0.0.1:9092",
         validation_alias="kafka_broker",
         description="Bootstrap servers, `host:port`, separated by commas.",
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT",
+        default="PLAINTEXT",
         validation_alias="kafka_security_protocol",
         description="How to talk to the broker: with TLS (`SSL`), with a login (`SASL_...`), or both.",
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None,
+        default=None,
         validation_alias="kafka_sasl_mechanism",
         description="How the login is proven; `PLAIN` where the protocol is a SASL one and this is not set.",
     )
     kafka_sasl_username: str | None = Field(
-        None, validation_alias="kafka_sasl_username", description="User name of the login."
+        default=None, validation_alias="kafka_sasl_username", description="User name of the login."
     )
     kafka_sasl_password: SecretStr | None = Field(
-        None, validation_alias="kafka_sasl_password", description="Password of the login."
+        default=None, validation_alias="kafka_sasl_password", description="Password of the login."
     )
     kafka_ssl_cafile: Path | None = Field(
-        None,
+        default=None,
         validation_alias="kafka_ssl_cafile",
         description="PEM file of the authorities that sign broker certificates; the system's where not set.",
     )
     kafka_ssl_certfile: Path | None = Field(
-        None,
+        default=None,
         validation_alias="kafka_ssl_certfile",
         description="PEM file of the client's own certificate, for mutual TLS.",
     )
     kafka_ssl_keyfile: Path | None = Field(
-        None, validation_alias="kafka_ssl_keyfile", description="PEM file of the client certificate's key."
+        default=None,
+        validation_alias="kafka_ssl_keyfile",
+        description="PEM file of the client certificate's key.",
     )
     kafka_ssl_password: SecretStr | None = Field(
-        None, validation_alias="kafka_ssl_password", description="Password of the key file."
+        default=None, validation_alias="kafka_ssl_password", description="Password of the key file."
     )
     kafka_ssl_check_hostname: bool = Field(
         default=True,
@@ -80,114 +82,126 @@ class Settings(BaseSettings, LedgerSettings):
     )
 
     topic_prefix: str = Field(
-        "", pattern=rf"^{TOPIC_NAME}{{0,100}}$", description="Put before the name of every topic."
+        default="", pattern=rf"^{TOPIC_NAME}{{0,100}}$", description="Put before the name of every topic."
     )
     partitions: int = Field(
-        1,
+        default=1,
         ge=1,
         le=1_000,
         description="Partitions of `purchases`, and so of every topic; one per 50,000 customers or so.",
     )
     replication_factor: int = Field(
-        1,
+        default=1,
         ge=1,
         le=9,
         description="Copies of each topic that Cartpulse makes; 3 on a cluster of three brokers or more.",
     )
     purchases_retention_days: int | None = Field(
-        None, ge=1, le=36_500, description="Days for which purchases are kept; for ever where not set."
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Days for which purchases are kept; for ever where not set.",
     )
     outputs_retention_days: int = Field(
-        30, ge=1, le=36_500, description="Days for which outputs and dead letters are kept."
+        default=30, ge=1, le=36_500, description="Days for which outputs and dead letters are kept."
     )
     session_timeout_ms: int = Field(
-        10_000,
+        default=10_000,
         ge=1_000,
         le=300_000,
         description="Silence after which the group gives a worker's partitions to others; "
         "2,000 suits the embedded broker, which holds a join for half of it.",
     )
     group_instance_id: str | None = Field(
-        None,
+        default=None,
         pattern=rf"^{TOPIC_NAME}{{1,200}}$",
         description="Static membership: a worker's own name, so that a restart keeps its partitions.",
     )
     batch_records: int = Field(
-        2_000, ge=1, le=100_000, description="Most records of one partition that are applied as one batch."
+        default=2_000,
+        ge=1,
+        le=100_000,
+        description="Most records of one partition that are applied as one batch.",
     )
     fetch_max_bytes: int = Field(
-        4 * 1024 * 1024, ge=64 * 1024, le=64 * 1024 * 1024, description="Most bytes asked for in one fetch."
+        default=4 * 1024 * 1024,
+        ge=64 * 1024,
+        le=64 * 1024 * 1024,
+        description="Most bytes asked for in one fetch.",
     )
     fetch_wait_ms: int = Field(
-        20, ge=1, le=5_000, description="How long the broker may hold a fetch that finds nothing, in ms."
+        default=20,
+        ge=1,
+        le=5_000,
+        description="How long the broker may hold a fetch that finds nothing, in ms.",
     )
     sweep_limit: int = Field(
-        600,
+        default=600,
         ge=1,
         le=100_000,
         description="Most customers of a day boundary's sweep handled between two batches; fewer where their "
         "rows would not fit one record batch.",
     )
     send_deadline_seconds: float = Field(
-        60.0,
+        default=60.0,
         ge=1,
         le=600,
         description="A send not acknowledged within this many seconds ends the worker; so does a broker that "
         "has answered nothing else for twice as long.",
     )
     stall_seconds: float = Field(
-        60.0,
+        default=60.0,
         ge=5,
         le=3_600,
         description="A partition that has purchases to apply and has not got on for so many seconds ends the "
         "worker, after a warning at half of it.",
     )
     checkpoint_dir: Path | None = Field(
-        None,
+        default=None,
         description="Folder on a local disk where a worker keeps checkpoints of its partitions, so that a "
         "restart reads only the changelog's tail; none are kept where not set.",
     )
     checkpoint_seconds: float = Field(
-        300.0,
+        default=300.0,
         ge=1,
         le=86_400,
         description="Time between two checkpoints of a partition; one more is written at a clean stop.",
     )
     standby_partitions: int = Field(
-        0,
+        default=0,
         ge=0,
         le=1_000,
         description="How many partitions of others a worker keeps a warm copy of, to take them over sooner.",
     )
     delivery_guarantee: Literal["auto", "at_least_once", "exactly_once"] = Field(
-        "at_least_once",
+        default="at_least_once",
         description="`exactly_once` puts outputs, state and position into one transaction, for consumers "
         "that read committed; `at_least_once` may repeat outputs, with equal ids, after a crash; `auto` is "
         "exactly once where the broker has transactions.",
     )
     idempotence: Literal["auto", "on", "off"] = Field(
-        "auto", description="Whether producers are idempotent; `auto` asks the broker whether it can."
+        default="auto", description="Whether producers are idempotent; `auto` asks the broker whether it can."
     )
     accept_gap: bool = Field(
         default=False,
         description="Go on although purchases that were not applied are gone or cannot be read; counted.",
     )
     web_host: str = Field(
-        "127.0.0.1",
+        default="127.0.0.1",
         min_length=1,
         description="Address at which a worker answers `/health/live`, `/health/ready` and `/metrics`.",
     )
-    web_port: int = Field(6066, ge=0, le=65_535, description="The port there; 0 for none.")
+    web_port: int = Field(default=6066, ge=0, le=65_535, description="The port there; 0 for none.")
     worker_name: str | None = Field(
-        None,
+        default=None,
         pattern=rf"^{TOPIC_NAME}{{1,100}}$",
         description="Put into every log line, where several workers write to one place.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        "auto", description="`auto` is readable lines on a terminal and JSON elsewhere."
+        default="auto", description="`auto` is readable lines on a terminal and JSON elsewhere."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least level that is logged."
+        default="INFO", description="Least level that is logged."
     )
 
     @classmethod

@@ -23,13 +23,13 @@ from cartpulse.commands.purchases.report import (
 from cartpulse.commands.purchases.sending import said, send_with_bar
 from cartpulse.commands.service.outlook import outlook
 from cartpulse.console.exit import run
-from models.state.calendar import HOUR
 from streams.clock import SystemClock
 from streams.errors import CartpulseError
 from streams.operations.log_clock import log_clock
 from streams.sources.files.purchase_file import PurchaseFile
 from streams.sources.forms.containers import STANDARD_INPUT, spooled
 from streams.sources.position import SUFFIX, Destination, Position, alone
+from streams.sources.reading import FUTURE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,11 +42,6 @@ if TYPE_CHECKING:
     from streams.sources.feed import Feed
     from streams.sources.files.lines import Refused
     from streams.sources.files.survey import Told
-
-
-FUTURE_MS = 24 * HOUR
-"""Lead of a purchase over this machine's clock, ms, above which the purchase is refused. One day allows for
-clocks and time zones that are off."""
 
 
 _WHOLE: Final = "Fetch it again, or --allow-truncated sends what is whole of it."

@@ -17,6 +17,7 @@ from models.ledger.changelog_rows import LedgerConflict, own_rows
 from models.ledger.checkpoint import CheckpointError
 from models.ledger.ledger import Ledger
 from models.memory.rows import CLOCK_KEY, RowError, header, is_erased
+from models.replay.steps import advance_through
 from models.settings import LedgerSettings
 from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.counting import CountingLedger
@@ -270,12 +271,7 @@ def test_the_counting_ledger_keeps_the_contract() -> None:
         [basket(f"{n}", f"c{n % 5}", 1.0, ("A", "p", 1.0, 1.0)) for n in range(90)], SETTINGS
     )
     rows: list[Row] = []
-    at = 0
-    while at < len(records):
-        changes = ledger.advance(records.slice(at, len(records)))
-        if not changes.applied:
-            changes = ledger.sweep(2)
-        at += changes.applied
+    for changes in advance_through(ledger, records, sweep_limit=2):
         rows += changes.rows
         taken.append((saved(ledger), len(rows)))
     for content, position in taken:

@@ -144,7 +144,7 @@ def test_an_erasure_that_raises_leaves_the_ledger_as_it_was(monkeypatch: pytest.
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken:
-        broken.setattr("models.state.clock_row.own_row", raising)
+        broken.setattr("models.state.clock_row.partition_row", raising)
         with pytest.raises(ZeroDivisionError):
             ledger.advance(records)
     assert [ledger.describe(customer) for customer in (b"1", b"2", b"3")] == before[1]

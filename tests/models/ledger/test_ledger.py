@@ -18,6 +18,7 @@ from models.ledger.changelog_rows import LedgerConflict
 from models.ledger.ledger import MOST_BASKETS, Ledger
 from models.memory.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
 from models.records.partitioner import partition_of
+from models.replay.steps import finish_sweep
 from models.settings import LedgerSettings
 from models.state.clock_row import ClockRow
 from models.state.columns import ROW_BYTES
@@ -141,8 +142,8 @@ def test_any_cutting_gives_the_same_events_and_rows(seed: int, cuts: list[int], 
 
 
 def drive_to_the_end(ledger: Ledger, replay: Replay, limit: int) -> None:
-    while ledger.sweeping:
-        replay.take(ledger.sweep(limit))
+    for changes in finish_sweep(ledger, sweep_limit=limit):
+        replay.take(changes)
 
 
 class Crash(Exception):  # noqa: N818 - it is one

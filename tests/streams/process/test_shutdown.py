@@ -46,7 +46,7 @@ def test_a_process_that_hangs_is_gone_with_status_one() -> None:
 def test_a_process_that_hangs_keeps_the_status_of_what_ended_it() -> None:
     script = (
         "import time; from streams.process import shutdown; from streams.errors import SourceJumped; "
-        "shutdown.LAST_RESORT_SECONDS = 0.1; shutdown.Ending().begin(SourceJumped('x')); time.sleep(60)"
+        "shutdown.LAST_RESORT_SECONDS = 0.1; shutdown.Shutdown().begin(SourceJumped('x')); time.sleep(60)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 3
 

@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.memory.rows import CLOCK_KEY, header
 from models.records.decoder import Decoder
+from models.replay.steps import advance_through, finish_sweep
 from streams.brokers.embedded import end_with_parent
 from streams.changelog.recovery import read_to_end
 from streams.changelog.rows import LatestRows
@@ -211,13 +212,10 @@ class Cluster:
         source = TopicPartition(self.settings.purchases_topic, partition)
         async for raws in read_to_end(self._reader, source, 0):
             records, _ = decoder.decode([raw_of(raw) for raw in raws])
-            applied = 0
-            while applied < len(records):
-                changes = ledger.advance(records.slice(applied, len(records)))
-                applied += changes.applied
-                self._collect(outcome, changes if changes.applied else ledger.sweep(1_000))
-        while ledger.sweeping:
-            self._collect(outcome, ledger.sweep(1_000))
+            for changes in advance_through(ledger, records, sweep_limit=1_000):
+                self._collect(outcome, changes)
+        for changes in finish_sweep(ledger, sweep_limit=1_000):
+            self._collect(outcome, changes)
         return outcome
 
     def _collect(self, outcome: Outcome, changes: Any) -> None:

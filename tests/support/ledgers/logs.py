@@ -13,6 +13,7 @@ from models.ledger.ledger import Ledger
 from models.memory.rows import header
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Decoder, Raw
+from models.replay.steps import advance_through, finish_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -169,15 +170,10 @@ def drive(
     ledger: Ledger, records: Records, replay: Taker, *, sweep_limit: int = 600, finish: bool = False
 ) -> None:
     """Advance a ledger over a run of records, sweeping when it asks for it and, to `finish`, at the end."""
-    applied = 0
-    while applied < len(records):
-        changes = ledger.advance(records.slice(applied, len(records)))
-        if not changes.applied:
-            changes = ledger.sweep(sweep_limit)
-        applied += changes.applied
+    for changes in advance_through(ledger, records, sweep_limit=sweep_limit):
         replay.take(changes)
-    while finish and ledger.sweeping:
-        replay.take(ledger.sweep(sweep_limit))
+    for changes in finish_sweep(ledger, sweep_limit=sweep_limit) if finish else ():
+        replay.take(changes)
 
 
 def replay_of(

@@ -38,6 +38,7 @@ from models.memory.rows import is_erased
 from models.records.columns import Kind
 from models.records.decoder import Decoder
 from models.records.partitioner import partition_of
+from models.replay.steps import finish_sweep
 from models.state.columns import CUSTOMER
 from streams.changelog.recovery import digest
 from streams.clock import SystemClock
@@ -140,8 +141,8 @@ class Replay:
 
     def finish(self) -> Outcome:
         """The outcome, once nothing is left to sweep."""
-        while self._ledger.sweeping:
-            self._collect(self._ledger.sweep(SWEEP))
+        for changes in finish_sweep(self._ledger, sweep_limit=SWEEP):
+            self._collect(changes)
         return self.outcome
 
     def _collect(self, changes: Changes) -> None:

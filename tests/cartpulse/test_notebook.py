@@ -1,0 +1,38 @@
+"""The notebook's page, run as it stands there: its code from top to bottom, and what it prints."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+from tests.support.paths import DOCS, ROOT
+
+if TYPE_CHECKING:
+    import pytest
+
+BLOCK = re.compile(r"```(python|text)\n(.*?)```", re.DOTALL)
+
+
+def test_the_code_of_the_page_prints_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    page = (DOCS / "notebook.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    printed, shown = "", 0
+    for language, content in BLOCK.findall(page):
+        if language == "text":
+            assert printed.split() == content.split()
+            shown += 1
+            continue
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            exec(content, names)  # noqa: S102 - the page's own code
+        printed = output.getvalue()
+    assert shown == 4
+    assert len(names["frame"]) == len(names["rows"]) > 400
+
+
+def test_the_way_from_a_file_to_a_data_frame_is_eight_lines() -> None:
+    page = (DOCS / "notebook.md").read_text(encoding="utf-8")
+    _, first = BLOCK.findall(page)[0]
+    assert len([line for line in first.splitlines() if line]) == 8
