@@ -8,18 +8,24 @@ SCHEDULES ?= 10000
 # Batches flipped for the decoder alone, and starts of Apache Kafka whose logs hold a hundred flipped ones each.
 FLIPS ?= 100000
 ROUNDS ?= 10
+# Set where `make test` has been run: `make check` and `make gate` then leave its tests out.
+TESTED ?=
+# Faults of the gate: each once, under both guarantees.
+FAULTS ?= --minutes 7 --runs 1 --only 'kill -9 of a worker' --only 'two workers' --only SIGSTOP \
+	--only 'kill -9 of the only broker'
 BIN := .venv/bin
 READY := .venv/.ready
 RUNTIME := .venv/.runtime
 
-.PHONY: help setup test prove prove-logs prove-faults prove-tests mutants lint types imports docs docs-check check demo format lock clean
+.PHONY: help setup test prove prove-logs prove-faults prove-tests mutants lint types imports words docs docs-check check gate demo format lock clean
 
 help:
 	@echo "make demo   replay a year of real purchases and show what came out"
 	@echo "make test   run all tests that can run here, and say which cannot and why"
 	@echo "make prove  break things on Apache Kafka for an hour and more, and count what was lost or doubled"
 	@echo "make mutants  put known faults into a copy of the engine, and see that a test notices each"
-	@echo "make check  what CI asks for: lint, types, import rules, generated docs, tests"
+	@echo "make check  what to run before a commit, in minutes: lint, types, import rules, words, generated docs, quick tests"
+	@echo "make gate   the rest of what CI asks for: Apache Kafka, whole services, faults under load, the demo"
 	@echo "also: setup, lint, format, types, imports, docs, docs-check, lock, clean"
 
 setup: $(READY)
@@ -56,7 +62,19 @@ prove-faults: setup
 mutants: setup
 	@$(BIN)/python -m tests.verification.mutations $(ARGS)
 
-check: lint types imports docs-check test
+# Without a broker of its own and in minutes: what to run before every commit.
+check: lint types imports words docs-check
+	@[ -n "$(TESTED)" ] || $(MAKE) test ARGS="-m 'not end_to_end and not kafka and not prove' $(ARGS)"
+
+# The rest of what CI asks for: Apache Kafka and whole services, flipped bits, faults under load, the demo.
+gate: setup
+	@[ -n "$(TESTED)" ] || $(MAKE) test ARGS="-m '(end_to_end or kafka) and not prove' $(ARGS)"
+	@$(MAKE) prove-logs FLIPS=10000 ROUNDS=0
+	@$(MAKE) prove-faults ARGS="$(FAULTS)"
+	@$(MAKE) demo ARGS="--days 30 --latency-seconds 3"
+
+words: setup
+	$(BIN)/python -m tools.words --most 2
 
 lint: setup
 	$(BIN)/ruff check .

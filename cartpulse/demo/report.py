@@ -190,5 +190,5 @@ def _next(report: Report) -> str:
         "  cartpulse broker                    a broker that stays, in a terminal of its own\n"
         "  cartpulse demo --broker 127.0.0.1:9092 --days 30\n"
         "                                      the demo on it: its topics stay to be read\n"
-        "  README.md                           how to read them from Python and the shell\n"
+        "  docs/first-steps.md                 how to read them from Python and the shell\n"
     )

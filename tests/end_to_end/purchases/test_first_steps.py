@@ -1,4 +1,4 @@
-"""The README's recipes for a newcomer's own purchases, run as they stand there."""
+"""The recipes for a newcomer's own purchases, run as they stand on the page of first steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.kafka.topics import OUTPUTS, create_topics
 from tests.end_to_end.purchases.test_bad_input import REAL
 from tests.end_to_end.purchases.test_own_purchases import until_applied
 from tests.support.kafka.cluster import Cluster
-from tests.support.paths import ROOT
+from tests.support.paths import DOCS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.end_to_end
 async def test_the_first_own_purchases_give_three_visible_outputs(
     tansu: LocalBroker, fresh_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = (DOCS / "first-steps.md").read_text(encoding="utf-8")
     section = page.partition("## Your first own purchases")[2]
     (recipe,) = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
     assert "CARTPULSE_CLOCK=log cartpulse worker" in section
