@@ -15,7 +15,7 @@ from agents.purchases import add_purchases
 from models.ledger.ledger import Ledger
 from models.records.decoder import Decoder
 from streams.app import Engine, create_engine
-from streams.errors import LogUnreadable
+from streams.errors import LogUnreadableError
 from streams.flow import purchases
 from streams.kafka.undecodable import raised_in_a_fetch
 from streams.process.exit_status import status_of
@@ -84,7 +84,7 @@ def _told(reason: BaseException, engine: Engine) -> BaseException:
     """
     if not raised_in_a_fetch(reason):
         return reason
-    return LogUnreadable(
+    return LogUnreadableError(
         f"{', '.join(engine.commands.topics)} holds a record batch that cannot be decoded ({reason}). It "
         "keeps commands for a day and nothing that lasts: delete the topic, make it anew by `cartpulse "
         "topics`, and start the workers again."

@@ -16,7 +16,7 @@ import pytest
 from streams.brokers.apache_kafka import ApacheKafka
 from streams.brokers.embedded import LocalBroker
 from streams.brokers.node import Node
-from streams.errors import KafkaUnavailable
+from streams.errors import KafkaUnavailableError
 from streams.settings.settings import Settings
 from tests.support.kafka.kafka_cluster import LOGIN
 
@@ -52,7 +52,7 @@ def apache_kafka() -> Iterator[ApacheKafka]:
     try:
         asyncio.run(broker.start())
         yield broker
-    except KafkaUnavailable as reason:
+    except KafkaUnavailableError as reason:
         if os.environ.get("CARTPULSE_REQUIRE_KAFKA") == "1":
             pytest.fail(f"CARTPULSE_REQUIRE_KAFKA=1, but: {reason}")
         pytest.skip(str(reason))

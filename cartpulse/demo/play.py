@@ -24,7 +24,7 @@ from cartpulse.demo.stage import Stage
 from cartpulse.demo.stories import Story, stories
 from models.settings import CategoryClass
 from models.state.calendar import calendar_of
-from streams.errors import BrokerUnreachable
+from streams.errors import BrokerUnreachableError
 from streams.kafka.options import idempotence, producer_options
 from streams.sources.complete_journey import CompleteJourney, Level
 from streams.sources.sender import Replay
@@ -121,7 +121,7 @@ class Play:
             try:
                 return await stage.guard(self._play(stage.settings, source))
             except KafkaError as error:
-                raise BrokerUnreachable(f"The broker did not answer as it should: {error!r}") from error
+                raise BrokerUnreachableError(f"The broker did not answer as it should: {error!r}") from error
 
     async def _play(self, settings: Settings, source: CompleteJourney) -> tuple[Report, list[Story]]:
         async with Listener(settings) as listener:

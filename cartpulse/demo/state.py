@@ -31,8 +31,8 @@ async def recover(settings: Settings) -> Known:
     """Read the changelog and add up its customers' rows. The greatest row of every key counts.
 
     Raises:
-        BrokerUnreachable: No broker answers.
-        ChangelogUnreadable: A row was not written by Cartpulse.
+        BrokerUnreachableError: No broker answers.
+        ChangelogUnreadableError: A row was not written by Cartpulse.
         RowError: A row is damaged.
     """
     greatest = [LatestRows() for _ in range(settings.partitions)]

@@ -47,7 +47,7 @@ _UNRANKED = b"\0"
 _RANKED = b"\1"
 
 
-class LedgerConflict(ValueError):  # noqa: N818 - two settings conflict; nothing went wrong at run time
+class LedgerConflictError(ValueError):
     """Rows that were written for another partition count."""
 
 
@@ -185,7 +185,7 @@ class Intake:
 
         Raises:
             RowError: A row is damaged, ahead of the clock row, or missing.
-            LedgerConflict: The rows belong to another partition count.
+            LedgerConflictError: The rows belong to another partition count.
         """
         # Stage 1: refuse rows that no single moment of a ledger can have written.
         state, own = self._state, self._own
@@ -234,7 +234,7 @@ def _rows_stored(state: State) -> int:
 
 def _check(mine: ClockRow, stored: ClockRow) -> None:
     if stored.partitions != mine.partitions:
-        raise LedgerConflict(
+        raise LedgerConflictError(
             f"these rows were written for {stored.partitions} partitions and the topic has "
             f"{mine.partitions}: customers would be looked for in the wrong one. Go back to the old count, "
             "or reset and replay the log"

@@ -208,7 +208,7 @@ class Ledger:
 
         Raises:
             RowError: A row is damaged, of another format version, or does not fit the others.
-            LedgerConflict: The rows belong to another partition count.
+            LedgerConflictError: The rows belong to another partition count.
         """
         self.take(rows)
         self.settle()
@@ -236,7 +236,7 @@ class Ledger:
 
         Raises:
             RowError: A row is damaged, or does not fit the others.
-            LedgerConflict: The rows belong to another partition count.
+            LedgerConflictError: The rows belong to another partition count.
         """
         if self._intake is not None:
             self._intake.settle()

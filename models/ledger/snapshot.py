@@ -66,7 +66,7 @@ def tables_of(
 
     Raises:
         RowError: A row is damaged or of another format version, or rows are missing.
-        LedgerConflict: The rows belong to another partition count.
+        LedgerConflictError: The rows belong to another partition count.
     """
     state = State(LedgerSettings(), partitions)
     intake = Intake(state, {})

@@ -32,11 +32,11 @@ class RowError(ValueError):
     """Row that this release cannot read: cut off, damaged, or of another format version."""
 
 
-class LaterFormat(RowError):  # noqa: N818 - nothing is wrong with the row
+class LaterFormatError(RowError):
     """Row that a later release wrote, in a format unknown to this release."""
 
 
-class EarlierFormat(RowError):  # noqa: N818 - nothing is wrong with the row
+class EarlierFormatError(RowError):
     """Row that an earlier release wrote, in a format that this release no longer reads."""
 
 
@@ -59,16 +59,16 @@ def header(value: bytes) -> Header:
 
     Raises:
         RowError: The row is too short.
-        LaterFormat: The row is of a later format version.
-        EarlierFormat: The row is of an earlier format version.
+        LaterFormatError: The row is of a later format version.
+        EarlierFormatError: The row is of an earlier format version.
     """
     head = header_of_any_format(value)
     if head.version > ROW_VERSION:
-        raise LaterFormat(
+        raise LaterFormatError(
             f"a row of format {head.version} needs a later release: this one reads format {ROW_VERSION}"
         )
     if head.version < ROW_VERSION:
-        raise EarlierFormat(
+        raise EarlierFormatError(
             f"a row of format {head.version} is an earlier release's: this one reads format {ROW_VERSION}. "
             "`cartpulse reset --quiet` makes the state anew from the log, and sends nothing that was sent"
         )

@@ -128,7 +128,7 @@ class ApacheKafka:
         """Start the node, the first time or again, and return when a topic can be made and written.
 
         Raises:
-            KafkaUnavailable: Java or Maven is missing.
+            KafkaUnavailableError: Java or Maven is missing.
             LocalBrokerError: The node does not come up within 90 s.
         """
         await self.launch()
@@ -142,7 +142,7 @@ class ApacheKafka:
         """Start the process without waiting for it: a node of a cluster answers only when most nodes run.
 
         Raises:
-            KafkaUnavailable: Java or Maven is missing.
+            KafkaUnavailableError: Java or Maven is missing.
             LocalBrokerError: The folder is in use or cannot be prepared.
         """
         self._folder.mkdir(parents=True, exist_ok=True)

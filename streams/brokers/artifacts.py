@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from streams.errors import KafkaUnavailable
+from streams.errors import KafkaUnavailableError
 from streams.process.installed import data_folder
 
 POM: Final = Path(__file__).with_name("pom.xml")
@@ -34,14 +34,14 @@ def artifacts(pom: Path = POM) -> Path:
         pom: Maven file that names the jars.
 
     Raises:
-        KafkaUnavailable: Maven is missing, or could not fetch the jars.
+        KafkaUnavailableError: Maven is missing, or could not fetch the jars.
     """
     jars = _jars(pom)
     if fetched(pom):
         return jars
     maven = shutil.which("mvn")
     if maven is None:
-        raise KafkaUnavailable(
+        raise KafkaUnavailableError(
             "Apache Kafka is fetched by Maven, and there is no `mvn`: install Maven 3.8 or newer "
             "(Debian, Ubuntu: apt-get install maven; macOS: brew install maven)."
         )
@@ -52,7 +52,7 @@ def artifacts(pom: Path = POM) -> Path:
             [maven, *arguments, *_repositories(Path(folder))], capture_output=True, text=True, check=False
         )
         if result.returncode:
-            raise KafkaUnavailable(
+            raise KafkaUnavailableError(
                 "Maven could not fetch Apache Kafka; look at the network and at Maven's settings: "
                 f"{result.stdout[-1_000:].strip()}"
             )
@@ -74,11 +74,11 @@ def java() -> str:
     """Return the path of the Java program.
 
     Raises:
-        KafkaUnavailable: Java is missing, or too old.
+        KafkaUnavailableError: Java is missing, or too old.
     """
     program = shutil.which("java")
     if program is None:
-        raise KafkaUnavailable(
+        raise KafkaUnavailableError(
             f"Apache Kafka runs on Java, and there is no `java`: install Java {JAVA} or newer "
             f"(Debian, Ubuntu: apt-get install openjdk-{JAVA}-jre-headless; macOS: brew install openjdk)."
         )
@@ -87,7 +87,7 @@ def java() -> str:
     ).stderr
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version[1]) < JAVA:
-        raise KafkaUnavailable(
+        raise KafkaUnavailableError(
             f"Apache Kafka needs Java {JAVA} or newer, and `java` is {said.strip()[:60]!r}: "
             f"install Java {JAVA}, and put it first in PATH."
         )

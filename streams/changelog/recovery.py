@@ -17,7 +17,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from models.contracts.changes import Row
 from models.memory.rows import CLOCK_KEY
 from streams.changelog.rows import LatestRows, Witness, runs_of
-from streams.errors import ChangelogUnreadable, LogUnreadable, SourceJumped
+from streams.errors import ChangelogUnreadableError, LogUnreadableError, SourceJumpedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -114,7 +114,7 @@ async def recover(
         holes: True if the broker's logs may have offsets that hold no record (`Connections.holes`).
 
     Raises:
-        ChangelogUnreadable: A record is no row.
+        ChangelogUnreadableError: A record is no row.
     """
     recovered = None if kept is None else await _tried(reader, changelog, kept)
     if recovered is None and stored is not None and (checkpoint := await stored()) is not None:
@@ -164,7 +164,7 @@ async def _go_on(reader: Any, changelog: TopicPartition, kept: PositionedLedger)
         wrong = await asyncio.to_thread(_take, kept, greatest)
     except OffsetOutOfRangeError:
         raise Unfit(f"the changelog does not hold its place {kept.base} any more") from None
-    except (ChangelogUnreadable, LogUnreadable, ValueError) as error:
+    except (ChangelogUnreadableError, LogUnreadableError, ValueError) as error:
         raise Unfit(str(error)) from error
     return Recovered(kept.ledger, base, tuple(runs_of(wrong)), read, greatest.last, kept.origin)
 
@@ -193,8 +193,8 @@ async def _read_all(
         async for records in read_to_end(reader, changelog, await log_start(reader, changelog, holes=holes)):
             greatest.take(records)
             read += len(records)
-    except LogUnreadable as error:
-        raise ChangelogUnreadable(
+    except LogUnreadableError as error:
+        raise ChangelogUnreadableError(
             f"{error} Bring the changelog back from a copy, or make the state anew from the log: "
             "`cartpulse reset`."
         ) from error
@@ -242,7 +242,7 @@ async def check_source(
         holes: True if the broker's logs may have offsets that hold no record.
 
     Raises:
-        SourceJumped: Purchases are gone, the log is another one, or the changelog is behind the group's
+        SourceJumpedError: Purchases are gone, the log is another one, or the changelog is behind the group's
             commit.
     """
     following = clock.offset + 1
@@ -251,7 +251,7 @@ async def check_source(
     # A new partition whose log begins after 0 commits the start of the log before its first clock row is
     # written. So a commit at the start proves nothing.
     if committed is not None and committed > max(following, start) and not accept_gap:
-        raise SourceJumped(
+        raise SourceJumpedError(
             f"{name}: the group has committed offset {committed}, but the changelog only knows of "
             f"{following} records: {committed - following} of its steps are gone. `cartpulse reset` "
             "starts anew from the log; `--accept-gap` goes on from what the changelog knows."
@@ -260,7 +260,7 @@ async def check_source(
     if following < start:
         if clock.offset < 0 or accept_gap:
             return int(start)
-        raise SourceJumped(
+        raise SourceJumpedError(
             f"{name}: the log begins at offset {start}, and {start - following} purchases from {following} "
             "on are gone unread. `--accept-gap` goes on behind them; `cartpulse reset` starts anew."
         )
@@ -273,17 +273,17 @@ async def check_source(
         record = await _first(reader, source)
     except OffsetOutOfRangeError:
         record, end = None, -1
-    except LogUnreadable:  # the record cannot be compared; later reading reports the damage of the log
+    except LogUnreadableError:  # the record cannot be compared; later reading reports the damage of the log
         record, end = None, max(reader.highwater(source) or 0, following)
     else:
         end = reader.highwater(source)
     if end < following:
-        raise SourceJumped(
+        raise SourceJumpedError(
             f"{name}: the state knows {following} records, and the log ends before that: it was made anew or "
             "cut. `cartpulse reset` starts anew from this log."
         )
     if record is not None and record.offset == clock.offset and digest(record.value) != clock.digest:
-        raise SourceJumped(
+        raise SourceJumpedError(
             f"{name}: the record at offset {clock.offset} is not the one that was applied: this is another "
             "log. `cartpulse reset` starts anew from it."
         )

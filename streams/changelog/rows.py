@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from models.contracts.changes import Row
 from models.memory.rows import (
     CLOCK_KEY,
-    EarlierFormat,
-    LaterFormat,
+    EarlierFormatError,
+    LaterFormatError,
     RowError,
     header,
     is_erased,
     rank_of,
     row_of_tombstone,
 )
-from streams.errors import ChangelogUnreadable, NewerRows
+from streams.errors import ChangelogUnreadableError, NewerRowsError
 from streams.kafka.log.batches import BrokenBatch
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ class LatestRows:
         """Take consumer records of aiokafka, in the order of the log.
 
         Raises:
-            NewerRows: A record is a row of a later release.
-            ChangelogUnreadable: A record is no ledger row.
+            NewerRowsError: A record is a row of a later release.
+            ChangelogUnreadableError: A record is no ledger row.
         """
         rows, ranks, corrected = self.rows, self._ranks, self.corrected
         record = None
@@ -123,17 +123,17 @@ class LatestRows:
                 if value is None:
                     value = _erased_by(record)
                 _, offset, boundary, _ = header(value)
-            except LaterFormat as error:
-                raise NewerRows(
+            except LaterFormatError as error:
+                raise NewerRowsError(
                     f"{record.topic}[{record.partition}] holds at offset {record.offset} {error}. Start that "
                     "release: this worker has written nothing."
                 ) from error
-            except EarlierFormat as error:
-                raise ChangelogUnreadable(
+            except EarlierFormatError as error:
+                raise ChangelogUnreadableError(
                     f"{record.topic}[{record.partition}] holds at offset {record.offset} {error}."
                 ) from error
             except RowError as error:
-                raise ChangelogUnreadable(
+                raise ChangelogUnreadableError(
                     f"{record.topic}[{record.partition}] holds at offset {record.offset} what is no row of "
                     f"Cartpulse's ({error}): another program writes to this topic."
                 ) from error
@@ -160,9 +160,9 @@ class LatestRows:
         return runs_of(Row(key, self.rows[key]) for key in self.corrected)
 
 
-def undecodable(broken: BrokenBatch) -> ChangelogUnreadable:
+def undecodable(broken: BrokenBatch) -> ChangelogUnreadableError:
     """Make the error for a changelog with a batch that cannot be decoded."""
-    return ChangelogUnreadable(
+    return ChangelogUnreadableError(
         f"{broken.topic}[{broken.partition}] holds at offset {broken.first_offset} to {broken.offset} a "
         f"batch that cannot be decoded: {broken.reason}. Bring the changelog back from a copy, or make the "
         "state anew from the log: `cartpulse reset`."

@@ -20,7 +20,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.changelog.recovery import POLL_MS, PositionedLedger, recover
 from streams.changelog.rows import LatestRows
-from streams.errors import CartpulseError, ChangelogUnreadable, LogUnreadable
+from streams.errors import CartpulseError, ChangelogUnreadableError, LogUnreadableError
 from streams.kafka.closing import close
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Standbys:
                 stored=lambda: self._checkpoints.load(number, make),
                 holes=self._holes,
             )
-        except (ChangelogUnreadable, ValueError) as reason:
+        except (ChangelogUnreadableError, ValueError) as reason:
             self._give_up(number, reason)
             return
         if number in (self._owned or ()):  # it was assigned meanwhile, and is being opened without this copy
@@ -208,7 +208,7 @@ class Standbys:
             for changelog in error.args[0]:
                 self._warm.pop(changelog.partition, None)
             return False
-        except LogUnreadable as reason:
+        except LogUnreadableError as reason:
             for number in list(assigned):  # the other partitions' rows of this fetch are lost too
                 if reason.place is None or number == reason.place.partition:
                     self._give_up(number, reason)
@@ -226,7 +226,7 @@ class Standbys:
                         self._counts.add("standby_rows", len(records))
                     warm.position = await reader.position(changelog)
                     warm.end = reader.highwater(changelog) or warm.position
-            except (ChangelogUnreadable, ValueError) as reason:
+            except (ChangelogUnreadableError, ValueError) as reason:
                 self._give_up(changelog.partition, reason)
         return bool(fetched)
 

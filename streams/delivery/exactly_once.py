@@ -26,7 +26,7 @@ from aiokafka.errors import (
 from models.contracts.changes import Row
 from streams.changelog.rows import ROWS_PER_BATCH_BYTES, fill
 from streams.delivery.queue import AHEAD, Delivery, Send, Step, record_batches
-from streams.errors import DeliveryFailed
+from streams.errors import DeliveryFailedError
 from streams.kafka.closing import bounded, close
 from streams.kafka.retry import passes
 
@@ -122,7 +122,7 @@ class InTransactions(Delivery):
                 if not await self._transact(steps):
                     return 0
         except TimeoutError:
-            raise DeliveryFailed(
+            raise DeliveryFailedError(
                 f"A transaction of partition {self._source.partition} was not finished within "
                 f"{self._deadline:g} s: is the broker up? (CARTPULSE_SEND_DEADLINE_SECONDS)"
             ) from None
@@ -133,7 +133,7 @@ class InTransactions(Delivery):
             if passes(error):  # aiokafka's sender ends when a coordinator goes away while being looked up
                 self._lost(f"its producer ended ({error})")
                 return 0
-            raise DeliveryFailed(
+            raise DeliveryFailedError(
                 f"The broker refused a transaction of partition {self._source.partition}: "
                 f"{error or type(error).__name__}"
             ) from error

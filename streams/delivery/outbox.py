@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka.errors import KafkaError
 
-from streams.errors import DeliveryFailed
+from streams.errors import DeliveryFailedError
 
 if TYPE_CHECKING:
     from aiokafka.structs import TopicPartition
@@ -47,7 +47,7 @@ class Outbox:
 
         Raises:
             Revoked: The epoch ended before the batch was sent.
-            DeliveryFailed: The broker refused the batch, or did not acknowledge it in time.
+            DeliveryFailedError: The broker refused the batch, or did not acknowledge it in time.
         """
         async with self._locks[target]:
             earlier = self._under_way.get(target)
@@ -59,13 +59,13 @@ class Outbox:
                 self._under_way[target] = sent
                 done, _ = await asyncio.wait([sent], timeout=self._deadline)
                 if not done:
-                    raise DeliveryFailed(
+                    raise DeliveryFailedError(
                         f"{target.topic}[{target.partition}] did not acknowledge a send within "
                         f"{self._deadline:g} s: is the broker up? (CARTPULSE_SEND_DEADLINE_SECONDS)"
                     )
                 self._under_way.pop(target, None)
                 return int(sent.result().offset)
             except KafkaError as error:
-                raise DeliveryFailed(
+                raise DeliveryFailedError(
                     f"{target.topic}[{target.partition}] refused a send: {error or type(error).__name__}"
                 ) from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.changelog.rows import Witness, records_of
-from streams.errors import EngineFault
+from streams.errors import EngineError
 from streams.kafka.options import BATCH_BYTES
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Delivery(ABC):
         """Deliver until cancelled.
 
         Raises:
-            DeliveryFailed: A send was refused or not acknowledged in time.
+            DeliveryFailedError: A send was refused or not acknowledged in time.
             Revoked: The epoch is over.
         """
         while True:
@@ -166,13 +166,13 @@ def record_batches(make: Callable[[], Any], sends: Sequence[Send], limit: int = 
             batches of at least twice that size.
 
     Raises:
-        EngineFault: An empty batch did not take a record.
+        EngineError: An empty batch did not take a record.
     """
     builder, count = make(), 0
     for send in sends:
         while (count and builder.size() + send.size > limit) or not _took(builder, send):
             if not count:
-                raise EngineFault(f"a record of {send.size} bytes was not taken by an empty batch")
+                raise EngineError(f"a record of {send.size} bytes was not taken by an empty batch")
             builder.close()
             yield builder
             builder, count = make(), 0

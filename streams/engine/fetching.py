@@ -82,9 +82,9 @@ class Fetcher:
         """Fetch until cancelled.
 
         Raises:
-            SourceJumped: Purchases are gone.
-            LogUnreadable: The log is damaged, and no readable offset after the damage is known or accepted.
-            BrokerUnreachable: The broker was away for too long.
+            SourceJumpedError: Purchases are gone.
+            LogUnreadableError: The log is damaged, and no readable offset after the damage is accepted.
+            BrokerUnreachableError: The broker was away for too long.
         """
         while True:
             # Wait until a partition may take records.

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from streams.changelog.recovery import log_start
-from streams.errors import EngineFault, SourceJumped
+from streams.errors import EngineError, SourceJumpedError
 from streams.kafka.log.walk import Lost, unreadable
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ class Gaps:
                 the log's range.
 
         Raises:
-            SourceJumped: Purchases are gone; the message has their number.
-            EngineFault: Records came a second time.
+            SourceJumpedError: Purchases are gone; the message has their number.
+            EngineError: Records came a second time.
         """
         if partition is None or not partition.reading:
             return False
@@ -96,7 +96,7 @@ class Gaps:
         name = f"{source.topic}[{source.partition}]"
         # Duplicates would be applied twice, so they end the worker.
         if found is not None and found < expected:
-            raise EngineFault(f"{name} came again from offset {found}, not {expected}")
+            raise EngineError(f"{name} came again from offset {found}, not {expected}")
         start = await self._retry.call(
             lambda: log_start(self._consumer, source, holes=self.holes),
             f"Asking where {name} begins",
@@ -119,7 +119,7 @@ class Gaps:
             return False
         gone = f"the purchases from {expected} to {start - 1} ({start - expected} of them) are gone unread"
         ended = f"there is no offset {expected} any more: the log was made anew or cut"
-        raise SourceJumped(
+        raise SourceJumpedError(
             f"{name}: {gone if start > expected else ended}. `--accept-gap` goes on behind a gap; "
             "`cartpulse reset` starts anew from the log."
         )
@@ -138,7 +138,7 @@ class Gaps:
         """Return the offset after a damaged part of the log, if leaving that part out is accepted.
 
         Raises:
-            LogUnreadable: Leaving it out is not accepted; the message names the offsets and the remedy.
+            LogUnreadableError: Leaving it out is not accepted; the message names the offsets and the remedy.
         """
         source = partition.source
         name = f"{source.topic}[{source.partition}]"

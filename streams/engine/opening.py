@@ -6,13 +6,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.ledger.changelog_rows import LedgerConflict
-from models.memory.rows import LaterFormat, RowError
+from models.ledger.changelog_rows import LedgerConflictError
+from models.memory.rows import LaterFormatError, RowError
 from streams.changelog.recovery import check_source, recover
 from streams.delivery.at_least_once import InOrder
 from streams.delivery.exactly_once import InTransactions
 from streams.delivery.queue import Step
-from streams.errors import ChangelogLost, ChangelogUnreadable, NewerRows
+from streams.errors import ChangelogLostError, ChangelogUnreadableError, NewerRowsError
 from streams.kafka.closing import close
 
 if TYPE_CHECKING:
@@ -152,10 +152,10 @@ class PartitionOpener:
             kept: Ledger of the partition, if it was clean at the last revocation.
 
         Raises:
-            SourceJumped: The source and the state do not fit together.
-            ChangelogLost: The changelog is empty, although this worker has written to it.
-            ChangelogUnreadable: The changelog holds something other than a row.
-            BrokerUnreachable: The broker was away for too long.
+            SourceJumpedError: The source and the state do not fit together.
+            ChangelogLostError: The changelog is empty, although this worker has written to it.
+            ChangelogUnreadableError: The changelog holds something other than a row.
+            BrokerUnreachableError: The broker was away for too long.
         """
         return await self._retry.call(
             lambda: self._attempt(partition, kept),
@@ -202,7 +202,7 @@ class PartitionOpener:
                 holes=self._holes,
             )
             if kept is not None and kept.witness is not None and not (recovered.read or recovered.origin):
-                raise ChangelogLost(FORGOTTEN.format(changelog=f"{partition.changelog.topic}[{number}]"))
+                raise ChangelogLostError(FORGOTTEN.format(changelog=f"{partition.changelog.topic}[{number}]"))
             start = await check_source(
                 reader,
                 partition.source,
@@ -211,7 +211,7 @@ class PartitionOpener:
                 accept_gap=self._settings.accept_gap,
                 holes=self._holes,
             )
-        except (RowError, LedgerConflict) as error:
+        except (RowError, LedgerConflictError) as error:
             raise _told(error, f"{partition.changelog.topic}[{number}]") from error
         finally:
             await close(reader)
@@ -247,7 +247,7 @@ class PartitionOpener:
         """
         if landed < expected:
             self._fail(
-                ChangelogLost(
+                ChangelogLostError(
                     f"{partition.changelog.topic}[{partition.number}]: rows landed at offset {landed} "
                     f"instead of {expected}, so the changelog was deleted, made anew or cut while this "
                     "worker ran. `cartpulse reset` makes the state anew from the log; or bring the changelog "
@@ -267,9 +267,11 @@ class PartitionOpener:
         return committed
 
 
-def _told(error: RowError | LedgerConflict, changelog: str) -> Exception:
+def _told(error: RowError | LedgerConflictError, changelog: str) -> Exception:
     """Return the error with the name of the changelog that does not load."""
-    if isinstance(error, LaterFormat):
-        return NewerRows(f"{changelog} holds {error}. Start that release: this worker has written nothing.")
-    kind = LedgerConflict if isinstance(error, LedgerConflict) else ChangelogUnreadable
+    if isinstance(error, LaterFormatError):
+        return NewerRowsError(
+            f"{changelog} holds {error}. Start that release: this worker has written nothing."
+        )
+    kind = LedgerConflictError if isinstance(error, LedgerConflictError) else ChangelogUnreadableError
     return kind(f"{changelog}: {error}")

@@ -19,7 +19,7 @@ from streams.clock import SystemClock
 from streams.delivery.lease import Lease
 from streams.engine.rebalances import RebalanceListener
 from streams.engine.running import connect
-from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault, TopicMismatch
+from streams.errors import BrokerUnreachableError, DeliveryFailedError, EngineError, TopicMismatchError
 from streams.kafka.closing import CLOSE_SECONDS, BackgroundCloses, close
 from streams.kafka.retry import PATIENCE, RetryPolicy
 from streams.membership.conflicts import Reopenings, TakeOvers
@@ -107,17 +107,17 @@ class Partitions(mode.Service):
         """Parts of the engine, once the worker is connected.
 
         Raises:
-            EngineFault: The worker is not connected.
+            EngineError: The worker is not connected.
         """
         if self._running is None:
-            raise EngineFault("the worker is not connected yet")
+            raise EngineError("the worker is not connected yet")
         return self._running
 
     async def on_start(self) -> None:
         """Connect, join the group and begin to work.
 
         Raises:
-            BrokerUnreachable: No broker answers.
+            BrokerUnreachableError: No broker answers.
         """
         try:
             await self._begin()
@@ -157,7 +157,7 @@ class Partitions(mode.Service):
         if self._failing or self._over:
             return
         self._failing = True
-        if isinstance(reason, DeliveryFailed | BrokerUnreachable):
+        if isinstance(reason, DeliveryFailedError | BrokerUnreachableError):
             self._stopper.expect()
             self.add_future(self._fail_for_a_reason(reason))
         else:
@@ -223,11 +223,11 @@ class Partitions(mode.Service):
         doubled.
 
         Raises:
-            TopicMismatch: The topic's partition count differs from the one for which the state was made.
+            TopicMismatchError: The topic's partition count differs from the one for which the state was made.
         """
         there = self.running.consumer.partitions_for_topic(self._flow.source)
         if there is not None and len(there) != self._flow.partitions:
-            raise TopicMismatch(
+            raise TopicMismatchError(
                 f"{self._flow.source} has {len(there)} partitions now, and the state was made "
                 f"for {self._flow.partitions}: customers would be looked for in the wrong one. Name new "
                 "topics of so many partitions with CARTPULSE_TOPIC_PREFIX, and send the purchases there."
@@ -312,7 +312,7 @@ class Partitions(mode.Service):
         acknowledged = None if partition.delivery is None else partition.delivery.acknowledged
         self._close(partition)
         if self._reopenings.too_many(partition.number, self.clock.elapsed()):
-            self.fail(DeliveryFailed(f"partition {partition.number} was opened again and again: {why}"))
+            self.fail(DeliveryFailedError(f"partition {partition.number} was opened again and again: {why}"))
         elif not leaving:
             self._open(partition.source, partition.epoch.lease, None, acknowledged)
 

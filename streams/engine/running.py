@@ -90,7 +90,7 @@ async def connect(flow: Flow, owner: Owner, connections: Connections, clients: l
             closes them.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     settings, counts, clock = owner.settings, owner.counts, owner.clock
     # Clients: outputs and rows have a producer each, so that neither waits for the other's request.

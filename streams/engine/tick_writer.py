@@ -64,7 +64,7 @@ class TickWriter:
         """Check once a second until cancelled.
 
         Raises:
-            DeliveryFailed: A record could not be written.
+            DeliveryFailedError: A record could not be written.
         """
         while True:
             await asyncio.sleep(1.0)
@@ -111,7 +111,7 @@ class TickWriter:
         """Append a control record; return False if the partition is not ours any more.
 
         Raises:
-            DeliveryFailed: The broker refused the record, or did not acknowledge it in time.
+            DeliveryFailedError: The broker refused the record, or did not acknowledge it in time.
         """
         builder = self._sent.builder()
         builder.append(timestamp=self._clock.now_ms(), key=None, value=value, headers=[])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
-from streams.errors import DeliveryFailed, SettingsError, TopicMismatch
+from streams.errors import DeliveryFailedError, SettingsError, TopicMismatchError
 from streams.kafka.closing import close
 from streams.kafka.log.fetch import RawLog
 from streams.kafka.log.salvage import CarefulReader, Salvage
@@ -75,7 +75,7 @@ class Connections:
         A consumer that joins before `start` has returned misses its own first assignment.
 
         Raises:
-            NotAllowed: The login may not join a group that a worker needs.
+            NotAllowedError: The login may not join a group that a worker needs.
         """
         limit_loggers()
         await check_groups(self._settings, self._group)
@@ -113,7 +113,7 @@ class Connections:
         """Return True if the broker's logs may have offsets without records, as transactions leave them.
 
         Raises:
-            BrokerUnreachable: No broker answers.
+            BrokerUnreachableError: No broker answers.
         """
         return (await self._abilities()).idempotent
 
@@ -122,7 +122,7 @@ class Connections:
 
         Raises:
             SettingsError: `exactly_once` is set, and the broker has no transactions.
-            BrokerUnreachable: No broker answers.
+            BrokerUnreachableError: No broker answers.
         """
         guarantee = self._settings.delivery_guarantee
         if guarantee == "at_least_once":
@@ -142,20 +142,20 @@ class Connections:
         aborted.
 
         Raises:
-            DeliveryFailed: The broker refuses the producer, or has no coordinator of transactions.
+            DeliveryFailedError: The broker refuses the producer, or has no coordinator of transactions.
         """
         deadline = self._settings.send_deadline_seconds
         try:
             async with asyncio.timeout(deadline):
                 return await self._producer(transactional_options(self._settings, self._group, partition))
         except TimeoutError as reason:
-            raise DeliveryFailed(
+            raise DeliveryFailedError(
                 f"No coordinator of transactions within {deadline:g} s: is the broker up, and has it as many "
                 "nodes as its transaction.state.log.replication.factor (3 by default)? "
                 "CARTPULSE_DELIVERY_GUARANTEE=at_least_once needs none."
             ) from reason
         except KafkaError as reason:
-            raise DeliveryFailed(
+            raise DeliveryFailedError(
                 f"The broker gives no producer for transactions of partition {partition}: "
                 f"{reason or type(reason).__name__}. The worker's login needs Write and Describe on the "
                 f"transactional ids that begin with {self._group!r}."
@@ -165,7 +165,7 @@ class Connections:
         """Make two producers, for outputs and for rows, so that neither waits for the other's request.
 
         Raises:
-            BrokerUnreachable: No broker answers.
+            BrokerUnreachableError: No broker answers.
         """
         idempotent = await idempotence(self._settings)
         started = []
@@ -179,7 +179,7 @@ class Connections:
         try:
             async with asyncio.timeout(WHY_SECONDS):
                 await check_topics(self._settings)
-        except TopicMismatch as mismatch:
+        except TopicMismatchError as mismatch:
             mismatch.__cause__ = reason
             return mismatch
         except Exception:  # noqa: BLE001 - no failure of the search may delay the end

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.helpers import create_ssl_context
 from aiokafka.protocol.transaction import InitProducerIdRequest
 
-from streams.errors import BrokerUnreachable, SettingsError
+from streams.errors import BrokerUnreachableError, SettingsError
 from streams.kafka.codecs import limit_codecs
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ async def idempotence(settings: Settings) -> bool:
     """Return True if producers are idempotent: by the setting or, for `auto`, if the broker can.
 
     Raises:
-        BrokerUnreachable: The setting is `auto`, and no broker answers.
+        BrokerUnreachableError: The setting is `auto`, and no broker answers.
     """
     if settings.idempotence == "auto":
         return (await abilities(settings)).idempotent
@@ -204,7 +204,7 @@ async def abilities(settings: Settings) -> Abilities:
     show that, so both abilities are derived from this one answer.
 
     Raises:
-        BrokerUnreachable: No broker answers within ten seconds.
+        BrokerUnreachableError: No broker answers within ten seconds.
     """
     client = AIOKafkaClient(**connection(settings))
     try:
@@ -222,14 +222,14 @@ async def abilities(settings: Settings) -> Abilities:
     return Abilities(idempotent=able, append_time=able)
 
 
-def unreachable(settings: Settings, reason: BaseException) -> BrokerUnreachable:
+def unreachable(settings: Settings, reason: BaseException) -> BrokerUnreachableError:
     """Make the error for a broker that does not answer, or refuses the connection.
 
     aiokafka logs in a line of its own that a login or a certificate was refused; its error does not contain
     that.
     """
     why = "" if isinstance(reason, KafkaConnectionError) else f" ({str(reason) or type(reason).__name__})"
-    return BrokerUnreachable(
+    return BrokerUnreachableError(
         f"No Kafka broker answers at {settings.kafka_broker} over {settings.kafka_security_protocol}{why}; "
         "aiokafka's line in the log says why. Start one (`cartpulse broker` runs a local one), or correct "
         "KAFKA_BROKER, KAFKA_SECURITY_PROTOCOL or the login."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
-from streams.errors import NotAllowed
+from streams.errors import NotAllowedError
 from streams.kafka.options import connection, unreachable
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ async def check_groups(settings: Settings, group: str) -> None:
     """Ask for the coordinators of the worker's groups: a login without the right is refused this request.
 
     Raises:
-        NotAllowed: The login may not join one of the groups.
-        BrokerUnreachable: No broker answers.
+        NotAllowedError: The login may not join one of the groups.
+        BrokerUnreachableError: No broker answers.
     """
     client = AIOKafkaClient(**connection(settings))
     try:
@@ -34,7 +34,7 @@ async def check_groups(settings: Settings, group: str) -> None:
             try:
                 await client.coordinator_lookup(CoordinationType.GROUP, name)
             except GroupAuthorizationFailedError as reason:
-                raise NotAllowed(
+                raise NotAllowedError(
                     f"The login {settings.kafka_sasl_username!r} may not read with the group {name!r}: "
                     "deploy/kafka/acls.sh says which rights a worker needs."
                 ) from reason

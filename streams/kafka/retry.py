@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiokafka.errors import KafkaError, KafkaTimeoutError, UnknownError
 
-from streams.errors import BrokerUnreachable, DeliveryFailed
+from streams.errors import BrokerUnreachableError, DeliveryFailedError
 from streams.kafka.undecodable import is_undecodable
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def passes(error: BaseException) -> bool:
         return False
     if isinstance(error, KafkaError):
         return bool(error.retriable) or type(error) in (KafkaError, KafkaTimeoutError, UnknownError)
-    if isinstance(error, DeliveryFailed):  # a producer could not be started; the cause says why
+    if isinstance(error, DeliveryFailedError):  # a producer could not be started; the cause says why
         return error.__cause__ is not None and passes(error.__cause__)
-    return isinstance(error, OSError | TimeoutError | BrokerUnreachable)
+    return isinstance(error, OSError | TimeoutError | BrokerUnreachableError)
 
 
 class RetryPolicy:
@@ -77,7 +77,7 @@ class RetryPolicy:
                 raised.
 
         Raises:
-            BrokerUnreachable: The attempt failed for longer than `patience`.
+            BrokerUnreachableError: The attempt failed for longer than `patience`.
             Exception: An error that is not temporary is raised at once.
         """
         began = self._clock.elapsed()
@@ -94,10 +94,10 @@ class RetryPolicy:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def gone(self, what: str, error: BaseException | None = None) -> BrokerUnreachable:
+    def gone(self, what: str, error: BaseException | None = None) -> BrokerUnreachableError:
         """Make the error for a broker that was away for longer than `patience`."""
         why = f" ({error or type(error).__name__})" if error is not None else ""
-        return BrokerUnreachable(
+        return BrokerUnreachableError(
             f"{what} failed for {self.patience:g} s{why}: is the broker up? "
             "(twice CARTPULSE_SEND_DEADLINE_SECONDS)"
         )
@@ -139,7 +139,7 @@ class PatientReader:
         """Fetch records.
 
         Raises:
-            BrokerUnreachable: Nothing moved for longer than the policy's `patience`.
+            BrokerUnreachableError: Nothing moved for longer than the policy's `patience`.
         """
         fetched = await self._reader.getmany(*partitions, **options)
         at = tuple([await self._reader.position(partition) for partition in partitions])

@@ -18,7 +18,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 from aiokafka.structs import TopicPartition
 
-from streams.errors import NotAllowed, TopicMismatch, TopicsNotMade
+from streams.errors import NotAllowedError, TopicMismatchError, TopicsNotMadeError
 from streams.kafka.options import MEBIBYTE, REACH_SECONDS, connection, consumer_options, unreachable
 
 if TYPE_CHECKING:
@@ -152,10 +152,10 @@ async def create_topics(settings: Settings, *, producer_time: bool = False) -> T
             source that invents purchases of the future.
 
     Raises:
-        TopicMismatch: A topic exists and differs; no topic was made then.
-        TopicsNotMade: The broker refused to make a topic, or the topic had no leader after 30 s.
-        NotAllowed: The login may neither see nor make a topic.
-        BrokerUnreachable: No broker answers.
+        TopicMismatchError: A topic exists and differs; no topic was made then.
+        TopicsNotMadeError: The broker refused to make a topic, or the topic had no leader after 30 s.
+        NotAllowedError: The login may neither see nor make a topic.
+        BrokerUnreachableError: No broker answers.
     """
     specs = topic_specs(settings)
     if producer_time:
@@ -183,7 +183,7 @@ async def remake_empty(settings: Settings) -> bool:
         False if a differing topic holds records; nothing was changed then.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     specs = topic_specs(settings)
     admin = AIOKafkaAdminClient(**connection(settings))
@@ -215,7 +215,7 @@ async def keeps_producer_time(settings: Settings) -> bool:
     """Return True if records of the existing topic `purchases` keep their producers' timestamps.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     admin = AIOKafkaAdminClient(**connection(settings))
     try:
@@ -235,10 +235,10 @@ async def require_purchases(settings: Settings) -> None:
     Callers that only send use this function: their login need not see any other topic.
 
     Raises:
-        TopicMismatch: The topic has another partition count or other settings.
-        TopicsNotMade: The topics could not be made, as in `create_topics`.
-        NotAllowed: The login may neither see nor make the topic.
-        BrokerUnreachable: No broker answers.
+        TopicMismatchError: The topic has another partition count or other settings.
+        TopicsNotMadeError: The topics could not be made, as in `create_topics`.
+        NotAllowedError: The login may neither see nor make the topic.
+        BrokerUnreachableError: No broker answers.
     """
     purchases = topic_specs(settings)[0]
     admin = AIOKafkaAdminClient(**connection(settings))
@@ -259,7 +259,7 @@ async def check_topics(settings: Settings) -> None:
     """Check all topics of a service that has run before; make none.
 
     Raises:
-        TopicMismatch: A topic differs, or is gone.
+        TopicMismatchError: A topic differs, or is gone.
         KafkaError: The broker does not answer.
     """
     specs = topic_specs(settings)
@@ -272,7 +272,7 @@ async def check_topics(settings: Settings) -> None:
         await admin.close()
     gone = [spec.name for spec in specs if spec.name not in present]
     if gone:
-        raise TopicMismatch(
+        raise TopicMismatchError(
             f"Gone: {', '.join(gone)}. Bring them back as they were; or `cartpulse reset` makes the state "
             "anew from the log of purchases, if that is there."
         )
@@ -282,7 +282,7 @@ async def examine_topics(settings: Settings) -> TopicsState:
     """Return the state of all topics of a service; make none.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     specs = topic_specs(settings)
     admin = AIOKafkaAdminClient(**connection(settings))
@@ -332,12 +332,12 @@ async def _make(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], settings
             faults.append(f"The broker did not make {name!r}: {message or kind.description}")
     if hidden:
         named = ", ".join(spec.name for spec in specs if spec.name in hidden)
-        raise NotAllowed(
+        raise NotAllowedError(
             f"The login {settings.kafka_sasl_username!r} can neither see nor make {named}: "
             "deploy/kafka/acls.sh says which rights a login needs."
         )
     if faults:
-        raise TopicsNotMade("\n".join(faults))
+        raise TopicsNotMadeError("\n".join(faults))
     await _leaders(admin, specs)
     # Topics that existed already were made by another worker that started at the same moment: check them.
     await _check(admin, [spec for spec in specs if spec.name in already])
@@ -358,17 +358,17 @@ async def _leaders(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> No
             return
         if time.monotonic() > deadline:
             names = ", ".join(sorted(waiting))
-            raise TopicsNotMade(
+            raise TopicsNotMadeError(
                 f"Made, but without a leader after {READY_SECONDS:.0f} s: {names}. Look at the broker."
             )
         await asyncio.sleep(0.05)
 
 
 async def _check(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
-    """Return notes on what could not be checked; raise TopicMismatch with every difference."""
+    """Return notes on what could not be checked; raise TopicMismatchError with every difference."""
     faults, notes = await _differences(admin, specs)
     if faults:
-        raise TopicMismatch("\n".join(faults))
+        raise TopicMismatchError("\n".join(faults))
     return notes
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from streams.delivery.lease import Revoked
-from streams.errors import EngineFault
+from streams.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,7 +47,7 @@ class Tasks:
                 return
             if error is None and partition is not None and may_end:
                 return
-            self._ended(error or EngineFault(f"{task.get_coro()!r} came to an end"))
+            self._ended(error or EngineError(f"{task.get_coro()!r} came to an end"))
 
         task.add_done_callback(look)
 

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault
+from streams.errors import BrokerUnreachableError, DeliveryFailedError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,9 +92,9 @@ class Watchdog:
         """Check once a second until cancelled.
 
         Raises:
-            EngineFault: A batch or a partition is stuck.
-            DeliveryFailed: Commits are not accepted.
-            BrokerUnreachable: The group assigns nothing, or a leader does not answer.
+            EngineError: A batch or a partition is stuck.
+            DeliveryFailedError: Commits are not accepted.
+            BrokerUnreachableError: The group assigns nothing, or a leader does not answer.
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
@@ -104,9 +104,9 @@ class Watchdog:
         """Check the group, then each owned partition, once.
 
         Raises:
-            EngineFault: A batch or a partition is stuck.
-            DeliveryFailed: Commits are not accepted.
-            BrokerUnreachable: The group assigns nothing, or a leader does not answer.
+            EngineError: A batch or a partition is stuck.
+            DeliveryFailedError: Commits are not accepted.
+            BrokerUnreachableError: The group assigns nothing, or a leader does not answer.
         """
         now = self._clock.elapsed()
         if now - self._looked_at > SLEPT_SECONDS:
@@ -123,7 +123,7 @@ class Watchdog:
         self._warned.intersection_update(owned)
         for partition in owned:
             if self._waited(partition.under_way_since) > self._stall:
-                raise EngineFault(
+                raise EngineError(
                     f"the agent has not finished a batch of partition {partition.number} for "
                     f"{self._stall:g} s (CARTPULSE_STALL_SECONDS)"
                 )
@@ -140,13 +140,13 @@ class Watchdog:
 
     def _look_at_the_group(self, unanswered: float, unassigned: float) -> None:
         if unanswered > self._patience:
-            raise DeliveryFailed(
+            raise DeliveryFailedError(
                 f"the group has accepted no commit for {self._patience:g} s: is the broker up, and is the "
                 "topic of purchases there? (twice CARTPULSE_SEND_DEADLINE_SECONDS)"
             )
         limit = self._patience + self._session + REJOIN_SECONDS
         if unassigned > limit:
-            raise BrokerUnreachable(
+            raise BrokerUnreachableError(
                 f"the group has assigned nothing for {limit:g} s: is the broker up? (twice "
                 "CARTPULSE_SEND_DEADLINE_SECONDS, and what a rebalance may take)"
             )
@@ -159,7 +159,7 @@ class Watchdog:
         self._answers[partition] = (answer, since)
         limit = self._patience + self._session
         if self._waited(since) > limit:
-            raise BrokerUnreachable(
+            raise BrokerUnreachableError(
                 f"the leader of partition {partition.number} has answered no fetch for {limit:g} s: can this "
                 "worker reach every broker? (twice CARTPULSE_SEND_DEADLINE_SECONDS, and a session)"
             )
@@ -184,7 +184,7 @@ class Watchdog:
             f"{'' if partition.epoch.lease.valid else ' and no lease'}"
         )
         if still > self._stall:
-            raise EngineFault(f"{said} (CARTPULSE_STALL_SECONDS)")
+            raise EngineError(f"{said} (CARTPULSE_STALL_SECONDS)")
         if still > self._stall / 2 and partition not in self._warned:
             self._warned.add(partition)
             log.warning("Stuck? %s; the worker ends after %g s", said, self._stall)

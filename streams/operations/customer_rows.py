@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from models.memory.rows import RowError
 from models.segments.snapshot import Standings
 from streams.changelog.rows import LatestRows, row_of, undecodable
-from streams.errors import ChangelogUnreadable
+from streams.errors import ChangelogUnreadableError
 from streams.kafka.log.reading import Progress, read_now
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def refuse(broken: BrokenBatch) -> None:
         broken: Batch that cannot be decoded.
 
     Raises:
-        ChangelogUnreadable: Always; the message names the batch.
+        ChangelogUnreadableError: Always; the message names the batch.
     """
     raise undecodable(broken)
 
@@ -65,7 +65,8 @@ async def look_for(
         Partition -> its rows.
 
     Raises:
-        ChangelogUnreadable: A row was not written by Cartpulse. `NewerRows`: a later release wrote it.
+        ChangelogUnreadableError: A row was not written by Cartpulse.
+        NewerRowsError: A later release wrote a row.
     """
     looks = {place: Look() for place in places}
     with bar("Reading the changelog") as progress:
@@ -81,7 +82,7 @@ async def look_for(
                     try:
                         look.standings.take(record.key, row_of(record))
                     except RowError as error:
-                        raise ChangelogUnreadable(
+                        raise ChangelogUnreadableError(
                             f"{place.topic}[{place.partition}] holds a row that cannot be read: {error}."
                         ) from error
     return looks

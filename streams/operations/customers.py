@@ -9,7 +9,7 @@ from models.contracts.events import EXPOSURES, RECOMMENDATIONS, SEGMENT_CHANGES
 from models.ledger.profile import look
 from models.memory.rows import CLOCK_KEY, RowError
 from models.records.partitioner import partition_of
-from streams.errors import CartpulseError, ChangelogUnreadable
+from streams.errors import CartpulseError, ChangelogUnreadableError
 from streams.kafka.log.reading import places_among, read_now, reader, topics_of
 from streams.operations.customer_rows import look_for
 from streams.operations.events import Seen, printable
@@ -36,7 +36,7 @@ async def gather(settings: Settings, customer: bytes, partition: int | None, bar
 
     Raises:
         UnknownCustomerError: The partition holds no row of this customer.
-        ChangelogUnreadable: A row is damaged. `NewerRows`: a later release wrote it.
+        ChangelogUnreadableError: A row is damaged. `NewerRowsError`: a later release wrote it.
     """
     present = await topics_of(settings)
     places = places_among(present, settings, [settings.changelog_topic])
@@ -71,7 +71,7 @@ def _known(found: Look, customer: bytes, place: TopicPartition, partitions: int)
     try:
         return look(found.rows.items(), customer, found.standings, partitions=partitions)
     except RowError as error:
-        raise ChangelogUnreadable(f"{where} holds a row that cannot be read: {error}.") from error
+        raise ChangelogUnreadableError(f"{where} holds a row that cannot be read: {error}.") from error
 
 
 async def _events(

@@ -24,7 +24,7 @@ async def write_erasure(settings: Settings, customer_id: str, moment: datetime) 
 
     Raises:
         NotAcknowledgedError: The broker refused the record.
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     at = int(moment.timestamp() * 1000)
     await write_signals(settings, [Feed(None, erasure(customer_id, at), at)])

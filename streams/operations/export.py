@@ -13,7 +13,7 @@ import msgspec
 from models.ledger.export import Export
 from models.ledger.profile import look
 from models.memory.rows import CLOCK_KEY, RowError, header
-from streams.errors import ChangelogUnreadable, EngineFault
+from streams.errors import ChangelogUnreadableError, EngineError
 from streams.kafka.log.reading import places_among, read_now, reader, topics_of
 from streams.kafka.topics import OUTPUTS
 from streams.operations.customer_rows import look_for
@@ -41,8 +41,8 @@ async def gather(
 
     Raises:
         UnknownCustomerError: The topics hold nothing of this customer.
-        ChangelogUnreadable: A row is damaged. `NewerRows`: a later release wrote it.
-        EngineFault: A row cannot be rebuilt from its export: a fault of Cartpulse.
+        ChangelogUnreadableError: A row is damaged. `NewerRowsError`: a later release wrote it.
+        EngineError: A row cannot be rebuilt from its export: a fault of Cartpulse.
     """
     present = await topics_of(settings)
     async with reader(settings) as consumer:
@@ -87,7 +87,7 @@ async def _state(
         try:
             told = _exported(known, customer, len(places))
         except RowError as error:
-            raise ChangelogUnreadable(
+            raise ChangelogUnreadableError(
                 f"{place.topic}[{place.partition}] holds a row that cannot be read: {error}."
             ) from error
         if told is not None:
@@ -103,7 +103,7 @@ def _exported(known: Look, customer: bytes, partitions: int) -> dict[str, Any] |
     if columns is None:
         return None
     if export.row(json.loads(json.dumps(columns))) != rows[customer]:
-        raise EngineFault(
+        raise EngineError(
             f"the row of customer {customer!r} cannot be made from its export again: this is a fault of "
             "Cartpulse's"
         )

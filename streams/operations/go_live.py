@@ -35,7 +35,7 @@ async def write_live(settings: Settings, moment: datetime) -> None:
 
     Raises:
         NotAcknowledgedError: The broker refused the record.
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     await write_signals(settings, [live_record(moment)])
 
@@ -54,8 +54,8 @@ async def make_topics(
         producer_time: Make `purchases` keep the time of producers.
 
     Raises:
-        TopicMismatch: A topic exists and differs.
-        BrokerUnreachable: No broker answers.
+        TopicMismatchError: A topic exists and differs.
+        BrokerUnreachableError: No broker answers.
     """
     report = await create_topics(settings, producer_time=producer_time)
     if settings.purchases_topic in report.made and (live or until_live):

@@ -23,7 +23,7 @@ from models.contracts.events import DeadLetterReplayed
 from models.records.columns import UNKNOWN_TIME, Kind
 from models.records.decoder import Decoder, Raw
 from models.records.partitioner import partition_of
-from streams.errors import CartpulseError, NotAllowed
+from streams.errors import CartpulseError, NotAllowedError
 from streams.kafka.log.reading import places_of
 from streams.kafka.options import idempotence, producer_options
 from streams.operations.dead_letters import Letter, read_letters
@@ -121,7 +121,7 @@ class Replay:
 
         Raises:
             NotSentError: The broker did not take a letter. Letters that the broker took are marked.
-            NotAllowed: The login may not write.
+            NotAllowedError: The login may not write.
         """
         self._partitions = len(await places_of(self._settings, [self._settings.purchases_topic]))
         async with aclosing(self._purchases()) as purchases:
@@ -239,7 +239,7 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         await producer.start()
         yield producer
     except TopicAuthorizationFailedError as error:
-        raise NotAllowed(
+        raise NotAllowedError(
             f"The login {settings.kafka_sasl_username!r} may not write to {error}: deploy/kafka/acls.sh "
             "lists the rights of each login."
         ) from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from models.memory.rows import CLOCK_KEY, EarlierFormat, RowError
+from models.memory.rows import CLOCK_KEY, EarlierFormatError, RowError
 from models.records.columns import Kind
 from models.records.decoder import Decoder
 from models.state.clock_row import ClockRow
@@ -63,7 +63,7 @@ async def log_clock(settings: Settings) -> LogClock:
     """Read the clock of a service from its changelog and its purchases. Nothing is made or changed.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
         KafkaError: The login may not read one of the topics, for one.
     """
     present = await _present(settings)
@@ -99,18 +99,18 @@ def choose_clock(
     return settings.clock if "clock" in settings.model_fields_set else fresh
 
 
-def last_clock(rows: Iterable[Any]) -> ClockRow | EarlierFormat | None:
+def last_clock(rows: Iterable[Any]) -> ClockRow | EarlierFormatError | None:
     """Decode the last clock row among records of a changelog.
 
     Returns:
         Clock row; None where there is none, or where a later release wrote it or it is damaged. The fault
-        `EarlierFormat` where an earlier release wrote it.
+        `EarlierFormatError` where an earlier release wrote it.
     """
     for record in reversed(list(rows)):
         if record.key == CLOCK_KEY and record.value is not None:
             try:
                 return ClockRow.decode(record.value)
-            except EarlierFormat as earlier:
+            except EarlierFormatError as earlier:
                 return earlier
             except RowError:  # written by a later release; the worker refuses it at its start
                 return None

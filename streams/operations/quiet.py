@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
 
-from models.memory.rows import CLOCK_KEY, LaterFormat, RowError, header_of_any_format
+from models.memory.rows import CLOCK_KEY, LaterFormatError, RowError, header_of_any_format
 from models.state.clock_row import ClockRow
-from streams.errors import CartpulseError, ChangelogUnreadable, NewerRows
+from streams.errors import CartpulseError, ChangelogUnreadableError, NewerRowsError
 from streams.kafka.log.reading import NoSuchTopicError, places_of, read_now, reader
 from streams.kafka.options import producer_options
 
@@ -37,9 +37,9 @@ async def clocks_after(settings: Settings) -> dict[int, ClockRow]:
 
     Raises:
         NothingKnownError: No partition had a clock row, or they were written for another partition count.
-        NewerRows: A later release wrote a clock row.
-        ChangelogUnreadable: All clock rows of a partition are damaged.
-        BrokerUnreachable: No broker answers.
+        NewerRowsError: A later release wrote a clock row.
+        ChangelogUnreadableError: All clock rows of a partition are damaged.
+        BrokerUnreachableError: No broker answers.
     """
     found = {
         partition: _clock(settings, partition, rows) for partition, rows in (await _rows(settings)).items()
@@ -69,7 +69,7 @@ async def same_clock(settings: Settings) -> dict[int, ClockRow]:
         Empty where no clock row can be read.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     for partition, rows in (await _rows(settings)).items():
         try:
@@ -119,13 +119,13 @@ def _clock(settings: Settings, partition: int, rows: list[bytes]) -> ClockRow:
     for row in sorted(rows, key=_rank, reverse=True):
         try:
             return replace(ClockRow.after(row), fingerprint=settings.ledger.fingerprint)
-        except LaterFormat as error:
-            raise NewerRows(
+        except LaterFormatError as error:
+            raise NewerRowsError(
                 f"{settings.changelog_topic}[{partition}] holds {error}. Reset with that release."
             ) from error
         except RowError as error:
             fault = error
-    raise ChangelogUnreadable(
+    raise ChangelogUnreadableError(
         f"{settings.changelog_topic}[{partition}] holds no clock row that can be read ({fault}), so nothing "
         "says how far it had come. `cartpulse reset` without --quiet forgets it all the same."
     )

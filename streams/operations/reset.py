@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.admin import DeleteGroupsRequest, DescribeGroupsRequest
 
-from streams.errors import BrokerUnreachable, CartpulseError
+from streams.errors import BrokerUnreachableError, CartpulseError
 from streams.kafka.options import abilities, connection
 from streams.kafka.topics import create_topics
 from streams.operations.quiet import clocks_after, note, same_clock
@@ -51,7 +51,7 @@ async def forget(settings: Settings, *, quiet: bool) -> dict[int, ClockRow]:
 
     Raises:
         ResetRefusedError: Workers run, or the broker did not delete the topic or the group.
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     try:
         # The embedded broker, which has no idempotent producers, lists members that left long ago. There, the
@@ -66,7 +66,7 @@ async def forget(settings: Settings, *, quiet: bool) -> dict[int, ClockRow]:
             await note(settings, clocks)
             await _delete_group(client, settings.group)
     except (KafkaError, OSError) as error:
-        raise BrokerUnreachable(
+        raise BrokerUnreachableError(
             f"The broker at {settings.kafka_broker} does not answer ({error or type(error).__name__}): "
             "see that it is up, or correct KAFKA_BROKER."
         ) from error

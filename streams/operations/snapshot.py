@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from models.contracts.timestamps import instant_of, text_of
-from models.ledger.changelog_rows import LedgerConflict
+from models.ledger.changelog_rows import LedgerConflictError
 from models.ledger.snapshot import tables_of
 from models.ledger.snapshot_columns import CUSTOMERS, HABITS
 from models.memory.rows import RowError
 from models.state.calendar import date_of
 from streams.changelog.rows import LatestRows
 from streams.clock import SystemClock
-from streams.errors import CartpulseError, ChangelogUnreadable
+from streams.errors import CartpulseError, ChangelogUnreadableError
 from streams.kafka.log.reading import places_among, read_now, reader, topics_of
 from streams.operations.customer_rows import refuse
 
@@ -76,8 +76,9 @@ async def gather(settings: Settings, bar: Bar) -> Snapshot:
     Raises:
         NoSuchTopicError: There is no changelog.
         NoStateError: The changelog holds no state yet.
-        ChangelogUnreadable: A row is damaged, or rows are missing; `NewerRows`: one is of a later release.
-        BrokerUnreachable: No broker answers.
+        ChangelogUnreadableError: A row is damaged, or rows are missing.
+        NewerRowsError: A row is of a later release.
+        BrokerUnreachableError: No broker answers.
     """
     places = places_among(await topics_of(settings), settings, [settings.changelog_topic])
     latest = {place: LatestRows() for place in places}
@@ -186,8 +187,8 @@ def _decoded(place: TopicPartition, latest: LatestRows, partitions: int) -> Tabl
         return None
     try:
         return tables_of(latest.rows.items(), partition=place.partition, partitions=partitions)
-    except (RowError, LedgerConflict) as error:
-        raise ChangelogUnreadable(
+    except (RowError, LedgerConflictError) as error:
+        raise ChangelogUnreadableError(
             f"{place.topic}[{place.partition}] holds rows that cannot be read: {error}."
         ) from error
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from models.contracts.changes import Refusal
 from models.records.columns import Kind
-from streams.errors import BoundaryFault, EngineFault
+from streams.errors import BoundaryError, EngineError
 
 if TYPE_CHECKING:
     from streams.clock import Clock
@@ -45,14 +45,14 @@ class PoisonIsolator:
         only its offset counts.
 
         Raises:
-            EngineFault: More than 100 records were isolated within a minute, or a refused record raises too.
+            EngineError: More than 100 records were isolated within a minute, or a refused record raises too.
         """
         if len(run) > 1:
             middle = len(run) // 2
             return [run.part(0, middle), run.part(middle, len(run))]
         offset = int(run.records.offsets[0])
         if run.records.kinds[0] == Kind.REFUSED:
-            raise EngineFault(f"the ledger takes no offset at {offset}: {error!r}")
+            raise EngineError(f"the ledger takes no offset at {offset}: {error!r}")
         self._note(offset, error)
         reason = f"Applying this event raised {type(error).__name__}: {error}"
         return [run.refused(Refusal(offset, "apply", type(error).__name__, "", reason[:1000]))]
@@ -61,12 +61,12 @@ class PoisonIsolator:
         """Log and count a customer whom a sweep passed over because a model raised.
 
         Raises:
-            BoundaryFault: More than 100 customers or records were isolated within a minute.
+            BoundaryError: More than 100 customers or records were isolated within a minute.
         """
         name = customer.decode(errors="replace")
         log.error("A model raised on customer %r at a day boundary, which passes over it: %r", name, error)
         if self._too_many():
-            raise BoundaryFault(
+            raise BoundaryError(
                 f"models raised on more than {PER_MINUTE} customers or events within a minute, the last "
                 f"with {error!r} at a day boundary on customer {name!r}: this is a fault of Cartpulse's, and "
                 "a release that mends it is needed"
@@ -75,7 +75,7 @@ class PoisonIsolator:
     def _note(self, offset: int, error: Exception) -> None:
         log.error("The event at offset %d made the ledger raise and is dead-lettered: %r", offset, error)
         if self._too_many():
-            raise EngineFault(
+            raise EngineError(
                 f"more than {PER_MINUTE} events within a minute made the ledger raise, the last with "
                 f"{error!r}: this is a fault of Cartpulse's, not of the data"
             )

@@ -15,7 +15,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.changelog.recovery import PositionedLedger
 from streams.delivery.lease import Epoch
-from streams.errors import EngineFault
+from streams.errors import EngineError
 from streams.partition.batch import Batch
 from streams.partition.emitter import Emitter
 from streams.partition.run_queue import RunQueue
@@ -97,10 +97,10 @@ class Partition:
         """Ledger of the partition, once recovered.
 
         Raises:
-            EngineFault: The partition is not recovered yet.
+            EngineError: The partition is not recovered yet.
         """
         if self._ledger is None:
-            raise EngineFault(f"partition {self.number} is not recovered yet")
+            raise EngineError(f"partition {self.number} is not recovered yet")
         return self._ledger
 
     @property
@@ -228,7 +228,7 @@ class Partition:
 
     def _sweep(self) -> None:
         if not self.ledger.sweeping:
-            raise EngineFault(f"partition {self.number}: the ledger takes no record and has nothing to sweep")
+            raise EngineError(f"partition {self.number}: the ledger takes no record and has nothing to sweep")
         self._sweep_first = False
         began = self._clock.elapsed()
         changes = self.ledger.sweep(self._sweep_limit)
@@ -251,7 +251,7 @@ class Partition:
         self._timer.finish()
         self._put_down()
         if changes is None:
-            self._fail(EngineFault("the agent ended a batch without delivering its changes"))
+            self._fail(EngineError("the agent ended a batch without delivering its changes"))
             return
         applied = changes.applied
         if applied:
@@ -272,17 +272,17 @@ class Partition:
         """
         self._put_down()
         if self.ledger.clock.offset >= int(batch.records.offsets[0]):
-            self._fail(EngineFault(f"the agent failed after the ledger had advanced: {error!r}"))
+            self._fail(EngineError(f"the agent failed after the ledger had advanced: {error!r}"))
             return False
         if isinstance(error, MemoryError):
-            self._fail(EngineFault(f"out of memory for partition {self.number}: {error}"))
+            self._fail(EngineError(f"out of memory for partition {self.number}: {error}"))
             return False
         if not isinstance(error, Exception):  # Faust restarts the agent; the batch comes again
             self._queue.put_back([batch.run])
             return False
         try:
             self._queue.put_back(self._isolator.split(batch.run, error))
-        except EngineFault as fault:
+        except EngineError as fault:
             self._fail(fault)
             return False
         return True
@@ -321,7 +321,7 @@ class Partition:
 
     def _deliver(self, changes: Changes, run: Run | None) -> None:
         if self.delivery is None:
-            raise EngineFault(f"partition {self.number} has nothing to deliver with")
+            raise EngineError(f"partition {self.number} has nothing to deliver with")
         step = self._emitter.step(changes, run)
         if step is not None:
             self.delivery.put(step)

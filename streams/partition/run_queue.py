@@ -9,7 +9,7 @@ from models.contracts.timestamps import EARLIEST_MS, LATEST_MS
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Raw
 from streams.delivery.dead_letters import refusal_of
-from streams.errors import EngineFault
+from streams.errors import EngineError
 from streams.kafka.log.batches import BrokenBatch
 from streams.partition.batch import Run
 
@@ -50,7 +50,7 @@ class RunQueue:
         """
         records, refusals = self._decoder.decode([raw_of(record) for record in raws])
         if len(records) != len(raws):
-            raise EngineFault(f"the decoder made {len(records)} records of {len(raws)}")
+            raise EngineError(f"the decoder made {len(records)} records of {len(raws)}")
         # The decoder refuses the bytes of a broken batch, as no event. The batch's own reason replaces the
         # decoder's.
         broken = {raw.offset: refusal_of(raw) for raw in raws if isinstance(raw, BrokenBatch)}

@@ -15,18 +15,18 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from models.ledger.changelog_rows import LedgerConflict
-from models.memory.rows import LaterFormat, RowError
+from models.ledger.changelog_rows import LedgerConflictError
+from models.memory.rows import LaterFormatError, RowError
 from streams.errors import (
-    BoundaryFault,
-    ChangelogLost,
-    ChangelogUnreadable,
-    CodecMissing,
-    LogUnreadable,
-    NewerRows,
-    NotAllowed,
-    SourceJumped,
-    TopicMismatch,
+    BoundaryError,
+    ChangelogLostError,
+    ChangelogUnreadableError,
+    CodecMissingError,
+    LogUnreadableError,
+    NewerRowsError,
+    NotAllowedError,
+    SourceJumpedError,
+    TopicMismatchError,
 )
 
 
@@ -42,22 +42,22 @@ class Status(IntEnum):
 
 
 _REFUSALS: Final = (
-    SourceJumped,
-    TopicMismatch,
-    ChangelogLost,
-    ChangelogUnreadable,
-    CodecMissing,
-    LogUnreadable,
-    NotAllowed,
-    LedgerConflict,
+    SourceJumpedError,
+    TopicMismatchError,
+    ChangelogLostError,
+    ChangelogUnreadableError,
+    CodecMissingError,
+    LogUnreadableError,
+    NotAllowedError,
+    LedgerConflictError,
     RowError,
 )
 
 
 def status_of(reason: BaseException) -> Status:
     """Return the exit status of a process that ends for this reason."""
-    if isinstance(reason, NewerRows | LaterFormat):
+    if isinstance(reason, NewerRowsError | LaterFormatError):
         return Status.NEWER_ROWS
-    if isinstance(reason, BoundaryFault):
+    if isinstance(reason, BoundaryError):
         return Status.BOUNDARY
     return Status.REFUSED if isinstance(reason, _REFUSALS) else Status.FAILED

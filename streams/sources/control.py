@@ -27,7 +27,7 @@ async def write_signals(settings: Settings, records: Iterable[Feed]) -> None:
 
     Raises:
         NotAcknowledgedError: The broker refused a record.
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     await create_topics(settings)
     producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))

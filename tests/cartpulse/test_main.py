@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cartpulse.main import app
-from streams.errors import BrokerUnreachable
+from streams.errors import BrokerUnreachableError
 from streams.kafka.topics import TopicsReport
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(monkeypatch: pytest.Mon
 
 def test_a_failure_on_purpose_is_one_line_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object, **__: object) -> None:
-        raise BrokerUnreachable("nobody answers")
+        raise BrokerUnreachableError("nobody answers")
 
     monkeypatch.setattr("cartpulse.commands.service.settings.settings_with", failing)
     result = run("settings")

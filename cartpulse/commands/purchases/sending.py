@@ -82,7 +82,7 @@ class Sender:
             Counts of the records sent by this run.
 
         Raises:
-            BrokerUnreachable: No broker answers.
+            BrokerUnreachableError: No broker answers.
             NotAcknowledgedError: A send failed; the position says how far the sending came.
             PositionError: The topic is not the one to which the position belongs.
         """

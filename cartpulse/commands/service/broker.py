@@ -11,7 +11,7 @@ from streams.brokers.apache_kafka import ApacheKafka
 from streams.brokers.artifacts import artifacts, fetched, java
 from streams.brokers.embedded import LOCAL_SESSION_MS, LocalBroker, free_port
 from streams.brokers.node import Node, port_of_a_node
-from streams.errors import CartpulseError, LocalBrokerError, TopicMismatch
+from streams.errors import CartpulseError, LocalBrokerError, TopicMismatchError
 from streams.kafka.topics import create_topics, remake_empty
 
 EXAMPLE = "Example: cartpulse broker --kafka --data ~/kafka-data"
@@ -90,7 +90,7 @@ async def _make_topics(address: str) -> None:
     settings = settings_with(kafka_broker=address)
     try:
         await create_topics(settings)
-    except TopicMismatch as mismatch:
+    except TopicMismatchError as mismatch:
         if not await remake_empty(settings):
             typer.echo(f"The topics that are there do not fit this service. {mismatch}", err=True)
     except CartpulseError as reason:

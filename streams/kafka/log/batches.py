@@ -24,7 +24,7 @@ from aiokafka.record.legacy_records import _LegacyRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from streams.errors import CodecMissing
+from streams.errors import CodecMissingError
 from streams.kafka.codecs import NAMES, limit_codecs, missing
 
 if TYPE_CHECKING:
@@ -195,11 +195,11 @@ def records_of(batch: LogBatch, place: TopicPartition) -> list[Record]:
     """Decode all records of a batch whose CRC is right.
 
     Raises:
-        CodecMissing: The library of the batch's codec is not installed.
+        CodecMissingError: The library of the batch's codec is not installed.
         Undecodable: The records cannot be decoded; the message says why.
     """
     if name := missing(batch.codec):
-        raise CodecMissing(
+        raise CodecMissingError(
             f"{place.topic}[{place.partition}] holds a batch compressed with {name} at offset {batch.base}, "
             "and the library for it is not installed: install Cartpulse with all that it requires "
             "(`pip install cramjam`), and start the worker again. Nothing is lost."

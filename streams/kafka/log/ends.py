@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from streams.errors import LogUnreadable
+from streams.errors import LogUnreadableError
 from streams.kafka.log.salvage import CarefulReader
 from streams.kafka.options import consumer_options, unreachable
 
@@ -49,7 +49,7 @@ async def log_ends(settings: Settings, topic: str, records: int) -> dict[int, Lo
         records: Number of records to read of each partition.
 
     Raises:
-        BrokerUnreachable: No broker answers, or not in time.
+        BrokerUnreachableError: No broker answers, or not in time.
         KafkaError: The broker refuses the read, for example because the login may not read the topic.
     """
     return await _look(settings, topic, records, from_start=False)
@@ -64,7 +64,7 @@ async def log_starts(settings: Settings, topic: str, records: int) -> dict[int, 
         records: Number of records to read of each partition; a few more may come.
 
     Raises:
-        BrokerUnreachable: No broker answers, or not in time.
+        BrokerUnreachableError: No broker answers, or not in time.
         KafkaError: The broker refuses the read, for example because the login may not read the topic.
     """
     return await _look(settings, topic, records, from_start=True)
@@ -98,7 +98,7 @@ async def _read(
             whole = [place for place in places if place not in damage]
             for place, fetched in (await consumer.getmany(*whole, timeout_ms=100)).items() if whole else ():
                 read[place] += fetched
-        except LogUnreadable as error:
+        except LogUnreadableError as error:
             if error.place is None:
                 raise
             damage[error.place] = str(error)

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, TopicAuthorizationFailedError
 
-from streams.errors import BrokerUnreachable, CartpulseError, NotAllowed
+from streams.errors import BrokerUnreachableError, CartpulseError, NotAllowedError
 from streams.kafka.log.batches import BrokenBatch
 from streams.kafka.log.salvage import CarefulReader
 from streams.kafka.options import connection, consumer_options
@@ -45,16 +45,16 @@ async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     """Make a started consumer of committed records, without a group and without an assignment.
 
     Raises:
-        BrokerUnreachable: No broker answers, the body's own requests included.
-        NotAllowed: The login may not read what the body reads.
-        LogUnreadable: A log is damaged, and no readable offset after the damage is known.
+        BrokerUnreachableError: No broker answers, the body's own requests included.
+        NotAllowedError: The login may not read what the body reads.
+        LogUnreadableError: A log is damaged, and no readable offset after the damage is known.
     """
     consumer: Any = CarefulReader.of(AIOKafkaConsumer(**consumer_options(settings)), settings)
     try:
         await _start(consumer, settings)
         yield consumer
     except TopicAuthorizationFailedError as error:
-        raise NotAllowed(
+        raise NotAllowedError(
             f"The login {settings.kafka_sasl_username!r} may not read {error}: deploy/kafka/acls.sh lists "
             "the rights of each login."
         ) from error
@@ -70,7 +70,7 @@ async def topics_of(settings: Settings) -> dict[str, list[TopicPartition]]:
     No topic is requested by name, because such a request might make the topic.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     client = AIOKafkaClient(**connection(settings))
     try:
@@ -111,7 +111,7 @@ async def places_of(settings: Settings, topics: Sequence[str]) -> list[TopicPart
     """Return all partitions of the given topics, after asking the broker which exist.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
         NoSuchTopicError: One of the topics does not exist.
     """
     return places_among(await topics_of(settings), settings, topics)
@@ -138,7 +138,7 @@ async def read_now(
         meet: Callback with each batch that cannot be decoded; such batches are left out.
 
     Raises:
-        BrokerUnreachable: Nothing came for 90 s.
+        BrokerUnreachableError: Nothing came for 90 s.
     """
     if not places:
         return
@@ -160,7 +160,7 @@ async def read_now(
         for place in list(way.unread):
             way.arrive(place, await consumer.position(place))
         if time.monotonic() > way.moved + STILL_SECONDS:
-            raise BrokerUnreachable(
+            raise BrokerUnreachableError(
                 f"Nothing came for {STILL_SECONDS:.0f} s, and {places[0].topic} has more: is the broker up?"
             )
         if progress is not None and len(way.ends) == len(places):
@@ -264,7 +264,7 @@ async def read_batches(
     """Yield all records that a topic holds now, as they come, in runs of one partition.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
         NoSuchTopicError: The topic does not exist.
     """
     places = await places_of(settings, [topic])
@@ -285,7 +285,7 @@ async def open_reader(settings: Settings, topics: Sequence[str]) -> AIOKafkaCons
     """Make a started consumer at the beginning of every partition of the topics. The caller stops it.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     consumer = AIOKafkaConsumer(**consumer_options(settings))
     try:
@@ -324,8 +324,8 @@ async def _start(consumer: AIOKafkaConsumer, settings: Settings) -> None:
         raise _unreachable(settings, error) from error
 
 
-def _unreachable(settings: Settings, error: Exception) -> BrokerUnreachable:
-    return BrokerUnreachable(
+def _unreachable(settings: Settings, error: Exception) -> BrokerUnreachableError:
+    return BrokerUnreachableError(
         f"No Kafka broker answers at {settings.kafka_broker} ({error or type(error).__name__}): start one "
         "(`cartpulse broker` runs a local one) or correct KAFKA_BROKER."
     )

@@ -66,7 +66,7 @@ class Salvage:
 
         Raises:
             OffsetOutOfRangeError: The log does not hold this offset.
-            CodecMissing: The library of a codec is not installed.
+            CodecMissingError: The library of a codec is not installed.
             KafkaError: The broker does not answer.
         """
         tries = 0
@@ -178,8 +178,8 @@ class CarefulReader:
         """Fetch records.
 
         Raises:
-            LogUnreadable: No readable offset after the damage of a log is known.
-            CodecMissing: The library of a codec is not installed.
+            LogUnreadableError: No readable offset after the damage of a log is known.
+            CodecMissingError: The library of a codec is not installed.
         """
         asked = places or tuple(self._consumer.assignment())
         positions = {place: await self._consumer.position(place) for place in asked}

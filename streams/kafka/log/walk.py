@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
 
-from streams.errors import LogUnreadable
+from streams.errors import LogUnreadableError
 from streams.kafka.log.batches import (
     NO_TIME,
     BrokenBatch,
@@ -84,12 +84,12 @@ class Walked:
         return last if isinstance(last, BrokenBatch) else None
 
 
-def unreadable(place: TopicPartition, lost: Lost, remedy: str = "") -> LogUnreadable:
+def unreadable(place: TopicPartition, lost: Lost, remedy: str = "") -> LogUnreadableError:
     """Make the error for a lost range of a log; `remedy` is a sentence on how to continue."""
     until = "on" if lost.last is None else f"to {lost.last}"
     name = f"{place.topic}[{place.partition}]"
     said = f"{name} cannot be read from offset {lost.first} {until}: {lost.reason}."
-    error = LogUnreadable(f"{said} {remedy}".rstrip())
+    error = LogUnreadableError(f"{said} {remedy}".rstrip())
     error.place = place
     return error
 
@@ -107,7 +107,7 @@ def walk(place: TopicPartition, due: int, fetched: Fetched, most: int) -> Walked
         most: Number of records after which the walk ends, at the end of a batch.
 
     Raises:
-        CodecMissing: The library of a batch's codec is not installed.
+        CodecMissingError: The library of a batch's codec is not installed.
     """
     return _Walk(place, due, fetched).run(most)
 

@@ -9,7 +9,7 @@ from aiokafka.structs import TopicPartition
 
 from models.contracts.events import DeadLetter
 from streams.delivery.dead_letters import BATCH
-from streams.errors import CodecMissing
+from streams.errors import CodecMissingError
 from streams.kafka.log.batches import BrokenBatch
 from streams.kafka.log.ends import log_ends
 from streams.kafka.log.fetch import RawLog
@@ -42,7 +42,7 @@ async def batch_findings(settings: Settings, logs: Logs, *, holes: bool) -> list
 
     Raises:
         KafkaError: The login may not read one of the topics, for instance.
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     found: list[Finding] = []
     raw = RawLog(settings)
@@ -69,7 +69,7 @@ async def _ahead(salvage: Salvage, place: TopicPartition, due: int) -> AsyncIter
     for _ in range(PASSES):
         try:
             walked = await salvage.read(place, due)
-        except CodecMissing as reason:
+        except CodecMissingError as reason:
             yield Finding(
                 "batches", Level.FAULT, f"{str(reason).partition(':')[0]}.", "Install it here, too."
             )

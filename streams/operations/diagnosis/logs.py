@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from models.contracts.timestamps import instant_of, text_of
-from models.memory.rows import EarlierFormat
+from models.memory.rows import EarlierFormatError
 from models.records.columns import UNKNOWN_TIME, Kind
 from models.records.decoder import Decoder
 from models.records.partitioner import partition_of
@@ -53,13 +53,13 @@ async def read_logs(settings: Settings) -> Logs:
 
     Raises:
         KafkaError: The login may not read one of the topics, for instance.
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     purchases = await log_ends(settings, settings.purchases_topic, SAMPLE)
     rows = await log_ends(settings, settings.changelog_topic, TAIL)
     last = {number: last_clock(end.records) for number, end in rows.items()}
     clocks = {number: clock for number, clock in last.items() if isinstance(clock, ClockRow)}
-    earlier = any(isinstance(clock, EarlierFormat) for clock in last.values())
+    earlier = any(isinstance(clock, EarlierFormatError) for clock in last.values())
     return Logs(purchases, clocks, rows, earlier)
 
 

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from streams.errors import BrokerUnreachable, CartpulseError, CodecMissing, NotAllowed
+from streams.errors import BrokerUnreachableError, CartpulseError, CodecMissingError, NotAllowedError
 from streams.kafka.options import REACH_SECONDS, abilities, connection, unreachable
 from streams.kafka.permissions import check_groups
 from streams.kafka.protocol import Operation, metadata_level, operations, release_of
@@ -116,7 +116,7 @@ class Diagnosis:
             try:
                 async with _connected(alone):
                     return None
-            except BrokerUnreachable:
+            except BrokerUnreachableError:
                 why = next((line for line in said if address in line), "")
         protocol = self._settings.kafka_security_protocol
         return f"{address} does not answer over {protocol}{f' ({why})' if why else ''}."
@@ -240,7 +240,7 @@ class Diagnosis:
             await check_groups(settings, settings.group)
             async with _connected(settings) as client, asyncio.timeout(REACH_SECONDS):
                 allowed = await operations(client, there)
-        except NotAllowed as reason:
+        except NotAllowedError as reason:
             return [Finding("rights", Level.FAULT, f"{str(reason).partition(':')[0]}.", RIGHTS)]
         except (KafkaError, CartpulseError, TimeoutError) as reason:
             return [_unknown("rights", reason)]
@@ -261,7 +261,7 @@ class Diagnosis:
     async def _logs(self, able: Abilities) -> list[Finding]:
         try:
             logs = await read_logs(self._settings)
-        except CodecMissing as reason:
+        except CodecMissingError as reason:
             return [Finding("batches", Level.FAULT, *_split(str(reason)))]
         except (KafkaError, CartpulseError) as reason:
             return [_unknown("lag", reason)]
@@ -309,7 +309,7 @@ async def _connected(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
     """Connect a client that has the cluster's metadata.
 
     Raises:
-        BrokerUnreachable: No broker answers.
+        BrokerUnreachableError: No broker answers.
     """
     client = AIOKafkaClient(**connection(settings))
     try:

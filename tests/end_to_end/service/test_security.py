@@ -20,7 +20,7 @@ from models.ledger.ledger import Ledger
 from streams.brokers.apache_kafka import ApacheKafka
 from streams.brokers.artifacts import artifacts, java
 from streams.brokers.node import Login, Node
-from streams.errors import BrokerUnreachable
+from streams.errors import BrokerUnreachableError
 from streams.kafka.options import connection, consumer_options, producer_options
 from streams.kafka.topics import OUTPUTS, create_topics
 from streams.process.exit_status import Status
@@ -192,7 +192,7 @@ def test_a_worker_with_a_wrong_password_ends_with_a_status_and_one_line(guarded:
     assert "The worker ends: No Kafka broker answers at" in ended.stderr
     assert "or the login" in ended.stderr
     assert "Traceback" not in ended.stderr
-    with pytest.raises(BrokerUnreachable):
+    with pytest.raises(BrokerUnreachableError):
         asyncio.run(create_topics(settings))
 
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from models.ledger.changelog_rows import Intake, LedgerConflict
+from models.ledger.changelog_rows import Intake, LedgerConflictError
 from models.ledger.ledger import Ledger
 from models.memory.rows import (
     CLOCK_KEY,
@@ -160,5 +160,5 @@ def test_settings_and_own_rows_grow_with_their_boundary_alone() -> None:
 
 def test_a_conflict_says_what_to_do() -> None:
     _, replay = finished(5)
-    with pytest.raises(LedgerConflict, match="reset and replay the log"):
+    with pytest.raises(LedgerConflictError, match="reset and replay the log"):
         Ledger(SETTINGS, partitions=3).load(replay.rows.items())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models.contracts.changes import Row
 from models.ledger import checkpoint
-from models.ledger.changelog_rows import LedgerConflict, own_rows
+from models.ledger.changelog_rows import LedgerConflictError, own_rows
 from models.ledger.checkpoint import CheckpointError
 from models.ledger.ledger import Ledger
 from models.memory.rows import CLOCK_KEY, RowError, header, is_erased
@@ -225,7 +225,7 @@ def test_a_flipped_bit_is_refused_or_stays_within_the_state(
     try:
         ledger.restore(io.BytesIO(bytes(damaged)))
         ledger.settle()
-    except (CheckpointError, RowError, LedgerConflict, ValueError, IndexError):
+    except (CheckpointError, RowError, LedgerConflictError, ValueError, IndexError):
         return
     assert ledger.customers
 
@@ -245,7 +245,7 @@ def test_a_checkpoint_of_another_partition_count_is_refused() -> None:
     drive(ledger, records_of(a_log(1), SETTINGS), Replay())
     other = Ledger(SETTINGS, partitions=3)
     other.restore(io.BytesIO(saved(ledger)))
-    with pytest.raises(LedgerConflict):
+    with pytest.raises(LedgerConflictError):
         other.settle()
 
 

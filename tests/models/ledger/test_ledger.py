@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from models.alerts import lifecycle as alerts
 from models.contracts.changes import Changes
 from models.learning.priors import Priors
-from models.ledger.changelog_rows import LedgerConflict
+from models.ledger.changelog_rows import LedgerConflictError
 from models.ledger.ledger import MOST_BASKETS, Ledger
 from models.memory.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError
 from models.records.partitioner import partition_of
@@ -330,7 +330,7 @@ def test_rows_without_a_clock_row_are_refused() -> None:
 
 def test_rows_of_another_partition_count_are_refused() -> None:
     replay = replay_of(a_log(1), SETTINGS)
-    with pytest.raises(LedgerConflict, match="1 partitions"):
+    with pytest.raises(LedgerConflictError, match="1 partitions"):
         Ledger(SETTINGS, partitions=4).load(replay.rows.items())
 
 

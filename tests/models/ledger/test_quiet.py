@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from models.ledger.ledger import Ledger
-from models.memory.rows import CLOCK_KEY, LaterFormat, RowError, partition_row, seal, unseal
+from models.memory.rows import CLOCK_KEY, LaterFormatError, RowError, partition_row, seal, unseal
 from models.settings import LedgerSettings
 from models.state.clock_row import ClockRow
 from tests.models.ledger.test_ledger import a_log
@@ -155,5 +155,5 @@ def test_a_clock_row_that_is_damaged_cut_off_or_of_a_later_release_is_refused() 
     for broken in (row[:-1], row[:-5] + bytes(5), partition_row(b"short", offset=3, boundary=1)):
         with pytest.raises(RowError):
             ClockRow.after(broken)
-    with pytest.raises(LaterFormat, match="needs a later release"):
+    with pytest.raises(LaterFormatError, match="needs a later release"):
         ClockRow.after(seal(b"\x09\x00" + unseal(row)[2:]))

@@ -11,7 +11,7 @@ from models.memory import rows
 from models.memory.rows import (
     HEADER,
     ROW_VERSION,
-    EarlierFormat,
+    EarlierFormatError,
     Header,
     RowError,
     dictionary_key,
@@ -106,7 +106,7 @@ def test_a_later_version_is_refused_by_name_before_anything_is_decoded() -> None
 def test_an_earlier_version_is_refused_with_the_way_on(version: int) -> None:
     body = np.array([(version, 7, 0, 0)], HEADER).tobytes() + b"what an earlier release wrote"
     for read_it in (header, unseal, own_payload):
-        with pytest.raises(EarlierFormat, match=f"of format {version} .*`cartpulse reset --quiet`"):
+        with pytest.raises(EarlierFormatError, match=f"of format {version} .*`cartpulse reset --quiet`"):
             read_it(seal(body))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.ledger.ledger import Ledger
-from models.memory.rows import ROW_VERSION, EarlierFormat, RowError, header, seal, unseal
+from models.memory.rows import ROW_VERSION, EarlierFormatError, RowError, header, seal, unseal
 from models.settings import LedgerSettings
 from models.state.columns import CUSTOMER, NO_EVENT, RING
 from models.state.row_formats import RING_AT, in_memory, shortened
@@ -128,7 +128,7 @@ def test_samples_of_the_format_are_read_and_written_as_they_were() -> None:
 def test_samples_of_earlier_formats_are_refused_with_the_way_on(version: int) -> None:
     rows = sample(version)
     for key in (b"\0clock", b"900"):
-        with pytest.raises(EarlierFormat, match="`cartpulse reset --quiet`"):
+        with pytest.raises(EarlierFormatError, match="`cartpulse reset --quiet`"):
             header(rows[key])
-        with pytest.raises(EarlierFormat):
+        with pytest.raises(EarlierFormatError):
             Ledger(SETTINGS).load([(key, rows[key])])

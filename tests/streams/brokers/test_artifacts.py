@@ -11,7 +11,7 @@ import pytest
 
 from streams.brokers import artifacts as kafka_artifacts
 from streams.brokers.artifacts import artifacts, java
-from streams.errors import KafkaUnavailable, LocalBrokerError
+from streams.errors import KafkaUnavailableError, LocalBrokerError
 from tests.support.paths import ROOT
 
 MAVEN = """for option; do case $option in
@@ -39,13 +39,13 @@ def program(folder: Path, name: str, script: str) -> None:
 
 def test_no_java_is_said_with_what_to_install(programs: Path) -> None:
     del programs
-    with pytest.raises(KafkaUnavailable, match="there is no `java`: install Java 17 or newer"):
+    with pytest.raises(KafkaUnavailableError, match="there is no `java`: install Java 17 or newer"):
         java()
 
 
 def test_an_old_java_is_told_from_a_new_one(programs: Path) -> None:
     program(programs, "java", """echo 'openjdk version "11.0.2" 2019-01-15' >&2""")
-    with pytest.raises(KafkaUnavailable, match=r"needs Java 17 or newer, and `java` is .*11\.0\.2"):
+    with pytest.raises(KafkaUnavailableError, match=r"needs Java 17 or newer, and `java` is .*11\.0\.2"):
         java()
     program(programs, "java", """echo 'openjdk version "21" 2023-09-19' >&2""")
     assert java() == str(programs / "java")
@@ -53,13 +53,13 @@ def test_an_old_java_is_told_from_a_new_one(programs: Path) -> None:
 
 def test_no_maven_is_said_with_what_to_install(programs: Path) -> None:
     del programs
-    with pytest.raises(KafkaUnavailable, match=r"there is no `mvn`: install Maven 3\.8 or newer"):
+    with pytest.raises(KafkaUnavailableError, match=r"there is no `mvn`: install Maven 3\.8 or newer"):
         artifacts()
 
 
 def test_what_maven_said_is_told_and_nothing_half_fetched_is_kept(programs: Path, tmp_path: Path) -> None:
     program(programs, "mvn", "echo '[ERROR] no route to host'; exit 1")
-    with pytest.raises(KafkaUnavailable, match="no route to host"):
+    with pytest.raises(KafkaUnavailableError, match="no route to host"):
         artifacts()
     assert list((tmp_path / "environment" / "share" / "cartpulse").iterdir()) == []
 
@@ -88,7 +88,7 @@ def test_maven_is_told_to_write_into_the_environment_and_nothing_of_its_own_stay
 
 
 def test_whoever_catches_a_broker_of_our_own_that_cannot_run_has_caught_this() -> None:
-    assert issubclass(KafkaUnavailable, LocalBrokerError)
+    assert issubclass(KafkaUnavailableError, LocalBrokerError)
 
 
 def test_an_installed_wheel_has_the_list_of_artifacts(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from models.memory.rows import CLOCK_KEY, is_erased, partition_row
 from models.settings import LedgerSettings
 from streams.changelog.recovery import PositionedLedger, Recovered, check_source, digest, read_to_end, recover
 from streams.changelog.rows import LatestRows, Witness, fill
-from streams.errors import SourceJumped
+from streams.errors import SourceJumpedError
 from tests.support.kafka.fake_kafka import FakeBuilder, FakeConsumer, FakeLogs
 from tests.support.ledgers.counting import CountingClock, CountingLedger
 from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, tick
@@ -327,12 +327,12 @@ async def test_a_new_service_begins_at_the_start_of_the_log() -> None:
 
 async def test_a_new_service_may_stop_before_its_first_purchase_where_the_log_begins_later() -> None:
     assert await check(purchases(4, start=4), CountingClock(), committed=4) == 4
-    with pytest.raises(SourceJumped, match="only knows of 0"):
+    with pytest.raises(SourceJumpedError, match="only knows of 0"):
         await check(purchases(10, start=4), CountingClock(), committed=5)
 
 
 async def test_purchases_that_are_gone_are_counted_and_stop_the_worker() -> None:
-    with pytest.raises(SourceJumped, match="begins at offset 8, and 2 purchases from 6 on are gone"):
+    with pytest.raises(SourceJumpedError, match="begins at offset 8, and 2 purchases from 6 on are gone"):
         await check(purchases(10, start=8), clock(5))
 
 
@@ -341,21 +341,21 @@ async def test_a_gap_is_left_out_when_that_is_accepted() -> None:
 
 
 async def test_a_log_that_ends_before_the_state_stops_the_worker() -> None:
-    with pytest.raises(SourceJumped, match="ends before that"):
+    with pytest.raises(SourceJumpedError, match="ends before that"):
         await check(purchases(5), clock(7))
-    with pytest.raises(SourceJumped, match="ends before that"):
+    with pytest.raises(SourceJumpedError, match="ends before that"):
         await check(purchases(7), clock(7))
 
 
 async def test_another_log_under_the_same_name_stops_the_worker() -> None:
-    with pytest.raises(SourceJumped, match="not the one that was applied"):
+    with pytest.raises(SourceJumpedError, match="not the one that was applied"):
         await check(purchases(10), CountingClock(5, digest(b"something else")))
 
 
 async def test_a_group_that_is_ahead_of_the_changelog_stops_the_worker() -> None:
-    with pytest.raises(SourceJumped, match="committed offset 9, but the changelog only knows of 6"):
+    with pytest.raises(SourceJumpedError, match="committed offset 9, but the changelog only knows of 6"):
         await check(purchases(10), clock(5), committed=9)
-    with pytest.raises(SourceJumped, match="only knows of 0"):
+    with pytest.raises(SourceJumpedError, match="only knows of 0"):
         await check(purchases(10), CountingClock(), committed=1)
 
 

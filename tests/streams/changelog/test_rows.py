@@ -10,7 +10,7 @@ from models.ledger.ledger import MOST_CUSTOMERS, MOST_ROW_BYTES
 from models.memory.rows import CLOCK_KEY, ROW_VERSION, erased_row, partition_row, seal
 from models.state.columns import LONGEST_ROW, ROW_BYTES
 from streams.changelog.rows import LatestRows, fill, records_of
-from streams.errors import ChangelogUnreadable, NewerRows
+from streams.errors import ChangelogUnreadableError, NewerRowsError
 from streams.kafka.options import ROWS_BATCH_BYTES
 from tests.support.kafka.fake_kafka import FakeBuilder, Record
 
@@ -45,13 +45,17 @@ def test_the_most_rows_of_a_step_fit_one_record_batch(length: int) -> None:
 
 def test_a_row_of_a_later_release_is_refused_by_name() -> None:
     later = seal((ROW_VERSION + 1).to_bytes(2, "little") + bytes(40))
-    with pytest.raises(NewerRows, match=r"changelog\[0\] holds at offset 1 a row of format 4 .* Start that"):
+    with pytest.raises(
+        NewerRowsError, match=r"changelog\[0\] holds at offset 1 a row of format 4 .* Start that"
+    ):
         LatestRows().take(log(row(b"a", 5), (b"b", later)))
 
 
 def test_a_row_of_an_earlier_release_is_refused_with_the_way_on() -> None:
     earlier = seal((ROW_VERSION - 1).to_bytes(2, "little") + bytes(40))
-    with pytest.raises(ChangelogUnreadable, match=r"holds at offset 1 a row of format 2 .* `cartpulse reset"):
+    with pytest.raises(
+        ChangelogUnreadableError, match=r"holds at offset 1 a row of format 2 .* `cartpulse reset"
+    ):
         LatestRows().take(log(row(b"a", 5), (b"b", earlier)))
 
 
@@ -135,11 +139,11 @@ def test_a_customer_who_comes_again_is_no_longer_erased() -> None:
 
 
 def test_a_tombstone_whose_rank_is_none_is_not_ours() -> None:
-    with pytest.raises(ChangelogUnreadable, match="a tombstone's rank of 3 bytes"):
+    with pytest.raises(ChangelogUnreadableError, match="a tombstone's rank of 3 bytes"):
         LatestRows().take([Record("changelog", 0, 4, b"a", None, (("rank", b"abc"),))])
 
 
 @pytest.mark.parametrize("value", [b"", b"\x01", None])
 def test_what_is_no_row_is_an_error_that_names_the_place(value: bytes | None) -> None:
-    with pytest.raises(ChangelogUnreadable, match=r"changelog\[0\] holds at offset 4"):
+    with pytest.raises(ChangelogUnreadableError, match=r"changelog\[0\] holds at offset 4"):
         LatestRows().take([Record("changelog", 0, 4, b"a", value)])

@@ -16,7 +16,7 @@ from streams.delivery.at_least_once import InOrder
 from streams.delivery.lease import Epoch, Lease
 from streams.delivery.outbox import Outbox
 from streams.delivery.queue import AHEAD, Send, Step
-from streams.errors import DeliveryFailed, EngineFault
+from streams.errors import DeliveryFailedError, EngineError
 from tests.support.kafka.fake_kafka import FakeBuilder, FakeClock, FakeLogs, FakeProducer, until
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ async def test_a_failed_output_ends_the_delivery_and_its_rows_are_never_sent(del
     delivered.delivery.put(step(2))
     await until(lambda: delivered.outputs.sent)
     delivered.outputs.sent[0].future.set_exception(KafkaTimeoutError())
-    with pytest.raises(DeliveryFailed):
+    with pytest.raises(DeliveryFailedError):
         await delivered.task
     assert not delivered.rows.sent
     assert delivered.delivery.acknowledged == 0
@@ -230,6 +230,6 @@ async def test_a_record_that_a_batch_does_not_take_ends_the_worker(
 ) -> None:
     monkeypatch.setattr(FakeBuilder, "append", lambda *_, **__: None)
     delivered.delivery.put(step(1))
-    with pytest.raises(EngineFault, match="was not taken"):
+    with pytest.raises(EngineError, match="was not taken"):
         await delivered.task
     assert delivered.delivery.acknowledged == 0

@@ -15,7 +15,7 @@ from streams.changelog.rows import ROWS_PER_BATCH_BYTES
 from streams.delivery.exactly_once import LARGE_ROWS, InTransactions, together
 from streams.delivery.lease import Epoch, Lease, Revoked
 from streams.delivery.queue import AHEAD, Send, Step
-from streams.errors import DeliveryFailed
+from streams.errors import DeliveryFailedError
 from tests.support.kafka.fake_kafka import FakeClock, FakeLogs, FakeTransactions, until
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ async def test_a_refused_record_ends_the_worker_and_nothing_of_its_transaction_c
 ) -> None:
     delivered.producer.refuse = MessageSizeTooLargeError()
     delivered.delivery.put(step(1))
-    with pytest.raises(DeliveryFailed, match="refused a transaction of partition 0"):
+    with pytest.raises(DeliveryFailedError, match="refused a transaction of partition 0"):
         await delivered.task
     await delivered.delivery.close()
     assert delivered.producer.done == ["begin", "abort"]
@@ -197,7 +197,7 @@ async def test_a_transaction_that_takes_too_long_ends_the_worker() -> None:
     delivered = Delivered(deadline=0.02)
     delivered.producer.held = asyncio.Event()
     delivered.delivery.put(step(1))
-    with pytest.raises(DeliveryFailed, match="CARTPULSE_SEND_DEADLINE_SECONDS"):
+    with pytest.raises(DeliveryFailedError, match="CARTPULSE_SEND_DEADLINE_SECONDS"):
         await delivered.task
 
 

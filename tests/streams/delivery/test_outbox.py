@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.delivery.lease import Epoch, Lease, Revoked
 from streams.delivery.outbox import Outbox
-from streams.errors import DeliveryFailed
+from streams.errors import DeliveryFailedError
 from tests.support.kafka.fake_kafka import FakeBuilder, FakeClock, FakeLogs, FakeProducer, until
 
 TARGET = TopicPartition("topic", 0)
@@ -79,7 +79,7 @@ async def test_a_batch_of_an_epoch_given_up_is_waited_for_before_another_epoch_s
 
 async def test_a_send_that_is_not_acknowledged_in_time_has_failed() -> None:
     outbox = Outbox(FakeProducer(FakeLogs(), at_once=False), deadline=0.01)
-    with pytest.raises(DeliveryFailed, match="did not acknowledge"):
+    with pytest.raises(DeliveryFailedError, match="did not acknowledge"):
         await outbox.send(batch(), TARGET, leased(FakeClock()))
 
 
@@ -88,5 +88,5 @@ async def test_a_send_that_is_refused_has_failed() -> None:
     sending = asyncio.create_task(Outbox(producer, deadline=5).send(batch(), TARGET, leased(FakeClock())))
     await until(lambda: producer.sent)
     producer.sent[0].future.set_exception(MessageSizeTooLargeError())
-    with pytest.raises(DeliveryFailed, match="refused"):
+    with pytest.raises(DeliveryFailedError, match="refused"):
         await sending

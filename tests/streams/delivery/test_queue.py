@@ -9,7 +9,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
 from streams.delivery.queue import Send, record_batches
-from streams.errors import EngineFault
+from streams.errors import EngineError
 from streams.kafka.options import ROWS_BATCH_BYTES
 
 LIMIT = 10_000
@@ -53,5 +53,5 @@ def test_a_record_that_an_empty_batch_does_not_take_is_a_fault() -> None:
         builder.close()
         return builder
 
-    with pytest.raises(EngineFault, match="301 bytes was not taken"):
+    with pytest.raises(EngineError, match="301 bytes was not taken"):
         list(record_batches(full, [Send(TARGET, b"k", bytes(300), (), 0)], LIMIT))

@@ -12,8 +12,8 @@ from aiokafka.errors import (
 from models.records.decoder import Decoder
 from streams.engine.rebalances import ASSIGNED, RebalanceListener
 from streams.errors import (
-    ChangelogLost,
-    TopicMismatch,
+    ChangelogLostError,
+    TopicMismatchError,
 )
 from streams.membership.conflicts import MOST_REOPENINGS
 from streams.partition.run_queue import raw_of
@@ -214,7 +214,7 @@ async def test_a_changelog_that_was_made_anew_under_a_worker_ends_it_for_good() 
         service.logs.records[CHANGELOGS[0]].clear()
         fill(service.logs, 5)
         await until(lambda: service.reason)
-        assert isinstance(service.reason, ChangelogLost)
+        assert isinstance(service.reason, ChangelogLostError)
         assert "rows landed at offset 0 instead of 4" in str(service.reason)
         assert service.status == Status.REFUSED
         assert service.logs.committed[SOURCES[0]] == 5
@@ -228,7 +228,7 @@ async def test_a_broker_that_forgot_everything_ends_a_worker_that_outlived_it_an
         service.logs.committed.clear()
         await service.assigned(*SOURCES)
         await until(lambda: service.reason)
-        assert isinstance(service.reason, ChangelogLost)
+        assert isinstance(service.reason, ChangelogLostError)
         assert "it has forgotten everything: start the worker again, and send the purchases again" in str(
             service.reason
         )
@@ -242,7 +242,7 @@ async def test_more_partitions_than_the_state_was_made_for_end_the_worker_for_go
         service.kafka.group.topics[SETTINGS.purchases_topic] = {0, 1, 2}
         await service.kafka.group.rebalance([SOURCES[1]])
         await until(lambda: service.reason)
-        assert isinstance(service.reason, TopicMismatch)
+        assert isinstance(service.reason, TopicMismatchError)
         assert "has 3 partitions now" in str(service.reason)
 
 

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
 from models.contracts.events import DeadLetter
-from streams.errors import CodecMissing, LogUnreadable
+from streams.errors import CodecMissingError, LogUnreadableError
 from streams.kafka.log.batches import BrokenBatch
 from streams.process.exit_status import Status, status_of
 from tests.support.kafka.fake_kafka import FakeLogs, until
@@ -121,7 +121,7 @@ async def test_a_length_that_cannot_be_believed_ends_the_worker_and_names_the_wa
     async with running(logs) as service:
         await service.assigned(*SOURCES)
         await until(lambda: service.reason)
-        assert isinstance(service.reason, LogUnreadable)
+        assert isinstance(service.reason, LogUnreadableError)
         assert status_of(service.reason) == Status.REFUSED
         assert "purchases[0] cannot be read from offset 5 to 8" in str(service.reason)
         assert "`--accept-gap` goes on at offset 9" in str(service.reason)
@@ -141,7 +141,7 @@ async def test_a_codec_that_is_not_installed_is_no_fault_of_the_data(monkeypatch
     async with running(logs) as service:
         await service.assigned(*SOURCES)
         await until(lambda: service.reason)
-        assert isinstance(service.reason, CodecMissing)
+        assert isinstance(service.reason, CodecMissingError)
         assert status_of(service.reason) == Status.REFUSED
         assert "a batch compressed with zstd at offset 2" in str(service.reason)
     assert letters(logs) == []
@@ -157,7 +157,7 @@ async def test_offsets_that_no_batch_accounts_for_are_not_taken_for_markers(
         logs.marked = False
         await service.assigned(*SOURCES)
         await until(lambda: service.reason)
-        assert isinstance(service.reason, LogUnreadable)
+        assert isinstance(service.reason, LogUnreadableError)
         assert "cannot be read from offset 3 to 4: the log does not hold them" in str(service.reason)
 
 

@@ -19,10 +19,10 @@ from aiokafka.errors import (
 )
 
 from streams.errors import (
-    BrokerUnreachable,
-    DeliveryFailed,
-    EngineFault,
-    TopicMismatch,
+    BrokerUnreachableError,
+    DeliveryFailedError,
+    EngineError,
+    TopicMismatchError,
 )
 from streams.process.exit_status import Status
 from tests.support.kafka.fake_kafka import FakeConnections, FakeLogs, until
@@ -98,7 +98,7 @@ async def test_a_broker_that_stays_away_while_a_partition_is_opened_ends_the_wor
         monkeypatch.setattr(service.kafka, "reader", reader)
         await service.kafka.group.rebalance(SOURCES)
         await until(lambda: service.reason)
-        assert isinstance(service.reason, BrokerUnreachable)
+        assert isinstance(service.reason, BrokerUnreachableError)
         ends = [record for record in caplog.records if record.levelname == "CRITICAL"]
         assert len(ends) == 1
         assert "CARTPULSE_SEND_DEADLINE_SECONDS" in ends[0].getMessage()
@@ -142,7 +142,7 @@ async def test_a_group_that_accepts_no_commit_for_too_long_ends_the_worker(
         await service.assigned(*SOURCES)
         await until(lambda: service.counts["commits_refused"])
         await waiting(service, 121)
-        assert isinstance(service.reason, DeliveryFailed)
+        assert isinstance(service.reason, DeliveryFailedError)
         assert "has accepted no commit for 120 s" in str(service.reason)
 
 
@@ -154,7 +154,7 @@ async def test_a_group_that_takes_the_partitions_and_assigns_nothing_ends_the_wo
         await service.assigned(*SOURCES)
         await service.kafka.group.listener.on_partitions_revoked(set(SOURCES))
         await waiting(service, 152)
-        assert isinstance(service.reason, BrokerUnreachable)
+        assert isinstance(service.reason, BrokerUnreachableError)
 
 
 async def test_an_agent_that_does_not_finish_its_batch_ends_the_worker(
@@ -173,7 +173,7 @@ async def test_a_reading_task_that_is_cancelled_ends_the_worker() -> None:
         (reading,) = (task for task in service._supervised.running if "Fetcher.run" in repr(task.get_coro()))
         reading.cancel()
         await until(lambda: service.crashed)
-        assert isinstance(service.reason, EngineFault)
+        assert isinstance(service.reason, EngineError)
 
 
 async def test_what_a_listener_raises_at_an_assignment_ends_the_worker(
@@ -218,7 +218,7 @@ async def test_a_send_that_failed_because_a_topic_is_another_says_so_in_its_one_
 ) -> None:
     async with running(fill(FakeLogs(), 5)) as service:
         service.kafka.rows.at_once = False
-        service.kafka.cause = TopicMismatch("Gone: changelog.")
+        service.kafka.cause = TopicMismatchError("Gone: changelog.")
         await service.assigned(*SOURCES)
         await until(service.kafka.rows.waiting)
         service.kafka.rows.waiting()[0].future.set_exception(NotLeaderForPartitionError())
@@ -230,7 +230,7 @@ async def test_a_send_that_failed_because_a_topic_is_another_says_so_in_its_one_
 
 async def test_a_worker_that_ends_arranges_the_last_resort_within_ten_seconds() -> None:
     async with running() as service:
-        service.fail(EngineFault("for a test"))
+        service.fail(EngineError("for a test"))
         assert service.last_resort
         assert max(service.last_resort) < 10
 
@@ -239,11 +239,11 @@ async def test_a_worker_that_cannot_connect_says_so_in_one_line(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unreachable(_: FakeConnections) -> None:
-        raise BrokerUnreachable("No Kafka broker answers at kafka-1:9092.")
+        raise BrokerUnreachableError("No Kafka broker answers at kafka-1:9092.")
 
     monkeypatch.setattr(FakeConnections, "producers", unreachable)
     service = Service(FakeLogs(), SETTINGS)
-    with pytest.raises(BrokerUnreachable):
+    with pytest.raises(BrokerUnreachableError):
         await service.start()
     said = [record.getMessage() for record in caplog.records if record.name == "streams.process.shutdown"]
     assert said == ["The worker ends: No Kafka broker answers at kafka-1:9092."]

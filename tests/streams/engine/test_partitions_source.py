@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from streams.errors import (
-    EngineFault,
-    LogUnreadable,
-    SourceJumped,
+    EngineError,
+    LogUnreadableError,
+    SourceJumpedError,
 )
 from tests.support.kafka.fake_kafka import FakeConsumer, FakeLogs, until
 from tests.support.partitions import SOURCES, clocks, fill, running
@@ -25,7 +25,7 @@ async def test_a_source_that_jumped_ends_the_worker_with_one_line(caplog: pytest
     async with running(logs) as service:
         await service.kafka.group.rebalance(SOURCES)
         await until(lambda: service.reason)
-        assert isinstance(service.reason, SourceJumped)
+        assert isinstance(service.reason, SourceJumpedError)
         assert [
             record.levelname for record in caplog.records if record.name == "streams.process.shutdown"
         ] == ["CRITICAL"]
@@ -114,7 +114,7 @@ async def test_a_hole_that_never_fills_ends_the_worker_where_logs_have_none(
     async with running(logs, holes=False) as service:
         await service.assigned(*SOURCES)
         await until(lambda: service.reason)
-        assert isinstance(service.reason, LogUnreadable)
+        assert isinstance(service.reason, LogUnreadableError)
         assert "cannot be read from offset 4 to 4: the log does not hold them" in str(service.reason)
         assert all(offset < 4 for offset in clocks(logs))
 
@@ -126,4 +126,4 @@ async def test_records_that_come_again_end_the_worker() -> None:
         service.kafka.group.positions[SOURCES[0]] = 2
         service.logs.changed.set()
         await until(lambda: service.reason)
-        assert isinstance(service.reason, EngineFault)
+        assert isinstance(service.reason, EngineError)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from models.state.clock_row import ClockRow
 from streams.engine.status_reporter import WARN_SECONDS
-from streams.errors import EngineFault
+from streams.errors import EngineError
 from tests.support.house import SOURCE, House
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_a_partition_that_is_not_recovered_yet_is_not_asked_about_history() -> N
 
         @property
         def ledger(self) -> object:
-            raise EngineFault("partition 0 is not recovered yet")
+            raise EngineError("partition 0 is not recovered yet")
 
     house = House()
     house.partition = PartitionOpener()

@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.changelog.recovery import read_to_end
 from streams.delivery.exactly_once import FENCED
-from streams.errors import DeliveryFailed, SettingsError, TopicMismatch
+from streams.errors import DeliveryFailedError, SettingsError, TopicMismatchError
 from streams.kafka.clients import NEVER_MS, Connections
 from streams.kafka.closing import close
 from streams.kafka.options import producer_options
@@ -105,10 +105,10 @@ async def test_rows_have_a_producer_of_their_own(
 async def test_a_topic_that_is_gone_is_the_reason_of_a_send_that_failed(
     tansu: LocalBroker, fresh_settings: Callable[..., Settings]
 ) -> None:
-    settings, failed = fresh_settings(tansu), DeliveryFailed("not acknowledged")
+    settings, failed = fresh_settings(tansu), DeliveryFailedError("not acknowledged")
     connections = Connections(settings)
     why = await connections.why(failed)
-    assert isinstance(why, TopicMismatch)
+    assert isinstance(why, TopicMismatchError)
     assert settings.changelog_topic in str(why)
     await create_topics(settings)
     assert await connections.why(failed) is failed
@@ -116,7 +116,7 @@ async def test_a_topic_that_is_gone_is_the_reason_of_a_send_that_failed(
 
 async def test_a_broker_that_is_away_gives_no_other_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.kafka.clients.WHY_SECONDS", 0.5)
-    failed = DeliveryFailed("not acknowledged")
+    failed = DeliveryFailedError("not acknowledged")
     assert await Connections(Settings(kafka_broker="127.0.0.1:1")).why(failed) is failed
 
 

@@ -17,7 +17,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from pydantic import SecretStr
 
 from streams.brokers.embedded import LocalBroker, free_port
-from streams.errors import BrokerUnreachable, SettingsError
+from streams.errors import BrokerUnreachableError, SettingsError
 from streams.kafka.options import (
     RepeatLimit,
     abilities,
@@ -147,7 +147,9 @@ async def test_a_wrong_password_is_an_error_that_says_where(
     apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings]
 ) -> None:
     settings = secured(fresh_settings, apache_kafka, kafka_sasl_password=SecretStr("wrong"))
-    with pytest.raises(BrokerUnreachable, match=f"No Kafka broker answers at {apache_kafka.secured_address}"):
+    with pytest.raises(
+        BrokerUnreachableError, match=f"No Kafka broker answers at {apache_kafka.secured_address}"
+    ):
         await create_topics(settings)
 
 
@@ -211,7 +213,7 @@ async def test_idempotence_is_as_set_or_as_the_broker_can(
 async def test_a_broker_that_is_not_there_is_an_error_that_says_what_to_do() -> None:
     nowhere = Settings(kafka_broker=f"127.0.0.1:{free_port(0)}")
     with pytest.raises(
-        BrokerUnreachable, match=r"No Kafka broker answers at 127\.0\.0\.1:\d+ over PLAINTEXT"
+        BrokerUnreachableError, match=r"No Kafka broker answers at 127\.0\.0\.1:\d+ over PLAINTEXT"
     ):
         await abilities(nowhere)
 

@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import TopicPartition
 
-from streams.errors import BrokerUnreachable, SourceJumped
+from streams.errors import BrokerUnreachableError, SourceJumpedError
 from streams.kafka.retry import RetryPolicy, passes
 from tests.support.kafka.fake_kafka import FakeClock, FakeConsumer, FakeLogs
 
@@ -61,7 +61,7 @@ def failing(*errors: Exception, then: str = "done") -> Callable[[], Awaitable[st
         GroupCoordinatorNotAvailableError(),
         UnknownError(),
         KafkaError("UnknownError()"),
-        BrokerUnreachable("nobody"),
+        BrokerUnreachableError("nobody"),
         ConnectionResetError(),
         TimeoutError(),
     ],
@@ -73,7 +73,7 @@ async def test_what_passes_is_ridden_out(clock: FakeClock, error: Exception) -> 
 
 @pytest.mark.parametrize(
     "error",
-    [OffsetOutOfRangeError(), TopicAuthorizationFailedError("t"), SourceJumped("gone"), KeyError("x")],
+    [OffsetOutOfRangeError(), TopicAuthorizationFailedError("t"), SourceJumpedError("gone"), KeyError("x")],
     ids=repr,
 )
 async def test_what_does_not_pass_is_raised_at_once(clock: FakeClock, error: Exception) -> None:
@@ -86,7 +86,7 @@ async def test_what_does_not_pass_is_raised_at_once(clock: FakeClock, error: Exc
 async def test_patience_ends_in_one_line_that_names_the_setting(clock: FakeClock) -> None:
     began = clock.at
     attempt = failing(*[KafkaConnectionError("refused")] * 1_000)
-    with pytest.raises(BrokerUnreachable, match=r"Opening partition 3 failed for 60 s .*SEND_DEADLINE"):
+    with pytest.raises(BrokerUnreachableError, match=r"Opening partition 3 failed for 60 s .*SEND_DEADLINE"):
         await RetryPolicy(clock, 60).call(attempt, "Opening partition 3")
     assert 55 < clock.at - began <= 60
 
@@ -104,7 +104,7 @@ async def test_a_log_that_does_not_come_ends_the_reading_of_it(clock: FakeClock)
     clock.at += 59
     assert await reader.getmany(CHANGELOG, timeout_ms=1) == {}
     clock.at += 2
-    with pytest.raises(BrokerUnreachable, match="Reading changelog"):
+    with pytest.raises(BrokerUnreachableError, match="Reading changelog"):
         await reader.getmany(CHANGELOG, timeout_ms=1)
 
 

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.brokers.embedded import free_port
-from streams.errors import BrokerUnreachable, TopicMismatch, TopicsNotMade
+from streams.errors import BrokerUnreachableError, TopicMismatchError, TopicsNotMadeError
 from streams.kafka.options import connection
 from streams.kafka.topics import OUTPUTS, create_topics, topic_specs
 from streams.settings.settings import Settings
@@ -123,7 +123,7 @@ async def test_another_partition_count_is_refused_and_nothing_is_made(
     settings = fresh_settings(broker, partitions=2)
     await made_by_hand(settings, settings.purchases_topic, 5)
     with pytest.raises(
-        TopicMismatch, match=r"it has 5 partitions and must have 2.*Set CARTPULSE_PARTITIONS=5"
+        TopicMismatchError, match=r"it has 5 partitions and must have 2.*Set CARTPULSE_PARTITIONS=5"
     ):
         await create_topics(settings)
     assert await names(settings) == {settings.purchases_topic}
@@ -141,7 +141,7 @@ async def test_each_difference_is_named_with_the_command_that_settles_it(
         max_message_bytes="1048588",
         message_timestamp_type="LogAppendTime",
     )
-    with pytest.raises(TopicMismatch) as caught:
+    with pytest.raises(TopicMismatchError) as caught:
         await create_topics(settings)
     policy, size = str(caught.value).splitlines()
     assert "cleanup.policy is delete and must be compact" in policy
@@ -210,10 +210,12 @@ async def test_apache_kafka_takes_every_setting_as_given_and_nothing_is_noted(
 async def test_more_copies_than_brokers_is_the_brokers_refusal(
     apache_kafka: ApacheKafka, fresh_settings: Callable[..., Settings]
 ) -> None:
-    with pytest.raises(TopicsNotMade, match="replication factor"):
+    with pytest.raises(TopicsNotMadeError, match="replication factor"):
         await create_topics(fresh_settings(apache_kafka, replication_factor=3))
 
 
 async def test_no_broker_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(BrokerUnreachable, match="correct KAFKA_BROKER, KAFKA_SECURITY_PROTOCOL or the login"):
+    with pytest.raises(
+        BrokerUnreachableError, match="correct KAFKA_BROKER, KAFKA_SECURITY_PROTOCOL or the login"
+    ):
         await create_topics(Settings(kafka_broker=f"127.0.0.1:{free_port(0)}"))

@@ -21,7 +21,7 @@ from aiokafka.errors import (
     UnsupportedCodecError,
 )
 
-from streams.errors import BrokerUnreachable
+from streams.errors import BrokerUnreachableError
 from streams.kafka.retry import passes
 from streams.kafka.undecodable import is_undecodable
 
@@ -52,7 +52,7 @@ OF_OTHERS = [
     ConnectionError(),
     TimeoutError(),
     OSError(113, "no route to host"),
-    BrokerUnreachable("no broker answers"),
+    BrokerUnreachableError("no broker answers"),
     asyncio.CancelledError(),
     KeyboardInterrupt(),
 ]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from streams.delivery.lease import Revoked
-from streams.errors import EngineFault
+from streams.errors import EngineError
 from streams.membership.tasks import Tasks
 from tests.support.kafka.fake_kafka import until
 
@@ -35,7 +35,7 @@ async def test_an_error_and_an_end_are_told_and_an_expected_end_is_not() -> None
     await until(lambda: told == [fault])
     tasks.run(nothing())
     await until(lambda: len(told) == 2)
-    assert isinstance(told[1], EngineFault)
+    assert isinstance(told[1], EngineError)
     partition = a_partition()
     tasks.run(nothing(), partition)
     tasks.run(raising(Revoked()), partition)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.errors import BrokerUnreachable, DeliveryFailed, EngineFault
+from streams.errors import BrokerUnreachableError, DeliveryFailedError, EngineError
 from streams.membership.watchdog import REJOIN_SECONDS, Watchdog
 from tests.support.kafka.fake_kafka import FakeClock
 
@@ -68,21 +68,21 @@ def test_a_clock_row_that_stands_still_with_lag_is_an_alarm_once_and_then_an_end
     yard.pass_seconds(30)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "partition 3 has stood still for 31 s at offset 7, with 5 purchases" in caplog.text
-    with pytest.raises(EngineFault, match=r"stood still for .* \(CARTPULSE_STALL_SECONDS\)"):
+    with pytest.raises(EngineError, match=r"stood still for .* \(CARTPULSE_STALL_SECONDS\)"):
         yard.pass_seconds(3)
 
 
 def test_finished_steps_behind_one_that_does_not_end_are_an_end_without_any_lag() -> None:
     yard = Yard()
     yard.left, yard.delivery.idle, yard.partition.drained = 0, False, False
-    with pytest.raises(EngineFault, match="and steps that are not acknowledged"):
+    with pytest.raises(EngineError, match="and steps that are not acknowledged"):
         yard.pass_seconds(70)
 
 
 def test_a_lease_that_never_comes_is_named() -> None:
     yard = Yard()
     yard.partition.epoch.lease.valid = False
-    with pytest.raises(EngineFault, match="and no lease"):
+    with pytest.raises(EngineError, match="and no lease"):
         yard.pass_seconds(70)
 
 
@@ -109,14 +109,16 @@ def test_a_leader_that_answers_no_fetch_ends_the_worker_though_no_lag_is_known()
     yard.pass_seconds(500)
     yard.silent = True
     yard.pass_seconds(70)
-    with pytest.raises(BrokerUnreachable, match="the leader of partition 3 has answered no fetch for 70 s"):
+    with pytest.raises(
+        BrokerUnreachableError, match="the leader of partition 3 has answered no fetch for 70 s"
+    ):
         yard.pass_seconds(1)
 
 
 def test_a_leader_that_never_answered_is_no_better() -> None:
     yard = Yard()
     yard.left, yard.silent = 0, True
-    with pytest.raises(BrokerUnreachable, match="answered no fetch"):
+    with pytest.raises(BrokerUnreachableError, match="answered no fetch"):
         yard.pass_seconds(75)
 
 
@@ -151,7 +153,7 @@ def test_a_batch_that_nobody_finishes_ends_the_worker() -> None:
     yard = Yard()
     yard.left, yard.paused, yard.partition.under_way_since = 0, True, yard.clock.elapsed()
     yard.pass_seconds(60)
-    with pytest.raises(EngineFault, match="has not finished a batch of partition 3"):
+    with pytest.raises(EngineError, match="has not finished a batch of partition 3"):
         yard.pass_seconds(1)
 
 
@@ -163,7 +165,7 @@ def test_while_commits_are_not_answered_the_broker_is_what_is_waited_for(
     yard.unanswered = yard.clock.elapsed()
     yard.pass_seconds(60)
     assert not caplog.records
-    with pytest.raises(DeliveryFailed, match=r"accepted no commit for 60 s.*SEND_DEADLINE"):
+    with pytest.raises(DeliveryFailedError, match=r"accepted no commit for 60 s.*SEND_DEADLINE"):
         yard.pass_seconds(1)
 
 
@@ -183,7 +185,7 @@ def test_a_worker_that_was_stopped_or_suspended_as_a_whole_is_not_stuck() -> Non
     yard.clock.at += 10_000
     yard.watchdog.look()
     yard.pass_seconds(55)
-    with pytest.raises((EngineFault, DeliveryFailed)):
+    with pytest.raises((EngineError, DeliveryFailedError)):
         yard.pass_seconds(10)
 
 
@@ -191,7 +193,7 @@ def test_a_group_that_assigns_nothing_ends_the_worker() -> None:
     yard = Yard()
     yard.owned, yard.unassigned = [], yard.clock.elapsed()
     yard.pass_seconds(60 + 10 + int(REJOIN_SECONDS))
-    with pytest.raises(BrokerUnreachable, match="has assigned nothing for 100 s"):
+    with pytest.raises(BrokerUnreachableError, match="has assigned nothing for 100 s"):
         yard.pass_seconds(1)
 
 

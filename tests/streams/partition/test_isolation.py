@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.records.columns import Kind
-from streams.errors import BoundaryFault, EngineFault
+from streams.errors import BoundaryError, EngineError
 from streams.partition.isolation import PER_MINUTE, PoisonIsolator
 from tests.support.kafka.fake_kafka import FakeClock
 from tests.support.ledgers.runs import run_of
@@ -33,7 +33,7 @@ def test_more_than_a_hundred_a_minute_are_our_fault() -> None:
     for _ in range(PER_MINUTE):
         isolation.split(run_of(["a"]), ERROR)
         clock.at += 0.5
-    with pytest.raises(EngineFault, match="fault of Cartpulse"):
+    with pytest.raises(EngineError, match="fault of Cartpulse"):
         isolation.split(run_of(["a"]), ERROR)
 
 
@@ -48,7 +48,7 @@ def test_a_hundred_a_minute_may_go_on_for_ever() -> None:
 def test_a_ledger_that_does_not_even_take_an_offset_is_at_fault_itself() -> None:
     isolation = PoisonIsolator(FakeClock())
     (refused,) = isolation.split(run_of(["a"]), ERROR)
-    with pytest.raises(EngineFault, match="takes no offset"):
+    with pytest.raises(EngineError, match="takes no offset"):
         isolation.split(refused, ERROR)
 
 
@@ -61,5 +61,5 @@ def test_more_than_a_hundred_customers_a_minute_are_our_fault() -> None:
     isolation = PoisonIsolator(FakeClock())
     for _ in range(PER_MINUTE):
         isolation.passed_over(b"900", ERROR)
-    with pytest.raises(BoundaryFault, match="on customer '901'"):
+    with pytest.raises(BoundaryError, match="on customer '901'"):
         isolation.passed_over(b"901", ERROR)

@@ -17,7 +17,7 @@ from streams.delivery.at_least_once import InOrder
 from streams.delivery.lease import Lease
 from streams.delivery.outbox import Outbox
 from streams.delivery.queue import AHEAD
-from streams.errors import EngineFault
+from streams.errors import EngineError
 from streams.flow import purchases
 from streams.metrics import Counts
 from streams.partition.isolation import PoisonIsolator
@@ -185,7 +185,7 @@ async def test_a_ledger_that_takes_nothing_and_has_nothing_to_sweep_ends_the_wor
 
     async with owned(Stubborn()) as made:
         made.partition.offer(consumed(["a"]))
-        with pytest.raises(EngineFault, match="nothing to sweep"):
+        with pytest.raises(EngineError, match="nothing to sweep"):
             await made.partition.work()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.ledger.changelog_rows import LedgerConflict
-from models.memory.rows import LaterFormat, RowError
+from models.ledger.changelog_rows import LedgerConflictError
+from models.memory.rows import LaterFormatError, RowError
 from streams import errors
 from streams.process.exit_status import Status, status_of
 
@@ -13,19 +13,19 @@ from streams.process.exit_status import Status, status_of
 @pytest.mark.parametrize(
     ("reason", "status"),
     [
-        (errors.BrokerUnreachable("x"), Status.FAILED),
-        (errors.DeliveryFailed("x"), Status.FAILED),
-        (errors.EngineFault("x"), Status.FAILED),
+        (errors.BrokerUnreachableError("x"), Status.FAILED),
+        (errors.DeliveryFailedError("x"), Status.FAILED),
+        (errors.EngineError("x"), Status.FAILED),
         (KeyError("x"), Status.FAILED),
-        (errors.SourceJumped("x"), Status.REFUSED),
-        (errors.TopicMismatch("x"), Status.REFUSED),
-        (errors.ChangelogLost("x"), Status.REFUSED),
-        (errors.ChangelogUnreadable("x"), Status.REFUSED),
-        (LedgerConflict("x"), Status.REFUSED),
+        (errors.SourceJumpedError("x"), Status.REFUSED),
+        (errors.TopicMismatchError("x"), Status.REFUSED),
+        (errors.ChangelogLostError("x"), Status.REFUSED),
+        (errors.ChangelogUnreadableError("x"), Status.REFUSED),
+        (LedgerConflictError("x"), Status.REFUSED),
         (RowError("x"), Status.REFUSED),
-        (LaterFormat("x"), Status.NEWER_ROWS),
-        (errors.NewerRows("x"), Status.NEWER_ROWS),
-        (errors.BoundaryFault("x"), Status.BOUNDARY),
+        (LaterFormatError("x"), Status.NEWER_ROWS),
+        (errors.NewerRowsError("x"), Status.NEWER_ROWS),
+        (errors.BoundaryError("x"), Status.BOUNDARY),
     ],
     ids=lambda value: value.name if isinstance(value, Status) else type(value).__name__,
 )

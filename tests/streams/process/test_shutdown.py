@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from streams.errors import EngineFault
+from streams.errors import EngineError
 from streams.process.shutdown import LAST_RESORT_SECONDS, Shutdown
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def test_only_the_first_reason_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     times: list[float] = []
     ending = Shutdown(times.append)
-    assert ending.begin(EngineFault("the first"))
-    assert not ending.begin(EngineFault("what follows from it"))
+    assert ending.begin(EngineError("the first"))
+    assert not ending.begin(EngineError("what follows from it"))
     assert [record.getMessage() for record in caplog.records] == ["The worker ends: the first"]
     assert times == [LAST_RESORT_SECONDS]
 
@@ -45,8 +45,9 @@ def test_a_process_that_hangs_is_gone_with_status_one() -> None:
 
 def test_a_process_that_hangs_keeps_the_status_of_what_ended_it() -> None:
     script = (
-        "import time; from streams.process import shutdown; from streams.errors import SourceJumped; "
-        "shutdown.LAST_RESORT_SECONDS = 0.1; shutdown.Shutdown().begin(SourceJumped('x')); time.sleep(60)"
+        "import time; from streams.process import shutdown; from streams.errors import SourceJumpedError; "
+        "shutdown.LAST_RESORT_SECONDS = 0.1; shutdown.Shutdown().begin(SourceJumpedError('x')); "
+        "time.sleep(60)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 3
 

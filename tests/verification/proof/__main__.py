@@ -27,7 +27,7 @@ os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")  # as in every worker: a le
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from streams.errors import KafkaUnavailable
+from streams.errors import KafkaUnavailableError
 from tests.verification.proof.brokers import Brokers
 from tests.verification.proof.report import ZEROS, Finished, Report
 from tests.verification.proof.runner import Runner, planned
@@ -73,7 +73,7 @@ def prove(words: Sequence[str]) -> int:
     logging.disable(logging.CRITICAL)  # the replay isolates events as workers do, and clients say much
     try:
         asyncio.run(make(runs, result, given.json, given.minutes))
-    except KafkaUnavailable as reason:
+    except KafkaUnavailableError as reason:
         console.print(reason, style="red")
         return 1
     except asyncio.CancelledError:  # SIGTERM

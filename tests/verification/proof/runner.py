@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streams.errors import KafkaUnavailable
+from streams.errors import KafkaUnavailableError
 from streams.settings.settings import Settings
 from tests.verification.proof.brokers import Brokers, configure_topics, remove_topics
 from tests.verification.proof.load import Load
@@ -97,11 +97,11 @@ class Runner:
         """Make one run; whatever goes wrong is in the result, and the other runs go on.
 
         Raises:
-            KafkaUnavailable: Java or Maven is missing.
+            KafkaUnavailableError: Java or Maven is missing.
         """
         try:
             return await self._run(run)
-        except KafkaUnavailable:
+        except KafkaUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is
             return run.finished(failure=f"it could not be made: {error!r}"[:300])

@@ -13,7 +13,7 @@ from models.contracts.changes import Refusal
 from models.records.columns import Kind, Records
 from streams.changelog.recovery import digest
 from streams.engine.partitions import Partitions
-from streams.errors import DeliveryFailed
+from streams.errors import DeliveryFailedError
 from streams.flow import purchases
 from streams.kafka.log.salvage import Salvage
 from streams.process.shutdown import Shutdown
@@ -173,7 +173,7 @@ class SimulatedConnections:
             async with asyncio.timeout(patience):
                 await producer.start()
         except TimeoutError as reason:
-            raise DeliveryFailed("no coordinator of transactions") from reason
+            raise DeliveryFailedError("no coordinator of transactions") from reason
         worker.fences(partition)
         return producer
 

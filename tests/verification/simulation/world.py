@@ -18,7 +18,7 @@ from unittest import mock
 
 from aiokafka.structs import TopicPartition
 
-from streams.errors import BrokerUnreachable, DeliveryFailed
+from streams.errors import BrokerUnreachableError, DeliveryFailedError
 from streams.settings.settings import Settings
 from tests.verification.simulation.check import Oracle
 from tests.verification.simulation.kafka.broker import Broker
@@ -284,7 +284,7 @@ class World:
         self.workers.remove(worker)
         if worker.reason is not None:
             self.verdict.exits += 1
-            if not isinstance(worker.reason, DeliveryFailed | BrokerUnreachable):
+            if not isinstance(worker.reason, DeliveryFailedError | BrokerUnreachableError):
                 self.violated(f"{worker.name} ended: {worker.reason!r}")
             self.loop.later(0.5, self.add)
         elif self._peace and not self.workers:

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.errors import CorruptRecordException, RecordTooLargeError, UnknownError
 from aiokafka.structs import TopicPartition
 
-from streams.errors import LogUnreadable
+from streams.errors import LogUnreadableError
 from streams.kafka.log.batches import BrokenBatch
 from streams.kafka.log.salvage import LARGEST_BYTES, REFUSED_TRIES, TRIES, CarefulReader, Salvage
 from streams.kafka.log.walk import Fetched, Lost
@@ -160,5 +160,5 @@ async def test_a_log_that_has_more_and_gives_nothing_is_not_waited_for_for_ever(
     reader.assign([PLACE])
     reader.seek(PLACE, 0)
     await reader.getmany(PLACE)
-    with pytest.raises(LogUnreadable, match=r"purchases\[0\] cannot be read from offset 0 on"):
+    with pytest.raises(LogUnreadableError, match=r"purchases\[0\] cannot be read from offset 0 on"):
         await reader.getmany(PLACE)
