@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from models.ledger.changelog_rows import own_rows
 from models.ledger.ledger import Ledger
+from models.ledger.storage import own_rows
 from models.memory.rows import CLOCK_KEY
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Decoder, Raw
@@ -34,8 +34,8 @@ from models.replay.steps import advance_through, finish_sweep
 from streams.brokers.apache_kafka import ApacheKafka
 from streams.changelog.checkpoint_file import Heading, Memory, write
 from streams.changelog.checkpoints import Checkpoints
+from streams.changelog.framing import Witness, fill, runs_of
 from streams.changelog.recovery import read_to_end, recover
-from streams.changelog.rows import Witness, fill, runs_of
 from streams.clock import SystemClock
 from streams.kafka.clients import Connections
 from streams.kafka.options import consumer_options

@@ -17,9 +17,9 @@ from aiokafka import AIOKafkaProducer
 
 from benchmarks.recovery import ledger_of
 from models.contracts.changes import Row
-from models.ledger.changelog_rows import own_rows
+from models.ledger.storage import own_rows
 from streams.brokers.embedded import LocalBroker
-from streams.changelog.rows import fill, runs_of
+from streams.changelog.framing import fill, runs_of
 from streams.kafka.options import ROWS_BATCH_BYTES, producer_options
 from streams.kafka.topics import create_topics
 from streams.operations.snapshot import gather, silent, write

@@ -11,7 +11,7 @@ import numpy as np
 from models.memory.rows import is_erased, unseal
 from models.state.columns import CUSTOMER
 from models.state.row_formats import in_memory
-from streams.changelog.rows import LatestRows
+from streams.changelog.framing import LatestRows
 from streams.kafka.log.reading import read_batches
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from models.contracts.encoding import (
     time_text,
 )
 from models.contracts.events import event_ids
-from models.memory.ranking import first_within
+from models.memory.groups import first_within
 from models.state.calendar import boundary_cause, date_text
 from models.state.usual_products import Asked
 

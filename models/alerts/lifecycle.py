@@ -17,7 +17,7 @@ from models.learning.intervals import (
 )
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.ranking import look_up, rank_within
+from models.memory.groups import look_up, rank_within
 from models.state.calendar import LAST_DAY, boundary_cause
 from models.state.columns import NEVER
 from models.state.habits import statistics_of

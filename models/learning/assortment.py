@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.memory.ranking import greatest, ranking_keys
+from models.memory.groups import greatest, ranking_keys
 from models.settings import CategoryClass
 
 if TYPE_CHECKING:

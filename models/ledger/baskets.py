@@ -10,7 +10,7 @@ from models.alerts import lifecycle as alerts
 from models.contracts.changes import Refusal
 from models.ledger.day_end import catch_up
 from models.memory import structured
-from models.memory.ranking import rank_within
+from models.memory.groups import rank_within
 from models.recommendations import recommend as recommendations
 from models.records.columns import UNKNOWN_TIME, Kind
 from models.segments import changes as segment_changes

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import numpy as np
 
-from models.ledger.changelog_rows import Intake, own_rows
+from models.ledger.storage import Intake, own_rows
 from models.memory.rows import ROW_VERSION
 from models.state.columns import CELL, CUSTOMER, OPEN_LINE, PRODUCT
 

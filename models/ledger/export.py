@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.ledger.changelog_rows import Intake
+from models.ledger.storage import Intake
 from models.memory.rows import seal
 from models.settings import LedgerSettings
 from models.state.columns import CELL, CUSTOMER, NO_EVENT, OPEN_LINE, PRODUCT

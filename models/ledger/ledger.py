@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.contracts.changes import Changes
-from models.ledger import boundaries, checkpoint
-from models.ledger import changelog_rows as storage
+from models.ledger import boundaries, checkpoint, storage
 from models.ledger.baskets import apply
 from models.ledger.catalogue_updates import update as update_catalogue
 from models.ledger.day_end import catch_up

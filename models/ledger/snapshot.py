@@ -10,8 +10,8 @@ from models.alerts.lifecycle import Cycle
 from models.contracts.events import REPLENISHMENT_ALERT_TYPE, event_ids
 from models.learning.intervals import purchase_probability
 from models.learning.rfm import SEGMENTS, label
-from models.ledger.changelog_rows import Intake
 from models.ledger.profile import HORIZONS
+from models.ledger.storage import Intake
 from models.segments.settling import is_new
 from models.settings import LedgerSettings
 from models.state.calendar import boundary_cause

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.learning.assortment import PARTNERS, POPULAR
-from models.memory.ranking import NO_KEY, rank_within, ranking_keys
+from models.memory.groups import NO_KEY, rank_within, ranking_keys
 from models.settings import CategoryClass
 from models.state.columns import NEVER, NO_SEGMENT
 from models.state.habits import COUNT_SCALE, TRIP_DECAY

@@ -18,7 +18,7 @@ from models.learning.intervals import Statistic, observe, purchase_probability
 from models.learning.rfm import SEGMENTS
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.ranking import best_within, look_up
+from models.memory.groups import best_within, look_up
 from models.state.calendar import date_text
 from models.state.columns import NO_SEGMENT, OPEN_LINE
 from models.state.habits import RECENT_TRIPS, statistics_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.memory.ranking import NO_KEY, greatest
+from models.memory.groups import NO_KEY, greatest
 from models.recommendations import events as recommendation_events
 from models.recommendations.candidates import (
     ITEMS,

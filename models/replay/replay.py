@@ -24,8 +24,8 @@ from models.contracts.purchases import Record
 from models.ledger.ledger import Ledger
 from models.records import control
 from models.records.columns import UNKNOWN_TIME, Kind
-from models.records.day_ends import DayEnds
 from models.records.decoder import Decoder, Raw
+from models.records.tick_times import DayEnds
 from models.replay.steps import advance_through, finish_sweep
 from models.settings import LedgerSettings
 

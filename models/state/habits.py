@@ -9,7 +9,7 @@ import numpy as np
 from models.learning.intervals import HALF_LIVES, Statistic, observe
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.ranking import among_first, look_up
+from models.memory.groups import among_first, look_up
 from models.state.columns import CELL, MOST_CELLS, MOST_PRODUCTS, PRODUCT
 
 if TYPE_CHECKING:

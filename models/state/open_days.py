@@ -8,7 +8,7 @@ import numpy as np
 
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.ranking import rank_within
+from models.memory.groups import rank_within
 from models.settings import CategoryClass
 from models.state.columns import MOST_OPEN_LINES, OPEN_LINE
 

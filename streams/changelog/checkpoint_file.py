@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 import numpy as np
 
-from streams.changelog.rows import Witness  # noqa: TC001 - msgspec reads the annotation
+from streams.changelog.framing import Witness  # noqa: TC001 - msgspec reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,7 +16,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from models.contracts.changes import Row
 from models.memory.rows import CLOCK_KEY
-from streams.changelog.rows import LatestRows, Witness, runs_of
+from streams.changelog.framing import LatestRows, Witness, runs_of
 from streams.errors import ChangelogUnreadableError, LogUnreadableError, SourceJumpedError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
+from streams.changelog.framing import LatestRows
 from streams.changelog.recovery import POLL_MS, PositionedLedger, recover
-from streams.changelog.rows import LatestRows
 from streams.errors import CartpulseError, ChangelogUnreadableError, LogUnreadableError
 from streams.kafka.closing import close
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from streams.changelog.checkpoints import Checkpoints
-    from streams.changelog.rows import Witness
+    from streams.changelog.framing import Witness
     from streams.flow import Flow, LedgerLike
     from streams.kafka.clients import Connections
     from streams.metrics import Counts

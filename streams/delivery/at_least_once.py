@@ -13,7 +13,7 @@ import asyncio
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
-from streams.changelog.rows import fill
+from streams.changelog.framing import fill
 from streams.delivery.queue import AHEAD, Delivery, Send, Step, record_batches
 
 if TYPE_CHECKING:

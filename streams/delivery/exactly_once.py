@@ -24,7 +24,7 @@ from aiokafka.errors import (
 )
 
 from models.contracts.changes import Row
-from streams.changelog.rows import ROWS_PER_BATCH_BYTES, fill
+from streams.changelog.framing import ROWS_PER_BATCH_BYTES, fill
 from streams.delivery.queue import AHEAD, Delivery, Send, Step, record_batches
 from streams.errors import DeliveryFailedError
 from streams.kafka.closing import bounded, close

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from streams.changelog.rows import Witness, records_of
+from streams.changelog.framing import Witness, records_of
 from streams.errors import EngineError
 from streams.kafka.options import BATCH_BYTES
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from models.memory.rows import RowError
 from models.segments.snapshot import Standings
-from streams.changelog.rows import LatestRows, row_of, undecodable
+from streams.changelog.framing import LatestRows, row_of, undecodable
 from streams.errors import ChangelogUnreadableError
 from streams.kafka.log.reading import Progress, read_now
 

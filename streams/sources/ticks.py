@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from models.records import control
-from models.records.day_ends import DayEnds, tick_time
+from models.records.tick_times import DayEnds, tick_time
 from streams.sources.feed import Feed
 
 if TYPE_CHECKING:

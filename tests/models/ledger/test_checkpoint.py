@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from models.contracts.changes import Row
 from models.ledger import checkpoint
-from models.ledger.changelog_rows import LedgerConflictError, own_rows
 from models.ledger.checkpoint import CheckpointError
 from models.ledger.ledger import Ledger
+from models.ledger.storage import LedgerConflictError, own_rows
 from models.memory.rows import CLOCK_KEY, RowError, header, is_erased
 from models.replay.steps import advance_through
 from models.settings import LedgerSettings

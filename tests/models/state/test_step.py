@@ -10,8 +10,8 @@ import numpy as np
 from models.contracts.changes import Output
 from models.ledger import boundaries
 from models.ledger.baskets import apply
-from models.ledger.changelog_rows import changes_of
 from models.ledger.ledger import Ledger
+from models.ledger.storage import changes_of
 from models.memory.rows import CLOCK_KEY, THRESHOLDS_KEY
 from models.settings import LedgerSettings
 from models.state.step import Step

@@ -12,7 +12,7 @@ import pytest
 
 from streams.changelog import checkpoint_file
 from streams.changelog.checkpoint_file import Heading, Memory, Owner, Unusable, opened, write
-from streams.changelog.rows import Witness
+from streams.changelog.framing import Witness
 
 if TYPE_CHECKING:
     from pathlib import Path

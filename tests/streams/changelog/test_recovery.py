@@ -13,8 +13,8 @@ from aiokafka.structs import TopicPartition
 from models.ledger.ledger import Ledger
 from models.memory.rows import CLOCK_KEY, is_erased, partition_row
 from models.settings import LedgerSettings
+from streams.changelog.framing import LatestRows, Witness, fill
 from streams.changelog.recovery import PositionedLedger, Recovered, check_source, digest, read_to_end, recover
-from streams.changelog.rows import LatestRows, Witness, fill
 from streams.errors import SourceJumpedError
 from tests.support.kafka.fake_kafka import FakeBuilder, FakeConsumer, FakeLogs
 from tests.support.ledgers.counting import CountingClock, CountingLedger

@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from models.contracts.changes import Row
 from models.memory.rows import erased_row
-from streams.changelog.rows import Witness
+from streams.changelog.framing import Witness
 from streams.delivery.at_least_once import InOrder
 from streams.delivery.lease import Epoch, Lease
 from streams.delivery.outbox import Outbox

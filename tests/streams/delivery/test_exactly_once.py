@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from models.contracts.changes import Row
 from models.memory.rows import erased_row
-from streams.changelog.rows import ROWS_PER_BATCH_BYTES
+from streams.changelog.framing import ROWS_PER_BATCH_BYTES
 from streams.delivery.exactly_once import LARGE_ROWS, InTransactions, together
 from streams.delivery.lease import Epoch, Lease, Revoked
 from streams.delivery.queue import AHEAD, Send, Step

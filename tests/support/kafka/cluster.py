@@ -24,8 +24,8 @@ from models.memory.rows import CLOCK_KEY, header
 from models.records.decoder import Decoder
 from models.replay.steps import advance_through, finish_sweep
 from streams.brokers.embedded import end_with_parent
+from streams.changelog.framing import LatestRows
 from streams.changelog.recovery import read_to_end
-from streams.changelog.rows import LatestRows
 from streams.kafka.closing import close
 from streams.kafka.options import consumer_options, producer_options
 from streams.kafka.topics import OUTPUTS, create_topics

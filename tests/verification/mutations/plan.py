@@ -173,7 +173,7 @@ MUTATIONS = (
         "the last row in the log wins, not the greatest",
         (
             Edit(
-                "streams/changelog/rows.py",
+                "streams/changelog/framing.py",
                 "if known is not None and known > rank:",
                 "if False:",
             ),
@@ -404,23 +404,23 @@ MUTATIONS = (
         "an erased customer's row is written without a tombstone",
         (
             Edit(
-                "streams/changelog/rows.py",
+                "streams/changelog/framing.py",
                 'return row.key[:1] != b"\\0" and is_erased(row.value)',
                 "return False",
             ),
         ),
-        _tests("tests/streams/changelog/test_rows.py"),
+        _tests("tests/streams/changelog/test_framing.py"),
     ),
     Mutation(
         "a tombstone is passed over",
         (
             Edit(
-                "streams/changelog/rows.py",
+                "streams/changelog/framing.py",
                 "                    value = _erased_by(record)\n",
                 "                    continue\n",
             ),
         ),
-        _tests("tests/streams/changelog/test_rows.py"),
+        _tests("tests/streams/changelog/test_framing.py"),
     ),
     Mutation(
         "a stale row behind a tombstone is not written over",
@@ -448,7 +448,7 @@ MUTATIONS = (
         "an erased customer stays in a ledger that takes the tombstone",
         (
             Edit(
-                "models/ledger/changelog_rows.py",
+                "models/ledger/storage.py",
                 "                if row is not None:\n                    state.forget(row)\n",
                 "",
             ),
@@ -486,7 +486,7 @@ MUTATIONS = (
         "a catalogue's rows do not grow with the log",
         (
             Edit(
-                "models/ledger/changelog_rows.py",
+                "models/ledger/storage.py",
                 "offset=catalogue.offsets[shard], boundary=0",
                 "offset=0, boundary=0",
             ),

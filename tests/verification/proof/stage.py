@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aiokafka import TopicPartition
 
 from models.memory.rows import CLOCK_KEY
-from streams.changelog.rows import LatestRows
+from streams.changelog.framing import LatestRows
 from streams.kafka.topics import OUTPUTS
 from tests.support.kafka.cluster import Cluster, Job
 from tests.verification.proof.oracle import Found, Replay

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from models.ledger.changelog_rows import Intake, LedgerConflictError
 from models.ledger.ledger import Ledger
+from models.ledger.storage import Intake, LedgerConflictError
 from models.memory.rows import (
     CLOCK_KEY,
     PRIORS_KEY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-from models.records.day_ends import DayEnds, tick_time
+from models.records.tick_times import DayEnds, tick_time
 from models.settings import LedgerSettings
 
 BERLIN = LedgerSettings(time_zone="Europe/Berlin", boundary_hour=3, lateness_minutes=30)

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.memory import ranking
-from models.memory.ranking import among_first, best_within, first_within, rank_within
+from models.memory import groups as ranking
+from models.memory.groups import among_first, best_within, first_within, rank_within
 
 ITEMS = st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3), st.integers(-2, 2)), max_size=60)
 

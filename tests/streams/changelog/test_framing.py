@@ -9,7 +9,7 @@ from models.contracts.changes import Row
 from models.ledger.ledger import MOST_CUSTOMERS, MOST_ROW_BYTES
 from models.memory.rows import CLOCK_KEY, ROW_VERSION, erased_row, partition_row, seal
 from models.state.columns import LONGEST_ROW, ROW_BYTES
-from streams.changelog.rows import LatestRows, fill, records_of
+from streams.changelog.framing import LatestRows, fill, records_of
 from streams.errors import ChangelogUnreadableError, NewerRowsError
 from streams.kafka.options import ROWS_BATCH_BYTES
 from tests.support.kafka.fake_kafka import FakeBuilder, Record
