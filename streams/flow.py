@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from models.contracts.changes import Changes, Refusal, Row
     from models.ledger.checkpoint import Readable, Writable
-    from models.ledger.status import Standing
+    from models.ledger.status import LedgerStatus
     from models.records.columns import Records
     from models.records.decoder import Raw
     from models.records.partitioner import Partitioner
@@ -65,7 +65,7 @@ class LedgerLike(Protocol):
         """True if a boundary's sweep has begun and is not finished."""
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> LedgerStatus:
         """Progress and size of the ledger, for monitoring."""
 
     def advance(self, records: Records) -> Changes:

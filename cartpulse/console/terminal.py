@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from streams.kafka.log.reading import Progress as Heard
+    from streams.kafka.log.reading import ReadProgress
 
 SIGN_SECONDS: Final = 8.0
 """Seconds between two signs of life in a file: readers of logs have doubts after ten seconds of silence."""
@@ -33,7 +33,7 @@ def page_console() -> Console:
 
 
 @contextmanager
-def reading_bar(title: str) -> Iterator[Heard]:
+def reading_bar(title: str) -> Iterator[ReadProgress]:
     """Draw a progress bar on standard error for a long read.
 
     The bar disappears at the end; without a terminal no bar is drawn.

@@ -32,7 +32,7 @@ _NEAR = 0.97
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WorkerProgress:
     """Progress of all partitions together."""
 
     accounted: int
@@ -42,8 +42,8 @@ class Standing:
 
 
 async def follow(
-    settings: Settings, records: asyncio.Future[int], report: Callable[[Standing], None]
-) -> Standing:
+    settings: Settings, records: asyncio.Future[int], report: Callable[[WorkerProgress], None]
+) -> WorkerProgress:
     """Wait until the state accounts for all records of `purchases`, and no sweep is unfinished.
 
     Args:
@@ -62,7 +62,7 @@ async def follow(
         clocks = dict.fromkeys(range(settings.partitions), ClockRow())
         while True:
             await _look(consumer, clocks)
-            standing = Standing(
+            standing = WorkerProgress(
                 accounted=sum(clock.offset + 1 for clock in clocks.values()),
                 sweeping=any(clock.sweeping for clock in clocks.values()),
             )

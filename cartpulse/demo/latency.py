@@ -17,7 +17,7 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from streams.kafka.options import consumer_options, producer_options
-from streams.sources.basket import Basket, Item
+from streams.sources.basket import Basket, BasketItem
 from streams.sources.feed import Feed
 from streams.sources.sender import send_steadily
 
@@ -100,7 +100,7 @@ async def measure(
 def purchases(count: int, start: int) -> Iterator[Feed]:
     """Make first purchases of new customers, one ms apart. The event id is the customer id."""
     encode = msgspec.json.Encoder().encode
-    line = Item("1095275", "ROLLS", None, 1.0, 0.5, 0.0)
+    line = BasketItem("1095275", "ROLLS", None, 1.0, 0.5, 0.0)
     for number in range(count):
         customer = f"newcomer-{number:06}"
         moment = start + number

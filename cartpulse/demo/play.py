@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cartpulse.demo import latency, state
-from cartpulse.demo.clocks import Standing, follow
+from cartpulse.demo.clocks import WorkerProgress, follow
 from cartpulse.demo.listener import Listener
 from cartpulse.demo.next_trips import Trips, judge_next_trips
 from cartpulse.demo.outcomes import PurchaseDays, judge, score
@@ -27,7 +27,7 @@ from models.state.calendar import calendar_of
 from streams.errors import BrokerUnreachableError
 from streams.kafka.options import idempotence, producer_options
 from streams.sources.complete_journey import CompleteJourney, Level
-from streams.sources.sender import Replay
+from streams.sources.sender import RecordSender
 from streams.sources.ticks import with_ticks
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Measured:
 
 
 @dataclass(slots=True)
-class Doing:
+class Activity:
     """Present activity of the demonstration, in words."""
 
     text: str = "starting"
@@ -95,7 +95,7 @@ class Play:
     latency_seconds: float
     broker: str | None = None
     level: Level = "category"
-    _doing: Doing = field(default_factory=Doing, init=False)
+    _doing: Activity = field(default_factory=Activity, init=False)
 
     def sign(self) -> str:
         """Describe the progress in a line, for people who see no progress bar."""
@@ -163,7 +163,7 @@ class Play:
 
             looks: list[tuple[float, int]] = []
 
-            def report(standing: Standing) -> None:
+            def report(standing: WorkerProgress) -> None:
                 received = listener.received
                 if standing.accounted:
                     looks.append((time.monotonic(), standing.accounted))
@@ -182,7 +182,7 @@ class Play:
             following = asyncio.ensure_future(follow(settings, sent, report))
             started = time.monotonic()
             try:
-                replay = Replay(producer, settings, days_per_second=self.speed)
+                replay = RecordSender(producer, settings, days_per_second=self.speed)
                 done = await replay.send(with_ticks(source, settings.ledger))
                 sent.set_result(done.purchases + done.ticks)
                 await following

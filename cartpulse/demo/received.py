@@ -38,7 +38,7 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
+class RecommendedItem(msgspec.Struct, frozen=True, gc=False):
     """Recommended category."""
 
     category: str
@@ -57,7 +57,7 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False):
     """Event of `recommendations`, with the fields used here."""
 
     customer_id: str
-    items: tuple[Item, ...]
+    items: tuple[RecommendedItem, ...]
     occurred_at: datetime
 
 

@@ -62,7 +62,7 @@ LOWEST = np.iinfo(np.int64).min
 NUMBERS = struct.Struct("<12q")
 
 
-class Standing(NamedTuple):
+class RfmScores(NamedTuple):
     """Measures by which k customers are ranked. A customer with frequency 0 is not, or no longer, ranked."""
 
     last_purchase: Integers
@@ -80,11 +80,11 @@ class Thresholds(NamedTuple):
     frequency: tuple[int, ...]
     spend: tuple[int, ...]
 
-    def scores(self, standing: Standing) -> tuple[Scores, Scores, Scores]:
+    def scores(self, standing: RfmScores) -> tuple[Scores, Scores, Scores]:
         """Return (k,) scores from 1 to 5, 5 the best, for recency, frequency and money.
 
         >>> cuts = Thresholds((10, 20, 30, 40), (2, 4, 8, 16), (100, 200, 300, 400))
-        >>> [int(s[0]) for s in cuts.scores(Standing(*(np.array([v]) for v in (30, 1, 999))))]
+        >>> [int(s[0]) for s in cuts.scores(RfmScores(*(np.array([v]) for v in (30, 1, 999))))]
         [4, 1, 5]
         """
         recency, frequency, money = (
@@ -124,11 +124,11 @@ class Histograms:
         >>> day = 17_200 * DAY_MS
         >>> k = np.arange(100)
         >>> shop = Histograms(day)
-        >>> shop.add(Standing(day - k * COARSE_MS, 1 + k, 50_000 * k))
+        >>> shop.add(RfmScores(day - k * COARSE_MS, 1 + k, 50_000 * k))
         >>> cuts = shop.thresholds(minimum_population=50)
         >>> cuts.frequency
         (21, 41, 61, 81)
-        >>> recency, frequency, money = cuts.scores(Standing(day - k[:1] * COARSE_MS, 1 + k[:1], k[:1]))
+        >>> recency, frequency, money = cuts.scores(RfmScores(day - k[:1] * COARSE_MS, 1 + k[:1], k[:1]))
         >>> SEGMENTS[label(recency, frequency, money)[0]]
         'New Customers'
     """
@@ -141,7 +141,7 @@ class Histograms:
         self._spend = np.zeros_like(self._frequency)
 
     @classmethod
-    def build(cls, standing: Standing, day_start_ms: int) -> Histograms:
+    def build(cls, standing: RfmScores, day_start_ms: int) -> Histograms:
         """Count all customers at once. The result equals histograms that were updated change by change."""
         histograms = cls(day_start_ms)
         histograms.add(standing)
@@ -165,7 +165,7 @@ class Histograms:
 
     __hash__ = None  # type: ignore[assignment]  # a histogram changes
 
-    def move(self, old: Standing, new: Standing) -> None:
+    def move(self, old: RfmScores, new: RfmScores) -> None:
         """Move customers from their old measures to their new ones.
 
         Args:
@@ -175,7 +175,7 @@ class Histograms:
         self._count(old, -1)
         self._count(new, 1)
 
-    def add(self, standing: Standing) -> None:
+    def add(self, standing: RfmScores) -> None:
         """Count customers who were not counted before."""
         self._count(standing, 1)
 
@@ -217,7 +217,7 @@ class Histograms:
             tuple(max(_least(bucket) * SPEND_STEP, LOWEST) for bucket in _cuts(self._spend)),
         )
 
-    def _count(self, standing: Standing, sign: int) -> None:
+    def _count(self, standing: RfmScores, sign: int) -> None:
         here = standing.frequency > 0
         age = standing.last_purchase[here] - self._fine_day * DAY_MS
         young = age >= 0

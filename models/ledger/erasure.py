@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.alerts import lifecycle as alerts
-from models.learning.rfm import Standing
+from models.learning.rfm import RfmScores
 from models.ledger.day_end import catch_up
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def erase(step: Step, records: Records) -> int:
     # Before the first boundary no histogram holds the customer; the first boundary counts those who remain.
     if state.clock.begun:
         nobody = np.zeros(1, np.int64)
-        state.histograms.move(state.standing(rows), Standing(nobody, nobody, nobody))
+        state.histograms.move(state.standing(rows), RfmScores(nobody, nobody, nobody))
     step.erase(row, int(records.offsets[0]))
     step.counts["erased"] += 1
     return 1

@@ -14,7 +14,7 @@ from models.ledger.catalogue_updates import update as update_catalogue
 from models.ledger.day_end import catch_up
 from models.ledger.erasure import erase
 from models.ledger.profile import describe
-from models.ledger.status import Standing
+from models.ledger.status import LedgerStatus
 from models.records.columns import Kind, Records
 from models.records.partitioner import partition_of
 from models.state.calendar import MINUTE
@@ -91,12 +91,12 @@ class Ledger:
         return self._state.settings
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> LedgerStatus:
         """Progress and size of the ledger, for monitoring."""
         state, clock = self._state, self._state.clock
         sweep, boundary = state.sweep, state.calendar.boundary
         runs = sum(arena.extent[0] * arena.records.itemsize for arena in state.arenas)
-        return Standing(
+        return LedgerStatus(
             customers=len(state.ids),
             rows=clock.rows,
             memory=len(state.ids) * state.customers.itemsize + runs,

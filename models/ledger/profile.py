@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.learning.rfm import Thresholds
-    from models.segments.snapshot import Standings
+    from models.segments.snapshot import SegmentSnapshot
 
 HORIZONS = (7, 14, 28)
 """Days ahead for which a profile gives the probability of a purchase."""
 
 
 def look(
-    rows: Iterable[tuple[bytes, bytes]], customer: bytes, standings: Standings, *, partitions: int = 1
+    rows: Iterable[tuple[bytes, bytes]], customer: bytes, standings: SegmentSnapshot, *, partitions: int = 1
 ) -> dict[str, object] | None:
     """Describe one customer from changelog rows, as `describe` would in a whole ledger.
 

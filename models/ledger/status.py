@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LedgerStatus:
     """Progress and size of one partition's ledger at a moment. Instants are ms since 1970 UTC."""
 
     customers: int

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.contracts.encoding import SEGMENT_CHANGE, as_json, outputs_of, time_text
 from models.contracts.events import event_ids
-from models.learning.rfm import DAY_MS, SEGMENTS, Standing, label
+from models.learning.rfm import DAY_MS, SEGMENTS, RfmScores, label
 from models.segments.settling import is_new, reportable
 from models.state.calendar import boundary_cause
 from models.state.columns import NO_SEGMENT
@@ -117,7 +117,7 @@ class _Ranked(NamedTuple):
     score."""
 
 
-def _rank(standing: Standing, frozen: Thresholds, new: NDArray[np.bool_]) -> _Ranked:
+def _rank(standing: RfmScores, frozen: Thresholds, new: NDArray[np.bool_]) -> _Ranked:
     """Rank customers at their present recency, frequency and spend, by frozen thresholds."""
     scores = np.stack(frozen.scores(standing), axis=1)
     labels = label(*scores.T)
@@ -151,7 +151,7 @@ def _targets(state: State, rows: NDArray[np.int64]) -> _Ranked:
         for frozen in reversed(known[:-1]):
             if not len(worse):
                 break
-            then = _rank(Standing(*(measure[worse] for measure in standing)), frozen, new[worse])
+            then = _rank(RfmScores(*(measure[worse] for measure in standing)), frozen, new[worse])
             better = then.segments < best[worse]
             best[worse[better]] = then.segments[better]
             grounds[worse[better]] = then.grounds[better]

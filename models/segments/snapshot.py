@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from models.learning.rfm import Histograms, Standing
+from models.learning.rfm import Histograms, RfmScores
 from models.memory.rows import header, is_erased
 from models.state.columns import CUSTOMER
 
@@ -23,7 +23,7 @@ _OPEN_PURCHASE: Final = int(_FIELDS["open_purchase"][1])
 """Offsets in a row, equal in every format. `spend` follows directly behind the last purchase."""
 
 
-class Standings:
+class SegmentSnapshot:
     """Recency, frequency and spend per customer.
 
     Rows come in any order; of each customer, the greatest row counts.
@@ -61,6 +61,6 @@ class Standings:
             return None
         _, _, last, days, spend = np.array(list(self._known.values()), np.int64).reshape(-1, 5).T
         start = state.calendar.start(state.clock.begun + 1)
-        return Histograms.build(Standing(last, days, spend), start).thresholds(
+        return Histograms.build(RfmScores(last, days, spend), start).thresholds(
             state.settings.segment_minimum_population
         )

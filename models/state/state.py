@@ -12,7 +12,7 @@ from models.learning.catalogue import Catalogue
 from models.learning.pairs import Pairs
 from models.learning.popularity import Popularity
 from models.learning.priors import Priors
-from models.learning.rfm import Histograms, Standing
+from models.learning.rfm import Histograms, RfmScores
 from models.memory import structured
 from models.memory.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
 from models.memory.dictionary import Dictionary
@@ -236,11 +236,11 @@ class State:
         size, heads = CUSTOMER.itemsize, memoryview(records.view(np.uint8).data)
         return [bytes(heads[at : at + size]) for at in range(0, len(heads), size)]
 
-    def standing(self, rows: NDArray[np.int64]) -> Standing:
+    def standing(self, rows: NDArray[np.int64]) -> RfmScores:
         """Return recency, frequency and spend of customers, as if their open days were closed."""
         customers = self.customers
         open_days = customers["open_purchase"][rows].sum(axis=1, dtype=np.int64)
-        return Standing(
+        return RfmScores(
             customers["last_purchase"][rows],
             customers["frequency"][rows] + open_days,
             customers["spend"][rows],
@@ -252,7 +252,7 @@ class State:
         self.histograms = Histograms.build(self.standing(np.arange(len(self.ids))), start)
 
 
-def standing_of(customers: NDArray[Any]) -> Standing:
+def standing_of(customers: NDArray[Any]) -> RfmScores:
     """Return recency, frequency and spend of customer records, as if their open days were closed."""
     open_days = customers["open_purchase"].sum(axis=1, dtype=np.int64)
-    return Standing(customers["last_purchase"], customers["frequency"] + open_days, customers["spend"])
+    return RfmScores(customers["last_purchase"], customers["frequency"] + open_days, customers["spend"])

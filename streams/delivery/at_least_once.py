@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from streams.changelog.framing import fill
-from streams.delivery.queue import AHEAD, Delivery, Send, Step, record_batches
+from streams.delivery.queue import AHEAD, Delivery, DeliveryStep, Send, record_batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ class InOrder(Delivery):
         """
         return TURNS if len(self._steps) >= AHEAD - 1 else 1
 
-    def put(self, step: Step) -> None:
+    def put(self, step: DeliveryStep) -> None:
         """Queue the next step. The step's sends start at once; its rows follow those of earlier steps."""
         ahead = None
         if step.sends:

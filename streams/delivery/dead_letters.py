@@ -25,7 +25,7 @@ can be read. The same limit holds for a key: a customer id has at most 256 bytes
 megabytes of key would fit no topic."""
 
 
-class Letter(NamedTuple):
+class LetterRecord(NamedTuple):
     """Record for `dead-letters`."""
 
     key: bytes | None
@@ -34,7 +34,7 @@ class Letter(NamedTuple):
     timestamp: int
 
 
-def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
+def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> LetterRecord:
     """Make a dead letter: key and value are the original bytes; the origin and the reason are in the headers.
 
     Args:
@@ -58,7 +58,7 @@ def dead_letter(raw: Any, refusal: Refusal, *, source: str) -> Letter:
         sha256=hashlib.sha256(value).hexdigest() if cut else None,
     )
     key = raw.key if raw.key is None else raw.key[:KEPT]
-    return Letter(key, value[:KEPT] if cut else value, described.headers(source=source), raw.timestamp)
+    return LetterRecord(key, value[:KEPT] if cut else value, described.headers(source=source), raw.timestamp)
 
 
 def refusal_of(broken: BrokenBatch) -> Refusal:

@@ -25,7 +25,7 @@ from aiokafka.errors import (
 
 from models.contracts.changes import Row
 from streams.changelog.framing import ROWS_PER_BATCH_BYTES, fill
-from streams.delivery.queue import AHEAD, Delivery, Send, Step, record_batches
+from streams.delivery.queue import AHEAD, Delivery, DeliveryStep, Send, record_batches
 from streams.errors import DeliveryFailedError
 from streams.kafka.closing import bounded, close
 from streams.kafka.retry import passes
@@ -144,7 +144,7 @@ class InTransactions(Delivery):
         self._open = False
         self._gone(why)
 
-    async def _transact(self, steps: Sequence[Step]) -> bool:
+    async def _transact(self, steps: Sequence[DeliveryStep]) -> bool:
         rows = merged(steps)
         await self._producer.begin_transaction()
         self._open = True
@@ -182,9 +182,9 @@ class InTransactions(Delivery):
         return int((await sent).offset)
 
 
-def together(waiting: Iterable[Step]) -> list[Step]:
+def together(waiting: Iterable[DeliveryStep]) -> list[DeliveryStep]:
     """Return the steps from the front whose rows fit one record batch, at least one step."""
-    taken: list[Step] = []
+    taken: list[DeliveryStep] = []
     size = 0
     for step in waiting:
         size += sum(len(row.key) + len(row.value) for row in step.rows)
@@ -194,7 +194,7 @@ def together(waiting: Iterable[Step]) -> list[Step]:
     return taken
 
 
-def merged(steps: Sequence[Step]) -> list[Row]:
+def merged(steps: Sequence[DeliveryStep]) -> list[Row]:
     """Return the last row of every key, in the order of those last rows. So the clock row comes last."""
     rows: dict[bytes, bytes] = {}
     for step in steps:
@@ -204,7 +204,7 @@ def merged(steps: Sequence[Step]) -> list[Row]:
     return [Row(key, value) for key, value in rows.items()]
 
 
-def by_target(steps: Sequence[Step]) -> dict[TopicPartition, list[Send]]:
+def by_target(steps: Sequence[DeliveryStep]) -> dict[TopicPartition, list[Send]]:
     """Group all sends of the steps by their target, in order."""
     targets: defaultdict[TopicPartition, list[Send]] = defaultdict(list)
     for step in steps:

@@ -47,7 +47,7 @@ class Send(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DeliveryStep:
     """Deliverable result of one `advance` or `sweep`."""
 
     end: int
@@ -88,7 +88,7 @@ class Delivery(ABC):
         self._clock = clock
         self._settled = settled
         self._overtaken = overtaken
-        self._steps: deque[Step] = deque()
+        self._steps: deque[DeliveryStep] = deque()
         self._work = asyncio.Event()
         self.acknowledged = start
         self.base = base
@@ -111,7 +111,7 @@ class Delivery(ABC):
         """True if every computed step is acknowledged."""
         return not self._steps
 
-    def put(self, step: Step) -> None:
+    def put(self, step: DeliveryStep) -> None:
         """Queue the next step."""
         self._steps.append(step)
         self.computed += 1

@@ -11,7 +11,7 @@ from models.memory.rows import LaterFormatError, RowError
 from streams.changelog.recovery import check_source, recover
 from streams.delivery.at_least_once import InOrder
 from streams.delivery.exactly_once import InTransactions
-from streams.delivery.queue import Step
+from streams.delivery.queue import DeliveryStep
 from streams.errors import ChangelogLostError, ChangelogUnreadableError, NewerRowsError
 from streams.kafka.closing import close
 
@@ -173,7 +173,7 @@ class PartitionOpener:
             raise
         delivery = self._delivery(partition, producer, recovered, start=start)
         for rows in recovered.corrections:
-            delivery.put(Step(start, rows=rows))
+            delivery.put(DeliveryStep(start, rows=rows))
         return Opened(
             recovered.ledger,
             delivery,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streams.engine.rebalances import ASSIGNED
 
 if TYPE_CHECKING:
-    from models.ledger.status import Standing
+    from models.ledger.status import LedgerStatus
     from streams.engine.partitions import Partitions
     from streams.kafka.clients import Connections
     from streams.metrics import Counts
@@ -29,7 +29,7 @@ class PartitionHealth:
     """Seconds for which the group's last accepted commit still permits sending; 0 if it does not."""
     still: float
     """Seconds for which the partition has had work and made no progress."""
-    standing: Standing | None
+    standing: LedgerStatus | None
     """Progress and size of the ledger; None until the partition is recovered."""
     read: tuple[int, int] | None
     """During recovery: the changelog offset reached, and the changelog's end, where known."""

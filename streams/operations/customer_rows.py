@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from models.memory.rows import RowError
-from models.segments.snapshot import Standings
+from models.segments.snapshot import SegmentSnapshot
 from streams.changelog.framing import LatestRows, row_of, undecodable
 from streams.errors import ChangelogUnreadableError
-from streams.kafka.log.reading import Progress, read_now
+from streams.kafka.log.reading import ReadProgress, read_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     from streams.kafka.log.batches import BrokenBatch
 
-Bar = Callable[[str], AbstractContextManager[Progress]]
+Bar = Callable[[str], AbstractContextManager[ReadProgress]]
 """Context manager that shows the progress of a read under a title."""
 
 
 @dataclass(slots=True)
-class Look:
+class CustomerRows:
     """Rows kept of one partition's changelog, for one customer."""
 
     greatest: LatestRows = field(default_factory=LatestRows)
-    standings: Standings = field(default_factory=Standings)
+    standings: SegmentSnapshot = field(default_factory=SegmentSnapshot)
     """Standings of every customer: five numbers each."""
 
     @property
@@ -52,7 +52,7 @@ def refuse(broken: BrokenBatch) -> None:
 
 async def look_for(
     consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], customer: bytes, bar: Bar
-) -> dict[TopicPartition, Look]:
+) -> dict[TopicPartition, CustomerRows]:
     """Read changelogs to their present ends, for one customer.
 
     Args:
@@ -68,7 +68,7 @@ async def look_for(
         ChangelogUnreadableError: A row was not written by Cartpulse.
         NewerRowsError: A later release wrote a row.
     """
-    looks = {place: Look() for place in places}
+    looks = {place: CustomerRows() for place in places}
     with bar("Reading the changelog") as progress:
         async with aclosing(read_now(consumer, places, progress, meet=refuse)) as batches:
             async for place, records in batches:

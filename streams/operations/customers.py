@@ -12,12 +12,12 @@ from models.records.partitioner import partition_of
 from streams.errors import CartpulseError, ChangelogUnreadableError
 from streams.kafka.log.reading import places_among, read_now, reader, topics_of
 from streams.operations.customer_rows import look_for
-from streams.operations.events import Seen, printable
+from streams.operations.events import OutputEvent, printable
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
-    from streams.operations.customer_rows import Bar, Look
+    from streams.operations.customer_rows import Bar, CustomerRows
     from streams.settings.settings import Settings
 
 
@@ -53,7 +53,7 @@ async def gather(settings: Settings, customer: bytes, partition: int | None, bar
         if known is None:
             raise UnknownCustomerError(_unknown(settings, customer, places[home], len(places)))
         topics = [SEGMENT_CHANGES, RECOMMENDATIONS, *([EXPOSURES] if known["held_out"] else [])]
-        events: list[Seen] = []
+        events: list[OutputEvent] = []
         for topic in map(settings.topic, topics):
             events += await _events(consumer, present.get(topic, [])[home : home + 1], customer, bar)
     recommendations = _values(events, "recommendation")
@@ -66,7 +66,9 @@ async def gather(settings: Settings, customer: bytes, partition: int | None, bar
     }
 
 
-def _known(found: Look, customer: bytes, place: TopicPartition, partitions: int) -> dict[str, object] | None:
+def _known(
+    found: CustomerRows, customer: bytes, place: TopicPartition, partitions: int
+) -> dict[str, object] | None:
     where = f"{place.topic}[{place.partition}]"
     try:
         return look(found.rows.items(), customer, found.standings, partitions=partitions)
@@ -76,20 +78,20 @@ def _known(found: Look, customer: bytes, place: TopicPartition, partitions: int)
 
 async def _events(
     consumer: AIOKafkaConsumer, places: list[TopicPartition], customer: bytes, bar: Bar
-) -> list[Seen]:
+) -> list[OutputEvent]:
     """Read a customer's events in a partition, the oldest first, without copies. A missing topic has none."""
-    found: dict[str, Seen] = {}
+    found: dict[str, OutputEvent] = {}
     if not places:
         return []
     with bar(f"Reading {places[0].topic}") as progress:
         async with aclosing(read_now(consumer, places, progress)) as batches:
             async for _, records in batches:
-                for seen in (Seen.of(record) for record in records if record.key == customer):
+                for seen in (OutputEvent.of(record) for record in records if record.key == customer):
                     found[seen.headers.get("ce_id", "")] = seen
     return list(found.values())
 
 
-def _values(events: list[Seen], kind: str) -> list[dict[str, Any]]:
+def _values(events: list[OutputEvent], kind: str) -> list[dict[str, Any]]:
     """Return the values of the events of one kind, by event time."""
     values = [seen.value for seen in events if seen.kind == kind and seen.value is not None]
     return sorted(values, key=lambda value: str(value.get("occurred_at")))

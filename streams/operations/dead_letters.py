@@ -15,7 +15,7 @@ from streams.kafka.log.reading import read_batches
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from streams.kafka.log.reading import Progress
+    from streams.kafka.log.reading import ReadProgress
     from streams.settings.settings import Settings
 
 _AGE: Final = re.compile(r"([0-9]{1,6})([smhd])")
@@ -80,7 +80,7 @@ class Selection:
 
 
 @dataclass(slots=True)
-class Survey:
+class LetterSurvey:
     """Survey of a dead letters' topic, without the letters' bytes."""
 
     chosen: dict[str, None] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Survey:
 
 
 async def read_letters(
-    settings: Settings, progress: Progress | None = None
+    settings: Settings, progress: ReadProgress | None = None
 ) -> AsyncGenerator[Letter | DeadLetterReplayed, None]:
     """Yield every letter that the topic holds now once, and every marker of a letter that was sent back.
 
@@ -115,7 +115,9 @@ async def read_letters(
                     yield found
 
 
-async def survey(settings: Settings, selection: Selection, progress: Progress | None = None) -> Survey:
+async def survey(
+    settings: Settings, selection: Selection, progress: ReadProgress | None = None
+) -> LetterSurvey:
     """Read the topic and return the letters that a selection chooses, and the letters that were sent back.
 
     Args:
@@ -123,7 +125,7 @@ async def survey(settings: Settings, selection: Selection, progress: Progress | 
         selection: Filters of the letters.
         progress: Receives the progress of the read; None reports nothing.
     """
-    found = Survey()
+    found = LetterSurvey()
     async with aclosing(read_letters(settings, progress)) as letters:
         async for letter in letters:
             if isinstance(letter, DeadLetterReplayed):

@@ -10,7 +10,7 @@ from models.contracts.events import DEAD_LETTER_TYPE
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class OutputEvent:
     """Record of an output topic, decoded as far as possible."""
 
     topic: str
@@ -70,7 +70,7 @@ class Wanted:
     kinds: frozenset[str] = frozenset()
     """Event types, in full or short, and states of alerts."""
 
-    def __contains__(self, seen: Seen) -> bool:
+    def __contains__(self, seen: OutputEvent) -> bool:
         value = seen.value or {}
         customers = _texts(value.get("customer_id"), seen.key)
         segments = _texts(*(value.get(name) for name in ("from", "to", "segment")))

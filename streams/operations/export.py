@@ -22,7 +22,7 @@ from streams.operations.customers import UnknownCustomerError
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
-    from streams.operations.customer_rows import Bar, Look
+    from streams.operations.customer_rows import Bar, CustomerRows
     from streams.settings.settings import Settings
 
 FORMAT: Final = "cartpulse-export/1"
@@ -95,7 +95,7 @@ async def _state(
     return found
 
 
-def _exported(known: Look, customer: bytes, partitions: int) -> dict[str, Any] | None:
+def _exported(known: CustomerRows, customer: bytes, partitions: int) -> dict[str, Any] | None:
     """Return a customer's row and its description, after proving that the export gives the same row again."""
     rows = known.rows
     export = Export(rows.items(), partitions=partitions)

@@ -31,7 +31,7 @@ from streams.operations.dead_letters import Letter, read_letters
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from streams.operations.dead_letters import Survey
+    from streams.operations.dead_letters import LetterSurvey
     from streams.settings.settings import Settings
 
 HEADER: Final = "replayed-from"
@@ -52,7 +52,7 @@ class NotSentError(CartpulseError):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReplayReport:
     """Outcome of one letter."""
 
     id: str
@@ -78,7 +78,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Purchase:
+class ResentPurchase:
     """Purchase that is sent for a letter."""
 
     letter: Letter
@@ -88,7 +88,7 @@ class Purchase:
     repaired: bool
 
 
-class Replay:
+class LetterReplay:
     """Sender of dead letters.
 
     Args:
@@ -102,10 +102,10 @@ class Replay:
     def __init__(
         self,
         settings: Settings,
-        survey: Survey,
+        survey: LetterSurvey,
         *,
         repaired: bytes | None,
-        tell: Callable[[Told], None],
+        tell: Callable[[ReplayReport], None],
         dry: bool,
     ) -> None:
         self._settings = settings
@@ -128,10 +128,10 @@ class Replay:
             if self._dry:
                 async for purchase in purchases:
                     topic = self._settings.purchases_topic
-                    self._tell(Told(purchase.letter.id, WOULD_SEND, topic, purchase.partition))
+                    self._tell(ReplayReport(purchase.letter.id, WOULD_SEND, topic, purchase.partition))
                 return
             async with _producer(self._settings) as producer:
-                run: list[Purchase] = []
+                run: list[ResentPurchase] = []
                 async for purchase in purchases:
                     run.append(purchase)
                     if len(run) == RUN:
@@ -139,7 +139,7 @@ class Replay:
                         run = []
                 await self._send(producer, run)
 
-    async def _purchases(self) -> AsyncGenerator[Purchase, None]:
+    async def _purchases(self) -> AsyncGenerator[ResentPurchase, None]:
         """Yield the purchases to send; report for every other letter why it is not sent."""
         async with aclosing(read_letters(self._settings)) as letters:
             async for letter in letters:
@@ -147,15 +147,17 @@ class Replay:
                     continue
                 before = self._survey.sent.get(letter.id)
                 if before is not None:
-                    self._tell(Told(letter.id, SENT_BEFORE, before.topic, before.partition, before.offset))
+                    self._tell(
+                        ReplayReport(letter.id, SENT_BEFORE, before.topic, before.partition, before.offset)
+                    )
                     continue
                 purchase = self._purchase(letter)
                 if isinstance(purchase, str):
-                    self._tell(Told(letter.id, REFUSED, reason=purchase))
+                    self._tell(ReplayReport(letter.id, REFUSED, reason=purchase))
                 else:
                     yield purchase
 
-    def _purchase(self, letter: Letter) -> Purchase | str:
+    def _purchase(self, letter: Letter) -> ResentPurchase | str:
         """Return the purchase to send for a letter, or the reason why a worker would refuse it."""
         if letter.told.last_offset is not None:
             return (
@@ -179,9 +181,9 @@ class Replay:
             home = min(letter.told.partition, self._partitions - 1)
         else:
             home = partition_of(key, self._partitions, self._settings.partitioner)
-        return Purchase(letter, key, value, home, repaired=self._repaired is not None)
+        return ResentPurchase(letter, key, value, home, repaired=self._repaired is not None)
 
-    async def _send(self, producer: AIOKafkaProducer, run: list[Purchase]) -> None:
+    async def _send(self, producer: AIOKafkaProducer, run: list[ResentPurchase]) -> None:
         """Send purchases, wait for their acknowledgement, then write their markers."""
         topic = self._settings.purchases_topic
         sending = [
@@ -202,12 +204,12 @@ class Replay:
         ]
         await self._mark(producer, sent)
         for purchase, result in sent:
-            self._tell(Told(purchase.letter.id, SENT, topic, result.partition, result.offset))
+            self._tell(ReplayReport(purchase.letter.id, SENT, topic, result.partition, result.offset))
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _mark(self, producer: AIOKafkaProducer, sent: list[tuple[Purchase, Any]]) -> None:
+    async def _mark(self, producer: AIOKafkaProducer, sent: list[tuple[ResentPurchase, Any]]) -> None:
         """Write the marker of each letter that was sent back."""
         source, now = source_of(self._settings.application), datetime.now(UTC).replace(microsecond=0)
         marking = []

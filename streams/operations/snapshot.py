@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from models.ledger.snapshot import Tables, Values
     from models.ledger.snapshot_columns import Column, Kind
-    from streams.kafka.log.reading import Progress
+    from streams.kafka.log.reading import ReadProgress
     from streams.operations.customer_rows import Bar
     from streams.settings.settings import Settings
 
@@ -248,6 +248,6 @@ def _array(column: Column, held: Values, types: Mapping[Kind, Any]) -> Any:
 
 
 @contextmanager
-def silent(_title: str) -> Iterator[Progress]:
+def silent(_title: str) -> Iterator[ReadProgress]:
     """Show nothing of a read's progress, where there is no screen."""
     yield lambda _read, _of: None

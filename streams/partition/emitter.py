@@ -9,7 +9,7 @@ from aiokafka.structs import TopicPartition
 
 from models.records.partitioner import partition_of
 from streams.delivery.dead_letters import dead_letter
-from streams.delivery.queue import Send, Step
+from streams.delivery.queue import DeliveryStep, Send
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Emitter:
         self.end = -1
         """Source offset after the last record that a step accounts for."""
 
-    def step(self, changes: Changes, run: Run | None) -> Step | None:
+    def step(self, changes: Changes, run: Run | None) -> DeliveryStep | None:
         """Make the step that delivers changes; return None if there is nothing to deliver.
 
         Args:
@@ -61,7 +61,7 @@ class Emitter:
             self.end = int(run.records.offsets[-1]) + 1
         self._count(changes)
         if sends or changes.rows or run is not None:
-            return Step(self.end, sends, changes.rows)
+            return DeliveryStep(self.end, sends, changes.rows)
         return None
 
     def _count(self, changes: Changes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Item(msgspec.Struct):
+class BasketItem(msgspec.Struct):
     """Line of a basket."""
 
     product_id: str
@@ -26,4 +26,4 @@ class Basket(msgspec.Struct):
     channel: str | None
     currency: str
     kind: str
-    items: list[Item]
+    items: list[BasketItem]

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from models.settings import SUBCATEGORY
 from streams.errors import CartpulseError
-from streams.sources.basket import Basket, Item
+from streams.sources.basket import Basket, BasketItem
 from streams.sources.feed import Feed
 
 if TYPE_CHECKING:
@@ -199,10 +199,10 @@ class CompleteJourney:
         by_row = np.array([numbers[name] for name in self._categories], np.int64)
         return Lines(self._seconds * 1000, self._households, by_row[self._rows], names)
 
-    def _lines(self, start: int, stop: int) -> list[Item]:
+    def _lines(self, start: int, stop: int) -> list[BasketItem]:
         rows = self._rows[start:stop].tolist()
         return [
-            Item(self._products[row], self._categories[row], None, quantity, price, discount)
+            BasketItem(self._products[row], self._categories[row], None, quantity, price, discount)
             for row, quantity, price, discount in zip(
                 rows,
                 self._quantities[start:stop].tolist(),

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.options import idempotence, producer_options
 from streams.kafka.topics import create_topics
-from streams.sources.sender import NotAcknowledgedError, Replay
+from streams.sources.sender import NotAcknowledgedError, RecordSender
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ async def write_signals(settings: Settings, records: Iterable[Feed]) -> None:
     producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
     try:
         await producer.start()
-        await Replay(producer, settings).send(records)
+        await RecordSender(producer, settings).send(records)
     except KafkaError as error:
         raise NotAcknowledgedError(f"the broker refused the record: {error!r}") from error
     finally:

@@ -35,7 +35,7 @@ class Destination(msgspec.Struct, frozen=True):
     partitions: int
 
 
-class Standing(msgspec.Struct, frozen=True):
+class StoredPosition(msgspec.Struct, frozen=True):
     """Progress of a sending."""
 
     destination: Destination
@@ -57,9 +57,9 @@ class Position:
 
     def __init__(self, path: Path | None, destination: Destination) -> None:
         self._path = path
-        self.standing = Standing(destination)
+        self.standing = StoredPosition(destination)
 
-    def load(self, *, restart: bool = False) -> Standing:
+    def load(self, *, restart: bool = False) -> StoredPosition:
         """Read the stored position.
 
         Args:
@@ -74,7 +74,7 @@ class Position:
         if restart or self._path is None or not self._path.exists():
             return self.standing
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=Standing)
+            kept = msgspec.json.decode(self._path.read_bytes(), type=StoredPosition)
         except (msgspec.MsgspecError, OSError) as error:
             raise PositionError(
                 f"The position in {self._path} cannot be read ({error}): --restart sends from the beginning, "

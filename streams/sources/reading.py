@@ -11,7 +11,7 @@ from models.settings import LedgerSettings
 from models.state.calendar import HOUR
 from streams.clock import SystemClock
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Told
+from streams.sources.files.survey import FileOptions
 from streams.sources.forms.tables import FileError
 from streams.sources.values.evidence import DayOrder, DecimalMark
 
@@ -64,7 +64,7 @@ def read_purchases(
         ZoneInfoNotFoundError: `time_zone` is no IANA name.
     """
     chosen = settings or LedgerSettings()
-    told = Told(
+    told = FileOptions(
         columns=columns or {},
         constants=constants or {},
         dates=None if dates is None else DayOrder(dates),

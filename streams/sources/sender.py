@@ -48,7 +48,7 @@ class NotAcknowledgedError(CartpulseError):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SendProgress:
     """Progress of a sending, reported after every acknowledged batch."""
 
     purchases: int
@@ -59,7 +59,7 @@ class Progress:
     """Event time of the last record handed over, ms since 1970 UTC."""
 
 
-class Replay:
+class RecordSender:
     """Sender of records, each partition in the order in which its records come.
 
     Args:
@@ -77,7 +77,7 @@ class Replay:
         settings: Settings,
         *,
         days_per_second: float | None = None,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[SendProgress], None] | None = None,
         stamped: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -94,11 +94,11 @@ class Replay:
         self._open: dict[int, BatchBuilder] = {}
         self._counts: dict[int, list[int]] = {}
         self._in_flight: deque[tuple[asyncio.Future[Any], int, int, int]] = deque()
-        self._done = Progress(0, 0, 0)
+        self._done = SendProgress(0, 0, 0)
         self.acknowledged = Sent()
         """Offsets of the records that the broker acknowledged."""
 
-    async def send(self, records: Iterable[Feed]) -> Progress:
+    async def send(self, records: Iterable[Feed]) -> SendProgress:
         """Send all records and wait for every acknowledgement.
 
         Raises:
@@ -114,7 +114,7 @@ class Replay:
                     await self._flush()
                     await asyncio.sleep(due - self._clock())
             await self._append(record)
-            self._done = Progress(self._done.purchases, self._done.ticks, record.occurred_at)
+            self._done = SendProgress(self._done.purchases, self._done.ticks, record.occurred_at)
         await self._flush()
         while self._in_flight:
             await self._acknowledge()
@@ -156,7 +156,7 @@ class Replay:
         landed = await _within(future, self._settings.send_deadline_seconds)
         self.acknowledged.note(partition, landed.offset, purchases + ticks)
         done = self._done
-        self._done = Progress(done.purchases + purchases, done.ticks + ticks, done.occurred_at)
+        self._done = SendProgress(done.purchases + purchases, done.ticks + ticks, done.occurred_at)
         if self._report is not None:
             self._report(self._done)
 

@@ -16,9 +16,9 @@ from cartpulse.console.options import Broker, Json, settings_with
 from cartpulse.console.terminal import reading_bar
 from models.contracts.events import DeadLetterReplayed
 from streams.errors import CartpulseError
-from streams.operations.dead_letters import Letter, Selection, Survey, instant, read_letters, survey
+from streams.operations.dead_letters import Letter, LetterSurvey, Selection, instant, read_letters, survey
 from streams.operations.events import printable
-from streams.operations.letter_replay import Replay, Told
+from streams.operations.letter_replay import LetterReplay, ReplayReport
 from streams.settings.settings import Settings
 
 EXAMPLE = "Example: cartpulse dead-letters list --limit 20"
@@ -120,13 +120,13 @@ def replay(
     # Stage 3: send, and report each letter.
     undone = 0
 
-    def tell(told: Told) -> None:
+    def tell(told: ReplayReport) -> None:
         nonlocal undone
         undone += not told.done
         typer.echo(json.dumps(asdict(told)) if as_json else printable(told.sentence()))
 
     repaired = None if file is None else file.read()
-    run(Replay(settings, found, repaired=repaired, tell=tell, dry=dry_run).run())
+    run(LetterReplay(settings, found, repaired=repaired, tell=tell, dry=dry_run).run())
     if undone:
         raise typer.Exit(FAILED)
 
@@ -155,11 +155,11 @@ async def _find(settings: Settings, identity: str) -> tuple[Letter, DeadLetterRe
                     sent[letter.letter_id] = letter
                 elif letter in chosen and len(found) < 2:
                     found.append(letter)
-    _check(Survey(dict.fromkeys(letter.id for letter in found)), [identity], single=True)
+    _check(LetterSurvey(dict.fromkeys(letter.id for letter in found)), [identity], single=True)
     return found[0], sent.get(found[0].id)
 
 
-def _check(found: Survey, ids: list[str], *, single: bool) -> None:
+def _check(found: LetterSurvey, ids: list[str], *, single: bool) -> None:
     """Check that every id names exactly one letter.
 
     Raises:

@@ -11,7 +11,7 @@ from streams.operations.events import printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.operations.events import Seen
+    from streams.operations.events import OutputEvent
 
 FIRST_BYTES = 80
 """Bytes shown of a value that is no event."""
@@ -19,7 +19,7 @@ LEAST_TOLD_CHANCE = 0.005
 """Smallest probability that is shown; a smaller one rounds to 0 %."""
 
 
-def line(seen: Seen) -> str:
+def line(seen: OutputEvent) -> str:
     """Describe the event in one line: time, kind, customer, and the rest."""
     value = seen.value or {}
     if seen.kind == "dead-letter" or seen.value is None:
@@ -64,7 +64,7 @@ def _fields(value: dict[str, Any]) -> str:
     return json.dumps({name: value[name] for name in value if name not in ("customer_id", "occurred_at")})
 
 
-def _letter(seen: Seen) -> str:
+def _letter(seen: OutputEvent) -> str:
     told = seen.headers
     if "stage" not in told:
         return seen.raw[:FIRST_BYTES].decode(errors="backslashreplace")

@@ -17,7 +17,7 @@ from models.learning.rfm import SEGMENTS
 from streams.errors import CartpulseError
 from streams.kafka.log.reading import NoSuchTopicError, follow, reader, topics_of
 from streams.kafka.topics import OUTPUTS
-from streams.operations.events import Seen, Wanted
+from streams.operations.events import OutputEvent, Wanted
 from streams.operations.log_clock import log_clock
 from streams.settings.settings import Settings
 
@@ -91,7 +91,7 @@ async def _watch(
         aclosing(follow(consumer, places, from_beginning=from_beginning, started=started)) as coming,
     ):
         async for records in coming:
-            for seen in filter(wanted.__contains__, map(Seen.of, records)):
+            for seen in filter(wanted.__contains__, map(OutputEvent.of, records)):
                 _show(console, seen, as_json=as_json)
                 shown += 1
                 if shown == limit:
@@ -122,7 +122,7 @@ async def _places(settings: Settings, names: list[str]) -> list[TopicPartition]:
     return [place for topic in there for place in present[topic]]
 
 
-def _show(console: Console, seen: Seen, *, as_json: bool) -> None:
+def _show(console: Console, seen: OutputEvent, *, as_json: bool) -> None:
     """Print one event: cut to the width of a terminal, whole elsewhere."""
     if as_json:
         typer.echo(seen.as_json())

@@ -25,7 +25,7 @@ from cartpulse.console.options import Broker, Json, settings_with
 from models.learning.catalogue import MOST_PRODUCTS
 from streams.sources.control import write_signals
 from streams.sources.files.catalogue_file import Listed, read_catalogue, updates
-from streams.sources.files.survey import Told
+from streams.sources.files.survey import FileOptions
 
 EXAMPLE = "Example: cartpulse catalogue products.csv --map status=Availability --dry-run"
 _SHOWN = 20
@@ -58,7 +58,7 @@ def catalogue(
     """
     settings = settings_with(kafka_broker=broker)
     # Stage 1: read the file as the options say.
-    told = Told(
+    told = FileOptions(
         columns=corrections_of(corrections),
         encoding=encoding_of(encoding, "--encoding"),
         fallback_encoding=encoding_of(fallback_encoding, "--fallback-encoding"),

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
     from streams.sources.feed import Feed
     from streams.sources.files.lines import Refused
-    from streams.sources.files.survey import Told
+    from streams.sources.files.survey import FileOptions
 
 
 _WHOLE: Final = "Fetch it again, or --allow-truncated sends what is whole of it."
@@ -78,7 +78,7 @@ class FileJob:
     console: Console
     settings: Settings
     file: Path
-    told: Told
+    told: FileOptions
     zone: ZoneInfo
     drop_repeated: bool
     refused: Path | None

@@ -31,7 +31,7 @@ from cartpulse.commands.purchases.options import (
 from cartpulse.commands.purchases.presets import show_presets
 from cartpulse.console.exit import FAILED
 from cartpulse.console.options import Broker, Json, settings_with
-from streams.sources.files.survey import Told
+from streams.sources.files.survey import FileOptions
 from streams.sources.forms.containers import STANDARD_INPUT
 from streams.sources.synthetic.process import Process
 from streams.sources.values.counted import SerialDates
@@ -154,7 +154,7 @@ def produce(
     if refused is not None and _is_same(refused, file):
         raise typer.BadParameter("this would write over the file itself", param_hint="--refused")
     # Everything that a person said of the file goes into one object; the rest is found out from the file.
-    told = Told(
+    told = FileOptions(
         columns=corrections_of(corrections),
         dates=dates,
         decimal=decimal,

@@ -16,8 +16,7 @@ from streams.kafka.topics import create_topics
 from streams.operations.log_clock import choose_clock, log_clock
 from streams.settings.settings import Settings
 from streams.sources.complete_journey import CompleteJourney
-from streams.sources.sender import Progress as Sent
-from streams.sources.sender import Replay
+from streams.sources.sender import RecordSender, SendProgress
 from streams.sources.ticks import with_ticks
 
 EXAMPLE = "Example: cartpulse replay --broker kafka-1:9092 --days 60 --speed 2"
@@ -45,7 +44,7 @@ def replay(
     typer.echo(f"{sent.purchases:,} purchases were sent to {settings.purchases_topic}.")
 
 
-async def _replay(settings: Settings, *, days: int | None, speed: float | None) -> Sent:
+async def _replay(settings: Settings, *, days: int | None, speed: float | None) -> SendProgress:
     await create_topics(settings)
     if choose_clock(settings, await log_clock(settings)) == "wall":
         raise SettingsError(
@@ -62,10 +61,10 @@ async def _replay(settings: Settings, *, days: int | None, speed: float | None) 
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("", total=len(source))
 
-            def report(sent: Sent) -> None:
+            def report(sent: SendProgress) -> None:
                 progress.update(bar, completed=sent.purchases)
 
-            sending = Replay(producer, settings, days_per_second=speed, progress=report)
+            sending = RecordSender(producer, settings, days_per_second=speed, progress=report)
             return await sending.send(with_ticks(source, settings.ledger))
     except (KafkaError, OSError) as reason:
         raise unreachable(settings, reason) from reason

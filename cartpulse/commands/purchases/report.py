@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
     from streams.sources.feed import Feed
     from streams.sources.files.purchase_file import PurchaseFile
-    from streams.sources.files.survey import Survey
+    from streams.sources.files.survey import FileSurvey
     from streams.sources.forms.texts import Encoding
 
 FIRST_BASKETS = 3
@@ -79,7 +79,7 @@ def show_reading(console: Console, file: PurchaseFile) -> None:
             _show_date(console, found, date_cell(first.cells, places))
 
 
-def readings(found: Survey) -> list[str]:
+def readings(found: FileSurvey) -> list[str]:
     """Describe how the file is read, in a sentence each."""
     said = [f"{found.form}, {found.rows:,} rows."] if found.form != "events" else ["Events of the contract."]
     said += found.notes
@@ -121,7 +121,7 @@ def letters(encoding: Encoding) -> list[str]:
     return said
 
 
-def _show_date(console: Console, found: Survey, value: object) -> None:
+def _show_date(console: Console, found: FileSurvey, value: object) -> None:
     written = value.strip() if isinstance(value, str) else value
     try:
         read = text_of(instant_of(found.date_reader().read(written)))

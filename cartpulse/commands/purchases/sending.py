@@ -27,7 +27,7 @@ from streams.kafka.options import consumer_options, idempotence, producer_option
 from streams.kafka.topics import require_purchases
 from streams.operations.acceptance import UNKNOWN, Watch
 from streams.sources.position import PositionError
-from streams.sources.sender import Replay
+from streams.sources.sender import RecordSender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
     from streams.sources.feed import Feed
     from streams.sources.position import Position
-    from streams.sources.sender import Progress
+    from streams.sources.sender import SendProgress
 
 PORTION: Final = 10_000
 """Records between two writes of the position: a fraction of a second, and the records read again after a
@@ -75,7 +75,7 @@ class Sender:
         self.acceptance: Acceptance | None = None
         """Progress of workers through the records of this run; None where it is unknown."""
 
-    async def send(self, records: Iterable[Feed]) -> Progress:
+    async def send(self, records: Iterable[Feed]) -> SendProgress:
         """Send the records behind the stored position.
 
         Returns:
@@ -94,7 +94,7 @@ class Sender:
             await producer.start()
             await consumer.start()
             consumer.assign(self._places)
-            replay = Replay(producer, settings, stamped=self._stamped)
+            replay = RecordSender(producer, settings, stamped=self._stamped)
             return await self._watched(iter(records), replay, consumer)
         except (KafkaError, OSError) as error:
             raise unreachable(settings, error) from error
@@ -102,7 +102,9 @@ class Sender:
             await consumer.stop()
             await producer.stop()
 
-    async def _watched(self, records: Iterator[Feed], replay: Replay, consumer: AIOKafkaConsumer) -> Progress:
+    async def _watched(
+        self, records: Iterator[Feed], replay: RecordSender, consumer: AIOKafkaConsumer
+    ) -> SendProgress:
         watch = await _begun(Watch(self._settings))
         progress = await self._send(records, replay, consumer)
         if watch is not None and replay.acknowledged.total:
@@ -110,7 +112,9 @@ class Sender:
                 self.acceptance = await watch.look(replay.acknowledged)
         return progress
 
-    async def _send(self, records: Iterator[Feed], replay: Replay, consumer: AIOKafkaConsumer) -> Progress:
+    async def _send(
+        self, records: Iterator[Feed], replay: RecordSender, consumer: AIOKafkaConsumer
+    ) -> SendProgress:
         standing = self._position.standing
         sent = sum(1 for _ in islice(records, standing.sent))
         if not standing.ends:

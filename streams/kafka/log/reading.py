@@ -33,7 +33,7 @@ class NoSuchTopicError(CartpulseError):
     """Topic that is to be read and does not exist, or is hidden from this login."""
 
 
-class Progress(Protocol):
+class ReadProgress(Protocol):
     """Callback for the progress of a read."""
 
     def __call__(self, read: int, of: int) -> None:
@@ -125,7 +125,7 @@ def tell_of(broken: BrokenBatch) -> None:
 async def read_now(
     consumer: AIOKafkaConsumer,
     places: Sequence[TopicPartition],
-    progress: Progress | None = None,
+    progress: ReadProgress | None = None,
     *,
     meet: Callable[[BrokenBatch], None] = tell_of,
 ) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
@@ -259,7 +259,7 @@ async def follow(
 
 
 async def read_batches(
-    settings: Settings, topic: str, progress: Progress | None = None
+    settings: Settings, topic: str, progress: ReadProgress | None = None
 ) -> AsyncGenerator[tuple[TopicPartition, list[Any]], None]:
     """Yield all records that a topic holds now, as they come, in runs of one partition.
 

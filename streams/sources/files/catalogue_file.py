@@ -12,7 +12,7 @@ from models.contracts.purchases import Listing, Status, contract_error
 from models.contracts.timestamps import text_of
 from streams.sources.columns import FIELDS, missing_columns, recognised
 from streams.sources.feed import Feed
-from streams.sources.files.first_pass import REPORT_EVERY, Progress
+from streams.sources.files.first_pass import REPORT_EVERY, RowsRead
 from streams.sources.files.lines import Refused
 from streams.sources.files.opening import open_table
 from streams.sources.values.cells import Undecoded, text_of_cell
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from streams.sources.files.survey import Told
-    from streams.sources.forms.tables import Row
+    from streams.sources.files.survey import FileOptions
+    from streams.sources.forms.tables import TableRow
     from streams.sources.forms.texts import Encoding
 
 CATALOGUE_FIELDS: Final[dict[str, tuple[str, ...]]] = {
@@ -75,7 +75,7 @@ class Listed(NamedTuple):
         return dict(Counter(listing.status for listing in self.listings.values()))
 
 
-def read_catalogue(path: Path, told: Told, progress: Progress | None = None) -> Listed:
+def read_catalogue(path: Path, told: FileOptions, progress: RowsRead | None = None) -> Listed:
     """Read a whole catalogue file.
 
     A row that cannot be read is refused with its reason; all others are taken.
@@ -144,7 +144,7 @@ def updates(listings: Collection[Listing], moment: datetime) -> Iterator[Feed]:
             products, size = [], 0
 
 
-def _read(row: Row, columns: dict[str, int], ids: IdReader) -> Listing | Refused:
+def _read(row: TableRow, columns: dict[str, int], ids: IdReader) -> Listing | Refused:
     if row.fault:
         return Refused(row.number, "cannot be read", row.fault[:1].upper() + row.fault[1:] + ".", row.text)
     cells = {field: row.cells[place] for field, place in columns.items()}

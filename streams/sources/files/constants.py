@@ -13,7 +13,7 @@ from streams.sources.values.numerals import NumberReader, is_number
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from streams.sources.forms.tables import Row, Table
+    from streams.sources.forms.tables import Table, TableRow
     from streams.sources.values.dates import DateReader
 
 NUMBERS: Final = ("quantity", "unit_price", "total", "order_total", "discount")
@@ -36,13 +36,13 @@ class WithConstants:
         self.places = {field: self._width + index for index, field in enumerate(constants)}
         """Field -> place of its constant column."""
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         """Yield every row. A row with a fault may have no cells."""
         if not self._values:
             return iter(self._table)
         return self._extended()
 
-    def _extended(self) -> Iterator[Row]:
+    def _extended(self) -> Iterator[TableRow]:
         for row in self._table:
             whole = len(row.cells) == self._width
             yield row._replace(cells=self.extended(row.cells)) if whole or not row.fault else row

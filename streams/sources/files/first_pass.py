@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from models.contracts.timestamps import instant_of, text_of
 from streams.sources.columns import choose
 from streams.sources.files.constants import NUMBERS, WithConstants, check_date, constants_of
-from streams.sources.files.meaning import Seen, decide, misleading
+from streams.sources.files.meaning import ColumnValues, decide, misleading
 from streams.sources.files.opening import arranged, open_table
-from streams.sources.files.survey import Survey, Told, settled
+from streams.sources.files.survey import FileOptions, FileSurvey, settled
 from streams.sources.forms.tables import Delimited
 from streams.sources.values.cells import date_cell
 from streams.sources.values.counted import Unit, digits_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from streams.sources.forms.containers import Container
 
-Progress = Callable[[int], None]
+RowsRead = Callable[[int], None]
 """Function called now and then with the number of rows read."""
 
 REPORT_EVERY: Final = 20_000
@@ -36,7 +36,9 @@ REPORT_EVERY: Final = 20_000
 _SIGNS_SHOWN: Final = 5
 
 
-def survey(path: Path | Container, told: Told, zone: ZoneInfo, progress: Progress | None = None) -> Survey:
+def survey(
+    path: Path | Container, told: FileOptions, zone: ZoneInfo, progress: RowsRead | None = None
+) -> FileSurvey:
     """Read a file once from end to end and decide how to read it.
 
     A column that turns out to mislead by its name is not guessed again, and the file is read once more.
@@ -73,10 +75,10 @@ def survey(path: Path | Container, told: Told, zone: ZoneInfo, progress: Progres
     return found
 
 
-def _look_through(found: Survey, progress: Progress | None) -> Seen:
+def _look_through(found: FileSurvey, progress: RowsRead | None) -> ColumnValues:
     """Gather evidence from every row."""
     width = len(found.table.columns) - len(found.constants)
-    seen = Seen.of(found.table.columns[:width], found.columns)
+    seen = ColumnValues.of(found.table.columns[:width], found.columns)
     found.values = seen.values
     numbers = [(name, found.columns[name]) for name in NUMBERS if name in found.columns]
     found.clocks.told = found.told.times
@@ -97,10 +99,12 @@ def _look_through(found: Survey, progress: Progress | None) -> Seen:
     return seen
 
 
-def _opened(path: Path | Container, told: Told, zone: ZoneInfo, avoided: AbstractSet[int]) -> Survey:
+def _opened(
+    path: Path | Container, told: FileOptions, zone: ZoneInfo, avoided: AbstractSet[int]
+) -> FileSurvey:
     opened = open_table(path, told)
     if opened.holds_events(told):
-        return Survey("events", opened.table, opened.encoding, {}, zone, notes=opened.notes)
+        return FileSurvey("events", opened.table, opened.encoding, {}, zone, notes=opened.notes)
     layout = arranged(opened, told)
     given = {name: column for name, column in layout.corrections.items() if _is_given(name, column, told)}
     constants, named = constants_of(layout.table.columns, given, told.constants)
@@ -113,7 +117,7 @@ def _opened(path: Path | Container, told: Told, zone: ZoneInfo, avoided: Abstrac
         own = {name: place for name, place in columns.items() if place < len(opened.table.columns)}
         opened.table.keys = frozenset(own[name] for name in ("basket_id", "occurred_at") if name in own)
         opened.table.plausible = lambda cells: _is_row(cells, own)
-    return Survey(
+    return FileSurvey(
         opened.table.form,
         whole,
         opened.encoding,
@@ -131,7 +135,7 @@ def _opened(path: Path | Container, told: Told, zone: ZoneInfo, avoided: Abstrac
     )
 
 
-def _is_given(name: str, column: str, told: Told) -> bool:
+def _is_given(name: str, column: str, told: FileOptions) -> bool:
     """Return True if a correction holds: a person's always does, a layout's unless a constant replaces it."""
     return name in told.columns or name not in told.constants or not column
 
@@ -146,7 +150,7 @@ def _is_row(cells: Sequence[Any], columns: Mapping[str, int]) -> bool:
     return "quantity" not in columns or is_number(str(cells[columns["quantity"]]).strip())
 
 
-def _note_date(found: Survey, value: object, number: int) -> None:
+def _note_date(found: FileSurvey, value: object, number: int) -> None:
     if isinstance(value, Dated):
         found.clocks.note(value.clock, number)
         value = value.day
@@ -159,7 +163,7 @@ def _note_date(found: Survey, value: object, number: int) -> None:
         found.dates.setdefault(sort.mark, Evidence()).note(sort.order, text, number)
 
 
-def _note_number(found: Survey, name: str, value: object, number: int) -> None:
+def _note_number(found: FileSurvey, name: str, value: object, number: int) -> None:
     if not isinstance(value, str):
         return
     text = value.strip()
@@ -171,7 +175,7 @@ def _note_number(found: Survey, name: str, value: object, number: int) -> None:
             found.signs[sign] = found.signs.get(sign, 0) + 1
 
 
-def _decide(found: Survey) -> None:
+def _decide(found: FileSurvey) -> None:
     told, undecided = found.told, []
     for mark, evidence in found.dates.items():
         found.orders[mark] = _settle(told.dates, evidence)
@@ -194,7 +198,7 @@ def _decide(found: Survey) -> None:
     found.remarks += remarks
 
 
-def _remarks(found: Survey) -> list[str]:
+def _remarks(found: FileSurvey) -> list[str]:
     """Describe how numeric dates, times written as bare digits and signs of currencies are read."""
     said = []
     reader = found.date_reader()

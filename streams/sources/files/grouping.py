@@ -21,7 +21,7 @@ from models.contracts.purchases import MOST_LINES
 from models.contracts.timestamps import instant_of, text_of
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import RUN, Decoder, Raw
-from streams.sources.basket import Basket, Item
+from streams.sources.basket import Basket, BasketItem
 from streams.sources.bounded.counting import Distinct, Frequent
 from streams.sources.feed import Feed
 from streams.sources.files.lines import ROUNDING, Refused
@@ -393,8 +393,10 @@ def _with(basket: Basket, lines: list[Line]) -> Basket:
     return structs.replace(basket, items=[_as_item(line) for line in lines], kind=_kind(lines))
 
 
-def _as_item(line: Line) -> Item:
-    return Item(line.product_id, line.category, line.name, line.quantity, line.unit_price, line.discount)
+def _as_item(line: Line) -> BasketItem:
+    return BasketItem(
+        line.product_id, line.category, line.name, line.quantity, line.unit_price, line.discount
+    )
 
 
 def _kind(lines: list[Line]) -> str:

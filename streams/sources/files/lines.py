@@ -16,7 +16,7 @@ from streams.sources.values.numerals import other_currency
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from streams.sources.forms.tables import Row
+    from streams.sources.forms.tables import TableRow
     from streams.sources.statuses.rows import Judge
     from streams.sources.values.dates import DateReader
     from streams.sources.values.numerals import NumberReader
@@ -96,7 +96,7 @@ class LineReader:
         """Statuses of rows that could not be read but whose order is known, each as a line with `voice` set.
         The caller takes these lines out."""
 
-    def read(self, row: Row) -> Line | LeftOut | Refused:
+    def read(self, row: TableRow) -> Line | LeftOut | Refused:
         """Read a row as a line, or return the reason why the row is no line.
 
         A readable row that is no sale is returned as a line too, because other rows of its order may depend
@@ -116,7 +116,7 @@ class LineReader:
         line.left_out, line.silent, line.refunded = left_out, silent, refunded
         return line
 
-    def _note_fault(self, row: Row, judge: Judge) -> None:
+    def _note_fault(self, row: TableRow, judge: Judge) -> None:
         """Store the status of a row with a fault, if the status says that the order is no sale.
 
         A row with too many or too few cells has slipped somewhere. Cells before the slip stand in their
@@ -164,7 +164,7 @@ class LineReader:
         except Unreadable:
             return None
 
-    def _read(self, row: Row) -> Line | Refused:
+    def _read(self, row: TableRow) -> Line | Refused:
         # Stage 1: rows that the table could not take, and cells that are not UTF-8.
         if row.fault:
             sort = (

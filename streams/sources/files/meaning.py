@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from streams.sources.bounded.counting import Distinct
     from streams.sources.files.orders import Amount
-    from streams.sources.files.survey import Survey
+    from streams.sources.files.survey import FileSurvey
 
 _AMOUNTS: Final = ("unit_price", "total", "discount")
 _CERTAIN: Final = 3
@@ -29,14 +29,14 @@ amount on the first line alone is the order's. Fewer orders may be chance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ColumnValues:
     """Evidence of one pass over a file."""
 
     orders: Orders
     values: ValueCounts
 
     @classmethod
-    def of(cls, names: Sequence[str], columns: Mapping[str, int]) -> Seen:
+    def of(cls, names: Sequence[str], columns: Mapping[str, int]) -> ColumnValues:
         """Prepare the evidence for one pass.
 
         Args:
@@ -73,7 +73,7 @@ def misleading(
     names: Sequence[str],
     columns: Mapping[str, int],
     told: Mapping[str, str],
-    seen: Seen,
+    seen: ColumnValues,
     avoided: Collection[int],
 ) -> dict[int, str]:
     """Find columns whose values contradict their names, so that they must not be guessed.
@@ -112,7 +112,7 @@ def misleading(
     return {place: why for place, why in found.items() if place not in avoided}
 
 
-def decide(found: Survey, seen: Seen) -> None:
+def decide(found: FileSurvey, seen: ColumnValues) -> None:
     """Settle the meaning of the columns, and add a remark for each decision.
 
     Raises:
@@ -124,7 +124,7 @@ def decide(found: Survey, seen: Seen) -> None:
     found.first_alone = seen.first_alone
 
 
-def _decide_customer(found: Survey, seen: Seen) -> None:
+def _decide_customer(found: FileSurvey, seen: ColumnValues) -> None:
     orders, names = seen.orders, found.table.columns
     chosen = found.columns["customer_id"]
     if "customer_id" in found.named or chosen not in orders.candidates:
@@ -139,7 +139,7 @@ def _decide_customer(found: Survey, seen: Seen) -> None:
         )
 
 
-def _decide_amounts(found: Survey, seen: Seen) -> None:
+def _decide_amounts(found: FileSurvey, seen: ColumnValues) -> None:
     """Stop counting an amount as the line's where it is the order's."""
     orders, names, columns = seen.orders, found.table.columns, found.columns
     for field, amount in orders.amount.items():
@@ -183,7 +183,7 @@ def _why(amount: Amount) -> str:
     return f"stands on the first line alone of all orders that have it ({amount.first_alone:,})"
 
 
-def _decide_quantity(found: Survey, seen: Seen) -> None:
+def _decide_quantity(found: FileSurvey, seen: ColumnValues) -> None:
     """Settle the quantity of a row, or ask a person for it."""
     orders, names, columns = seen.orders, found.table.columns, found.columns
     place = columns.get("quantity")

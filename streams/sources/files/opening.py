@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from streams.sources.files.survey import Told
+    from streams.sources.files.survey import FileOptions
     from streams.sources.forms.containers import Container
     from streams.sources.layouts import Preset
 
@@ -56,7 +56,7 @@ class Opened:
     notes: tuple[str, ...] = ()
     """Sentences about how the rows were obtained."""
 
-    def holds_events(self, told: Told) -> bool:
+    def holds_events(self, told: FileOptions) -> bool:
         """Return True if the rows are events of the input contract.
 
         Raises:
@@ -116,7 +116,7 @@ class Layout:
         return tuple(asked)
 
 
-def open_table(path: Path | Container, told: Told) -> Opened:
+def open_table(path: Path | Container, told: FileOptions) -> Opened:
     """Open a file of rows in any form. Its first bytes decide the form, never its name.
 
     Args:
@@ -170,7 +170,7 @@ def _one_value(text: str) -> str:
     return "one text" if isinstance(value, str) else f"nothing but {text.strip()[:_TITLE_SHOWN]}"
 
 
-def arranged(opened: Opened, told: Told) -> Layout:
+def arranged(opened: Opened, told: FileOptions) -> Layout:
     """Apply a layout to a table: a known one, or the one that the names of nested objects imply.
 
     Args:
@@ -228,7 +228,7 @@ def arranged(opened: Opened, told: Told) -> Layout:
     )
 
 
-def _preset(table: Table, told: Told, items: str) -> Preset | None:
+def _preset(table: Table, told: FileOptions, items: str) -> Preset | None:
     if told.preset == NO_PRESET:
         return None
     if told.preset is not None:

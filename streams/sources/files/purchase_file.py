@@ -20,7 +20,7 @@ from models.records.decoder import Decoder, Raw
 from streams.sources.bounded.sorting import RUN, Sorter
 from streams.sources.feed import Feed
 from streams.sources.files.constants import check_currency
-from streams.sources.files.first_pass import REPORT_EVERY, Progress, survey
+from streams.sources.files.first_pass import REPORT_EVERY, RowsRead, survey
 from streams.sources.files.grouping import Grouped, baskets
 from streams.sources.files.line import Line
 from streams.sources.files.lines import LeftOut, LineReader, Refused
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from models.settings import LedgerSettings
-    from streams.sources.files.survey import Survey, Told
+    from streams.sources.files.survey import FileOptions, FileSurvey
     from streams.sources.forms.containers import Container
-    from streams.sources.forms.tables import Row
+    from streams.sources.forms.tables import TableRow
     from streams.sources.statuses.rows import Judge
 
 EXAMPLES: Final = 20
@@ -101,7 +101,7 @@ class PurchaseFile:
 
     Usage::
 
-        with PurchaseFile(path, settings.ledger, Told(), zone) as file:
+        with PurchaseFile(path, settings.ledger, FileOptions(), zone) as file:
             file.examine()
             file.survey.undecided  # questions that a person has to answer first
             file.prepare()
@@ -124,7 +124,7 @@ class PurchaseFile:
         self,
         path: Path | Container,
         settings: LedgerSettings,
-        told: Told,
+        told: FileOptions,
         zone: ZoneInfo,
         *,
         latest: int = LATEST_MS,
@@ -138,7 +138,7 @@ class PurchaseFile:
         self._sorted_lines: Sorter[Line] | None = None
         self._sorted_events: Sorter[Event] | None = None
         self._keep, self._latest = keep, latest
-        self.survey: Survey
+        self.survey: FileSurvey
         self._prepared = Refusals()
         self.refusals = self._prepared
         """Rows refused, those of the last iteration included."""
@@ -177,7 +177,7 @@ class PurchaseFile:
             if sorter is not None:
                 sorter.close()
 
-    def examine(self, progress: Progress | None = None) -> Survey:
+    def examine(self, progress: RowsRead | None = None) -> FileSurvey:
         """Run the first pass: decide how the file is to be read.
 
         Raises:
@@ -189,7 +189,7 @@ class PurchaseFile:
         self.survey = survey(self._path, self._told, self._zone, progress)
         return self.survey
 
-    def prepare(self, progress: Progress | None = None) -> None:
+    def prepare(self, progress: RowsRead | None = None) -> None:
         """Run the second pass: read every row, then refuse it or sort it."""
         self.refusals = Refusals(self._keep)
         self._unread.clear()
@@ -233,7 +233,7 @@ class PurchaseFile:
         """Status -> rows that are no sale by that status, and therefore are not refused."""
         return self._unread + self.grouped.left_out
 
-    def _take(self, records: Iterator[Any], sorter: Sorter[Any], progress: Progress | None) -> None:
+    def _take(self, records: Iterator[Any], sorter: Sorter[Any], progress: RowsRead | None) -> None:
         before = 0
         for record in records:
             sorter.add(record)
@@ -278,7 +278,7 @@ class PurchaseFile:
                 "are of: lines of those orders that have no status of their own count."
             )
 
-    def _note_end(self, row: Row) -> None:
+    def _note_end(self, row: TableRow) -> None:
         if row.fault.startswith(CUT_OFF):
             self.cut_off = f"The file is cut off: what begins in line {row.number:,} or before is not closed."
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FileOptions:
     """Options that a person gave for a file. Everything else is found out from the file."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Told:
 
 
 @dataclass(slots=True)
-class Survey:
+class FileSurvey:
     """Properties of a file."""
 
     form: str
@@ -81,7 +81,7 @@ class Survey:
     """Field -> reading of its ids."""
     undecided: tuple[str, ...] = ()
     """Questions that a person has to answer before the file can be sent, one sentence each."""
-    told: Told = field(default_factory=Told)
+    told: FileOptions = field(default_factory=FileOptions)
     constants: dict[str, object] = field(default_factory=dict)
     """Field -> value in all rows."""
     remarks: list[str] = field(default_factory=list)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from streams.sources.columns import FIELDS, ColumnsError, recognised
-from streams.sources.forms.tables import Row
+from streams.sources.forms.tables import TableRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,12 +59,12 @@ class Shape:
         """True if each object is a row, and each of its values a cell."""
         self._names = [column.steps[0] for column in self._getters]
 
-    def row(self, number: int, record: dict[str, Any], text: str) -> Row:
+    def row(self, number: int, record: dict[str, Any], text: str) -> TableRow:
         """Return the one row of an object that holds no nested objects."""
         get = record.get
-        return Row(number, [get(name) for name in self._names], text, "")
+        return TableRow(number, [get(name) for name in self._names], text, "")
 
-    def rows(self, number: int, record: dict[str, Any], text: str) -> Iterator[Row]:
+    def rows(self, number: int, record: dict[str, Any], text: str) -> Iterator[TableRow]:
         """Yield the rows of one object. An empty list to spread gives one row with a fault."""
         for levels in self._spread([record], 0):
             cells = [
@@ -73,7 +73,7 @@ class Shape:
             ]
             fault = "" if len(levels) > len(self._lists) else f"has no lines: {self.items} holds nothing"
             own = shown(dict(zip(self.columns, cells, strict=True))) if self._lists or not text else text
-            yield Row(number, cells, own, fault)
+            yield TableRow(number, cells, own, fault)
 
     def _spread(self, levels: list[Any], depth: int) -> Iterator[list[Any]]:
         """Yield the objects around each line, outermost first; fewer where a list holds no lines."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from streams.sources.forms.tables import Row
+from streams.sources.forms.tables import TableRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,16 +59,16 @@ class Records(ABC):
         """
         self._shape = self.paths.shape(items, also)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         """Yield every row, from the first."""
         shape = self._shape
         for number, content, text, fault in self.records():
             if content is None:
-                yield Row(number, (), text, fault)
+                yield TableRow(number, (), text, fault)
             elif shape.is_flat:
                 yield shape.row(number, content, text)._replace(fault=fault)
             elif fault:
-                yield Row(number, (), text, fault)
+                yield TableRow(number, (), text, fault)
             else:
                 yield from shape.rows(number, content, text)
 

@@ -49,7 +49,7 @@ class FileError(CartpulseError):
     """The file cannot be read in the form that it should have. The message says what to do."""
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """Row of a file."""
 
     number: int
@@ -74,7 +74,7 @@ class Table(Protocol):
     def columns(self) -> list[str]:
         """Names of the columns."""
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         """Yield every row, from the first."""
 
 
@@ -185,7 +185,7 @@ class Delimited:
         rows = [self._parsed(line.text) or () for line in below]
         return names if any(any(cells[last : len(names)]) for cells in rows) else names[:last]
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         """Yield every row; skip rows that are blank or hold only empty cells."""
         waiting: list[TextLine] = []
         width = len(self.columns)
@@ -194,7 +194,7 @@ class Delimited:
             if not line.text.strip():
                 continue
             if line.fault:
-                yield Row(line.number, self._parsed(line.text) or (), line.text, line.fault)
+                yield TableRow(line.number, self._parsed(line.text) or (), line.text, line.fault)
                 continue
             cells = self._parsed(line.text)
             if cells is None:
@@ -205,9 +205,11 @@ class Delimited:
                 # Most rows begin with a number. Such rows are neither a header nor totals.
                 is_usual = len(cells) == width and cells[0][:1].isdigit()
                 fault = "" if is_usual else self._miscounted(cells) or self._below(cells)
-                yield Row(line.number, cells, line.text, fault)
+                yield TableRow(line.number, cells, line.text, fault)
 
-    def _joined(self, line: TextLine, waiting: list[TextLine], source: Iterator[TextLine]) -> tuple[Row, int]:
+    def _joined(
+        self, line: TextLine, waiting: list[TextLine], source: Iterator[TextLine]
+    ) -> tuple[TableRow, int]:
         """Return the row of a line that leaves a quotation open, and the number of further lines taken."""
         text = line.text
         in_first = self.delimiter not in text.partition('"')[0]
@@ -231,9 +233,9 @@ class Delimited:
             if cells is not None:
                 if len(cells) != len(self.columns):
                     break
-                return Row(line.number, cells, text, ""), used
+                return TableRow(line.number, cells, text, ""), used
         cells = line.text.split(self.delimiter)
-        return Row(line.number, cells, line.text, "a quotation mark opens a text that is not closed"), 0
+        return TableRow(line.number, cells, line.text, "a quotation mark opens a text that is not closed"), 0
 
     def _parsed(self, text: str) -> list[str] | None:
         """Split a line into cells; None where a quotation is open or closed in the wrong place."""
@@ -295,7 +297,7 @@ class Parquet:
         except (pa.ArrowException, OSError) as error:
             raise FileError(f"{path} is no Parquet file that can be read: {error}") from error
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         """Yield every row."""
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -307,7 +309,7 @@ class Parquet:
                     columns = [_values(pa, column) for column in batch.columns]
                     for cells in zip(*columns, strict=True):
                         number += 1
-                        yield Row(number, cells, _shown(self.columns, cells), "")
+                        yield TableRow(number, cells, _shown(self.columns, cells), "")
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise FileError(f"{self._path} cannot be read behind row {number:,}: {error}") from error
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from streams.sources.columns import Made
-from streams.sources.forms.tables import NO_ROW, Row
+from streams.sources.forms.tables import NO_ROW, TableRow
 from streams.sources.layouts.families import Families, families_of
 from streams.sources.layouts.preset import plain
 from streams.sources.layouts.zones import in_zone
@@ -74,7 +74,7 @@ class Arranged:
         """First cell that is guarded against spreadsheets; empty where there is none."""
         return getattr(self.table, "guarded", "")
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         """Yield every row. A row that is no purchase in its layout has a fault."""
         fill = None if self._filling is None else _Fill(*self._filling)
         rows = (
@@ -95,7 +95,7 @@ class Arranged:
             if not fault:
                 for step in self._steps:
                     step(cells)
-            yield Row(row.number, cells, row.text, fault or row.fault or lost)
+            yield TableRow(row.number, cells, row.text, fault or row.fault or lost)
 
     def _column(self, field: str, names: Sequence[str]) -> str:
         """Return the column of a field; derive one where no single column of the file holds the field."""
@@ -199,7 +199,7 @@ class _Fill:
         """Store the number of a line whose cells cannot be assigned to columns."""
         self._lost = number
 
-    def complete(self, cells: list[Any], row: Row) -> str:
+    def complete(self, cells: list[Any], row: TableRow) -> str:
         """Fill the gaps of a line.
 
         Returns:
@@ -230,7 +230,7 @@ class _Fill:
             for place in self._own
         )
 
-    def _without_status(self, cells: list[Any], row: Row) -> str:
+    def _without_status(self, cells: list[Any], row: TableRow) -> str:
         """Return the fault of an order whose status may be lost; empty if it is not."""
         if self._status is None or text_of_cell(self._held[self._status]):
             return ""

@@ -10,7 +10,7 @@ from streams.sources.values.cells import text_of_cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from streams.sources.forms.tables import Row
+    from streams.sources.forms.tables import TableRow
 
 _NONE: Final = ("", "0")
 _PART: Final = "is no purchase by itself: it is a part of line item {}, which counts"
@@ -32,7 +32,7 @@ class Families:
         self._order, self._item, self._parent = order, item, parent
         self._kind, self._price = kind, price
 
-    def rows(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
+    def rows(self, rows: Iterable[TableRow]) -> Iterator[tuple[TableRow, str]]:
         """Yield every row with the reason why it does not count; the reason is empty if it counts."""
         for _, group in groupby(rows, key=self._key):
             order = list(group)
@@ -41,7 +41,7 @@ class Families:
             else:
                 yield from zip(order, self._faults([row.cells for row in order]), strict=True)
 
-    def _key(self, row: Row) -> tuple[int, str]:
+    def _key(self, row: TableRow) -> tuple[int, str]:
         return row.number, row.fault or text_of_cell(row.cells[self._order])
 
     def _faults(self, lines: Sequence[Sequence[Any]]) -> list[str]:

@@ -149,7 +149,7 @@ class ValueCounts:
         return 2 * known >= counts.total()
 
 
-class Said(NamedTuple):
+class StatusVerdict(NamedTuple):
     """Judgement of one cell about its row."""
 
     left_out: str = ""
@@ -164,7 +164,7 @@ class Said(NamedTuple):
     """True if the order is refunded in part."""
 
 
-_NOTHING: Final = Said()
+_NOTHING: Final = StatusVerdict()
 
 
 class _Told:
@@ -177,17 +177,17 @@ class _Told:
         self.unmet = {**(self._only or {}), **self._without}
         """Values that no row has had so far: folded -> as written."""
 
-    def __call__(self, cell: Any) -> Said:
+    def __call__(self, cell: Any) -> StatusVerdict:
         """Judge one cell."""
         value = text_of_cell(cell)
         short = folded(value)
         self.unmet.pop(short, None)
         label = _label(self._name, value)
         if short in self._without:
-            return Said(label)
+            return StatusVerdict(label)
         if self._only is not None and short not in self._only:
-            return Said(label) if value else Said(silent=label)
-        return Said(silent=None if value or not (self._only or self._without) else "")
+            return StatusVerdict(label) if value else StatusVerdict(silent=label)
+        return StatusVerdict(silent=None if value or not (self._only or self._without) else "")
 
 
 class _Words:
@@ -196,15 +196,19 @@ class _Words:
     def __init__(self, name: str, sales: Collection[str] = ()) -> None:
         self._name, self._sales = name, sales
 
-    def __call__(self, cell: Any) -> Said:
+    def __call__(self, cell: Any) -> StatusVerdict:
         """Judge one cell."""
         value = text_of_cell(cell)
         if not value:
-            return Said(silent="")
+            return StatusVerdict(silent="")
         sale = True if value.lower() in self._sales else meaning(value)
         if sale is None:
-            return Said(unknown=_label(self._name, value), spoken=True)
-        return Said(spoken=True, partly=is_partly(value)) if sale else Said(_label(self._name, value))
+            return StatusVerdict(unknown=_label(self._name, value), spoken=True)
+        return (
+            StatusVerdict(spoken=True, partly=is_partly(value))
+            if sale
+            else StatusVerdict(_label(self._name, value))
+        )
 
 
 class _Mark:
@@ -212,19 +216,19 @@ class _Mark:
 
     def __init__(self, name: str, *, first_alone: bool) -> None:
         self._name, self._reasons = name, plain(name) in REASONS
-        self._none = Said(silent="") if first_alone else _NOTHING
+        self._none = StatusVerdict(silent="") if first_alone else _NOTHING
 
-    def __call__(self, cell: Any) -> Said:
+    def __call__(self, cell: Any) -> StatusVerdict:
         """Judge one cell."""
         text = text_of_cell(cell)
         if is_nothing(text):
             return self._none
         if is_yes(text) or meaning(text) is False:
-            return Said(_label(self._name, text))
+            return StatusVerdict(_label(self._name, text))
         moment = isinstance(cell, date) or sort_of(text) is not None or _EPOCH.fullmatch(text)
         if self._reasons or moment:
-            return Said(f"{self._name} set")
-        return _NOTHING if meaning(text) else Said(unknown=_label(self._name, text))
+            return StatusVerdict(f"{self._name} set")
+        return _NOTHING if meaning(text) else StatusVerdict(unknown=_label(self._name, text))
 
 
 class _NoMark:
@@ -233,13 +237,13 @@ class _NoMark:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __call__(self, cell: Any) -> Said:
+    def __call__(self, cell: Any) -> StatusVerdict:
         """Judge one cell."""
         text = text_of_cell(cell)
         if not text or is_yes(text):
             return _NOTHING
         label = _label(self._name, text)
-        return Said(label) if is_nothing(text) else Said(unknown=label)
+        return StatusVerdict(label) if is_nothing(text) else StatusVerdict(unknown=label)
 
 
 class Judge:
@@ -274,7 +278,7 @@ class Judge:
     ) -> None:
         self._names, self._numbers = columns, numbers
         self._told = rules.columns(columns)
-        self._judges: list[tuple[int, Callable[[Any], Said]]] = list(self._told.items())
+        self._judges: list[tuple[int, Callable[[Any], StatusVerdict]]] = list(self._told.items())
         self._amounts: list[int] = []
         for place, name in enumerate(columns):
             if place in used or place in self._told:

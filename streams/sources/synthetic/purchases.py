@@ -22,7 +22,7 @@ from msgspec import structs
 
 from models.contracts.timestamps import instant_of, text_of
 from models.state.calendar import MINUTE, calendar_of, day_number
-from streams.sources.basket import Basket, Item
+from streams.sources.basket import Basket, BasketItem
 from streams.sources.feed import Feed
 from streams.sources.synthetic.customers import SLOTS, hashed, trips, truth, uniform
 
@@ -216,7 +216,7 @@ class Synthetic:
         categories: NDArray[np.int64],
         extras: NDArray[np.int64],
         day: int,
-    ) -> list[list[Item]]:
+    ) -> list[list[BasketItem]]:
         """Make the lines of some trips.
 
         Each category has eight products; the customer's own is taken four times in five.
@@ -244,5 +244,5 @@ class Synthetic:
         return found
 
 
-def _item(category: str, product: int, quantity: float, price: float) -> Item:
-    return Item(f"{category} {product}", category, None, quantity, price, 0.0)
+def _item(category: str, product: int, quantity: float, price: float) -> BasketItem:
+    return BasketItem(f"{category} {product}", category, None, quantity, price, 0.0)

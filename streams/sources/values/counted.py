@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from streams.sources.values.evidence import Seen
+from streams.sources.values.evidence import Example
 
 _DIGITS: Final = re.compile(
     r"(?P<whole>[0-9]{5}|9[0-9]{8}|[0-9]{10}|9[0-9]{11}|[0-9]{13}|[0-9]{15,16}|[0-9]{18,19})"
@@ -141,7 +141,7 @@ class UnitEvidence:
 
     counts: Counter[Unit | None] = field(default_factory=Counter)
     """Unit -> dates; None is the unit of dates that are written out."""
-    first: dict[Unit | None, Seen] = field(default_factory=dict)
+    first: dict[Unit | None, Example] = field(default_factory=dict)
 
     def note(self, unit: Unit | None, text: str, number: int) -> None:
         """Add one date.
@@ -153,7 +153,7 @@ class UnitEvidence:
         """
         self.counts[unit] += 1
         if unit not in self.first:
-            self.first[unit] = Seen(text, number)
+            self.first[unit] = Example(text, number)
 
     @property
     def mixed(self) -> bool:

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 from models.contracts.timestamps import EARLIEST_MS, LATEST_MS
 from streams.sources.values.counted import Unit, digits_of
 from streams.sources.values.evidence import DayOrder, Unreadable
-from streams.sources.values.times_of_day import Clock, ClockReading, has_offset
+from streams.sources.values.times_of_day import ClockReading, ClockTime, has_offset
 from streams.sources.values.written import (
     NAMED,
     YEAR_LAST,
@@ -70,7 +70,7 @@ class _Parts(NamedTuple):
     year: int
     month: int
     day: int
-    clock: Clock | None
+    clock: ClockTime | None
     offset: tzinfo | None
 
 
@@ -198,7 +198,7 @@ class DateReader:
         """Combine a date with its time of day. A date with a time of its own must agree, or be midnight."""
         day = value.day
         if isinstance(day, datetime):
-            parts = _Parts(day.year, day.month, day.day, Clock.of(day.time()), day.tzinfo)
+            parts = _Parts(day.year, day.month, day.day, ClockTime.of(day.time()), day.tzinfo)
         elif isinstance(day, date):
             parts = _Parts(day.year, day.month, day.day, None, None)
         else:
@@ -290,7 +290,7 @@ class DateReader:
         if not self._serials:
             raise Unreadable(f"{text!r} is a spreadsheet's serial date, which --serial-dates refuses")
         moment = count.local
-        clock = None if count.is_date else Clock.of(moment.time())
+        clock = None if count.is_date else ClockTime.of(moment.time())
         return _Parts(moment.year, moment.month, moment.day, clock, None)
 
     def _ordered(self, text: str, a: int, b: int, *, short: bool) -> tuple[int, int]:

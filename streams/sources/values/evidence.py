@@ -43,7 +43,7 @@ class DecimalMark(StrEnum):
 R = TypeVar("R", DayOrder, DecimalMark)
 
 
-class Seen(NamedTuple):
+class Example(NamedTuple):
     """First value of its sort in a file."""
 
     text: str
@@ -57,10 +57,10 @@ class Evidence(Generic[R]):
 
     counts: dict[R, int] = field(default_factory=dict)
     """Reading -> values that can be read in that way only."""
-    first: dict[R, Seen] = field(default_factory=dict)
+    first: dict[R, Example] = field(default_factory=dict)
     either: int = 0
     """Values that can be read in both ways."""
-    first_either: Seen | None = None
+    first_either: Example | None = None
 
     def note(self, reading: R | None, text: str, number: int) -> None:
         """Add one value.
@@ -72,10 +72,10 @@ class Evidence(Generic[R]):
         """
         if reading is None:
             self.either += 1
-            self.first_either = self.first_either or Seen(text, number)
+            self.first_either = self.first_either or Example(text, number)
         else:
             self.counts[reading] = self.counts.get(reading, 0) + 1
-            self.first.setdefault(reading, Seen(text, number))
+            self.first.setdefault(reading, Example(text, number))
 
     def verdict(self) -> R | None:
         """Return the reading that all clear values share; None without any, or where they contradict."""

@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from streams.sources.values.evidence import Seen, Unreadable
+from streams.sources.values.evidence import Example, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,12 +147,12 @@ class IdEvidence:
 
     counts: Counter[str] = field(default_factory=Counter)
     """Form -> ids."""
-    first: dict[str, Seen] = field(default_factory=dict)
+    first: dict[str, Example] = field(default_factory=dict)
     long: dict[str, int] = field(default_factory=dict)
     """Id of many digits -> line on which it is first."""
     led: Counter[int] = field(default_factory=Counter)
     """Length -> ids that begin with 0."""
-    shortest: Seen | None = None
+    shortest: Example | None = None
     """First of the shortest ids that are digits and do not begin with 0."""
 
     def note(self, value: Any, number: int) -> None:
@@ -176,14 +176,14 @@ class IdEvidence:
         if text[0] == "0":
             self.led[len(text)] += 1
         elif self.shortest is None or len(text) < len(self.shortest.text):
-            self.shortest = Seen(text, number)
+            self.shortest = Example(text, number)
         if len(text) >= _LONG and len(self.long) < _MOST_HELD:
             self.long.setdefault(text, number)
 
     def _count(self, form: str, text: str, number: int) -> None:
         self.counts[form] += 1
         if form not in self.first:
-            self.first[form] = Seen(text, number)
+            self.first[form] = Example(text, number)
 
     @property
     def rounded(self) -> bool:

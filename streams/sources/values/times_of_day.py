@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from streams.sources.values.counted import digits_of
-from streams.sources.values.evidence import Seen, Unreadable
+from streams.sources.values.evidence import Example, Unreadable
 
 _WRITTEN: Final = re.compile(
     r"[Tt]?(?P<hour>\d{1,2})(?: ?[:h] ?(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d+))?)?)?"
@@ -59,7 +59,7 @@ class ClockDigits(StrEnum):
     """Read 8 as 00:08 beside 815, and as 00:00:08 beside 81530."""
 
 
-class Clock(NamedTuple):
+class ClockTime(NamedTuple):
     """Time of day; 24:00 and second 60 are kept as written."""
 
     hour: int
@@ -69,11 +69,11 @@ class Clock(NamedTuple):
     offset: tzinfo | None = None
 
     @classmethod
-    def of(cls, moment: time) -> Clock:
+    def of(cls, moment: time) -> ClockTime:
         """Convert a time of day."""
         return cls(moment.hour, moment.minute, moment.second, moment.microsecond, moment.tzinfo)
 
-    def agrees(self, other: Clock) -> bool:
+    def agrees(self, other: ClockTime) -> bool:
         """Return True if two times are the same, one of them perhaps without seconds."""
         finer, coarser = max(self[:4], other[:4]), min(self[:4], other[:4])
         return finer == coarser or (finer[:2] == coarser[:2] and coarser[2:] == (0, 0))
@@ -97,7 +97,7 @@ class ClockReading:
     dotted: bool = False
     """True if some values, such as 8.15, are an hour, a point and minutes."""
 
-    def read(self, value: object, day: Day | None = None) -> Clock:
+    def read(self, value: object, day: Day | None = None) -> ClockTime:
         """Read a time of day.
 
         Args:
@@ -113,7 +113,7 @@ class ClockReading:
             raise Unreadable(str(error), field="time") from error
 
     @staticmethod
-    def _checked(value: object, clock: Clock) -> Clock:
+    def _checked(value: object, clock: ClockTime) -> ClockTime:
         hour, minute, second, micro, _ = clock
         whole_day = (hour, minute, second, micro) == (24, 0, 0, 0)
         if not whole_day and (hour > 23 or minute > 59 or second > 60):
@@ -124,7 +124,7 @@ class ClockReading:
 PLAIN: Final = ClockReading()
 
 
-def clock_of(value: object, reading: ClockReading = PLAIN, day: Day | None = None) -> Clock:
+def clock_of(value: object, reading: ClockReading = PLAIN, day: Day | None = None) -> ClockTime:
     """Read a time of day as a column's reading says.
 
     Raises:
@@ -133,7 +133,7 @@ def clock_of(value: object, reading: ClockReading = PLAIN, day: Day | None = Non
     if isinstance(value, datetime):
         return _of_moment(value, day)
     if isinstance(value, time):
-        return Clock.of(value)
+        return ClockTime.of(value)
     if isinstance(value, timedelta):
         return _of_fraction(Decimal(value // timedelta(microseconds=1)) / _DAY_US)
     text = value if isinstance(value, str) else digits_of(value)
@@ -148,7 +148,7 @@ def clock_of(value: object, reading: ClockReading = PLAIN, day: Day | None = Non
     return _of_text(text, reading)
 
 
-def _of_text(text: str, reading: ClockReading) -> Clock:
+def _of_text(text: str, reading: ClockReading) -> ClockTime:
     digits = _digits(text)
     if digits is not None:
         return _of_digits(digits, reading)
@@ -157,7 +157,7 @@ def _of_text(text: str, reading: ClockReading) -> Clock:
     if (found := _DOTTED.fullmatch(text)) and (
         not reading.decimal_hours or found["second"] or found["half"] or found["word"]
     ):
-        return Clock(_hour(text, found), int(found["minute"]), int(found["second"] or 0), 0)
+        return ClockTime(_hour(text, found), int(found["minute"]), int(found["second"] or 0), 0)
     if found := _WRITTEN.fullmatch(text):
         return _of_written(text, found)
     if re.fullmatch(r"\d{1,2}[.,]\d+", text):
@@ -180,7 +180,7 @@ class ClockEvidence:
     told: ClockDigits | None = None
     lengths: Counter[int] = field(default_factory=Counter)
     """Number of digits -> values that are so many digits and nothing else."""
-    first: dict[int, Seen] = field(default_factory=dict)
+    first: dict[int, Example] = field(default_factory=dict)
     """Number of digits -> first value. Values of zeros alone are left out, because they are midnight in every
     reading."""
     zeros_kept: bool = False
@@ -223,7 +223,7 @@ class ClockEvidence:
         if int(digits) == 0:
             return
         self.lengths[len(digits)] += 1
-        self.first.setdefault(len(digits), Seen(digits, number))
+        self.first.setdefault(len(digits), Example(digits, number))
         self.not_hours |= not _is_time(_by_length(digits))
         self.not_padded |= {width for width in (4, 6) if not _is_time(digits.zfill(width))}
 
@@ -299,14 +299,14 @@ def _shown(pairs: str) -> str:
     return ":".join(pairs[at : at + 2] for at in range(0, len(pairs), 2)) + (":00" if len(pairs) == 2 else "")
 
 
-def _of_digits(digits: str, reading: ClockReading) -> Clock:
+def _of_digits(digits: str, reading: ClockReading) -> ClockTime:
     if reading.digits is None and int(digits) and len(digits) <= reading.width - 2:
         raise Unreadable(f"{digits!r} can be read with and without leading zeros; say --times")
     pairs = digits.zfill(reading.width) if reading.digits is ClockDigits.ZEROS_LOST else _by_length(digits)
     if not _is_time(pairs):
         raise Unreadable(f"{digits!r} is no time of day")
     hour, minute, second = (*(int(pairs[at : at + 2]) for at in range(0, len(pairs), 2)), 0, 0)[:3]
-    return Clock(hour, minute, second, 0)
+    return ClockTime(hour, minute, second, 0)
 
 
 def _may_be_minutes(text: str, reading: ClockReading) -> bool:
@@ -314,26 +314,26 @@ def _may_be_minutes(text: str, reading: ClockReading) -> bool:
     return reading.dotted and _DOTTED.fullmatch(text) is not None
 
 
-def _of_fraction(part: Decimal) -> Clock:
+def _of_fraction(part: Decimal) -> ClockTime:
     """Read a part of a day as a time, to the millisecond."""
     if not 0 <= part < 1:
         raise Unreadable("is no part of a day")
     moment = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(milliseconds=round(part * _DAY_US / 1000))
-    return Clock(24, 0, 0, 0) if moment.day == 2 else Clock.of(moment.time())
+    return ClockTime(24, 0, 0, 0) if moment.day == 2 else ClockTime.of(moment.time())
 
 
-def _of_moment(value: datetime, day: Day | None) -> Clock:
+def _of_moment(value: datetime, day: Day | None) -> ClockTime:
     if value.date().isoformat() not in _NO_DAYS and (value.year, value.month, value.day) != day:
         raise Unreadable(f"{value.isoformat(' ')!r} is of another day than the date")
-    return Clock.of(value.timetz())
+    return ClockTime.of(value.timetz())
 
 
-def _of_written(text: str, found: re.Match[str]) -> Clock:
+def _of_written(text: str, found: re.Match[str]) -> ClockTime:
     if found["minute"] is None and not found["half"] and not found["word"]:
         raise Unreadable(f"{text!r} is no time of day")
     hour = _hour(text, found)
     fraction = (found["fraction"] or "").ljust(6, "0")[:6]
-    return Clock(
+    return ClockTime(
         hour, int(found["minute"] or 0), int(found["second"] or 0), int(fraction), _offset(found["offset"])
     )
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from streams.sources.values.counted import Counted, counted, has_lost_digits
 from streams.sources.values.evidence import Unreadable
-from streams.sources.values.times_of_day import Clock
+from streams.sources.values.times_of_day import ClockTime
 
 _OFFSET: Final = (
     r"(?P<offset>[Zz]|(?i:utc?|gmt)|(?i:utc|gmt)?[+\-\u2212]\d{1,2}(?::?\d{2}(?::?\d{2})?)?)"
@@ -116,7 +116,7 @@ def no_date(text: str) -> str:
     return f"{text!r} is no date that can be read"
 
 
-def clock_and_zone(text: str, found: re.Match[str]) -> tuple[Clock | None, tzinfo | None]:
+def clock_and_zone(text: str, found: re.Match[str]) -> tuple[ClockTime | None, tzinfo | None]:
     """Return time of day and zone of a written date; None for each that it lacks.
 
     Raises:
@@ -142,7 +142,7 @@ def clock_and_zone(text: str, found: re.Match[str]) -> tuple[Clock | None, tzinf
             raise Unreadable(f"{text!r} has no hour {hour} before or after noon")
         hour = hour % 12 + (12 if half.lower().startswith("p") else 0)
     fraction = (parts.get("fraction") or "").ljust(6, "0")[:6]
-    return Clock(hour, int(minute or 0), int(parts.get("second") or 0), int(fraction)), zone
+    return ClockTime(hour, int(minute or 0), int(parts.get("second") or 0), int(fraction)), zone
 
 
 def _region(text: str, name: str) -> ZoneInfo:

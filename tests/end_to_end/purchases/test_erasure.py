@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from streams.kafka.log.reading import Progress
+    from streams.kafka.log.reading import ReadProgress
     from streams.settings.settings import Settings
     from tests.conftest import Broker
 
@@ -126,7 +126,7 @@ async def test_nothing_is_left_of_an_erased_customer_but_what_the_privacy_page_s
 
 
 @contextlib.contextmanager
-def quiet(title: str) -> Iterator[Progress]:
+def quiet(title: str) -> Iterator[ReadProgress]:
     """No bar."""
     del title
 

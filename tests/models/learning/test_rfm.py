@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.learning import rfm as segments
-from models.learning.rfm import DAY_MS, SEGMENTS, Histograms, Standing, Thresholds, label
+from models.learning.rfm import DAY_MS, SEGMENTS, Histograms, RfmScores, Thresholds, label
 from tests.support.ledgers import exact
 
 START = 17_200 * DAY_MS
@@ -18,9 +18,9 @@ TIMES = st.integers(START - 2_000 * DAY_MS, START + 80 * DAY_MS)
 CUSTOMERS = st.lists(st.tuples(TIMES, st.integers(0, 5_000), st.integers(-(10**6), 10**14)), max_size=25)
 
 
-def standing(rows: list[tuple[int, int, int]]) -> Standing:
+def standing(rows: list[tuple[int, int, int]]) -> RfmScores:
     columns = np.array(rows, np.int64).reshape(-1, 3)
-    return Standing(columns[:, 0], columns[:, 1], columns[:, 2])
+    return RfmScores(columns[:, 0], columns[:, 1], columns[:, 2])
 
 
 def test_its_examples_print_what_they_say() -> None:
@@ -41,7 +41,7 @@ def test_every_pair_of_scores_has_the_label_of_its_definition() -> None:
 def test_labels_agree_with_the_exact_batch_computation(day: int) -> None:
     moment = exact.day_start_ms(exact.FIRST_DAY + day + 1)
     known = exact.customers(exact.complete_journey(), before_ms=moment)
-    now = Standing(known.last_purchase, known.frequency, known.spend)
+    now = RfmScores(known.last_purchase, known.frequency, known.spend)
     cuts = Histograms.build(now, moment).thresholds(minimum_population=50)
     assert cuts is not None
     assert np.mean(label(*cuts.scores(now)) == exact.rfm_labels(known)) >= 0.998
@@ -51,7 +51,7 @@ def test_a_year_of_moves_and_rolls_equals_a_rebuild() -> None:
     lines = exact.complete_journey()
     days = [exact.FIRST_DAY + day for day in (20, 60, 61, 120, 260, 364)]
     who = np.unique(lines.customers)
-    before = Standing(*(np.zeros(len(who), np.int64) for _ in range(3)))
+    before = RfmScores(*(np.zeros(len(who), np.int64) for _ in range(3)))
     kept = Histograms(exact.day_start_ms(days[0]))
     for day in days:
         moment = exact.day_start_ms(day)
@@ -59,7 +59,7 @@ def test_a_year_of_moves_and_rolls_equals_a_rebuild() -> None:
         columns = [np.zeros(len(who), np.int64) for _ in range(3)]
         for column, values in zip(columns, known[1:], strict=True):
             column[np.searchsorted(who, known.customers)] = values
-        after = Standing(*columns)
+        after = RfmScores(*columns)
         kept.move(before, after)
         kept.roll(moment)
         assert kept == Histograms.build(after, moment)

@@ -12,7 +12,7 @@ from models.learning.rfm import SEGMENTS
 from models.ledger.ledger import Ledger
 from models.ledger.profile import look
 from models.memory.rows import RowError
-from models.segments.snapshot import Standings
+from models.segments.snapshot import SegmentSnapshot
 from models.settings import LedgerSettings
 from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, tick
 
@@ -44,9 +44,9 @@ def own_and(rows: dict[bytes, bytes], customer: bytes) -> list[tuple[bytes, byte
     return [(key, value) for key, value in rows.items() if key == customer or key.startswith(b"\0")]
 
 
-def standings(replay: Replay) -> Standings:
+def standings(replay: Replay) -> SegmentSnapshot:
     """Where all customers of a changelog stand."""
-    taken = Standings()
+    taken = SegmentSnapshot()
     for key, row in replay.rows.items():
         if key[:1] != b"\0":
             taken.take(key, row)
@@ -158,7 +158,7 @@ def test_where_all_stand_is_known_from_rows_in_any_order_stale_ones_and_tombston
 def test_a_look_finds_nobody_where_there_is_nobody() -> None:
     _, replay = after(a_month())
     assert look(own_and(replay.rows, b"nobody"), b"nobody", standings(replay)) is None
-    assert look([], b"nobody", Standings()) is None
+    assert look([], b"nobody", SegmentSnapshot()) is None
 
 
 def test_a_look_at_a_damaged_row_says_so() -> None:

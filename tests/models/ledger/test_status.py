@@ -12,13 +12,13 @@ from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.logs import Replay, basket, drive, live, records_of, tick
 
 if TYPE_CHECKING:
-    from models.ledger.status import Standing
+    from models.ledger.status import LedgerStatus
 
 SETTINGS = LedgerSettings()
 HOUR = 3_600_000
 
 
-def after(days: int, settings: LedgerSettings = SETTINGS, *, finish: bool = True) -> Standing:
+def after(days: int, settings: LedgerSettings = SETTINGS, *, finish: bool = True) -> LedgerStatus:
     ledger = Ledger(settings)
     drive(ledger, records_of(a_log(3, days=days), settings), Replay(), finish=finish)
     return ledger.standing

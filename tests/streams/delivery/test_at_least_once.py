@@ -15,7 +15,7 @@ from streams.changelog.framing import Witness
 from streams.delivery.at_least_once import InOrder
 from streams.delivery.lease import Epoch, Lease
 from streams.delivery.outbox import Outbox
-from streams.delivery.queue import AHEAD, Send, Step
+from streams.delivery.queue import AHEAD, DeliveryStep, Send
 from streams.errors import DeliveryFailedError, EngineError
 from tests.support.kafka.fake_kafka import FakeBuilder, FakeClock, FakeLogs, FakeProducer, until
 
@@ -68,10 +68,10 @@ async def delivered() -> AsyncIterator[Delivered]:
     made.task.cancel()
 
 
-def step(end: int, *, outputs: int = 1) -> Step:
+def step(end: int, *, outputs: int = 1) -> DeliveryStep:
     """A step of one row and the clock row."""
     sends = [Send(OUTPUTS, b"c", f"{end}-{n}".encode(), (("ce_id", b"1"),), 0) for n in range(outputs)]
-    return Step(end, sends, (Row(b"c", b"row"), Row(b"\0clock", str(end).encode())))
+    return DeliveryStep(end, sends, (Row(b"c", b"row"), Row(b"\0clock", str(end).encode())))
 
 
 async def test_rows_are_sent_when_the_outputs_are_acknowledged_and_not_before(delivered: Delivered) -> None:
@@ -147,7 +147,7 @@ async def test_outputs_too_many_for_a_record_batch_go_in_several_and_the_rows_wa
 ) -> None:
     delivered.outputs.batch_bytes = 1_000_000
     sends = [Send(OUTPUTS, b"c", b"x" * 400_000, (), 0) for _ in range(5)]
-    delivered.delivery.put(Step(1, sends, (Row(b"\0clock", b"1"),)))
+    delivered.delivery.put(DeliveryStep(1, sends, (Row(b"\0clock", b"1"),)))
     for _ in range(3):
         assert not delivered.rows.sent
         await delivered.acknowledge(delivered.outputs)
@@ -187,7 +187,7 @@ async def test_the_expected_base_moves_on_with_every_acknowledged_batch(delivere
 
 async def test_a_tombstone_takes_an_offset_of_its_own(delivered: Delivered) -> None:
     rows = (Row(b"gone", erased_row(4, 1)), Row(b"\0clock", b"4"))
-    delivered.delivery.put(Step(5, rows=rows))
+    delivered.delivery.put(DeliveryStep(5, rows=rows))
     await delivered.acknowledge(delivered.rows)
     delivered.delivery.put(step(6, outputs=0))
     await delivered.acknowledge(delivered.rows)
@@ -212,7 +212,7 @@ async def test_what_an_ended_epoch_holds_is_never_sent(delivered: Delivered) -> 
 
 
 async def test_a_step_without_outputs_and_rows_moves_the_offset_on_in_its_turn(delivered: Delivered) -> None:
-    nothing: Any = Step(5)
+    nothing: Any = DeliveryStep(5)
     delivered.delivery.put(nothing)
     await until(lambda: delivered.settled == [5])
 
@@ -220,7 +220,7 @@ async def test_a_step_without_outputs_and_rows_moves_the_offset_on_in_its_turn(d
 async def test_headers_of_any_producer_are_sent_on_whole(delivered: Delivered) -> None:
     headers = (("trace", None), ("名" * 2_000, b"1"))
     sends = [Send(OUTPUTS, b"c", b"x" * 1_000, headers, 0) for _ in range(2)]
-    delivered.delivery.put(Step(1, sends))
+    delivered.delivery.put(DeliveryStep(1, sends))
     await delivered.acknowledge(delivered.outputs)
     assert delivered.delivery.acknowledged == 1
 

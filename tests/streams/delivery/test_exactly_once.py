@@ -14,7 +14,7 @@ from models.memory.rows import erased_row
 from streams.changelog.framing import ROWS_PER_BATCH_BYTES
 from streams.delivery.exactly_once import LARGE_ROWS, InTransactions, together
 from streams.delivery.lease import Epoch, Lease, Revoked
-from streams.delivery.queue import AHEAD, Send, Step
+from streams.delivery.queue import AHEAD, DeliveryStep, Send
 from streams.errors import DeliveryFailedError
 from tests.support.kafka.fake_kafka import FakeClock, FakeLogs, FakeTransactions, until
 
@@ -61,13 +61,13 @@ async def delivered() -> AsyncIterator[Delivered]:
     made.task.cancel()
 
 
-def step(end: int, *, key: bytes = b"c") -> Step:
+def step(end: int, *, key: bytes = b"c") -> DeliveryStep:
     """A step with an output, a dead letter, a customer's row and the clock row."""
     sends = [
         Send(OUTPUTS, key, b"output %d" % end, (), 0),
         Send(LETTERS, key, b"letter %d" % end, (), 0),
     ]
-    return Step(end, sends, (Row(key, b"row %d" % end), Row(b"\0clock", b"%d" % end)))
+    return DeliveryStep(end, sends, (Row(key, b"row %d" % end), Row(b"\0clock", b"%d" % end)))
 
 
 def values(logs: FakeLogs, partition: TopicPartition) -> list[bytes | None]:
@@ -88,7 +88,7 @@ async def test_a_transaction_holds_outputs_letters_rows_and_the_position(deliver
 
 async def test_a_tombstone_takes_an_offset_of_its_own(delivered: Delivered) -> None:
     rows = (Row(b"gone", erased_row(4, 1)), Row(b"\0clock", b"4"))
-    delivered.delivery.put(Step(5, rows=rows))
+    delivered.delivery.put(DeliveryStep(5, rows=rows))
     await until(lambda: delivered.settled == [5])
     assert delivered.delivery.base == 4  # two rows, the tombstone and the marker
     delivered.delivery.put(step(6))
@@ -126,7 +126,7 @@ async def test_steps_are_computed_beside_a_large_transaction_and_not_beside_a_sm
     delivered.producer.held = asyncio.Event()
     many = tuple(Row(b"%d" % number, b"row") for number in range(LARGE_ROWS))
     for end in range(1, AHEAD + 1):
-        delivered.delivery.put(Step(end, rows=many))
+        delivered.delivery.put(DeliveryStep(end, rows=many))
     assert not delivered.delivery.room
     await until(lambda: delivered.delivery.room)
     for end in range(AHEAD + 1, 2 * AHEAD + 1):
@@ -219,7 +219,7 @@ async def test_a_delivery_that_ends_between_transactions_aborts_none(delivered: 
 
 
 def test_a_transaction_takes_as_many_steps_as_one_batch_of_rows_holds() -> None:
-    large = Step(1, rows=(Row(b"k", bytes(ROWS_PER_BATCH_BYTES // 2)),))
+    large = DeliveryStep(1, rows=(Row(b"k", bytes(ROWS_PER_BATCH_BYTES // 2)),))
     assert together([large, large, large]) == [large]
     assert together([step(1), step(2), step(3)]) == [step(1), step(2), step(3)]
-    assert together([Step(1, rows=(Row(b"k", bytes(ROWS_PER_BATCH_BYTES + 1)),))])
+    assert together([DeliveryStep(1, rows=(Row(b"k", bytes(ROWS_PER_BATCH_BYTES + 1)),))])

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from models.ledger.status import Standing
+from models.ledger.status import LedgerStatus
 from streams.metrics import Counts
 from streams.monitoring.health import Health, PartitionHealth
 from streams.monitoring.prometheus import exposition, process_collector
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 NOW = 1_700_000_000.0
-STANDING = Standing(
+STANDING = LedgerStatus(
     customers=617,
     rows=640,
     memory=2_000_000,

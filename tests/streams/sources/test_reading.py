@@ -11,7 +11,7 @@ import pytest
 from models.contracts.purchases import Purchase
 from models.settings import LedgerSettings
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Told
+from streams.sources.files.survey import FileOptions
 from streams.sources.forms.tables import FileError
 from streams.sources.reading import read_purchases
 from tests.support.data.tutorial_sales import FILE
@@ -26,7 +26,7 @@ COLUMNS = {"category": "Description"}
 def test_the_purchases_are_those_that_the_command_sends() -> None:
     bad: list[Refused] = []
     found = list(read_purchases(FILE, SETTINGS, columns=COLUMNS, refused=bad.append))
-    with PurchaseFile(FILE, SETTINGS, Told(COLUMNS), ZoneInfo("Europe/London")) as file:
+    with PurchaseFile(FILE, SETTINGS, FileOptions(COLUMNS), ZoneInfo("Europe/London")) as file:
         file.examine()
         file.prepare()
         assert found == [Purchase.model_validate_json(record.value) for record in file]

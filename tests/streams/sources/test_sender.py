@@ -12,7 +12,7 @@ from models.records.partitioner import partition_of
 from streams.settings.settings import Settings
 from streams.sources import sender as replay
 from streams.sources.feed import Feed
-from streams.sources.sender import NotAcknowledgedError, Progress, Replay, send_steadily
+from streams.sources.sender import NotAcknowledgedError, RecordSender, SendProgress, send_steadily
 
 DAY = 86_400_000
 
@@ -86,7 +86,7 @@ def purchases(count: int) -> list[Feed]:
 async def test_records_reach_their_customers_partition_in_order() -> None:
     settings, broker = Settings(partitions=3), _Broker()
     records = purchases(200)
-    await Replay(broker, settings).send(records)
+    await RecordSender(broker, settings).send(records)
     for partition in range(3):
         mine = [
             (record.key, record.value)
@@ -99,7 +99,7 @@ async def test_records_reach_their_customers_partition_in_order() -> None:
 async def test_a_tick_reaches_every_partition_between_the_records_around_it() -> None:
     broker = _Broker()
     records = [*purchases(40), Feed(None, b"tick", 40_000), *purchases(40)]
-    done = await Replay(broker, Settings(partitions=4)).send(records)
+    done = await RecordSender(broker, Settings(partitions=4)).send(records)
     assert (done.purchases, done.ticks) == (80, 4)
     for partition in range(4):
         log = broker.log[partition]
@@ -108,8 +108,8 @@ async def test_a_tick_reaches_every_partition_between_the_records_around_it() ->
 
 
 async def test_progress_counts_what_was_acknowledged() -> None:
-    seen: list[Progress] = []
-    done = await Replay(_Broker(), Settings(), progress=seen.append).send(purchases(95))
+    seen: list[SendProgress] = []
+    done = await RecordSender(_Broker(), Settings(), progress=seen.append).send(purchases(95))
     assert [progress.purchases for progress in seen][-3:] == [80, 90, 95]
     assert done.purchases == 95
     assert done.occurred_at == 94_000
@@ -117,18 +117,18 @@ async def test_progress_counts_what_was_acknowledged() -> None:
 
 async def test_no_more_than_the_bound_is_unacknowledged() -> None:
     broker = _Broker(room=1)
-    await Replay(broker, Settings()).send(purchases(100))
+    await RecordSender(broker, Settings()).send(purchases(100))
     assert broker.most_waiting == replay.BATCHES_IN_FLIGHT
 
 
 async def test_a_refused_batch_ends_the_replay_and_says_why() -> None:
     with pytest.raises(NotAcknowledgedError, match="disk full"):
-        await Replay(_Broker(fail_at=3), Settings()).send(purchases(100))
+        await RecordSender(_Broker(fail_at=3), Settings()).send(purchases(100))
 
 
 async def test_a_silent_broker_ends_the_replay_after_the_deadline() -> None:
     with pytest.raises(NotAcknowledgedError, match="within 1 s"):
-        await Replay(_Broker(silent=True), Settings(send_deadline_seconds=1)).send(purchases(1))
+        await RecordSender(_Broker(silent=True), Settings(send_deadline_seconds=1)).send(purchases(1))
 
 
 async def test_a_pace_spreads_event_days_over_seconds() -> None:
@@ -136,14 +136,14 @@ async def test_a_pace_spreads_event_days_over_seconds() -> None:
     broker = _Broker()
     loop = asyncio.get_running_loop()
     started = loop.time()
-    await Replay(broker, Settings(), days_per_second=20).send(records)
+    await RecordSender(broker, Settings(), days_per_second=20).send(records)
     assert loop.time() - started >= 0.2 - 0.02
     assert [value for _, value in broker.log[0]] == [b"0", b"1", b"2", b"3", b"4"]
 
 
 def test_a_pace_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="greater than 0"):
-        Replay(_Broker(), Settings(), days_per_second=0)
+        RecordSender(_Broker(), Settings(), days_per_second=0)
 
 
 async def test_a_steady_sender_announces_each_record_before_it_goes() -> None:

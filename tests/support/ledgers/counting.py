@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from models.contracts.changes import Changes, Output, Refusal, Row
 from models.ledger.checkpoint import CheckpointError
-from models.ledger.status import Standing
+from models.ledger.status import LedgerStatus
 from models.memory.rows import CLOCK_KEY, header, own_payload, partition_row
 from models.records.columns import Kind
 
@@ -70,9 +70,9 @@ class CountingLedger:
         return self.clock.finished < self.clock.begun
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> LedgerStatus:
         """How many customers it counts; its boundaries have no time."""
-        return Standing(
+        return LedgerStatus(
             customers=len(self._counts),
             rows=len(self._counts),
             memory=0,

@@ -16,7 +16,7 @@ from models.records.partitioner import partition_of
 from streams.kafka.log.reading import read_all
 from streams.kafka.options import producer_options
 from streams.kafka.topics import create_topics
-from streams.operations.letter_replay import Replay
+from streams.operations.letter_replay import LetterReplay
 from streams.settings.settings import Settings, variable
 from tests.support.data.letters import told
 from tests.support.data.purchases import purchase
@@ -146,7 +146,7 @@ def test_after_an_interruption_a_letter_is_sent_again_with_the_same_bytes_and_th
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(Replay, "_mark", interrupted)
+        broken.setattr(LetterReplay, "_mark", interrupted)
         run("replay", "--id", FUTURE.identity, status=130)
     for outcome in ("sent", "sent before"):
         assert replay("--id", FUTURE.identity)[FUTURE.identity]["outcome"] == outcome

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cartpulse.commands.outputs.lines import line
-from streams.operations.events import Seen, Wanted
+from streams.operations.events import OutputEvent, Wanted
 
 ALERT = {
     "customer_id": "900",
@@ -28,10 +28,10 @@ CHANGE = {
 }
 
 
-def seen(value: object, type_: str = "", key: bytes | None = b"900", **headers: str) -> Seen:
+def seen(value: object, type_: str = "", key: bytes | None = b"900", **headers: str) -> OutputEvent:
     told = headers | ({"ce_type": f"io.cartpulse.{type_}.v1"} if type_ else {})
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return Seen.of(
+    return OutputEvent.of(
         SimpleNamespace(
             topic="topic",
             partition=1,
@@ -43,7 +43,7 @@ def seen(value: object, type_: str = "", key: bytes | None = b"900", **headers: 
     )
 
 
-def words(event: Seen) -> str:
+def words(event: OutputEvent) -> str:
     return " ".join(line(event).split())
 
 
@@ -105,7 +105,7 @@ def words(event: Seen) -> str:
         "no event",
     ],
 )
-def test_an_event_is_one_readable_line(event: Seen, wanted: str) -> None:
+def test_an_event_is_one_readable_line(event: OutputEvent, wanted: str) -> None:
     assert words(event) == wanted
     assert "\n" not in line(event)
 

@@ -10,7 +10,7 @@ import pytest
 from cartpulse.commands.purchases.sending import Sender
 from streams.kafka.log.reading import read_all
 from streams.sources.position import Destination, Position, PositionError
-from streams.sources.sender import Progress, Replay
+from streams.sources.sender import RecordSender, SendProgress
 from streams.sources.synthetic.process import Process
 from streams.sources.synthetic.purchases import Synthetic
 from streams.sources.ticks import with_ticks
@@ -47,16 +47,16 @@ class _Interrupted(BaseException):
 
 def killed_in_the_middle_of_a_portion(patch: pytest.MonkeyPatch) -> None:
     """Half of the next portion arrives."""
-    whole = Replay.send
+    whole = RecordSender.send
 
-    async def send(self: Replay, records: Iterable[Feed]) -> Progress:
+    async def send(self: RecordSender, records: Iterable[Feed]) -> SendProgress:
         portion = list(records)
         done = await whole(self, portion[: len(portion) // 2])
         if portion:
             raise _Interrupted
         return done
 
-    patch.setattr(Replay, "send", send)
+    patch.setattr(RecordSender, "send", send)
 
 
 def killed_after(notes: int) -> Callable[[pytest.MonkeyPatch], None]:

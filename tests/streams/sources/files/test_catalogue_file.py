@@ -13,7 +13,7 @@ import pytest
 from models.contracts.purchases import LARGEST_EVENT, CatalogueUpdate, Listing, read
 from streams.sources.columns import ColumnsError
 from streams.sources.files.catalogue_file import RECORD_BYTES, Listed, read_catalogue, updates
-from streams.sources.files.survey import Told
+from streams.sources.files.survey import FileOptions
 from streams.sources.forms.tables import FileError
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 NOW = datetime(2017, 3, 1, 6, tzinfo=UTC)
 
 
-def listed(tmp_path: Path, text: str, told: Told | None = None) -> Listed:
+def listed(tmp_path: Path, text: str, told: FileOptions | None = None) -> Listed:
     path = tmp_path / "products.csv"
     path.write_text(text, encoding="utf-8")
-    return read_catalogue(path, told or Told())
+    return read_catalogue(path, told or FileOptions())
 
 
 def test_columns_are_found_by_what_shops_call_them(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_columns_are_found_by_what_shops_call_them(tmp_path: Path) -> None:
 
 
 def test_a_correction_goes_before_a_guess(tmp_path: Path) -> None:
-    told = Told(columns={"product_id": "gtin", "status": ""})
+    told = FileOptions(columns={"product_id": "gtin", "status": ""})
     found = listed(tmp_path, "product_id,gtin,status\n1,400,withdrawn\n", told)
     assert [(one.product_id, one.status) for one in found.listings.values()] == [("400", "available")]
 
@@ -122,7 +122,7 @@ def test_json_lines_and_parquet_say_the_same(tmp_path: Path) -> None:
     lines, parquet = tmp_path / "p.jsonl", tmp_path / "p.parquet"
     lines.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     pq.write_table(pa.Table.from_pylist(rows), parquet)
-    one, other = read_catalogue(lines, Told()), read_catalogue(parquet, Told())
+    one, other = read_catalogue(lines, FileOptions()), read_catalogue(parquet, FileOptions())
     assert one.listings == other.listings
     assert [(at.product_id, at.name, at.status) for at in one.listings.values()] == [
         ("7", None, "available"),
@@ -135,7 +135,7 @@ def test_bytes_in_parquet_that_are_no_letters_are_refused(tmp_path: Path) -> Non
     path = tmp_path / "p.parquet"
     columns = {"product_id": [b"caf\xe9", b"8"], "name": [b"Tea", b"Green"], "blob": [b"\xff", b"\xfe"]}
     pq.write_table(pa.table(columns), path)
-    found = read_catalogue(path, Told())
+    found = read_catalogue(path, FileOptions())
     assert list(found.listings) == ["8"]
     assert [(row.number, row.sort) for row in found.refused] == [(1, "encoding")]
 

@@ -12,7 +12,7 @@ import pytest
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Told
+from streams.sources.files.survey import FileOptions
 from streams.sources.forms.tables import FileError
 from tests.support.data.purchases import purchase
 
@@ -24,7 +24,7 @@ HEAD = "order,sku,price\n"
 
 
 def baskets(path: Path, constants: dict[str, str], columns: dict[str, str] | None = None) -> list[Any]:
-    told = Told(columns=columns or {}, constants=constants)
+    told = FileOptions(columns=columns or {}, constants=constants)
     with PurchaseFile(path, LedgerSettings(currency="EUR"), told, ZoneInfo("UTC")) as file:
         file.examine()
         assert file.survey.undecided == ()

@@ -13,7 +13,7 @@ import pytest
 
 from models.settings import LedgerSettings
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Told
+from streams.sources.files.survey import FileOptions
 from streams.sources.values.counted import SerialDates
 from streams.sources.values.identifiers import DamagedIds
 from tests.support.paths import SAMPLES
@@ -28,11 +28,11 @@ class Sent:
     """What is sent of a file, and what is refused."""
 
     def __init__(
-        self, path: Path, told: Told | None = None, *, currency: str = "USD", zone: str = "UTC"
+        self, path: Path, told: FileOptions | None = None, *, currency: str = "USD", zone: str = "UTC"
     ) -> None:
         self.refused: dict[int, str] = {}
         settings = LedgerSettings(currency=currency)
-        with PurchaseFile(path, settings, told or Told(), ZoneInfo(zone), keep=self._keep) as file:
+        with PurchaseFile(path, settings, told or FileOptions(), ZoneInfo(zone), keep=self._keep) as file:
             self.survey = file.examine()
             file.prepare()
             self.baskets: list[dict[str, Any]] = [json.loads(feed.value) for feed in file]
@@ -119,8 +119,8 @@ def test_ids_that_a_spreadsheet_destroyed_are_asked_about_and_merge_nobody() -> 
     assert "'customer_id'" in customer
     assert "first '4.00126E+12' in line 2" in customer
     assert "'barcode'" in barcode
-    assert Sent(path, Told(damaged_ids=DamagedIds.REFUSE)).survey.undecided == ()
-    taken = Sent(path, Told(damaged_ids=DamagedIds.TAKE))
+    assert Sent(path, FileOptions(damaged_ids=DamagedIds.REFUSE)).survey.undecided == ()
+    taken = Sent(path, FileOptions(damaged_ids=DamagedIds.TAKE))
     assert (set(taken.customers), taken.refused, taken.survey.undecided) == ({"4.00126E+12"}, {}, ())
 
 
@@ -140,8 +140,8 @@ def test_serial_dates_are_read_where_all_are_and_asked_about_beside_others(tmp_p
         "'45323.75' in line 2 are a spreadsheet's serial dates beside others such as '13/02/2024'" in question
     )
     assert mixed.refused.keys() == {2}
-    assert len(Sent(path, Told(serial_dates=SerialDates.READ)).moments) == 2
-    refused = Sent(path, Told(serial_dates=SerialDates.REFUSE))
+    assert len(Sent(path, FileOptions(serial_dates=SerialDates.READ)).moments) == 2
+    refused = Sent(path, FileOptions(serial_dates=SerialDates.REFUSE))
     assert (set(refused.refused), refused.survey.undecided) == ({2}, ())
 
 

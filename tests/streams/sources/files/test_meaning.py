@@ -11,7 +11,7 @@ import pytest
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Survey, Told
+from streams.sources.files.survey import FileOptions, FileSurvey
 from tests.support.paths import FIELD
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Outcome:
     """What became of a file."""
 
-    def __init__(self, path: Path, told: Told, currency: str = "USD") -> None:
+    def __init__(self, path: Path, told: FileOptions, currency: str = "USD") -> None:
         with PurchaseFile(path, LedgerSettings(currency=currency), told, ZoneInfo("UTC")) as file:
-            self.survey: Survey = file.examine()
+            self.survey: FileSurvey = file.examine()
             file.prepare()
             self.baskets: list[dict[str, Any]] = [msgspec.json.decode(feed.value) for feed in file]
             self.grouped: Grouped = file.grouped
@@ -53,7 +53,7 @@ def outcome(
 ) -> Outcome:
     path = tmp_path / "sales.csv"
     path.write_text("\n".join([head, *rows]) + "\n")
-    return Outcome(path, Told(columns=columns or {}, constants=constants or {}))
+    return Outcome(path, FileOptions(columns=columns or {}, constants=constants or {}))
 
 
 PRICED = "order,customer,date,sku,qty,price,discount,total"
@@ -141,13 +141,13 @@ def test_a_price_that_is_the_orders_is_none(tmp_path: Path) -> None:
 def test_a_file_without_a_quantity_asks_one_question() -> None:
     path = FIELD / "no-quantity.csv"
     with pytest.raises(ColumnsError, match=r"recognised as quantity\..*--set quantity=1"):
-        Outcome(path, Told())
-    for told in (Told(constants={"quantity": "1"}), Told(columns={"quantity": "1"})):
+        Outcome(path, FileOptions())
+    for told in (FileOptions(constants={"quantity": "1"}), FileOptions(columns={"quantity": "1"})):
         assert [(item["quantity"], item["unit_price"]) for item in Outcome(path, told).items] == [(1.0, 2.5)]
 
 
 def test_olist_has_one_piece_a_row_and_its_customers_come_again() -> None:
-    found = Outcome(FIELD / "olist.csv", Told(preset="none"))
+    found = Outcome(FIELD / "olist.csv", FileOptions(preset="none"))
     (basket,) = found.baskets
     assert basket["customer_id"] == "U1"
     assert [(item["product_id"], item["quantity"]) for item in basket["items"]] == [("p9", 1.0), ("p9", 1.0)]
@@ -230,7 +230,7 @@ def amounts(tmp_path: Path, head: str, rows: Sequence[str]) -> tuple[list[tuple[
     """Price and discount of each line, and how many discounts were found, and totals differ."""
     path = tmp_path / "sales.csv"
     path.write_text("\n".join([head, *rows]) + "\n")
-    with PurchaseFile(path, LedgerSettings(), Told(), ZoneInfo("UTC")) as file:
+    with PurchaseFile(path, LedgerSettings(), FileOptions(), ZoneInfo("UTC")) as file:
         file.examine()
         file.prepare()
         items = [item for feed in file for item in msgspec.json.decode(feed.value)["items"]]

@@ -21,7 +21,7 @@ from pyarrow.csv import ConvertOptions, read_csv
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Told
+from streams.sources.files.survey import FileOptions
 from streams.sources.forms.tables import FileError
 from streams.sources.values.evidence import DayOrder, DecimalMark
 from tests.support.data.hostile_csv import hostile_file
@@ -40,7 +40,7 @@ HEAD = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerI
 class Outcome:
     """What became of a file."""
 
-    def __init__(self, path: Path, told: Told, zone: str, **options: Any) -> None:
+    def __init__(self, path: Path, told: FileOptions, zone: str, **options: Any) -> None:
         self.refused: list[Refused] = []
         with PurchaseFile(
             path, LedgerSettings(), told, ZoneInfo(zone), keep=self.refused.append, **options
@@ -58,11 +58,11 @@ class Outcome:
 
 
 def outcome(
-    tmp_path: Path, content: str | bytes, told: Told | None = None, zone: str = "UTC", **options: Any
+    tmp_path: Path, content: str | bytes, told: FileOptions | None = None, zone: str = "UTC", **options: Any
 ) -> Outcome:
     path = tmp_path / "purchases.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return Outcome(path, told or Told(), zone, **options)
+    return Outcome(path, told or FileOptions(), zone, **options)
 
 
 def items(found: Outcome) -> Counter[tuple[Any, ...]]:
@@ -140,7 +140,7 @@ def test_lines_that_are_not_in_the_files_encoding_are_read_in_another_where_a_pe
         "1,A,CAFÉ,1,2010-12-01 08:00,2,C\n".encode() + "2,B,CAFÉ,1,2010-12-01 08:00,2,C\n".encode("cp1252")
     )
     assert "windows-1252 it would be" in outcome(tmp_path, rows).reasons[3]
-    found = outcome(tmp_path, rows, Told(fallback_encoding="windows-1252"))
+    found = outcome(tmp_path, rows, FileOptions(fallback_encoding="windows-1252"))
     assert [basket["items"][0]["name"] for basket in found.baskets] == ["CAFÉ", "CAFÉ"]
 
 
@@ -155,13 +155,13 @@ def test_an_encoding_is_found_out(tmp_path: Path, encoding: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 def test_the_order_of_bytes_is_found_where_only_their_number_is_told(tmp_path: Path, encoding: str) -> None:
     content = HEAD + "1,A,CAFÉ,1,2010-12-01 08:00,2,C\n"
-    found = outcome(tmp_path, content.encode(encoding), Told(encoding=encoding[:6]))
+    found = outcome(tmp_path, content.encode(encoding), FileOptions(encoding=encoding[:6]))
     assert [basket["items"][0]["name"] for basket in found.baskets] == ["CAFÉ"]
 
 
 def test_a_file_that_is_not_in_the_encoding_told_is_refused(tmp_path: Path) -> None:
     with pytest.raises((FileError, ColumnsError), match=r"--delimiter|No column"):
-        outcome(tmp_path, HEAD + "1,A,x,1,2010-12-01 08:00,2,C\n", Told(encoding="utf-16"))
+        outcome(tmp_path, HEAD + "1,A,x,1,2010-12-01 08:00,2,C\n", FileOptions(encoding="utf-16"))
 
 
 def test_days_and_months_are_told_apart_by_the_whole_file_and_not_by_the_row(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_dates_that_nothing_tells_are_asked_for_and_refused_until_then(tmp_path:
     found = outcome(tmp_path, content)
     assert "--dates" in found.survey.undecided[0]
     assert list(found.reasons) == [2]
-    told = outcome(tmp_path, content, Told(dates=DayOrder.DAY_FIRST))
+    told = outcome(tmp_path, content, FileOptions(dates=DayOrder.DAY_FIRST))
     assert told.survey.undecided == ()
     assert [basket["occurred_at"][:10] for basket in told.baskets] == ["2010-06-05", "2010-07-01"]
 
@@ -187,10 +187,10 @@ def test_dates_that_contradict_each_other_are_asked_for(tmp_path: Path) -> None:
     found = outcome(tmp_path, HEAD + rows)
     assert "contradict" in found.survey.undecided[0]
     assert list(found.reasons) == [4]
-    told = outcome(tmp_path, HEAD + rows, Told(dates=DayOrder.MONTH_FIRST))
+    told = outcome(tmp_path, HEAD + rows, FileOptions(dates=DayOrder.MONTH_FIRST))
     assert list(told.reasons) == [2]
     assert len(told.baskets) == 2
-    clear = outcome(tmp_path, HEAD + rows, Told(dates=DayOrder.CLEAR_ONLY))
+    clear = outcome(tmp_path, HEAD + rows, FileOptions(dates=DayOrder.CLEAR_ONLY))
     assert clear.survey.undecided == ()
     assert list(clear.reasons) == [4]
 
@@ -208,7 +208,7 @@ def test_decimal_commas_are_told_from_the_whole_file(tmp_path: Path) -> None:
     assert "--decimal" in unclear.survey.undecided[0]
     assert list(unclear.reasons) == [2]
     path = tmp_path / "purchases.csv"
-    point = Outcome(path, Told(decimal=DecimalMark.POINT), "UTC")
+    point = Outcome(path, FileOptions(decimal=DecimalMark.POINT), "UTC")
     assert point.baskets[0]["items"][0]["quantity"] == 1500
 
 
@@ -365,13 +365,13 @@ def test_a_wrong_guess_is_corrected_and_a_missing_column_asked_for(tmp_path: Pat
         "quantity": "how many",
         "total": "paid",
     }
-    assert len(outcome(tmp_path, content, Told(columns=columns)).baskets) == 1
+    assert len(outcome(tmp_path, content, FileOptions(columns=columns)).baskets) == 1
 
 
 def test_a_file_without_a_header_is_read_by_the_places_of_its_columns(tmp_path: Path) -> None:
     columns = {"occurred_at": "1", "customer_id": "2", "product_id": "3", "quantity": "4", "unit_price": "5"}
     content = "2017-01-01,7,MILK,1,2\n2017-01-02,7,MILK,1,2\n"
-    assert len(outcome(tmp_path, content, Told(columns=columns, header=False)).baskets) == 2
+    assert len(outcome(tmp_path, content, FileOptions(columns=columns, header=False)).baskets) == 2
     with pytest.raises(ColumnsError, match="--no-header"):
         outcome(tmp_path, content)
 
@@ -388,7 +388,7 @@ def test_parquet_gives_the_same_baskets_as_csv(tmp_path: Path) -> None:
     )
     path = tmp_path / "purchases.parquet"
     pq.write_table(table, path)
-    parquet = Outcome(path, Told(), "Europe/London")
+    parquet = Outcome(path, FileOptions(), "Europe/London")
     assert parquet.baskets == csv.baskets
     assert parquet.reasons == {3: "customer_id is empty."}
     assert '"StockCode":"A"' in parquet.refused[0].text
@@ -421,7 +421,7 @@ def test_bytes_in_parquet_that_are_no_letters_are_refused_where_they_are_used(
     columns.append(binary(kind, [(b"\xff\xfe",)] * 3)[0])
     path = tmp_path / "purchases.parquet"
     pq.write_table(pa.table(columns, [*names, "signature"]), path)
-    found = Outcome(path, Told(), "UTC")
+    found = Outcome(path, FileOptions(), "UTC")
     assert [item["product_id"] for basket in found.baskets for item in basket["items"]] == ["É"]
     assert found.reasons == {
         1: r"customer_id is not in utf-8: 'C\\xe9'.",
@@ -443,12 +443,12 @@ def test_the_guard_of_a_spreadsheets_text_is_taken_off_and_said(tmp_path: Path) 
 
 def test_columns_that_are_made_are_not_listed_as_the_files(tmp_path: Path) -> None:
     head = HEAD.replace("UnitPrice", "Worth")
-    for told in (Told(constants={"quantity": "2", "currency": "USD"}), Told(preset="olist")):
+    for told in (FileOptions(constants={"quantity": "2", "currency": "USD"}), FileOptions(preset="olist")):
         with pytest.raises(ColumnsError) as caught:
             outcome(tmp_path, head, told)
         assert str(caught.value).count(head.strip().replace(",", ", ") + ": name") == 1
     with pytest.raises(ColumnsError, match=r"columns are InvoiceNo, .*CustomerID\.$"):
-        outcome(tmp_path, HEAD, Told(preset="olist", columns={"category": "Nowhere"}))
+        outcome(tmp_path, HEAD, FileOptions(preset="olist", columns={"category": "Nowhere"}))
 
 
 def test_json_lines_of_rows_give_the_same_baskets_as_csv(tmp_path: Path) -> None:
@@ -468,14 +468,16 @@ def test_json_lines_of_rows_give_the_same_baskets_as_csv(tmp_path: Path) -> None
 
 def test_events_of_the_contract_are_not_corrected(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="sent as they are"):
-        outcome(tmp_path, purchase(1, "a", "2017-01-01T11:00:00Z"), Told(columns={"customer_id": "name"}))
+        outcome(
+            tmp_path, purchase(1, "a", "2017-01-01T11:00:00Z"), FileOptions(columns={"customer_id": "name"})
+        )
 
 
 def test_what_can_be_read_only_once_is_refused(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(FileError, match="read again"):
-        Outcome(pipe, Told(), "UTC")
+        Outcome(pipe, FileOptions(), "UTC")
 
 
 def test_events_of_the_contract_are_sent_byte_for_byte_and_sorted(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from models.settings import LedgerSettings
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Survey, Told
+from streams.sources.files.survey import FileOptions, FileSurvey
 from streams.sources.forms.containers import Container, container_of, spooled
 from streams.sources.forms.tables import FileError
 from streams.sources.forms.texts import LONGEST_LINE
@@ -35,14 +35,14 @@ ROWS = b"".join(b"%d,A,2024-02-01 10:00,S%d,1,2.50\n" % (number, number) for num
     ("content", "said"),
     [
         (zipfile_end := b"PK\x05\x06" + bytes(18), "is a zip archive that holds no file"),
-        (gzip.compress(zipfile_end), "is packed twice"),
+        (gzip.compress(zipfile_end, mtime=0), "is packed twice"),
         (b'"x"', "is JSON and holds one text"),
         (b'\xef\xbb\xbf "x"\n', "is JSON and holds one text"),
         (b"5", "is JSON and holds nothing but 5"),
         (b"null", "is JSON and holds nothing but null"),
         (b'["x", "y"]', "is JSON and holds a list without objects"),
         (b"[1, 2]", "is JSON and holds a list without objects"),
-        (gzip.compress(b'"x"'), "is JSON and holds one text"),
+        (gzip.compress(b'"x"', mtime=0), "is JSON and holds one text"),
     ],
 )
 def test_what_holds_no_rows_is_called_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
@@ -74,9 +74,9 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def looked_through(path: Path | Container) -> tuple[Survey, int, int]:
+def looked_through(path: Path | Container) -> tuple[FileSurvey, int, int]:
     """How a file is read, and how many of its rows are accepted and refused."""
-    with PurchaseFile(path, LedgerSettings(), Told(), ZoneInfo("UTC")) as file:
+    with PurchaseFile(path, LedgerSettings(), FileOptions(), ZoneInfo("UTC")) as file:
         survey = file.examine()
         file.prepare()
         return survey, file.accepted, file.refusals.total

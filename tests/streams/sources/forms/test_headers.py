@@ -10,7 +10,7 @@ import pytest
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Survey, Told
+from streams.sources.files.survey import FileOptions, FileSurvey
 from streams.sources.forms.headers import named, separator_of
 from streams.sources.forms.tables import FileError
 
@@ -23,14 +23,16 @@ PLAIN = HEAD + ROWS
 GERMAN = PLAIN.replace(",", ";").replace("2.50", "2,50")
 
 
-def read(path: Path, content: str | bytes, told: Told | None = None) -> tuple[Survey, int, dict[int, str]]:
+def read(
+    path: Path, content: str | bytes, told: FileOptions | None = None
+) -> tuple[FileSurvey, int, dict[int, str]]:
     """How a file is read, how many baskets it makes, and why rows are refused, by line."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     reasons: dict[int, str] = {}
     with PurchaseFile(
         path,
         LedgerSettings(),
-        told or Told(),
+        told or FileOptions(),
         ZoneInfo("UTC"),
         keep=lambda row: reasons.update({row.number: row.reason}),
     ) as file:
@@ -67,7 +69,7 @@ def test_a_line_for_spreadsheets_tells_the_delimiter(path: Path, content: str | 
 
 
 def test_a_person_knows_better_than_the_line_for_spreadsheets(path: Path) -> None:
-    assert read(path, "sep=;\n" + PLAIN, Told(delimiter=","))[1] == 2
+    assert read(path, "sep=;\n" + PLAIN, FileOptions(delimiter=","))[1] == 2
     assert separator_of("sep=;\r\n") == ";"
     assert separator_of("sep,note") is None
     with pytest.raises(FileError, match="empty behind"):
@@ -98,17 +100,17 @@ def test_titles_above_the_columns_are_left_out_and_shown(path: Path, above: str,
 
 def test_a_person_says_how_many_lines_stand_above(path: Path) -> None:
     decoy = HEAD + "x,x,x,x,x,x\n"
-    assert read(path, decoy + PLAIN, Told(skip=2))[1] == 2
+    assert read(path, decoy + PLAIN, FileOptions(skip=2))[1] == 2
     with pytest.raises(ColumnsError, match="--no-header"):
-        read(path, PLAIN, Told(skip=1))
+        read(path, PLAIN, FileOptions(skip=1))
     with pytest.raises(FileError, match="behind its first 9 lines"):
-        read(path, PLAIN, Told(skip=9))
+        read(path, PLAIN, FileOptions(skip=9))
     with pytest.raises(FileError, match="--skip leaves out lines of CSV"):
-        read(path, '{"a": 1}\n', Told(skip=1))
+        read(path, '{"a": 1}\n', FileOptions(skip=1))
     places = ("basket_id", "customer_id", "occurred_at", "product_id", "quantity", "unit_price")
     columns = {name: str(place) for place, name in enumerate(places, 1)}
-    assert read(path, "Title\n" + ROWS, Told(skip=1, header=False, columns=columns))[1] == 2
-    assert read(path, "sep=,\n" + ROWS, Told(header=False, columns=columns))[1] == 2
+    assert read(path, "Title\n" + ROWS, FileOptions(skip=1, header=False, columns=columns))[1] == 2
+    assert read(path, "sep=,\n" + ROWS, FileOptions(header=False, columns=columns))[1] == 2
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_two_columns_of_one_name_are_asked_about_where_they_differ(path: Path) -
     content = content.replace("2.50,2.50\n2", "2.50,3.50\n2")
     (question,) = read(path, content)[0].undecided
     assert "first in line 2: --map unit_price='price'" in question
-    survey, _, _ = read(path, content, Told(columns={"unit_price": "price (2)"}))
+    survey, _, _ = read(path, content, FileOptions(columns={"unit_price": "price (2)"}))
     assert survey.undecided == ()
     assert survey.table.columns[survey.columns["unit_price"]] == "price (2)"
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.sources.forms.json_rows import JsonRows, wrapper_in, wrapper_of
-from streams.sources.forms.tables import FileError, Row
+from streams.sources.forms.tables import FileError, TableRow
 from streams.sources.forms.texts import LONGEST_LINE, examine
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "orders.json"
 
 
-def rows_of(path: Path, content: str | bytes, fallback: str | None = None) -> list[Row]:
+def rows_of(path: Path, content: str | bytes, fallback: str | None = None) -> list[TableRow]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(JsonRows(path, examine(path, fallback=fallback)))
 

@@ -11,7 +11,7 @@ import pytest
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Survey, Told
+from streams.sources.files.survey import FileOptions, FileSurvey
 from streams.sources.forms.tables import FileError
 from tests.support.data.purchases import purchase
 
@@ -35,11 +35,11 @@ PLAIN = {"order_id": "o1", "customer_id": "7", "date": "2024-02-01 10:00", "tota
 
 def read(
     tmp_path: Path, content: object, columns: dict[str, str] | None = None
-) -> tuple[Survey, list[tuple[Any, ...]], dict[str, int]]:
+) -> tuple[FileSurvey, list[tuple[Any, ...]], dict[str, int]]:
     """How orders are read, their lines, and how many rows are refused by sort."""
     path = tmp_path / "orders.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-    told = Told(columns=columns or {})
+    told = FileOptions(columns=columns or {})
     with PurchaseFile(path, LedgerSettings(), told, ZoneInfo("UTC")) as file:
         survey = file.examine()
         file.prepare()

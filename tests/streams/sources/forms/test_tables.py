@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.sources.forms.tables import Delimited, Row
+from streams.sources.forms.tables import Delimited, TableRow
 from streams.sources.forms.texts import LONGEST_LINE, examine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read(path: Path, content: str | bytes) -> tuple[Delimited, list[Row]]:
+def read(path: Path, content: str | bytes) -> tuple[Delimited, list[TableRow]]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     table = Delimited(path, examine(path))
     return table, list(table)

@@ -14,7 +14,7 @@ import pytest
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Survey, Told
+from streams.sources.files.survey import FileOptions, FileSurvey
 from streams.sources.layouts import PRESETS
 from streams.sources.layouts.zones import ZONES
 from tests.support.paths import DOCS, SAMPLES
@@ -157,10 +157,12 @@ NO_PURCHASES = {
 
 
 def read(
-    path: Path, told: Told | None = None, currency: str = "USD"
-) -> tuple[Survey, list[Basket], dict[str, int]]:
+    path: Path, told: FileOptions | None = None, currency: str = "USD"
+) -> tuple[FileSurvey, list[Basket], dict[str, int]]:
     """How a file is read, its baskets, and how many rows are refused by sort."""
-    with PurchaseFile(path, LedgerSettings(currency=currency), told or Told(), ZoneInfo("UTC")) as file:
+    with PurchaseFile(
+        path, LedgerSettings(currency=currency), told or FileOptions(), ZoneInfo("UTC")
+    ) as file:
         survey = file.examine()
         file.prepare()
         events = [json.loads(feed.value) for feed in file]
@@ -242,16 +244,16 @@ def test_orders_as_nested_parquet_are_read_like_those_in_json(tmp_path: Path) ->
 
 
 def test_a_person_forces_a_layout_or_none() -> None:
-    survey, _, _ = read(sample("uci-online-retail"), Told(preset="none"))
+    survey, _, _ = read(sample("uci-online-retail"), FileOptions(preset="none"))
     assert survey.preset == ""
     with pytest.raises(ColumnsError, match="--map customer_id"):
-        read(sample("uci-online-retail"), Told(preset="olist"))
+        read(sample("uci-online-retail"), FileOptions(preset="olist"))
     with pytest.raises(ColumnsError, match="--presets"):
-        read(sample("uci-online-retail"), Told(preset="corner-shop"))
+        read(sample("uci-online-retail"), FileOptions(preset="corner-shop"))
 
 
 def test_a_person_corrects_a_layout() -> None:
-    survey, baskets, _ = read(sample("shopify-csv"), Told(columns={"product_id": "Lineitem name"}))
+    survey, baskets, _ = read(sample("shopify-csv"), FileOptions(columns={"product_id": "Lineitem name"}))
     assert survey.preset == "shopify-csv"
     assert [line[0] for line in baskets[0][2]] == ["Oat Drink 1 l", "Gift Card"]
 
@@ -389,7 +391,7 @@ def test_a_refund_of_squares_is_a_return_at_the_time_of_the_rows_zone(tmp_path: 
     rows = [first, *(refund.replace(",UTC,", f",{zone},") for zone in zones)]
     path = tmp_path / "items.csv"
     path.write_text("\n".join([head, *rows]))
-    with PurchaseFile(path, LedgerSettings(currency="USD"), Told(), ZoneInfo("Asia/Tokyo")) as file:
+    with PurchaseFile(path, LedgerSettings(currency="USD"), FileOptions(), ZoneInfo("Asia/Tokyo")) as file:
         file.examine()
         file.prepare()
         events = [json.loads(feed.value) for feed in file]
@@ -410,7 +412,7 @@ def test_a_time_zone_that_nobody_knows_is_refused_and_may_be_left_out(tmp_path: 
     head, first, *_ = sample("square-items").read_text().splitlines()
     content = "\n".join([head, first.replace(",UTC,", ",Mars,")])
     assert read_text(tmp_path, content) == ([], {"time cannot be read": 1})
-    _, baskets, _ = read(tmp_path / "orders.csv", Told(columns={"time": "Time"}))
+    _, baskets, _ = read(tmp_path / "orders.csv", FileOptions(columns={"time": "Time"}))
     assert [basket[1] for basket in baskets] == [ADA]
 
 

@@ -11,7 +11,7 @@ import pytest
 from models.settings import LedgerSettings
 from streams.sources.columns import ColumnsError
 from streams.sources.files.purchase_file import PurchaseFile
-from streams.sources.files.survey import Told
+from streams.sources.files.survey import FileOptions
 from streams.sources.files.unread import UnreadStatuses
 from streams.sources.statuses.rows import Rules
 from tests.support.paths import FIELD
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD = "order_id,customer_id,date,sku,quantity,price"
-SHOPIFY = Told(
+SHOPIFY = FileOptions(
     columns={
         "basket_id": "Name",
         "product_id": "Lineitem sku",
@@ -36,7 +36,7 @@ SHOPIFY = Told(
 class Outcome:
     """What became of a file."""
 
-    def __init__(self, path: Path, told: Told, currency: str = "USD") -> None:
+    def __init__(self, path: Path, told: FileOptions, currency: str = "USD") -> None:
         settings = LedgerSettings(currency=currency)
         with PurchaseFile(path, settings, told, ZoneInfo("UTC")) as file:
             file.examine()
@@ -68,11 +68,11 @@ def outcome(
     ]
     path = tmp_path / "orders.csv"
     path.write_text("\n".join([f"{HEAD},{columns}", *lines]) + "\n")
-    return Outcome(path, Told(rules=Rules(only or {}, without or {})))
+    return Outcome(path, FileOptions(rules=Rules(only or {}, without or {})))
 
 
 def test_an_order_that_was_cancelled_refunded_or_failed_is_no_purchase() -> None:
-    found = Outcome(FIELD / "status.csv", Told())
+    found = Outcome(FIELD / "status.csv", FileOptions())
     assert len(found.sent) == 1
     assert found.left_out == {"status=cancelled": 1, "status=refunded": 1, "status=failed": 1}
     assert found.refused == 0
@@ -249,7 +249,7 @@ def test_an_unused_column_that_looks_like_a_status_is_pointed_out(tmp_path: Path
 def test_a_row_that_is_no_sale_is_not_refused_for_what_it_lacks(tmp_path: Path) -> None:
     path = tmp_path / "orders.csv"
     path.write_text(f"{HEAD},status\n1,,,S1,,,cancelled\n2,A,2024-02-01,S1,1,2,paid\n3,,,S1,,,paid\n")
-    found = Outcome(path, Told())
+    found = Outcome(path, FileOptions())
     assert (found.refused, found.left_out) == (1, {"status=cancelled": 1})
 
 
@@ -260,7 +260,7 @@ def sold_of(tmp_path: Path, *rows: str, head: str = PLAIN, rules: Rules | None =
     """Customers of the baskets of a file."""
     path = tmp_path / "orders.csv"
     path.write_bytes("\n".join([head, *rows]).encode(errors="surrogateescape"))
-    return [customer for customer, _ in Outcome(path, Told(rules=rules or Rules())).sent]
+    return [customer for customer, _ in Outcome(path, FileOptions(rules=rules or Rules())).sent]
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_a_refused_line_in_json_says_what_its_order_is(tmp_path: Path) -> None:
         text = separator.join(json.dumps(row, ensure_ascii=False) for row in rows)
         whole = text if separator == "\n" else f"[{text}]"
         path.write_bytes(whole.encode(errors="surrogateescape"))
-        found = Outcome(path, Told())
+        found = Outcome(path, FileOptions())
         assert [customer for customer, _ in found.sent] == ["c2"]
         assert found.refused == 1
 
@@ -334,4 +334,4 @@ def test_statuses_of_unknown_orders_are_held_in_bounded_memory() -> None:
 def test_returns_are_told_by_their_quantity_as_ever(tmp_path: Path) -> None:
     path = tmp_path / "retail.csv"
     path.write_text(f"{HEAD}\nC1,A,2024-02-01,S1,-1,2\n")
-    assert len(Outcome(path, Told()).sent) == 1
+    assert len(Outcome(path, FileOptions()).sent) == 1
