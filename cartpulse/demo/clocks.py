@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.memory.rows import CLOCK_KEY
 from models.state.clock_row import ClockRow
+from streams.kafka.opened import opened
 from streams.kafka.options import consumer_options
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ async def follow(
     Returns:
         Progress at the end.
     """
-    consumer = AIOKafkaConsumer(**consumer_options(settings))
-    await consumer.start()
-    try:
+    async with opened(AIOKafkaConsumer(**consumer_options(settings))) as consumer:
         places = [TopicPartition(settings.changelog_topic, number) for number in range(settings.partitions)]
         consumer.assign(places)
         clocks = dict.fromkeys(range(settings.partitions), ClockRow())
@@ -72,8 +71,6 @@ async def follow(
                 return standing
             near = standing.accounted >= _NEAR * wanted
             await asyncio.sleep(_LAST_PAUSE_SECONDS if near else _PAUSE_SECONDS)
-    finally:
-        await consumer.stop()
 
 
 async def _look(consumer: AIOKafkaConsumer, clocks: dict[int, ClockRow]) -> None:

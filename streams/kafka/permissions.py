@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.client import CoordinationType
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from streams.errors import NotAllowedError
-from streams.kafka.options import connection, unreachable
+from streams.kafka.opened import raw_client, reaching
 
 if TYPE_CHECKING:
     from streams.settings.settings import Settings
@@ -25,9 +25,7 @@ async def check_groups(settings: Settings, group: str) -> None:
         NotAllowedError: The login may not join one of the groups.
         BrokerUnreachableError: No broker answers.
     """
-    client = AIOKafkaClient(**connection(settings))
-    try:
-        await client.bootstrap()
+    async with reaching(settings), raw_client(settings) as client:
         # The second group is Faust's, for commands: it is named after the worker (`app.create_engine`).
         own = f"{settings.application}-worker-{settings.group_instance_id or 'any'}"
         for name in (group, own):
@@ -40,7 +38,3 @@ async def check_groups(settings: Settings, group: str) -> None:
                 ) from reason
             except KafkaError:  # the coordinator is not available yet; joining waits for it
                 continue
-    except (KafkaError, OSError) as reason:
-        raise unreachable(settings, reason) from reason
-    finally:
-        await client.close()

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Final
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 from aiokafka.structs import TopicPartition
 
 from streams.errors import NotAllowedError, TopicMismatchError, TopicsNotMadeError
-from streams.kafka.options import MEBIBYTE, REACH_SECONDS, connection, consumer_options, unreachable
+from streams.kafka.opened import admin as opened_admin
+from streams.kafka.opened import opened, reaching
+from streams.kafka.options import MEBIBYTE, REACH_SECONDS, consumer_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -161,18 +163,11 @@ async def create_topics(settings: Settings, *, producer_time: bool = False) -> T
     if producer_time:
         purchases, *others = specs
         specs = (replace(purchases, config={**purchases.config, TIMESTAMPS: "CreateTime"}), *others)
-    admin = AIOKafkaAdminClient(**connection(settings))
-    try:
-        async with asyncio.timeout(REACH_SECONDS):
-            await admin.start()
+    async with reaching(settings), opened_admin(settings) as admin:
         present = set(await admin.list_topics())
         found = [spec for spec in specs if spec.name in present]
         notes = await _check(admin, found)
         made = await _make(admin, [spec for spec in specs if spec.name not in present], settings)
-    except (KafkaError, OSError, TimeoutError) as reason:
-        raise unreachable(settings, reason) from reason
-    finally:
-        await admin.close()
     return TopicsReport(tuple(made), tuple(spec.name for spec in found), tuple(notes))
 
 
@@ -186,11 +181,8 @@ async def remake_empty(settings: Settings) -> bool:
         BrokerUnreachableError: No broker answers.
     """
     specs = topic_specs(settings)
-    admin = AIOKafkaAdminClient(**connection(settings))
-    reader = AIOKafkaConsumer(**consumer_options(settings))
-    try:
-        await admin.start()
-        await reader.start()
+    consumer = AIOKafkaConsumer(**consumer_options(settings))
+    async with reaching(settings), opened_admin(settings) as admin, opened(consumer) as reader:
         present = set(await admin.list_topics())
         found = [spec for spec in specs if spec.name in present]
         differ = [spec.name for spec in found if (await _differences(admin, [spec]))[0]]
@@ -202,11 +194,6 @@ async def remake_empty(settings: Settings) -> bool:
         if any((await reader.end_offsets(places)).values()):
             return False
         await admin.delete_topics(differ)
-    except (KafkaError, OSError) as reason:
-        raise unreachable(settings, reason) from reason
-    finally:
-        await reader.stop()
-        await admin.close()
     await create_topics(settings)
     return True
 
@@ -217,15 +204,8 @@ async def keeps_producer_time(settings: Settings) -> bool:
     Raises:
         BrokerUnreachableError: No broker answers.
     """
-    admin = AIOKafkaAdminClient(**connection(settings))
-    try:
-        async with asyncio.timeout(REACH_SECONDS):
-            await admin.start()
-            configs = await _configs(admin, topic_specs(settings)[:1])
-    except (KafkaError, OSError, TimeoutError) as reason:
-        raise unreachable(settings, reason) from reason
-    finally:
-        await admin.close()
+    async with reaching(settings), opened_admin(settings) as admin, asyncio.timeout(REACH_SECONDS):
+        configs = await _configs(admin, topic_specs(settings)[:1])
     return configs.get(settings.purchases_topic, {}).get(TIMESTAMPS) == "CreateTime"
 
 
@@ -241,17 +221,10 @@ async def require_purchases(settings: Settings) -> None:
         BrokerUnreachableError: No broker answers.
     """
     purchases = topic_specs(settings)[0]
-    admin = AIOKafkaAdminClient(**connection(settings))
-    try:
-        async with asyncio.timeout(REACH_SECONDS):
-            await admin.start()
+    async with reaching(settings), opened_admin(settings) as admin:
         if purchases.name in await admin.list_topics():
             await _check(admin, [purchases])
             return
-    except (KafkaError, OSError, TimeoutError) as reason:
-        raise unreachable(settings, reason) from reason
-    finally:
-        await admin.close()
     await create_topics(settings)
 
 
@@ -263,13 +236,9 @@ async def check_topics(settings: Settings) -> None:
         KafkaError: The broker does not answer.
     """
     specs = topic_specs(settings)
-    admin = AIOKafkaAdminClient(**connection(settings))
-    try:
-        await admin.start()
+    async with opened_admin(settings) as admin:
         present = set(await admin.list_topics())
         await _check(admin, [spec for spec in specs if spec.name in present])
-    finally:
-        await admin.close()
     gone = [spec.name for spec in specs if spec.name not in present]
     if gone:
         raise TopicMismatchError(
@@ -285,18 +254,11 @@ async def examine_topics(settings: Settings) -> TopicsState:
         BrokerUnreachableError: No broker answers.
     """
     specs = topic_specs(settings)
-    admin = AIOKafkaAdminClient(**connection(settings))
-    try:
-        async with asyncio.timeout(REACH_SECONDS):
-            await admin.start()
-            present = set(await admin.list_topics())
-            found = [spec for spec in specs if spec.name in present]
-            faults, notes = await _differences(admin, found)
-            described = await admin.describe_topics([spec.name for spec in found]) if found else []
-    except (KafkaError, OSError, TimeoutError) as reason:
-        raise unreachable(settings, reason) from reason
-    finally:
-        await admin.close()
+    async with reaching(settings), opened_admin(settings) as admin, asyncio.timeout(REACH_SECONDS):
+        present = set(await admin.list_topics())
+        found = [spec for spec in specs if spec.name in present]
+        faults, notes = await _differences(admin, found)
+        described = await admin.describe_topics([spec.name for spec in found]) if found else []
     partitions = {
         f"{topic['topic']}[{partition['partition']}]": partition
         for topic in described

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from models.contracts.events import DeadLetter
 from streams.clock import SystemClock
-from streams.kafka.options import connection, consumer_options
+from streams.kafka.opened import admin as opened_admin
+from streams.kafka.opened import opened
+from streams.kafka.options import consumer_options
 
 if TYPE_CHECKING:
+    from aiokafka.admin import AIOKafkaAdminClient
+
     from streams.settings.settings import Settings
     from streams.sources.acknowledged import Sent
 
@@ -60,17 +64,13 @@ class Watch:
         Raises:
             KafkaError: The broker does not answer the question, or this login may not ask it.
         """
-        consumer = AIOKafkaConsumer(**consumer_options(self._settings, committed=False))
-        try:
-            await consumer.start()
+        async with opened(AIOKafkaConsumer(**consumer_options(self._settings, committed=False))) as consumer:
             topic = self._settings.dead_letters_topic
             if topic in await consumer.topics():  # a topic that is asked for by name might be made
                 places = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
                 # The embedded broker names the begin of its last batch: some letters from before are read
                 # again.
                 self._starts = await consumer.end_offsets(places)
-        finally:
-            await consumer.stop()
 
     async def look(self, sent: Sent) -> Acceptance:
         """Wait a few seconds for workers that make progress, and count the dead letters of the records sent.
@@ -86,9 +86,7 @@ class Watch:
 
     async def _waited_for(self, sent: Sent) -> dict[int, int]:
         """Return partition -> offset that the group has committed; empty where no worker ever committed."""
-        admin = AIOKafkaAdminClient(**connection(self._settings))
-        await admin.start()
-        try:
+        async with opened_admin(self._settings) as admin:
             clock = SystemClock()
             began = moved = clock.elapsed()
             ends = await self._committed(admin)
@@ -101,8 +99,6 @@ class Watch:
                 if newer != ends:
                     ends, moved = newer, clock.elapsed()
             return ends
-        finally:
-            await admin.close()
 
     async def _committed(self, admin: AIOKafkaAdminClient) -> dict[int, int]:
         source = self._settings.purchases_topic
@@ -115,15 +111,10 @@ class Watch:
         codes: dict[tuple[int, int], str] = {}
         if not self._starts:
             return {}
-        consumer = AIOKafkaConsumer(**consumer_options(self._settings, committed=False))
-        try:
-            await consumer.start()
-            async with asyncio.timeout(READ_SECONDS):
-                await self._read(consumer, sent, codes)
-        except TimeoutError:
-            pass
-        finally:
-            await consumer.stop()
+        async with opened(AIOKafkaConsumer(**consumer_options(self._settings, committed=False))) as consumer:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(READ_SECONDS):
+                    await self._read(consumer, sent, codes)
         return dict(Counter(codes.values()).most_common())
 
     async def _read(self, consumer: AIOKafkaConsumer, sent: Sent, codes: dict[tuple[int, int], str]) -> None:

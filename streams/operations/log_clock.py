@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from models.memory.rows import CLOCK_KEY, EarlierFormatError, RowError
 from models.records.columns import Kind
 from models.records.decoder import Decoder
 from models.state.clock_row import ClockRow
 from streams.kafka.log.ends import log_ends, log_starts
-from streams.kafka.options import connection, unreachable
+from streams.kafka.opened import admin as opened_admin
+from streams.kafka.opened import reaching
 from streams.partition.run_queue import raw_of
 
 if TYPE_CHECKING:
@@ -119,14 +119,8 @@ def last_clock(rows: Iterable[Any]) -> ClockRow | EarlierFormatError | None:
 
 async def _present(settings: Settings) -> set[str]:
     """List the topics. No topic is asked for by name, because the question might create the topic."""
-    admin = AIOKafkaAdminClient(**connection(settings))
-    try:
-        await admin.start()
+    async with reaching(settings), opened_admin(settings) as admin:
         return set(await admin.list_topics())
-    except (KafkaError, OSError) as reason:
-        raise unreachable(settings, reason) from reason
-    finally:
-        await admin.close()
 
 
 def _judged(

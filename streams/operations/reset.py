@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
@@ -19,13 +17,13 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import DeleteGroupsRequest, DescribeGroupsRequest
 
 from streams.errors import BrokerUnreachableError, CartpulseError
-from streams.kafka.options import abilities, connection
+from streams.kafka.opened import admin as opened_admin
+from streams.kafka.opened import raw_client
+from streams.kafka.options import abilities
 from streams.kafka.topics import create_topics
 from streams.operations.quiet import clocks_after, note, same_clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from models.state.clock_row import ClockRow
     from streams.settings.settings import Settings
 
@@ -57,7 +55,7 @@ async def forget(settings: Settings, *, quiet: bool) -> dict[int, ClockRow]:
         # The embedded broker, which has no idempotent producers, lists members that left long ago. There, the
         # person who resets must make sure that no worker runs.
         tells_members = (await abilities(settings)).idempotent
-        async with _client(settings) as client:
+        async with raw_client(settings) as client:
             if tells_members:
                 await _refuse_beside_workers(client, settings.group)
             clocks = await (clocks_after(settings) if quiet else same_clock(settings))
@@ -71,16 +69,6 @@ async def forget(settings: Settings, *, quiet: bool) -> dict[int, ClockRow]:
             "see that it is up, or correct KAFKA_BROKER."
         ) from error
     return clocks if quiet else {}
-
-
-@contextlib.asynccontextmanager
-async def _client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
-    client = AIOKafkaClient(**connection(settings))
-    try:
-        await client.bootstrap()
-        yield client
-    finally:
-        await client.close()
 
 
 async def _coordinator(client: AIOKafkaClient, group: str) -> Any:
@@ -120,9 +108,7 @@ async def _delete_group(client: AIOKafkaClient, group: str) -> None:
 
 
 async def _delete_topic(settings: Settings) -> None:
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    try:
+    async with opened_admin(settings) as admin:
         if settings.changelog_topic not in await admin.list_topics():
             return
         answer: Any = await admin.delete_topics([settings.changelog_topic])
@@ -137,5 +123,3 @@ async def _delete_topic(settings: Settings) -> None:
                     "broker."
                 )
             await asyncio.sleep(0.1)
-    finally:
-        await admin.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from streams.kafka.opened import opened
 from streams.kafka.options import idempotence, producer_options
 from streams.kafka.topics import create_topics
 from streams.sources.sender import NotAcknowledgedError, RecordSender
@@ -30,11 +31,9 @@ async def write_signals(settings: Settings, records: Iterable[Feed]) -> None:
         BrokerUnreachableError: No broker answers.
     """
     await create_topics(settings)
-    producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
+    options = producer_options(settings, idempotent=await idempotence(settings))
     try:
-        await producer.start()
-        await RecordSender(producer, settings).send(records)
+        async with opened(AIOKafkaProducer(**options)) as producer:
+            await RecordSender(producer, settings).send(records)
     except KafkaError as error:
         raise NotAcknowledgedError(f"the broker refused the record: {error!r}") from error
-    finally:
-        await producer.stop()

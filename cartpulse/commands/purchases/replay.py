@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cartpulse.console.exit import run
 from cartpulse.console.options import Broker, settings_with
 from streams.errors import SettingsError
-from streams.kafka.options import idempotence, producer_options, unreachable
+from streams.kafka.opened import opened, reaching
+from streams.kafka.options import idempotence, producer_options
 from streams.kafka.topics import create_topics
 from streams.operations.log_clock import choose_clock, log_clock
 from streams.settings.settings import Settings
@@ -55,9 +55,8 @@ async def _replay(settings: Settings, *, days: int | None, speed: float | None) 
         )
     source = CompleteJourney(days=days)
     columns = (BarColumn(bar_width=20), TextColumn("{task.completed:,.0f} purchases"), TimeElapsedColumn())
-    producer = AIOKafkaProducer(**producer_options(settings, idempotent=await idempotence(settings)))
-    try:
-        await producer.start()
+    options = producer_options(settings, idempotent=await idempotence(settings))
+    async with reaching(settings), opened(AIOKafkaProducer(**options)) as producer:
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("", total=len(source))
 
@@ -66,7 +65,3 @@ async def _replay(settings: Settings, *, days: int | None, speed: float | None) 
 
             sending = RecordSender(producer, settings, days_per_second=speed, progress=report)
             return await sending.send(with_ticks(source, settings.ledger))
-    except (KafkaError, OSError) as reason:
-        raise unreachable(settings, reason) from reason
-    finally:
-        await producer.stop()

@@ -11,11 +11,11 @@ import os
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from streams.errors import BrokerUnreachableError, CartpulseError, CodecMissingError, NotAllowedError
+from streams.kafka.opened import admin as opened_admin
 from streams.kafka.options import REACH_SECONDS, abilities, connection, unreachable
 from streams.kafka.permissions import check_groups
 from streams.kafka.protocol import Operation, metadata_level, operations, release_of
@@ -274,15 +274,11 @@ class Diagnosis:
     async def _workers(self, able: Abilities) -> list[Finding]:
         if not able.idempotent:
             return [Finding("workers", Level.NOTE, "This broker does not tell which workers run.")]
-        admin = AIOKafkaAdminClient(**connection(self._settings))
         try:
-            async with asyncio.timeout(REACH_SECONDS):
-                await admin.start()
+            async with opened_admin(self._settings) as admin, asyncio.timeout(REACH_SECONDS):
                 members = _members(await admin.describe_consumer_groups([self._settings.group]))
         except (KafkaError, OSError, TimeoutError) as reason:
             return [_unknown("workers", reason)]
-        finally:
-            await admin.close()
         if not members:
             return [Finding("workers", Level.NOTE, "No worker runs.", "`cartpulse worker` starts one.")]
         said = f"{_count(members, 'worker')} in the group {self._settings.group}."
