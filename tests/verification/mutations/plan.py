@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AT_LEAST_ONCE = ("-m", "tests.verification.simulation", "--schedules=400", "--guarantee=at_least_once")
+SELDOM = ("-m", "tests.verification.simulation", "--schedules=1500", "--guarantee=at_least_once")
+"""For a fault that takes a pause between a permission and a sending: one schedule in hundreds has it."""
 EXACTLY_ONCE = ("-m", "tests.verification.simulation", "--schedules=400", "--guarantee=exactly_once")
 
 
@@ -87,7 +89,7 @@ MUTATIONS = (
                 "streams/delivery/lease.py", "            if self.over:\n                raise Revoked\n", ""
             ),
         ),
-        AT_LEAST_ONCE,
+        SELDOM,
     ),
     Mutation(
         "fetched records are bound to an epoch a moment after they came",
@@ -260,7 +262,7 @@ MUTATIONS = (
                 "pass",
             ),
         ),
-        AT_LEAST_ONCE,
+        _tests("tests/streams/partition/test_partition.py"),
     ),
     Mutation(
         "a worker that stops opens what it is assigned meanwhile",
