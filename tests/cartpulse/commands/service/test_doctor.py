@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,6 +51,15 @@ def settings(
     return own
 
 
+@pytest.fixture
+def every_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients log each line: a worker of a test before may have limited equal ones in this process."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("aiokafka"):
+            monkeypatch.setattr(logging.getLogger(name), "filters", [])
+
+
+@pytest.mark.usefixtures("every_line")
 def test_a_broker_that_is_away_is_a_fault_with_its_reason() -> None:
     result = run("--broker", NOWHERE, "--json")
     assert result.exit_code == 1
