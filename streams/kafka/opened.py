@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError
 from streams.kafka.options import REACH_SECONDS, connection, unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
     from typing import Protocol
 
     from streams.settings.settings import Settings
@@ -45,8 +46,7 @@ async def opened(client: C) -> AsyncIterator[C]:
         await client.stop()
 
 
-@asynccontextmanager
-async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+def admin(settings: Settings) -> AbstractAsyncContextManager[AIOKafkaAdminClient]:
     """Start an admin client, and close it after the block.
 
     Raises:
@@ -54,16 +54,10 @@ async def admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         TimeoutError: It does not answer within ten seconds.
     """
     client = AIOKafkaAdminClient(**connection(settings))
-    try:
-        async with asyncio.timeout(REACH_SECONDS):
-            await client.start()
-        yield client
-    finally:
-        await client.close()
+    return _closed_after(client, client.start)
 
 
-@asynccontextmanager
-async def raw_client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
+def raw_client(settings: Settings) -> AbstractAsyncContextManager[AIOKafkaClient]:
     """Open a connection for requests of Cartpulse's own, and close it after the block.
 
     Raises:
@@ -71,9 +65,14 @@ async def raw_client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
         TimeoutError: It does not answer within ten seconds.
     """
     client = AIOKafkaClient(**connection(settings))
+    return _closed_after(client, client.bootstrap)
+
+
+@asynccontextmanager
+async def _closed_after(client: Any, connect: Callable[[], Awaitable[None]]) -> AsyncIterator[Any]:
     try:
         async with asyncio.timeout(REACH_SECONDS):
-            await client.bootstrap()
+            await connect()
         yield client
     finally:
         await client.close()
