@@ -128,9 +128,10 @@ class Play:
             replayed = await self._replay(settings, source, listener)
             await listener.drained()
             positions = await listener.positions(settings.topic("segment-changes"))
-        self._doing.text = "measuring the latency" if self.latency_seconds else "judging"
+        self._doing.text = "reading the state back"
         known = await state.recover(settings)
         if self.latency_seconds:
+            self._doing.text = "measuring the latency"
             self.console.print(
                 f"Measuring the latency at {latency.PER_SECOND:,} purchases a second for "
                 f"{self.latency_seconds:g} s ..."

@@ -187,7 +187,7 @@ def _next(report: Report) -> str:
         f"{short or explained}\n\n"
         "What to try next\n"
         f"{slower}"
-        "  cartpulse broker                    a broker that stays, in a terminal of its own\n"
+        "  cartpulse broker                    a broker that stays, in its own terminal\n"
         "  cartpulse demo --broker 127.0.0.1:9092 --days 30\n"
         "                                      the demo on it: its topics stay to be read\n"
         "  docs/first-steps.md                 how to read them from Python and the shell\n"
