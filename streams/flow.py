@@ -113,7 +113,6 @@ class DecoderLike(Protocol):
 class Flow:
     """Source topic, the ledger that its records advance, and the topics of the ledger's events."""
 
-    name: str
     source: str
     """Topic of the records that advance the ledger."""
     changelog: str
@@ -145,7 +144,6 @@ def purchases(settings: Settings, *, ledgers: LedgerFactory, decoder: DecoderLik
         decoder: Decoder of raw purchase records.
     """
     return Flow(
-        name="purchases",
         source=settings.purchases_topic,
         changelog=settings.changelog_topic,
         outputs={name: settings.topic(name) for name in OUTPUTS},

@@ -193,7 +193,7 @@ async def operations(client: AIOKafkaClient, topics: Sequence[str]) -> dict[str,
     """
     try:
         answer = await client.send(client.get_random_node(), _Rights(topics))
-    except NotImplementedError:
+    except NotImplementedError:  # the broker does not support this version of the request
         return dict.fromkeys(topics)
     return {
         name: None if allowed == _UNKNOWN else {each for each in Operation if allowed >> each & 1}
