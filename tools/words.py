@@ -1,4 +1,4 @@
-"""Check of docstrings: how many open with a pronoun or a relative clause, which an outsider has to decipher.
+"""Check of words: docstrings that an outsider has to decipher, and long functions without comments by stage.
 
 python -m tools.words --most 2
 """
@@ -53,6 +53,8 @@ PRONOUNS: Final = frozenset(
     }
 )
 """First words, in lower case, after which a reader asks who or what is meant."""
+LONG: Final = 40
+"""Lines of a function's body from which on each of its stages needs a comment."""
 NOUNS_OF_THEIR_OWN: Final = frozenset({"one", "each", "all", "both", "when"})
 """Words that are none of a pronoun where more than one word follows them: `One worker process.`"""
 
@@ -95,25 +97,50 @@ def docstrings(path: Path) -> Iterator[Docstring]:
                     yield Docstring(path, statement.lineno, text.strip().splitlines()[0])
 
 
+class LongFunction(NamedTuple):
+    """Function of more than `LONG` lines, and the comments in it."""
+
+    path: Path
+    line: int
+    name: str
+    comments: int
+
+
+def long_functions(path: Path) -> Iterator[LongFunction]:
+    """Yield the functions of a file whose bodies, docstring excluded, have more than `LONG` lines."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        body = node.body[ast.get_docstring(node) is not None :]
+        if body and (stop := node.end_lineno or 0) - body[0].lineno + 1 > LONG:
+            # From the line before the first statement on, where the first stage's comment stands.
+            comments = [line for line in lines[body[0].lineno - 2 : stop] if line.lstrip().startswith("#")]
+            yield LongFunction(path, node.lineno, node.name, len(comments))
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Count, and name what opens with a pronoun; the exit status is 1 if it is more than allowed."""
+    """Name the docstrings and functions at fault; the exit status is 1 if there are more than allowed."""
     parser = argparse.ArgumentParser(prog="python -m tools.words")
     parser.add_argument("--most", type=float, default=2.0, help="per cent that may")
     parser.add_argument("folders", nargs="*", default=FOLDERS)
     given = parser.parse_args(arguments)
-    found = [
-        each
-        for folder in given.folders
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        for each in docstrings(path)
-    ]
+    files = [path for folder in given.folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    found = [each for path in files for each in docstrings(path)]
+    bare = [each for path in files for each in long_functions(path) if each.comments < 2]
+    for function in bare:
+        print(
+            f"{function.path.relative_to(ROOT)}:{function.line}: {function.name} has more than {LONG} lines "
+            "and no comment for each stage"
+        )
     wrong = [each for each in found if opens_with_pronoun(each.first)]
     share = 100 * len(wrong) / max(1, len(found))
     print(
         f"{len(wrong)} of {len(found)} docstrings ({share:.1f} %) open with a pronoun or a relative clause."
     )
     if share <= given.most:
-        return 0
+        return 1 if bare else 0
     for path, line, first in wrong:
         print(f"  {path.relative_to(ROOT)}:{line}: {first}")
     return 1

@@ -14,8 +14,9 @@ from models.memory.groups import rank_within
 from models.recommendations import recommend as recommendations
 from models.records.columns import UNKNOWN_TIME, Kind
 from models.segments import changes as segment_changes
-from models.state import open_days
-from models.state.columns import NO_EVENT
+from models.state import open_days, visits
+from models.state.event_time import is_late
+from models.state.ring import Ring, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,6 +51,7 @@ REUSED_ID = Refusal(
     field="event_id",
     reason="another event of this customer had the same id and another time; the ids of outputs rest on it",
 )
+_REFUSALS = {Verdict.CHANGED: CHANGED, Verdict.REUSED_ID: REUSED_ID, Verdict.TOO_OLD: TOO_OLD}
 
 
 def apply(step: Step, records: Records, indexes: list[int]) -> None:
@@ -79,13 +81,14 @@ def apply(step: Step, records: Records, indexes: list[int]) -> None:
     which = np.array(indexes, np.int64)
     step.counts["timeless"] += int((records.appended_at[which] == UNKNOWN_TIME).sum())
     lines = open_days.consumed_lines(state, records, which)
+    places = visits.numbered(state, records, indexes)
     # Stage 3: one turn applies at most one record per customer, so that every turn can work on whole columns.
     turn = rank_within(rows)
     turns = int(turn.max()) + 1
     answered: recommendations.Answered = {}
     for number in range(turns):
         at = np.flatnonzero(turn == number)
-        new = at[_apply_turn(step, records, which[at], rows[at])]
+        new = at[_apply_turn(step, records, which[at], rows[at], places[at])]
         open_days.add(state, lines, new, rows)
         recommendations.answer(step, records, which[new], rows[new], answered=answered if turns > 1 else None)
     # Before the first boundary there are no histograms: that boundary counts all customers.
@@ -94,7 +97,11 @@ def apply(step: Step, records: Records, indexes: list[int]) -> None:
 
 
 def _apply_turn(
-    step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64]
+    step: Step,
+    records: Records,
+    which: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    places: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
     """Apply at most one record per customer.
 
@@ -103,15 +110,16 @@ def _apply_turn(
         records: Run of records.
         which: (k,) indexes of records.
         rows: (k,) rows of their customers, each once.
+        places: (k, 2) numbers of store and channel, as `visits.numbered` returns them.
 
     Returns:
         (k,) True for new records; the others are duplicates or refused.
     """
-    # Stage 1: leave out duplicates and refused records; `which`, `rows` and `occurred` become (j,).
+    # Stage 1: leave out duplicates and refused records; the arguments become (j,).
     state = step.state
     occurred = records.occurred_at[which]
     new = _remember(step, records, which, rows)
-    which, rows, occurred = which[new], rows[new], occurred[new]
+    which, rows, places, occurred = which[new], rows[new], places[new], occurred[new]
     if not len(which):
         return new
     # Stage 2: change whole (j,) records in a copy, which costs less than writing field by field into the
@@ -120,7 +128,7 @@ def _apply_turn(
     after = structured.copy(before)
     purchase = records.kinds[which] == Kind.PURCHASE
     days = state.calendar.days(occurred)
-    late = days <= state.clock.begun
+    late = is_late(state, days)
     after["offset"] = records.offsets[which]
     after["spend"] += _basket_spend(records, which)
     first = before["baskets"] == 0
@@ -135,6 +143,7 @@ def _apply_turn(
         before["last_purchase"],
     )
     after["baskets"] += purchase
+    visits.count(after, np.where(purchase[:, None], places, -1), after["last_purchase"] == occurred)
     after["late"] += late & (before["late"] < MOST_COUNTED)
     # Stage 3: open the day of records that are not late. The slot is the parity of the day, because at most
     # two consecutive days are open at once.
@@ -161,17 +170,7 @@ def _basket_spend(records: Records, which: NDArray[np.int64]) -> NDArray[np.int6
 def _remember(
     step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Enter events into their customers' rings of recent events.
-
-    A ring keeps the greatest 32 pairs of (time, hash of the event id). The ring decides between four cases:
-
-    - An event of the same id, time and content is a duplicate: it is counted and otherwise ignored.
-    - An event of the same id and time but other content was edited. The edited event is refused, and the
-      event counted before stands.
-    - An event of the same id at another time is refused, because the ids of outputs derive from the event's
-      id.
-    - An event below the least of a full ring may have been counted before and forgotten. Such an event is
-      refused, never guessed.
+    """Enter events into their customers' rings of recent events; count duplicates, and refuse the doubtful.
 
     A duplicate raises its customer's row to the duplicate's offset. Without that, two rows of one offset
     could differ in whether they count the duplicate, and nothing would order them.
@@ -185,42 +184,19 @@ def _remember(
     Returns:
         (k,) True for events that are new and entered.
     """
-    # Stage 1: compare the (k,) events with the (k, 32) places of the rings. Leaves (k,) masks.
     customers = step.state.customers
-    at, event, content = (
-        column[which] for column in (records.occurred_at, records.event_hashes, records.content_hashes)
+    verdicts = Ring(customers).enter(
+        rows, records.occurred_at[which], records.event_hashes[which], records.content_hashes[which]
     )
-    ring_at, ring_hash = customers["ring_at"][rows], customers["ring_hash"][rows]
-    same_id = (ring_hash == event[:, None]) & (ring_at != NO_EVENT)
-    same = same_id & (ring_at == at[:, None])
-    again: NDArray[np.bool_] = same.any(axis=1)
-    known = customers["ring_content"][rows[again], same[again].argmax(axis=1)]
-    duplicate = again.copy()
-    duplicate[again] = known == content[again]
-    changed = again & ~duplicate
-    reused: NDArray[np.bool_] = same_id.any(axis=1) & ~again
-    # Stage 2: find the (k,) least place of each ring, by time and then by hash. An empty place is least of
-    # all. Only there a new event may enter, and below it nothing is remembered.
-    least_at = ring_at.min(axis=1)
-    among_least = np.where(ring_at == least_at[:, None], ring_hash, np.iinfo(np.uint64).max)
-    slot = among_least.argmin(axis=1)
-    least_hash = among_least[np.arange(len(rows)), slot]
-    full = least_at != NO_EVENT
-    too_old = full & ~again & ~reused & ((at < least_at) | ((at == least_at) & (event < least_hash)))
-    new: NDArray[np.bool_] = ~again & ~reused & ~too_old
-    # Stage 3: enter the new events in place of the least ones.
-    customers["ring_at"][rows[new], slot[new]] = at[new]
-    customers["ring_hash"][rows[new], slot[new]] = event[new]
-    customers["ring_content"][rows[new], slot[new]] = content[new]
-    # Stage 4: count duplicates and refuse the rest. The counts stop at MOST_COUNTED, because they are 16
-    # bits.
+    # The counts stop at MOST_COUNTED, because they are 16 bits.
+    duplicate = verdicts == Verdict.DUPLICATE
     twice = rows[duplicate]
     customers["offset"][twice] = records.offsets[which[duplicate]]
     customers["duplicates"][twice] += customers["duplicates"][twice] < MOST_COUNTED
     step.counts["duplicates"] += len(twice)
-    for kind, refused in ((CHANGED, changed), (REUSED_ID, reused), (TOO_OLD, too_old)):
-        step.counts[kind.error.replace("-", "_")] += int(refused.sum())
-        step.refusals.extend(
-            kind._replace(offset=offset) for offset in records.offsets[which[refused]].tolist()
-        )
+    for verdict, refusal in _REFUSALS.items():
+        refused = which[verdicts == verdict]
+        step.counts[refusal.error.replace("-", "_")] += len(refused)
+        step.refusals.extend(refusal._replace(offset=offset) for offset in records.offsets[refused].tolist())
+    new: NDArray[np.bool_] = verdicts == Verdict.NEW
     return new

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SECTIONS = ("cells", "products", "open_lines")
 """Columns of `CUSTOMER` that count runs. The export leaves them out, because it holds the runs themselves."""
+_PLACES = ("stores", "store_visits", "channel")
 _RING = ("ring_at", "ring_hash", "ring_content")
 
 
@@ -45,9 +46,9 @@ class Export:
     def of(self, customer: bytes) -> dict[str, Any] | None:
         """Return all columns of a customer's row, JSON-able, named as in `models.state.columns`.
 
-        Categories and products appear by name. Days are numbers that count from 2000-01-01, which is day 1.
-        Instants are ms since 1970 UTC, money is 1/10,000 of the currency, and quantities on open days are
-        1/1,000 of a unit.
+        Categories, products, stores and the channel appear by name. Days are numbers that count from
+        2000-01-01, which is day 1. Instants are ms since 1970 UTC, money is 1/10,000 of the currency, and
+        quantities on open days are 1/1,000 of a unit.
 
         Args:
             customer: Customer id.
@@ -63,6 +64,13 @@ class Export:
         told = {
             name: record[name].tolist() for name in CUSTOMER.names or () if name not in (*_SECTIONS, *_RING)
         }
+        stores = state.store_names.names(told["stores"])
+        told["stores"] = [
+            {"store": store, "purchases": visits}
+            for store, visits in zip(stores, told.pop("store_visits"), strict=True)
+            if visits
+        ]
+        told["channel"] = state.channel_names.name(told["channel"])
         told["events"] = [
             {"occurred_ms": at, "hash": f"{event:016x}", "content": f"{content:08x}"}
             for at, event, content in sorted(zip(*(record[name].tolist() for name in _RING), strict=True))
@@ -81,8 +89,12 @@ class Export:
         """
         record = np.zeros(1, CUSTOMER)
         for name in CUSTOMER.names or ():
-            if name not in (*_SECTIONS, *_RING):
+            if name not in (*_SECTIONS, *_RING, *_PLACES):
                 record[name] = told[name]
+        for place, visited in enumerate(told["stores"]):
+            record["stores"][0, place] = self._state.store_names.find([visited["store"]])[0]
+            record["store_visits"][0, place] = visited["purchases"]
+        record["channel"] = self._state.channel_names.find([told["channel"]])[0]
         events = told["events"]
         record["ring_at"] = NO_EVENT
         if events:

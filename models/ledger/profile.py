@@ -21,6 +21,7 @@ from models.state.habits import statistics_of
 from models.state.holdout import held_out
 from models.state.open_days import bought_on
 from models.state.state import State
+from models.state.visits import usual_stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,6 +91,8 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
         "currency": state.settings.currency,
         "first_purchase": _instant(int(record["first_purchase"])) if baskets else None,
         "last_purchase": _instant(int(record["last_purchase"])) if baskets else None,
+        "usual_store": state.store_names.name(int(usual_stores(state.customers[[row]])[0])) or None,
+        "last_channel": state.channel_names.name(int(record["channel"])) or None,
         "held_out": held_out(customer, state.settings.holdout_share, state.settings.holdout_salt),
         "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
         "new": bool(baskets) and bool(is_new(state, np.array([row]))[0]),

@@ -12,6 +12,7 @@ from models.learning.intervals import purchase_probability
 from models.learning.rfm import SEGMENTS, label
 from models.ledger.profile import HORIZONS
 from models.ledger.storage import Intake
+from models.memory.dictionary import UNTRACKED
 from models.segments.settling import is_new
 from models.settings import LedgerSettings
 from models.state.calendar import boundary_cause
@@ -20,11 +21,14 @@ from models.state.habits import statistics_of
 from models.state.holdout import held_out
 from models.state.open_days import bought_on
 from models.state.state import State
+from models.state.visits import usual_stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
+
+    from models.memory.dictionary import Dictionary
 
     Rows = NDArray[np.int64]
 
@@ -108,6 +112,8 @@ def _customers(state: State, rows: Rows, ids: list[str], partition: int) -> dict
         "last_purchase": Values(last, bought),
         "first_purchase_day": Values(state.calendar.days(first), bought),
         "last_purchase_day": Values(state.calendar.days(last), bought),
+        "usual_store": _names(state.store_names, usual_stores(records)),
+        "last_channel": _names(state.channel_names, records["channel"]),
         "segment": Values(records["segment"], records["segment"] != NO_SEGMENT, SEGMENTS),
         "new": Values(bought & is_new(state, rows)),
         **_ranks(state, rows),
@@ -122,6 +128,12 @@ def _customers(state: State, rows: Rows, ids: list[str], partition: int) -> dict
             np.full(count, watermark or 0, np.int64), np.full(count, watermark is not None, np.bool_)
         ),
     }
+
+
+def _names(names: Dictionary, numbers: Rows) -> Values:
+    """Look up (n,) names by their numbers; `UNTRACKED` has none."""
+    each, places = np.unique(numbers, return_inverse=True)
+    return Values(places, numbers != UNTRACKED, names.names(each.tolist()))
 
 
 def _ranks(state: State, rows: Rows) -> dict[str, Values]:

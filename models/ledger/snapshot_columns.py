@@ -34,6 +34,15 @@ CUSTOMERS: Final = (
     Column(
         "last_purchase_day", "day", "business day", "Business day of the latest purchase; null before any."
     ),
+    Column(
+        "usual_store",
+        "text",
+        "",
+        "Store with most of the purchases, of the three visited most; null if no purchase named one.",
+    ),
+    Column(
+        "last_channel", "text", "", "Sales channel of the latest purchase that named one; null if none did."
+    ),
     Column("segment", "text", "", "Segment reported last; null before the first."),
     Column("new", "flag", "", "True up to four weeks after the first purchase."),
     Column("label", "text", "", "Segment by exact RFM at the moment of the snapshot; null if unranked."),

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from models.state.state import State
     from models.state.step import Step
 
-_CATEGORIES, _PRODUCTS = b"categories", b"products"
 _UNRANKED = b"\0"
 _RANKED = b"\1"
 
@@ -66,8 +65,7 @@ def changes_of(step: Step, applied: int) -> Changes:
     ]
     rows += step.erased_rows
     # Partition-level rows next, and only those that this step changed.
-    for kind, shards in ((_CATEGORIES, step.new_category_shards()), (_PRODUCTS, step.new_product_shards())):
-        rows.extend(Row(dictionary_key(kind, shard), _own(names, at=len(names))) for shard, names in shards)
+    rows += [_names_row(*shard) for shard in step.new_names()]
     rows += _catalogue_rows(state, step.new_catalogue_shards())
     if step.settings_adopted:
         rows.append(_settings_row(state))
@@ -97,9 +95,8 @@ def own_rows(state: State) -> dict[bytes, bytes]:
     if state.clock.begun:
         rows += _boundary_rows(state)
     rows += _catalogue_rows(state, state.catalogue.offsets)
-    for kind, names in ((_CATEGORIES, state.category_names), (_PRODUCTS, state.product_names)):
-        shards = names.shards_since(0)
-        rows.extend(Row(dictionary_key(kind, shard), _own(held, at=len(held))) for shard, held in shards)
+    for kind, names in state.dictionaries.items():
+        rows += [_names_row(kind, *shard) for shard in names.shards_since(0)]
     return dict(rows)
 
 
@@ -228,8 +225,8 @@ def _rows_stored(state: State) -> int:
     every boundary.
     """
     own = 1 + (3 + state.pairs.shards if state.clock.begun else 0)
-    shards = state.category_names.shards + state.product_names.shards + len(state.catalogue.offsets)
-    return len(state.ids) + own + shards
+    shards = sum(names.shards for names in state.dictionaries.values())
+    return len(state.ids) + own + shards + len(state.catalogue.offsets)
 
 
 def _check(mine: ClockRow, stored: ClockRow) -> None:
@@ -274,8 +271,8 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
         state.catalogue = Catalogue.decode(
             {shard: (header(row).offset, own_payload(row)) for shard, row in listed.items()}
         )
-        _load_dictionary(state.category_names, _CATEGORIES, own)
-        _load_dictionary(state.product_names, _PRODUCTS, own)
+        for kind, names in state.dictionaries.items():
+            _load_dictionary(names, kind, own)
     except RowError:
         raise
     except ValueError as error:
@@ -289,6 +286,11 @@ def _load_dictionary(names: Dictionary, kind: bytes, own: dict[bytes, bytes]) ->
     if shards != [held for _, held in names.shards_since(0)]:
         names.truncate(0)
         names.load(shards)
+
+
+def _names_row(kind: bytes, shard: int, names: bytes) -> Row:
+    """Encode a shard of a dictionary. Names are only ever added, so that a shard's length is its rank."""
+    return Row(dictionary_key(kind, shard), _own(names, at=len(names)))
 
 
 def _settings_row(state: State) -> Row:

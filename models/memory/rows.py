@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-ROW_VERSION = 3
+ROW_VERSION = 4
 """Version of the rows' format, which grows with every change of their meaning. Rows of versions 1 and 2 held
-no content hashes of the remembered events."""
+no content hashes of the remembered events, rows of version 3 neither stores nor channel."""
 HEADER = np.dtype([("version", "<u2"), ("offset", "<i8"), ("boundary", "<i4"), ("due", "<i4")])
 """Header of every row, readable without the rest: format version, source offset of the last record applied,
 last boundary seen (day), and the boundary at which the customer next has something due (day)."""
@@ -173,7 +173,7 @@ def pairs_key(shard: int) -> bytes:
 
 
 def dictionary_key(kind: bytes, shard: int) -> bytes:
-    """Return the key of one shard of the `categories` or `products` dictionary."""
+    """Return the key of one shard of a dictionary: `categories`, `products`, `stores` or `channels`."""
     return b"\0dictionary:" + kind + b":%05d" % shard
 
 

@@ -64,6 +64,10 @@ class Records:
     """
     customers: list[bytes]
     """n customer ids, raw UTF-8."""
+    stores: list[str]
+    """n store ids; empty for records that name no store."""
+    channels: list[str]
+    """n sales channels; empty for records that name no channel."""
     line_starts: NDArray[np.int64]
     """(n + 1,) lines of record i are `line_starts[i]:line_starts[i + 1]`."""
     products: list[str]
@@ -93,6 +97,8 @@ class Records:
             event_hashes=self.event_hashes[start:stop],
             content_hashes=self.content_hashes[start:stop],
             customers=self.customers[start:stop],
+            stores=self.stores[start:stop],
+            channels=self.channels[start:stop],
             line_starts=self.line_starts[start : stop + 1] - first,
             products=self.products[first:last],
             categories=self.categories[first:last],
@@ -113,6 +119,8 @@ class Records:
             event_hashes=np.zeros(1, np.uint64),
             content_hashes=np.zeros(1, np.uint32),
             customers=[b""],
+            stores=[""],
+            channels=[""],
             line_starts=np.zeros(2, np.int64),
             products=[],
             categories=[],

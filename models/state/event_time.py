@@ -1,4 +1,4 @@
-"""Event time and a partition's clock: refusal of records from the future, and moves of the watermark.
+"""Event time and a partition's clock: late events, records from the future, and moves of the watermark.
 
 The future is measured against the record's timestamp, never against the watermark. A shop that was closed for
 a month can go on, one wrong date closes nobody's days, and a log that is read again gives equal results.
@@ -15,7 +15,11 @@ from models.state.calendar import MINUTE
 from models.state.clock_row import UNTIL_LIVE_MS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from models.records.columns import Records
+    from models.state.state import State
     from models.state.step import Step
 
 FURTHEST_AHEAD = 10 * MINUTE
@@ -30,6 +34,17 @@ FROM_THE_FUTURE = Refusal(
     reason="the event is more than ten minutes later than its record's timestamp (the broker's, or where it "
     "keeps none the producer's): correct the date, or the clock of who wrote it, and send it again",
 )
+
+
+def is_late(state: State, days: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (n,) True for the business days of events that come late: days whose boundary has begun.
+
+    A late event counts for spend, segment and visits. Habits, alerts and priors were computed without it and
+    stay as they are, so that a replay, which meets the event at the same place of the log, gives the same.
+    """
+    late: NDArray[np.bool_] = days <= state.clock.begun
+    return late
+
 
 _TICK, _LIVE = int(Kind.TICK), int(Kind.LIVE)
 

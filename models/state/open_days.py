@@ -11,6 +11,7 @@ from models.memory.dictionary import UNTRACKED
 from models.memory.groups import rank_within
 from models.settings import CategoryClass
 from models.state.columns import MOST_OPEN_LINES, OPEN_LINE
+from models.state.event_time import is_late
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def consumed_lines(state: State, records: Records, which: NDArray[np.int64]) -> 
         which: (k,) indexes of records, ascending.
     """
     slots = state.calendar.days(records.occurred_at[which])
-    places = np.flatnonzero(slots > state.clock.begun)
+    places = np.flatnonzero(~is_late(state, slots))
     baskets, lines = lines_of(records, which[places])
     categories = consumed_categories(state, [records.categories[line] for line in lines.tolist()])
     baskets, lines, categories = _only(categories != UNTRACKED, places[baskets], lines, categories)

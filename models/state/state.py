@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 MOST_CATEGORY_BYTES = 512 * 1024
 MOST_PRODUCT_BYTES = 3 * 1024 * 1024
+MOST_STORE_BYTES = 48 * 1024
+MOST_CHANNEL_BYTES = 16 * 1024
 """Bytes of names in the dictionaries. With the priors they stay under 4 MiB, so that recovery reads little
 besides customers. The catalogue has a bound of its own."""
 
@@ -88,6 +90,8 @@ class State:
         self.open_lines = (Arena(OPEN_LINE, MOST_OPEN_LINES), Arena(OPEN_LINE, MOST_OPEN_LINES))
         self.category_names = Dictionary(most_names=(1 << 16) - 1, most_bytes=MOST_CATEGORY_BYTES)
         self.product_names = Dictionary(most_names=(1 << 32) - 1, most_bytes=MOST_PRODUCT_BYTES)
+        self.store_names = Dictionary(most_names=(1 << 16) - 1, most_bytes=MOST_STORE_BYTES)
+        self.channel_names = Dictionary(most_names=(1 << 16) - 1, most_bytes=MOST_CHANNEL_BYTES)
         self.adopt(settings)
         self.catalogue = Catalogue()
         self.priors = Priors()
@@ -106,6 +110,16 @@ class State:
         """Put settings into force, with the calendar and the classes of categories that follow from them."""
         self.settings, self.calendar = settings, calendar_of(settings)
         self.category_names.classify(settings.class_of)
+
+    @property
+    def dictionaries(self) -> dict[bytes, Dictionary]:
+        """Dictionaries by the kind that their rows' keys name."""
+        return {
+            b"categories": self.category_names,
+            b"products": self.product_names,
+            b"stores": self.store_names,
+            b"channels": self.channel_names,
+        }
 
     @property
     def arenas(self) -> tuple[Arena, ...]:

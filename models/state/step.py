@@ -36,8 +36,7 @@ class Step:
         self._images: list[Image] = []
         self._touched: set[int] = set()
         self._customers = len(state.ids)
-        self._categories = len(state.category_names)
-        self._products = len(state.product_names)
+        self._names = {kind: len(names) for kind, names in state.dictionaries.items()}
         self._catalogue = state.catalogue
         self._priors = state.priors
         self._learnt_until = state.learnt_until
@@ -73,13 +72,13 @@ class Step:
         """True if this step is the first to work with the settings in force."""
         return self.state.settings is not self._settings or self._clock.offset < 0
 
-    def new_category_shards(self) -> list[tuple[int, bytes]]:
-        """Return the shards of the category dictionary to which this step added names."""
-        return self.state.category_names.shards_since(self._categories)
-
-    def new_product_shards(self) -> list[tuple[int, bytes]]:
-        """Return the shards of the product dictionary to which this step added names."""
-        return self.state.product_names.shards_since(self._products)
+    def new_names(self) -> list[tuple[bytes, int, bytes]]:
+        """Return kind, number and bytes of each shard of a dictionary to which this step added names."""
+        return [
+            (kind, *shard)
+            for kind, names in self.state.dictionaries.items()
+            for shard in names.shards_since(self._names[kind])
+        ]
 
     def new_catalogue_shards(self) -> list[int]:
         """Return the shards of the catalogue that this step changed."""
@@ -137,8 +136,8 @@ class Step:
         if self._erased is not None:
             state.recall(*self._erased)
         state.drop_last(self._customers)
-        state.category_names.truncate(self._categories)
-        state.product_names.truncate(self._products)
+        for kind, names in state.dictionaries.items():
+            names.truncate(self._names[kind])
         if self._due is not None:
             state.customers["due"][: self._customers] = self._due
         for image in self._images:

@@ -32,3 +32,21 @@ def test_too_many_fail_the_check_and_are_named(
     assert words.main(["models"]) == 1
     assert "models/a.py:1: Whether it is." in capsys.readouterr().out
     assert words.main(["--most", "100", "models"]) == 0
+
+
+def test_a_long_function_without_comments_by_stage_fails_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(words, "ROOT", tmp_path)
+    (tmp_path / "models").mkdir()
+    path = tmp_path / "models" / "a.py"
+    body = ["    x = 1"] * 41
+    for comments, status in (([], 1), ([0], 1), ([0, 20], 0)):
+        staged = [*body]
+        for at in comments:
+            staged[at] = "    # Stage.\n    x = 1"
+        path.write_text("\n".join(("def long():", '    """Count."""', *staged, "")))
+        assert words.main(["models"]) == status
+        assert ("models/a.py:1: long has more" in capsys.readouterr().out) == bool(status)
+    path.write_text("\n".join(("def long():", '    """Count."""', *body[:40], "")))
+    assert words.main(["models"]) == 0

@@ -46,7 +46,7 @@ class Page:
         place = f"partition {told['partition']} of {told['partitions']}"
         out(Text.assemble((f"Customer {printable(told['customer_id'])}", "bold"), (f"  {place}", "dim")))
         out(Padding(Text(self._bought()), (0, 0, 0, 2)))
-        for sentence in as_of(told):
+        for sentence in (*self._where(), *as_of(told)):
             out(Padding(Text(sentence, style="dim"), (0, 0, 0, 2)))
         for heading, section in (
             ("Segment", self._segment()),
@@ -70,6 +70,15 @@ class Page:
             f"{told['spend']:,.2f} {told['currency']}; first {moment(told['first_purchase'])}, "
             f"last {moment(told['last_purchase'])}{self._odd()}"
         )
+
+    def _where(self) -> Iterator[str]:
+        """Name the usual store and the last channel, as far as the purchases name them."""
+        store, channel = self._told["usual_store"], self._told["last_channel"]
+        parts = [f"Mostly at store {printable(store)}"] if store else []
+        if channel:
+            parts.append(f"{'last' if parts else 'Last'} by channel {printable(channel)}")
+        if parts:
+            yield f"{', '.join(parts)}."
 
     def _odd(self) -> str:
         """Mention events that producers sent twice or too late."""

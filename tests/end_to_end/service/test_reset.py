@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from models.memory.rows import CLOCK_KEY, ROW_VERSION, seal, unseal
+from models.memory.rows import CLOCK_KEY
 from models.state.clock_row import ClockRow
 from streams.kafka.options import producer_options
 from streams.kafka.topics import create_topics
@@ -23,6 +23,7 @@ from streams.settings.settings import variable
 from tests.end_to_end.service.test_upgrades import REAL
 from tests.support.data.purchases import produce, shop
 from tests.support.kafka.cluster import Cluster
+from tests.support.ledgers.earlier_rows import EARLIER_VERSION, earlier_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,15 +54,14 @@ def reset(settings: Settings) -> subprocess.CompletedProcess[str]:
 
 
 async def age(settings: Settings, cluster: Cluster) -> None:
-    """Make the changelog that of a release before: the same rows, and the format of then."""
+    """Make the changelog that of the release before."""
     rows = [await cluster._rows(partition) for partition in range(settings.partitions)]
     await _delete_topic(settings)
     await create_topics(settings)
-    version = (ROW_VERSION - 1).to_bytes(2, "little")
     async with AIOKafkaProducer(**producer_options(settings, idempotent=False)) as producer:
         for partition, held in enumerate(rows):
             for key, row in held.items():
-                older = seal(version + unseal(row)[2:])
+                older = earlier_row(key, row)
                 await producer.send_and_wait(settings.changelog_topic, older, key=key, partition=partition)
     cluster._looked_at.clear()
 
@@ -82,7 +82,7 @@ async def test_a_release_with_other_rows_ends_and_goes_on_after_a_reset_in_quiet
 
         worker = cluster.start_worker()
         assert await asyncio.to_thread(worker.wait, 30) == Status.REFUSED
-        assert "a row of format 2 is an earlier release's" in cluster.logs()
+        assert f"a row of format {EARLIER_VERSION} is an earlier release's" in cluster.logs()
         assert "`cartpulse reset --quiet`" in cluster.logs()
 
         told = await asyncio.to_thread(reset, service)

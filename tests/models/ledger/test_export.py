@@ -43,7 +43,7 @@ def test_an_export_names_what_the_row_numbers() -> None:
     assert {cell["category"] for cell in told["cells"]} <= {"MILK", "BREAD", "EGGS", "COUPON", "Käse"}
     assert {product["product"] for product in told["products"]} <= {"p0", "p1", "p2", "p3"}
     assert len(told["events"]) >= told["baskets"] > 3
-    assert set(CUSTOMER.names or ()) - told.keys() == {"ring_at", "ring_hash", "ring_content"}
+    assert set(CUSTOMER.names or ()) - told.keys() == {"ring_at", "ring_hash", "ring_content", "store_visits"}
 
 
 def test_nobody_is_exported_as_nothing() -> None:

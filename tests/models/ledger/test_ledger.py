@@ -62,7 +62,8 @@ def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
                         for _ in range(rng.randrange(1, 5))
                     ]
                     event = f"{day}-{customer}-{part}"
-                    sent.append(basket(event, customer, day + part / 4 + rng.random() / 5, *lines))
+                    at = day + part / 4 + rng.random() / 5
+                    sent.append(basket(event, customer, at, *lines, **a_place(event)))
                     log.append(sent[-1])
         if rng.random() < 0.4 and sent:
             log.append(rng.choice(sent))  # a duplicate
@@ -81,6 +82,13 @@ def a_log(seed: int, *, days: int = 14, customers: int = 6) -> list[bytes]:
         if rng.random() < 0.9:
             log.append(tick(day))
     return log
+
+
+def a_place(event: str) -> dict[str, str]:
+    """One of six stores, or none, and one of three channels, or none."""
+    rng = random.Random(f"place/{event}")
+    place = {"store_id": f"s{rng.randrange(6)}", "channel": rng.choice(("till", "web", "phone"))}
+    return {name: value for name, value in place.items() if rng.random() < 0.8}
 
 
 def an_edit(name: str, sent: list[bytes]) -> list[bytes]:

@@ -74,6 +74,8 @@ def test_a_customer_is_told_in_plain_values() -> None:
         "open_days": ["2017-01-31"],
         "source_offset": len(log) - 1,
         "open_alerts": [],
+        "usual_store": None,
+        "last_channel": None,
         "held_out": False,
         "new": False,
         "as_of": {

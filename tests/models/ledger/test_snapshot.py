@@ -77,7 +77,7 @@ def test_every_column_of_every_customer_is_what_describe_tells(log: list[bytes])
         told: Any = ledger.describe(row["customer_id"].encode())
         same = {
             *("customer_id", "baskets", "purchase_days", "spend", "currency", "segment", "new", "label"),
-            *("held_out", "late", "duplicates", "source_offset"),
+            *("held_out", "late", "duplicates", "source_offset", "usual_store", "last_channel"),
         }
         assert {name: row[name] for name in same} == {name: told[name] for name in same}
         scores = {name: row[name] for name in ("recency", "frequency", "monetary")}

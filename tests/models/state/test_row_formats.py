@@ -15,6 +15,7 @@ from models.memory.rows import ROW_VERSION, EarlierFormatError, RowError, header
 from models.settings import LedgerSettings
 from models.state.columns import CUSTOMER, NO_EVENT, RING
 from models.state.row_formats import RING_AT, in_memory, shortened
+from tests.support.ledgers.earlier_rows import EARLIER_VERSION, earlier_row
 from tests.support.ledgers.logs import Replay, basket, drive, records_of, tick
 from tests.support.paths import SAMPLES
 
@@ -22,12 +23,12 @@ FILES = SAMPLES / "rows"
 SETTINGS = LedgerSettings(segment_minimum_population=1)
 
 
-def log(days: int = 12) -> list[bytes]:
-    """Three customers: one with a full ring, one of a single basket, one who is swept and quiet."""
+def log(days: int = 12, **where: str) -> list[bytes]:
+    """Three customers, one with a full ring, one of a single basket, one who is swept and quiet."""
     events = [tick(-1)]
     for day in range(days):
         lines = ("MILK", "p1", 1.0, 2.0), ("BREAD", "p2", 2.0, 1.0)
-        events += [basket(f"a{day}-{hour}", "900", day + hour / 24, *lines) for hour in range(8, 12)]
+        events += [basket(f"a{day}-{hour}", "900", day + hour / 24, *lines, **where) for hour in range(8, 12)]
         if not day % 4:
             events.append(basket(f"b{day}", "901", day + 0.5, ("TEA", "p3", 1.0, 3.0)))
         events.append(tick(day))
@@ -104,6 +105,12 @@ def assert_tells(known: Any, told: Any) -> None:
             assert_tells(one, other)
     else:
         assert known == told
+
+
+def test_rows_of_today_s_purchases_are_those_of_the_release_before_but_for_stores_and_channel() -> None:
+    before = sample(EARLIER_VERSION)
+    for customer in CUSTOMERS:
+        assert earlier_row(customer, ROWS[customer]) == before[customer]
 
 
 def sample(version: int) -> dict[bytes, bytes]:

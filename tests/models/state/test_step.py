@@ -37,8 +37,7 @@ def everything(state: State) -> tuple[object, ...]:
         state.encode(np.arange(len(state.ids))),
         list(state.ids),
         dict(state.rows),
-        state.category_names.shards_since(0),
-        state.product_names.shards_since(0),
+        [names.shards_since(0) for names in state.dictionaries.values()],
         state.priors.encode(),
         state.popularity.encode(),
         state.pairs.encode(),
@@ -58,7 +57,7 @@ def visits() -> list[bytes]:
     """Baskets of known and new customers, with known and new names."""
     return [
         basket("x0", "1", DAYS + 0.5, ("MILK", "p1", 1.0, 2.0), ("NEW", "new", 1.0, 2.0)),
-        basket("x1", "newcomer", DAYS + 0.6, ("BREAD", "p2", 1.0, 2.0)),
+        basket("x1", "newcomer", DAYS + 0.6, ("BREAD", "p2", 1.0, 2.0), store_id="9", channel="kiosk"),
         basket("x2", "1", DAYS + 0.7, ("EGGS", "p3", 3.0, 2.0)),
     ]
 
@@ -113,10 +112,16 @@ def test_only_touched_and_new_customers_are_changed_ones() -> None:
 def test_names_that_it_adds_are_written_with_it() -> None:
     state = settled()
     step = Step(state)
-    assert step.new_category_shards() == step.new_product_shards() == []
-    apply(step, records_of(visits(), SETTINGS), [0])
-    assert b"NEW" in step.new_category_shards()[-1][1]
-    assert b"new" in step.new_product_shards()[-1][1]
+    assert step.new_names() == []
+    apply(step, records_of(visits(), SETTINGS), [0, 1])
+    added = {kind: names for kind, _, names in step.new_names()}
+    for kind, name in (
+        (b"categories", b"NEW"),
+        (b"products", b"new"),
+        (b"stores", b"9"),
+        (b"channels", b"kiosk"),
+    ):
+        assert name in added[kind]
 
 
 def test_on_the_wall_clock_only_what_is_later_than_live_is_sent() -> None:

@@ -37,8 +37,9 @@ def basket(
     day: float,
     *lines: tuple[str, str, float, float],
     kind: str = "purchase",
+    **where: str,
 ) -> bytes:
-    """A purchase event; lines are (category, product, quantity, unit price)."""
+    """A purchase event; lines are (category, product, quantity, unit price), `where` is store and channel."""
     return msgspec.json.encode(
         {
             "event_id": event_id,
@@ -46,6 +47,7 @@ def basket(
             "occurred_at": moment(day),
             "currency": "USD",
             "kind": kind,
+            **where,
             "items": [
                 {"category": category, "product_id": product, "quantity": quantity, "unit_price": price}
                 for category, product, quantity, price in lines

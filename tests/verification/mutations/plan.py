@@ -459,7 +459,13 @@ MUTATIONS = (
     ),
     Mutation(
         "an edited event is taken for the one that was counted",
-        (Edit("models/ledger/baskets.py", "    duplicate[again] = known == content[again]\n", ""),),
+        (
+            Edit(
+                "models/state/ring.py",
+                "np.where(known == content[again], Verdict.DUPLICATE, Verdict.CHANGED)",
+                "Verdict.DUPLICATE",
+            ),
+        ),
         _tests("tests/models/ledger/test_ledger.py", "-k", "edited"),
     ),
     Mutation(

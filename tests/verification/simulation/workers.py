@@ -63,6 +63,8 @@ class BareDecoder:
             event_hashes=np.zeros(count, np.uint64),
             content_hashes=np.zeros(count, np.uint32),
             customers=[b"" if bad else name for name, bad in zip(names, refused, strict=True)],
+            stores=[""] * count,
+            channels=[""] * count,
             line_starts=np.zeros(count + 1, np.int64),
             products=[],
             categories=[],

@@ -41,6 +41,8 @@ def told(**other: Any) -> dict[str, Any]:
         "currency": "USD",
         "first_purchase": "2017-01-01T11:53:26+00:00",
         "last_purchase": "2017-03-01T09:00:00+00:00",
+        "usual_store": None,
+        "last_channel": None,
         "held_out": False,
         "new": False,
         "segment": "Champions",
@@ -69,6 +71,24 @@ def page(content: dict[str, Any], width: int = 120, most: int | None = 10, *, co
     )
     Page(content, console, most).show()
     return text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("store", "channel", "line"),
+    [
+        ("330", "till", "Mostly at store 330, last by channel till."),
+        ("330", None, "Mostly at store 330."),
+        (None, "web\x1b", "Last by channel web\\x1b."),
+        (None, None, None),
+    ],
+)
+def test_store_and_channel_are_named_as_far_as_they_are_known(
+    store: str | None, channel: str | None, line: str | None
+) -> None:
+    lines = page(told(usual_store=store, last_channel=channel)).splitlines()
+    assert [each.strip() for each in lines if "store" in each or "channel" in each] == (
+        [line] if line else []
+    )
 
 
 @pytest.mark.parametrize("width", [30, 50, 80, 100, 200])
