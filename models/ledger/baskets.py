@@ -218,8 +218,10 @@ def _remember(
     customers["offset"][twice] = records.offsets[which[duplicate]]
     customers["duplicates"][twice] += customers["duplicates"][twice] < MOST_COUNTED
     step.counts["duplicates"] += len(twice)
+    step.counts["changed"] += int(changed.sum())
+    step.counts["reused_id"] += int(reused.sum())
+    step.counts["too_old"] += int(too_old.sum())
     for kind, refused in ((CHANGED, changed), (REUSED_ID, reused), (TOO_OLD, too_old)):
-        step.counts[kind.error.replace("-", "_")] += int(refused.sum())
         step.refusals.extend(
             kind._replace(offset=offset) for offset in records.offsets[which[refused]].tolist()
         )
