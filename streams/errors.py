@@ -48,7 +48,17 @@ if TYPE_CHECKING:
 
 
 class CartpulseError(Exception):
-    """Base class of every error that Cartpulse raises on purpose."""
+    """Base class of every error that Cartpulse raises on purpose.
+
+    Args:
+        said: State that is wrong. With a remedy it is a sentence without its full stop.
+        remedy: Action to take; `str` of the error is "said: remedy".
+    """
+
+    def __init__(self, said: str, *, remedy: str = "") -> None:
+        super().__init__(f"{said}: {remedy}" if remedy else said)
+        self.said = said
+        self.remedy = remedy
 
 
 class SettingsError(CartpulseError):

@@ -100,6 +100,7 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     missed = np.flatnonzero((cycles == Cycle.RAISED) & (_missed_from(state, best) <= boundary))
     cells = structured.take(state.cells.records, positions[missed])
     state.cells.records["alert"][positions[missed]] = Cycle.UNPLANNED
+    step.counts["alerts_missed"] += len(cells)
     _close(step, rows[owners[missed]], cells, "missed", boundary)
 
 
@@ -113,6 +114,7 @@ def withdraw(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], boundary:
         boundary: Boundary (day) at which the cells were evicted.
     """
     raised = cells["alert"] == Cycle.RAISED
+    step.counts["alerts_withdrawn"] += int(raised.sum())
     _close(step, rows[raised], structured.take(cells, raised), "withdrawn", boundary)
 
 
@@ -240,7 +242,6 @@ def fulfil(
 
 def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertState, boundary: int) -> None:
     """Emit the end of raised alerts at a boundary."""
-    step.counts[f"alerts_{how}"] += len(cells)
     if len(cells):
         causes = [boundary_cause(boundary)] * len(cells)
         times = [step.state.calendar.boundary(boundary)] * len(cells)

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Counted = Literal[
+    "applied", "changed", "duplicates", "late", "refused", "reused_id", "timeless", "too_old",
+    "alerts_capped", "alerts_fulfilled", "alerts_missed", "alerts_overtaken", "alerts_quiet", "alerts_raised",
+    "alerts_withdrawn", "recommendations", "segment_changes", "exposures", "suppressed",
+    "erased", "evicted_categories", "listed", "not_listed", "passed_over",
+]  # fmt: skip
+"""Names of what a ledger counts, each of which is an attribute of `Counts` (streams/metrics.py)."""
 
 
 class Output(NamedTuple):
@@ -53,8 +61,8 @@ class Changes:
     """Source offsets of misrouted records, to be forwarded unchanged to the partition of their customer."""
     rows: tuple[Row, ...] = ()
     """Changed rows, the clock row last. Empty if nothing changed."""
-    counts: dict[str, int] = field(default_factory=dict)
-    """Counts for metrics and reports: `applied`, `duplicates`, `late`, `capped`, `suppressed`, ..."""
+    counts: dict[Counted, int] = field(default_factory=dict)
+    """Counts for metrics and reports."""
     passed_over: tuple[tuple[bytes, Exception], ...] = ()
     """Customers whom a model could not bring to a boundary, each with the error. The rows of these customers
     are as before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from models.state.ring import Ring, Verdict
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.contracts.changes import Counted
     from models.records.columns import Records
     from models.state.step import Step
 
@@ -51,7 +52,12 @@ REUSED_ID = Refusal(
     field="event_id",
     reason="another event of this customer had the same id and another time; the ids of outputs rest on it",
 )
-_REFUSALS = {Verdict.CHANGED: CHANGED, Verdict.REUSED_ID: REUSED_ID, Verdict.TOO_OLD: TOO_OLD}
+_REFUSALS: Final[dict[Verdict, tuple[Counted, Refusal]]] = {
+    Verdict.CHANGED: ("changed", CHANGED),
+    Verdict.REUSED_ID: ("reused_id", REUSED_ID),
+    Verdict.TOO_OLD: ("too_old", TOO_OLD),
+}
+"""Verdicts that refuse an event, with the counter and the reason of each."""
 
 
 def apply(step: Step, records: Records, indexes: list[int]) -> None:
@@ -194,9 +200,9 @@ def _remember(
     customers["offset"][twice] = records.offsets[which[duplicate]]
     customers["duplicates"][twice] += customers["duplicates"][twice] < MOST_COUNTED
     step.counts["duplicates"] += len(twice)
-    for verdict, refusal in _REFUSALS.items():
+    for verdict, (name, refusal) in _REFUSALS.items():
         refused = which[verdicts == verdict]
-        step.counts[refusal.error.replace("-", "_")] += len(refused)
+        step.counts[name] += len(refused)
         step.refusals.extend(refusal._replace(offset=offset) for offset in records.offsets[refused].tolist())
     new: NDArray[np.bool_] = verdicts == Verdict.NEW
     return new

@@ -264,9 +264,3 @@ class State:
         """Count every customer anew. Histograms are derived from the rows and stored nowhere."""
         start = self.calendar.start(self.clock.begun + 1)
         self.histograms = Histograms.build(self.standing(np.arange(len(self.ids))), start)
-
-
-def standing_of(customers: NDArray[Any]) -> RfmScores:
-    """Return recency, frequency and spend of customer records, as if their open days were closed."""
-    open_days = customers["open_purchase"].sum(axis=1, dtype=np.int64)
-    return RfmScores(customers["last_purchase"], customers["frequency"] + open_days, customers["spend"])

@@ -16,7 +16,7 @@ from models.state.holdout import held_out
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.contracts.changes import Output, Refusal
+    from models.contracts.changes import Counted, Output, Refusal
     from models.state.state import Image, State
 
 
@@ -32,7 +32,7 @@ class Step:
         self.outputs: list[Output] = []
         self.refusals: list[Refusal] = []
         self.misrouted: list[int] = []
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[Counted] = Counter()
         self._images: list[Image] = []
         self._touched: set[int] = set()
         self._customers = len(state.ids)

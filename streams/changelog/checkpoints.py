@@ -112,7 +112,7 @@ class Checkpoints:
         except (Unusable, OSError, ValueError) as reason:
             name = self.path(partition)
             log.warning("The checkpoint %s is thrown away, and the whole changelog read: %s", name, reason)
-            self._counts.add("checkpoints_unusable")
+            self._counts.checkpoints_unusable += 1
             return None
 
     async def write_last(self, kept: dict[int, PositionedLedger]) -> None:
@@ -149,12 +149,12 @@ class Checkpoints:
             return self.failed(number, reason)
         self._complaint = ""
         self._sizes[number], self._bases[number] = content.size, kept.base
-        self._counts.add("checkpoints_written")
+        self._counts.checkpoints_written += 1
         return True
 
     def failed(self, number: int, reason: Exception) -> bool:
         """Log a failure, once for each run of equal reasons; return False: there is no new checkpoint."""
-        self._counts.add("checkpoints_failed")
+        self._counts.checkpoints_failed += 1
         if (said := repr(reason)) != self._complaint:
             log.warning(
                 "No checkpoint of partition %d could be written to %s (%s): a restart reads more of the "

@@ -166,7 +166,7 @@ class Standbys:
                 for number, warm in self._warm.items():
                     reader.seek(self._changelog(number), warm.position)
             busy = await self._poll(reader, assigned) if assigned else False
-            self._counts.level("standby_lag", self.lag)
+            self._counts.standby_lag = self.lag
             await asyncio.sleep(0 if busy else POLL_SECONDS)
 
     @property
@@ -197,7 +197,7 @@ class Standbys:
             return
         wrong = {row.key for run in recovered.corrections for row in run}
         self._warm[number] = StandbyCopy(recovered.ledger, recovered.base, recovered.witness, wrong)
-        self._counts.add("standbys_begun")
+        self._counts.standbys_begun += 1
 
     async def _poll(self, reader: Any, assigned: Iterable[int]) -> bool:
         """Take the rows that have arrived; return True if there may be more at once."""
@@ -223,7 +223,7 @@ class Standbys:
                 async with warm.lock:
                     if records := fetched.get(changelog):
                         await asyncio.to_thread(_take, warm, records)
-                        self._counts.add("standby_rows", len(records))
+                        self._counts.standby_rows += len(records)
                     warm.position = await reader.position(changelog)
                     warm.end = reader.highwater(changelog) or warm.position
             except (ChangelogUnreadableError, ValueError) as reason:

@@ -189,7 +189,7 @@ class Fetcher:
 
     def _note(self, last: Any) -> None:
         if isinstance(last, BrokenBatch):
-            self._counts.add("broken_batches")
+            self._counts.broken_batches += 1
             log.error(
                 "%s: a batch cannot be decoded, and goes to the dead letters whole: %s",
                 last.where,

@@ -75,7 +75,7 @@ class Gaps:
         whole = next((count for count, raw in enumerate(raws) if raw.offset != first + count), len(raws))
         self._consumer.seek(partition.source, first + whole)
         if not self.holes:
-            self._counts.add("read_again")
+            self._counts.read_again += 1
         return raws[:whole]
 
     async def look(self, partition: Partition | None, found: int | None) -> bool:
@@ -112,7 +112,7 @@ class Gaps:
         # The log begins after the expected offset, so the records are gone. Skip them only if that is
         # accepted.
         if start > expected and self._accept:
-            self._counts.add("gap_accepted", start - expected)
+            self._counts.gap_accepted += start - expected
             log.warning("%s: %d purchases are gone and left out", name, start - expected)
             self._consumer.seek(source, start)
             partition.pass_to(start)
@@ -160,7 +160,7 @@ class Gaps:
                 f"`--accept-gap` goes on at offset {following} and leaves {following - lost.first} offsets "
                 "out; what they held has to be sent again, or brought back with a copy of the log.",
             )
-        self._counts.add("gap_accepted", following - lost.first)
+        self._counts.gap_accepted += following - lost.first
         log.warning(
             "%s: offsets %d to %d cannot be read and are left out: %s",
             name,
@@ -176,6 +176,6 @@ class Gaps:
         if self._looks[source, offset] > MOST_LOOKS:
             return False
         self._consumer.seek(source, offset)
-        self._counts.add("read_again")
+        self._counts.read_again += 1
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
         return True

@@ -68,9 +68,9 @@ class Opened(NamedTuple):
             fingerprint: Fingerprint of the worker's ledger settings.
             counts: Counters of the worker.
         """
-        counts.add("recoveries")
-        counts.add("rows_recovered", self.read)
-        counts.add("rows_corrected", self.corrected)
+        counts.recoveries += 1
+        counts.rows_recovered += self.read
+        counts.rows_corrected += self.corrected
         log.info(
             "Partition %d goes on at offset %d after %d rows%s",
             number,

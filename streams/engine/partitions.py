@@ -239,7 +239,7 @@ class Partitions(mode.Service):
         lease = Lease(self.clock, self._session)
         kept, self._kept = self._kept, {}
         if self._take_overs.assigned(self.clock.elapsed()):
-            self.counts.add("take_overs")
+            self.counts.take_overs += 1
         assigned = sorted(assigned)
         self.running.standbys.assigned([source.partition for source in assigned], kept)
         for source in assigned:
@@ -307,7 +307,7 @@ class Partitions(mode.Service):
     def reopen(self, partition: Partition, why: str) -> None:
         """Open a partition again, because its changelog may hold rows that this worker has not read."""
         log.warning("Partition %d: %s; its state is read again", partition.number, why)
-        self.counts.add("reopened")
+        self.counts.reopened += 1
         leaving = partition.closing
         acknowledged = None if partition.delivery is None else partition.delivery.acknowledged
         self._close(partition)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aiokafka import ConsumerRebalanceListener
 
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from streams.metrics import Counts
     from streams.settings.settings import Settings
-
-ASSIGNED: Final = "partitions_assigned"
-"""Level for the number of partitions that the group has assigned to this worker; unset during a rebalance."""
 
 
 class Assignments(Protocol):
@@ -47,7 +44,7 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc] # aiok
         """Deliver and commit computed steps, for a third of a session at most, and release all partitions."""
         del revoked  # rebalances are eager: all of them
         try:
-            self._partitions.counts.level(ASSIGNED, None)
+            self._partitions.counts.partitions_assigned = None
             self._partitions.wait_for_assignment()
             await self._partitions.release(self._partitions.settings.session_timeout_ms / 3_000)
         except Exception as error:  # noqa: BLE001 - whatever it is
@@ -58,6 +55,6 @@ class RebalanceListener(ConsumerRebalanceListener):  # type: ignore[misc] # aiok
         assigned = list(assigned)
         try:
             self._partitions.assign(assigned)
-            self._partitions.counts.level(ASSIGNED, len(assigned))
+            self._partitions.counts.partitions_assigned = len(assigned)
         except Exception as error:  # noqa: BLE001 - whatever it is
             self._partitions.fail(error)

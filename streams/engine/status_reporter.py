@@ -85,7 +85,7 @@ class StatusReporter:
             log.info(
                 "Loading history, nothing is sent: %d outputs so far, %d purchases still to apply. "
                 "`cartpulse go-live` ends it.",
-                self._counts["suppressed"],
+                self._counts.suppressed,
                 self.lag(),
             )
 
@@ -107,8 +107,8 @@ class StatusReporter:
 
     def look_for_misrouted(self) -> None:
         """Name the partitioner setting if more than one purchase in a hundred came to the wrong partition."""
-        misrouted = self._counts["misrouted"]
-        if misrouted * 100 > self._counts["applied"] + misrouted:
+        misrouted = self._counts.misrouted
+        if misrouted * 100 > self._counts.applied + misrouted:
             log.warning(
                 "%d purchases came to another partition than their customer's: do their producers partition "
                 "by key as CARTPULSE_PARTITIONER=%s says?",

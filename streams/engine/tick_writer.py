@@ -105,7 +105,7 @@ class TickWriter:
         if not await self._write(partition, tick(due, self._settings)):
             return
         self._ticked[partition] = due, now
-        self._counts.add("ticks_written")
+        self._counts.ticks_written += 1
 
     async def _write(self, partition: Partition, value: bytes) -> bool:
         """Append a control record; return False if the partition is not ours any more.

@@ -33,8 +33,8 @@ async def check_groups(settings: Settings, group: str) -> None:
                 await client.coordinator_lookup(CoordinationType.GROUP, name)
             except GroupAuthorizationFailedError as reason:
                 raise NotAllowedError(
-                    f"The login {settings.kafka_sasl_username!r} may not read with the group {name!r}: "
-                    "deploy/kafka/acls.sh says which rights a worker needs."
+                    f"The login {settings.kafka_sasl_username!r} may not read with the group {name!r}",
+                    remedy="deploy/kafka/acls.sh says which rights a worker needs.",
                 ) from reason
             except KafkaError:  # the coordinator is not available yet; joining waits for it
                 continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -79,13 +79,22 @@ class TopicsReport:
     """Sentences for the log on what could not be checked or provided."""
 
 
+class TopicFault(NamedTuple):
+    """Difference of an existing topic from what is needed."""
+
+    said: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.said} {self.remedy}"
+
+
 @dataclass(frozen=True, slots=True)
 class TopicsState:
     """State of a service's topics, whoever made them."""
 
     missing: tuple[str, ...]
-    faults: tuple[str, ...]
-    """Sentences on how existing topics differ from what is needed."""
+    faults: tuple[TopicFault, ...]
     notes: tuple[str, ...]
     """Sentences on what could not be checked."""
     leaderless: tuple[str, ...]
@@ -295,8 +304,8 @@ async def _make(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], settings
     if hidden:
         named = ", ".join(spec.name for spec in specs if spec.name in hidden)
         raise NotAllowedError(
-            f"The login {settings.kafka_sasl_username!r} can neither see nor make {named}: "
-            "deploy/kafka/acls.sh says which rights a login needs."
+            f"The login {settings.kafka_sasl_username!r} can neither see nor make {named}",
+            remedy="deploy/kafka/acls.sh says which rights a login needs.",
         )
     if faults:
         raise TopicsNotMadeError("\n".join(faults))
@@ -330,11 +339,13 @@ async def _check(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list
     """Return notes on what could not be checked; raise TopicMismatchError with every difference."""
     faults, notes = await _differences(admin, specs)
     if faults:
-        raise TopicMismatchError("\n".join(faults))
+        raise TopicMismatchError("\n".join(map(str, faults)))
     return notes
 
 
-async def _differences(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> tuple[list[str], list[str]]:
+async def _differences(
+    admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
+) -> tuple[list[TopicFault], list[str]]:
     """Return how existing topics differ, and what could not be checked."""
     if not specs:
         return [], []
@@ -345,7 +356,7 @@ async def _differences(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -
         for topic in await admin.describe_topics([spec.name for spec in specs])
     }
     configs = await _configs(admin, specs)
-    faults: list[str] = []
+    faults: list[TopicFault] = []
     notes: list[str] = []
     for spec in specs:
         faults += _partition_faults(spec, counts[spec.name])
@@ -367,19 +378,21 @@ async def _configs(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> di
     return configs
 
 
-def _partition_faults(spec: TopicSpec, actual: int) -> Iterator[str]:
+def _partition_faults(spec: TopicSpec, actual: int) -> Iterator[TopicFault]:
     if actual != spec.partitions:
-        yield (
+        yield TopicFault(
             f"{spec.name}: it has {actual} partitions and must have {spec.partitions}, as all topics of a "
-            f"service have the same number. Set CARTPULSE_PARTITIONS={actual} if all have {actual}, or name "
-            "new topics with CARTPULSE_TOPIC_PREFIX: more partitions would part customers from their history."
+            "service have the same number.",
+            f"Set CARTPULSE_PARTITIONS={actual} if all have {actual}, or name new topics with "
+            "CARTPULSE_TOPIC_PREFIX: more partitions would part customers from their history.",
         )
 
 
-def _config_fault(name: str, key: str, actual: str, wanted: str) -> str:
-    return (
-        f"{name}: {key} is {actual} and must be {wanted}. Set it with: kafka-configs.sh --alter "
-        f"--entity-type topics --entity-name {name} --add-config '{key}={wanted}'."
+def _config_fault(name: str, key: str, actual: str, wanted: str) -> TopicFault:
+    return TopicFault(
+        f"{name}: {key} is {actual} and must be {wanted}.",
+        f"Set it with: kafka-configs.sh --alter --entity-type topics --entity-name {name} "
+        f"--add-config '{key}={wanted}'.",
     )
 
 

@@ -80,7 +80,7 @@ class Commits:
         try:
             await self._consumer.commit({source: offset})
         except (CommitFailedError, IllegalStateError):
-            self._counts.add("commits_refused")
+            self._counts.commits_refused += 1
             return False
         return True
 
@@ -109,11 +109,11 @@ class Commits:
         try:
             await self._consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError):
-            self._counts.add("commits_refused")  # the group is about to take the partitions away
+            self._counts.commits_refused += 1  # the group is about to take the partitions away
         except KafkaError as error:
             if not passes(error):
                 raise
-            self._counts.add("commits_refused")
+            self._counts.commits_refused += 1
             log.warning("A commit was refused and is tried again: %r", error)
         else:
             lease.renew(asked)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streams.engine.rebalances import ASSIGNED
-
 if TYPE_CHECKING:
     from models.ledger.status import LedgerStatus
     from streams.engine.partitions import Partitions
@@ -108,7 +106,7 @@ class Observer:
     async def look(self) -> Health:
         """Return the health of the worker now."""
         owned = [await self._look_at(partition) for _, partition in sorted(self._partitions.owned.items())]
-        assigned = self.counts.levels().get(ASSIGNED)
+        assigned = self.counts.partitions_assigned
         reasons = self._own_reasons(assigned)
         for partition in owned:
             reasons += partition.reasons(self._settings.stall_seconds)

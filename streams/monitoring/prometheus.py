@@ -6,6 +6,8 @@ each.
 
 from __future__ import annotations
 
+from collections import Counter
+from math import inf
 from platform import python_version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,6 +21,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from streams.metrics import Times
 from streams.process.version import release
 
 if TYPE_CHECKING:
@@ -26,83 +29,9 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from streams.metrics import Counts, Times
+    from streams.metrics import Counts
     from streams.monitoring.health import Health, PartitionHealth
 
-
-class Counter(NamedTuple):
-    """Metric of one counter."""
-
-    name: str
-    help: str
-
-
-class Labelled(NamedTuple):
-    """Metric of the counters whose names share a prefix. The rest of a name is the label."""
-
-    name: str
-    label: str
-    help: str
-
-
-COUNTERS: Final = {
-    "records": Counter("records", "Records of `purchases` accounted for: purchases, ticks and refused ones."),
-    "applied": Counter("baskets", "Baskets applied: purchases and returns that counted."),
-    "batches": Counter("batches", "Batches of records that the agent got through."),
-    "late": Counter("late", "Baskets of a business day that was already closed."),
-    "duplicates": Counter("duplicates", "Baskets known already, which counted nothing."),
-    "changed": Counter("changed", "Baskets counted before with other content, which counted nothing."),
-    "misrouted": Counter("misrouted", "Purchases in another partition than their customer's, sent on there."),
-    "suppressed": Counter("suppressed", "Outputs counted and not sent: they are history."),
-    "exposures": Counter("exposures", "Outputs of customers held out, sent to `exposures` instead."),
-    "erased": Counter("erased", "Customers erased."),
-    "listed": Counter("listed", "Products that catalogue records listed."),
-    "not_listed": Counter(
-        "not_listed", "Products of the catalogue for which, or for whose names, there was no room."
-    ),
-    "timeless": Counter("timeless_events", "Purchases whose record carries no timestamp that can be."),
-    "passed_over": Counter("passed_over", "Customers whom a model could not bring to a day boundary."),
-    "segment_changes": Counter("segment_changes", "Segment changes, sent or history."),
-    "rows": Counter("changelog_rows", "Rows given to the changelog."),
-    "row_bytes": Counter("changelog_bytes", "Bytes of keys and values of these rows."),
-    "recoveries": Counter("recoveries", "Partitions whose state was recovered."),
-    "rows_recovered": Counter("recovered_rows", "Rows of the changelog read by finished recoveries."),
-    "rows_corrected": Counter("corrected_rows", "Rows written anew because the greatest was not the last."),
-    "reopened": Counter("reopenings", "Partitions opened anew because others may have written to their log."),
-    "take_overs": Counter("take_overs", "Memberships taken over by another worker of the same name."),
-    "commits_refused": Counter("commits_refused", "Commits that the group did not accept."),
-    "checkpoints_written": Counter("checkpoints_written", "Checkpoints written to the disk."),
-    "checkpoints_failed": Counter("checkpoints_failed", "Checkpoints that could not be written."),
-    "checkpoints_unusable": Counter("checkpoints_unusable", "Checkpoints found and thrown away."),
-    "standbys_begun": Counter("standbys_begun", "Partitions of others that were begun to be followed."),
-    "standby_rows": Counter("standby_rows", "Rows taken by warm copies of others' partitions."),
-    "broken_batches": Counter(
-        "broken_batches", "Record batches that could not be decoded and went to the dead letters whole."
-    ),
-    "gap_accepted": Counter("gap_offsets", "Offsets that were gone and passed over, as told."),
-    "read_again": Counter("read_again", "Fetches begun again because records did not follow each other."),
-    "ticks_written": Counter("ticks_written", "Ticks of the wall clock written to the log."),
-}
-"""Metrics by the name of their counter in `Counts`."""
-
-LABELLED: Final = {
-    "dead_letters": Labelled("dead_letters", "error", "Records refused, by why."),
-    "outputs": Labelled("outputs", "type", "Events handed to delivery, by the topic that carries the type."),
-    "alerts": Labelled("alerts", "state", "Replenishment alerts, by what became of them."),
-}
-"""Metrics by the common prefix of their counters in `Counts`; `.` or `_` follows the prefix."""
-
-REST: Final = Labelled("events", "event", "Whatever else is counted, by its name in `counts`.")
-
-TIMES: Final[tuple[tuple[str, str, Callable[[Counts], Times]], ...]] = (
-    ("apply", "Time for which the agent had a batch.", lambda counts: counts.applying),
-    (
-        "batch",
-        "Time from handing a batch to the agent until all that came of it was acknowledged.",
-        lambda counts: counts.delivering,
-    ),
-    ("sweep", "Time to compute one slice of a day boundary's sweep.", lambda counts: counts.sweeping),
-)
 
 MS: Final = 1_000
 
@@ -191,25 +120,13 @@ class _Once(Collector):
 def _metrics(vitals: Health, counts: Counts, now: float) -> Iterator[Metric]:
     build = {"version": release(), "python": python_version()}
     yield InfoMetricFamily("cartpulse_build", "Which release this is.", value=build)
-    yield from _counters(counts.counted())
-    for name, help_text, times in TIMES:
-        observed = times(counts)
-        buckets = [("+Inf" if bound == float("inf") else str(bound), n) for bound, n in observed.cumulative()]
-        yield HistogramMetricFamily(
-            f"cartpulse_{name}_seconds", help_text, buckets=buckets, sum_value=observed.seconds
-        )
+    own = _own(counts)
+    yield from (family for family in own if family.type != "gauge")
     yield GaugeMetricFamily(
         "cartpulse_ready", "1 when the worker is assigned, recovered and committing.", value=vitals.ready
     )
     yield GaugeMetricFamily("cartpulse_paused", "1 while an operator paused it.", value=vitals.paused)
-    levels = counts.levels()
-    for name, help_text in (
-        ("partitions_assigned", "Partitions that the group has assigned to this worker."),
-        ("standby_lag", "Rows that warm copies of others' partitions have not taken yet."),
-    ):
-        if name in levels:
-            unit = "" if name.startswith("partitions") else "_rows"
-            yield GaugeMetricFamily(f"cartpulse_{name}{unit}", help_text, value=levels[name])
+    yield from (family for family in own if family.type == "gauge")
     for gauge in GAUGES:
         family = GaugeMetricFamily(f"cartpulse_{gauge.name}", gauge.help, labels=["partition"])
         for partition in vitals.partitions:
@@ -219,19 +136,27 @@ def _metrics(vitals: Health, counts: Counts, now: float) -> Iterator[Metric]:
         yield family
 
 
-def _counters(counted: dict[str, int]) -> Iterator[Metric]:
-    """Yield the counters.
+def _own(counts: Counts) -> list[Metric]:
+    """Return the metrics that `Counts` declares.
 
-    Counters with a metric of their own are always shown, because a rate needs a zero to begin at.
+    A counter without a label is always shown, because a rate needs a zero to begin at. A label's value is
+    shown once something was counted, and a level while it is known.
     """
-    for name, (metric, help_text) in COUNTERS.items():
-        yield CounterMetricFamily(f"cartpulse_{metric}", help_text, value=counted.pop(name, 0))
-    for prefix, (metric, label, help_text) in LABELLED.items():
-        family = CounterMetricFamily(f"cartpulse_{metric}", help_text, labels=[label])
-        for name in sorted(name for name in counted if name.startswith((f"{prefix}.", f"{prefix}_"))):
-            family.add_metric([name[len(prefix) + 1 :]], counted.pop(name))
-        yield family
-    rest: Any = CounterMetricFamily(f"cartpulse_{REST.name}", REST.help, labels=[REST.label])
-    for name, count in sorted(counted.items()):
-        rest.add_metric([name], count)
-    yield rest
+    families: dict[str, Any] = {}
+    for _, metric, value in counts.declared():
+        name = f"cartpulse_{metric.name}"
+        if metric.kind is Times:
+            buckets = [("+Inf" if bound == inf else str(bound), n) for bound, n in value.cumulative()]
+            families[name] = HistogramMetricFamily(
+                f"{name}_seconds", metric.help, buckets=buckets, sum_value=value.seconds
+            )
+        elif metric.label:
+            family = families.setdefault(name, CounterMetricFamily(name, metric.help, labels=[metric.label]))
+            for label, count in sorted(value.items()) if metric.kind is Counter else [(metric.value, value)]:
+                if count:
+                    family.add_metric([label], count)
+        elif metric.kind is int:
+            families[name] = CounterMetricFamily(name, metric.help, value=value)
+        elif value is not None:
+            families[name] = GaugeMetricFamily(name, metric.help, value=value)
+    return list(families.values())

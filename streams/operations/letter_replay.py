@@ -242,8 +242,8 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         yield producer
     except TopicAuthorizationFailedError as error:
         raise NotAllowedError(
-            f"The login {settings.kafka_sasl_username!r} may not write to {error}: deploy/kafka/acls.sh "
-            "lists the rights of each login."
+            f"The login {settings.kafka_sasl_username!r} may not write to {error}",
+            remedy="deploy/kafka/acls.sh lists the rights of each login.",
         ) from error
     except KafkaError as error:
         raise NotSentError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from aiokafka.structs import TopicPartition
@@ -65,19 +64,16 @@ class Emitter:
         return None
 
     def _count(self, changes: Changes) -> None:
-        for name, count in changes.counts.items():
-            self._counts.add(name, count)
-        for topic, count in Counter(output.topic for output in changes.outputs).items():
-            self._counts.add(f"outputs.{topic}", count)
-        if changes.rows:
-            self._counts.add("rows", len(changes.rows))
-            self._counts.add("row_bytes", sum(len(row.key) + len(row.value) for row in changes.rows))
+        self._counts.take(changes.counts)
+        self._counts.outputs.update(output.topic for output in changes.outputs)
+        self._counts.rows += len(changes.rows)
+        self._counts.row_bytes += sum(len(row.key) + len(row.value) for row in changes.rows)
 
     def _dead_letters(self, run: Run, refusals: tuple[Refusal, ...]) -> list[Send]:
         target = TopicPartition(self._flow.dead_letters, self._number)
         sends = []
         for refusal in sorted(refusals, key=lambda refusal: refusal.offset):
-            self._counts.add(f"dead_letters.{refusal.error}")
+            self._counts.dead_letters[refusal.error] += 1
             raw = run.raws[run.index(refusal.offset)]
             sends.append(Send(target, *dead_letter(raw, refusal, source=self._flow.event_source)))
         return sends
@@ -88,7 +84,7 @@ class Emitter:
             index = run.index(offset)
             raw, customer = run.raws[index], run.records.customers[index]
             home = TopicPartition(flow.source, partition_of(customer, flow.partitions, flow.partitioner))
-            self._counts.add("misrouted")
+            self._counts.misrouted += 1
             sends.append(Send(home, customer, raw.value, _carried(raw.headers), raw.timestamp))
         return sends
 

@@ -256,14 +256,14 @@ class Partition:
         applied = changes.applied
         if applied:
             self._deliver(changes, run.part(0, applied))
-            self._counts.add("records", applied)
+            self._counts.records += applied
             if self.delivery is not None:
                 self._timer.computed(self.delivery.computed, handed_over)
         if applied < len(run):
             self._queue.put_back([run.part(applied, len(run))])
         # Purchases and the sweep take turns, so that neither waits for the other.
         self._sweep_first = self.ledger.sweeping or not applied
-        self._counts.add("batches")
+        self._counts.batches += 1
 
     def failed(self, batch: Batch, error: BaseException) -> bool:
         """Halve the batch to find the record at fault, if the ledger is unchanged.

@@ -36,3 +36,13 @@ def test_the_picture_shows_every_error_at_its_place() -> None:
     there = sorted(subclasses(CartpulseError))
     assert shown == there
     assert all(name.endswith("Error") for name, _ in there)
+
+
+def test_an_error_says_its_remedy_and_gives_it_apart() -> None:
+    error = CartpulseError("No broker answers", remedy="start one.")
+    assert (str(error), error.said, error.remedy) == (
+        "No broker answers: start one.",
+        "No broker answers",
+        "start one.",
+    )
+    assert (str(CartpulseError("It is gone.")), CartpulseError("It is gone.").remedy) == ("It is gone.", "")

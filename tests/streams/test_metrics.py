@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+import pytest
+
+from models.contracts.changes import Counted
 from streams.metrics import Counts, Times
 
 
-def test_counters_add_up_and_are_told_by_name() -> None:
+def test_what_has_been_counted_is_told_by_name() -> None:
     counts = Counts()
-    counts.add("batches")
-    counts.add("applied", 40)
-    counts.add("applied", 2)
-    assert counts["applied"] == 42
-    assert counts["never"] == 0
-    assert counts.snapshot() == {"applied": 42, "batches": 1}
+    counts.batches += 1
+    counts.applied += 40
+    counts.applied += 2
+    counts.dead_letters["json"] += 3
+    assert counts.snapshot() == {"applied": 42, "batches": 1, "dead_letters.json": 3}
 
 
-def test_a_level_stands_where_it_was_last_put() -> None:
+def test_a_level_is_told_while_it_is_known() -> None:
     counts = Counts()
-    counts.level("standby_lag", 40)
-    counts.level("standby_lag", 2)
+    counts.partitions_assigned = 0
+    counts.standby_lag = 2
+    assert counts.snapshot() == {"partitions_assigned": 0, "standby_lag": 2}
+    counts.partitions_assigned = None
     assert counts.snapshot() == {"standby_lag": 2}
 
 
-def test_a_level_that_is_not_known_any_more_is_none() -> None:
+def test_a_name_that_is_not_declared_is_refused() -> None:
     counts = Counts()
-    counts.add("batches")
-    counts.level("partitions_assigned", 3)
-    assert counts.levels() == {"partitions_assigned": 3}
-    assert counts.counted() == {"batches": 1}
-    counts.level("partitions_assigned", None)
-    assert counts.levels() == {}
+    with pytest.raises(AttributeError):
+        counts.aplied += 1  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        counts.standby_lack = 1  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        counts.take({"aplied": 1})  # type: ignore[dict-item]
+
+
+def test_everything_that_a_ledger_counts_is_declared() -> None:
+    counts = Counts()
+    counts.take(dict.fromkeys(get_args(Counted), 2))
+    assert counts.snapshot() == dict.fromkeys(get_args(Counted), 2)
 
 
 def test_durations_are_counted_in_the_class_of_the_least_bound_they_do_not_exceed() -> None:

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 NO_TIME: Final = -1
 """Timestamp of a batch that has none, or whose header cannot be trusted."""
 
+INSTALL: Final = (
+    "install Cartpulse with all that it requires (`pip install cramjam`), and start the worker again"
+)
+"""Remedy for the missing library of a codec."""
+
 VERSION_2: Final = 2
 
 _PREFIX: Final = struct.Struct(">qiiB")
@@ -201,8 +206,8 @@ def records_of(batch: LogBatch, place: TopicPartition) -> list[Record]:
     if name := missing(batch.codec):
         raise CodecMissingError(
             f"{place.topic}[{place.partition}] holds a batch compressed with {name} at offset {batch.base}, "
-            "and the library for it is not installed: install Cartpulse with all that it requires "
-            "(`pip install cramjam`), and start the worker again. Nothing is lost."
+            "and the library for it is not installed",
+            remedy=f"{INSTALL}. Nothing is lost.",
         )
     # Unpack and parse. aiokafka's compiled reader may end the process over versions 0 and 1.
     limit_codecs()

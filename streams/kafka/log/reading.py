@@ -55,8 +55,8 @@ async def reader(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         yield consumer
     except TopicAuthorizationFailedError as error:
         raise NotAllowedError(
-            f"The login {settings.kafka_sasl_username!r} may not read {error}: deploy/kafka/acls.sh lists "
-            "the rights of each login."
+            f"The login {settings.kafka_sasl_username!r} may not read {error}",
+            remedy="deploy/kafka/acls.sh lists the rights of each login.",
         ) from error
     except (KafkaError, TimeoutError) as error:
         raise _unreachable(settings, error) from error

@@ -70,9 +70,7 @@ async def _ahead(salvage: Salvage, place: TopicPartition, due: int) -> AsyncIter
         try:
             walked = await salvage.read(place, due)
         except CodecMissingError as reason:
-            yield Finding(
-                "batches", Level.FAULT, f"{str(reason).partition(':')[0]}.", "Install it here, too."
-            )
+            yield Finding("batches", Level.FAULT, f"{reason.said}.", "Install it here, too.")
             return
         if walked.lost is not None and not walked.records:
             said = str(unreadable(place, walked.lost))

@@ -15,6 +15,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from streams.errors import BrokerUnreachableError, CartpulseError, CodecMissingError, NotAllowedError
+from streams.kafka.log.batches import INSTALL
 from streams.kafka.opened import admin as opened_admin
 from streams.kafka.options import REACH_SECONDS, abilities, connection, unreachable
 from streams.kafka.permissions import check_groups
@@ -183,7 +184,7 @@ class Diagnosis:
     # --- topics and rights ----------------------------------------------------------------------------------
 
     def _topics(self, topics: TopicsState, able: Abilities) -> list[Finding]:
-        found = [Finding("topics", Level.FAULT, *_split(fault)) for fault in topics.faults]
+        found = [Finding("topics", Level.FAULT, *fault) for fault in topics.faults]
         found += [
             Finding(
                 "topics", Level.FAULT, f"{each} has no leader.", "Start the brokers that hold its copies."
@@ -241,7 +242,7 @@ class Diagnosis:
             async with _connected(settings) as client, asyncio.timeout(REACH_SECONDS):
                 allowed = await operations(client, there)
         except NotAllowedError as reason:
-            return [Finding("rights", Level.FAULT, f"{str(reason).partition(':')[0]}.", RIGHTS)]
+            return [Finding("rights", Level.FAULT, f"{reason.said}.", RIGHTS)]
         except (KafkaError, CartpulseError, TimeoutError) as reason:
             return [_unknown("rights", reason)]
         if any(may is None for may in allowed.values()):
@@ -262,7 +263,7 @@ class Diagnosis:
         try:
             logs = await read_logs(self._settings)
         except CodecMissingError as reason:
-            return [Finding("batches", Level.FAULT, *_split(str(reason)))]
+            return [Finding("batches", Level.FAULT, f"{reason.said}: {INSTALL}.", "Nothing is lost.")]
         except (KafkaError, CartpulseError) as reason:
             return [_unknown("lag", reason)]
         found = list(log_findings(self._settings, logs, now=self._clock.now_ms()))
@@ -358,15 +359,6 @@ def _unknown(subject: str, reason: BaseException) -> Finding:
         f"It could not be looked at: {why}",
         "See that the login may, and that the broker is well.",
     )
-
-
-def _split(sentence: str) -> tuple[str, str]:
-    """Split a message of Cartpulse at its first stop into the state and the action to take."""
-    for stop in (". ", "; "):
-        said, found, remedy = sentence.partition(stop)
-        if found:
-            return f"{said}.", remedy[:1].upper() + remedy[1:]
-    return sentence, ""
 
 
 def _count(number: int, one: str, more: str = "") -> str:

@@ -50,7 +50,7 @@ async def restarted(logs: FakeLogs, folder: Path | None) -> tuple[dict[str, Any]
         await until(lambda: service.owned[0].reading)
         ledger = service.owned[0].ledger
         state = {"counts": dict(ledger._counts), "clock": ledger.clock}  # type: ignore[attr-defined]
-        return state, service.counts["rows_recovered"], service.counts.snapshot()
+        return state, service.counts.rows_recovered, service.counts.snapshot()
 
 
 async def test_a_restart_reads_the_changelog_s_tail_alone(tmp_path: Path) -> None:
@@ -80,13 +80,13 @@ async def test_they_are_written_again_and_again_while_there_is_something_new(tmp
     logs = fill(FakeLogs(), 25)
     async with running(logs, checkpoint_dir=tmp_path, checkpoint_seconds=1) as service:
         await service.assigned(*SOURCES)
-        await until(lambda: service.counts["checkpoints_written"] == 1)
+        await until(lambda: service.counts.checkpoints_written == 1)
         service.time.at += 10
         await asyncio.sleep(0.7)
-        assert service.counts["checkpoints_written"] == 1
+        assert service.counts.checkpoints_written == 1
         fill(logs, 1)
         service.time.at += 10
-        await until(lambda: service.counts["checkpoints_written"] == 2)
+        await until(lambda: service.counts.checkpoints_written == 2)
 
 
 async def test_rows_that_are_not_acknowledged_are_in_no_checkpoint(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_a_folder_that_cannot_be_written_costs_a_line_and_nothing_else(
         fill(logs, 5)
         await settled(service, 9)
         assert service.reason is None
-        assert service.counts["checkpoints_failed"] == 3
+        assert service.counts.checkpoints_failed == 3
     assert len([message for message in caplog.messages if "could be written" in message]) == 1
 
 

@@ -31,16 +31,16 @@ async def test_a_takeover_reads_only_what_the_standby_has_not_taken() -> None:
         fill(logs, 5)
         await settled(owner, 29)
         await until(lambda: warm_at(standby, logs))
-        read = standby.counts["rows_recovered"]
+        read = standby.counts.rows_recovered
         await owner.kafka.group.listener.on_partitions_revoked(set())
         await standby.assigned(*SOURCES)
-        assert standby.counts["rows_recovered"] == read
+        assert standby.counts.rows_recovered == read
         assert standby.owned[0].ledger.clock.offset == 29
         assert standby.owned[0].ledger.describe(b"c0") == {"events": 10}
         assert not standby.running.standbys._warm
         fill(logs, 5)
         await settled(standby, 34)
-        assert standby.counts["standby_rows"] > 0
+        assert standby.counts.standby_rows > 0
 
 
 async def test_a_standby_writes_nothing() -> None:
@@ -73,7 +73,7 @@ async def test_what_a_zombie_wrote_last_is_written_again_at_the_takeover() -> No
         await standby.assigned(*SOURCES)
         await until(lambda: standby.owned[0].idle)
         assert {record.key: record.value for record in logs.records[CHANGELOGS[0]]} == good
-        assert standby.counts["rows_corrected"] == 2
+        assert standby.counts.rows_corrected == 2
 
 
 async def test_a_partition_that_cannot_be_read_is_followed_no_more_and_ends_nothing(

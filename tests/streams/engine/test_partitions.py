@@ -10,7 +10,7 @@ from aiokafka.errors import (
 )
 
 from models.records.decoder import Decoder
-from streams.engine.rebalances import ASSIGNED, RebalanceListener
+from streams.engine.rebalances import RebalanceListener
 from streams.errors import (
     ChangelogLostError,
     TopicMismatchError,
@@ -170,7 +170,7 @@ async def test_rows_of_another_worker_in_between_make_the_partition_read_its_cha
         stale = service.logs.records[CHANGELOGS[0]][0]
         service.logs.append(CHANGELOGS[0], stale.key, stale.value)
         fill(service.logs, 10)
-        await until(lambda: service.counts["reopened"] == 1 and clocks(service.logs)[-1] == 14)
+        await until(lambda: service.counts.reopened == 1 and clocks(service.logs)[-1] == 14)
         await until(lambda: service.owned[0].reading)
         fill(service.logs, 3)
         await until(lambda: clocks(service.logs)[-1] == 17)
@@ -184,8 +184,8 @@ async def test_a_partition_of_which_the_group_takes_no_commit_is_not_opened_agai
         await until(lambda: clocks(service.logs) == [4])
         service.kafka.group.refuse = CommitFailedError()
         service.reopen(service.owned[0], "its producer was fenced off")
-        refused = service.counts["commits_refused"]
-        await until(lambda: service.counts["commits_refused"] > refused)
+        refused = service.counts.commits_refused
+        await until(lambda: service.counts.commits_refused > refused)
         fill(service.logs, 3)
         for _ in range(50):
             await asyncio.sleep(0)
@@ -258,7 +258,7 @@ async def test_a_key_that_a_zombie_wrote_last_is_written_again_before_anything_e
         logs.append(CHANGELOGS[0], row.key, row.value)
     async with running(logs) as service:
         await service.assigned(SOURCES[0])
-        await until(lambda: service.counts["rows_corrected"] == 2 and clocks(logs)[-1] == 4)
+        await until(lambda: service.counts.rows_corrected == 2 and clocks(logs)[-1] == 4)
         last = {record.key: record.value for record in logs.records[CHANGELOGS[0]]}
         assert last == good
 
@@ -336,10 +336,10 @@ async def test_a_customers_state_is_told_by_the_worker_that_owns_its_partition()
 
 async def test_how_many_partitions_the_group_assigned_is_known_but_during_a_rebalance() -> None:
     async with running() as service:
-        assert ASSIGNED not in service.counts.levels()
+        assert service.counts.partitions_assigned is None
         await service.assigned(*SOURCES)
-        assert service.counts.levels()[ASSIGNED] == 2
+        assert service.counts.partitions_assigned == 2
         await RebalanceListener(service).on_partitions_revoked(SOURCES)
-        assert ASSIGNED not in service.counts.levels()
+        assert service.counts.partitions_assigned is None
         await service.assigned()
-        assert service.counts.levels()[ASSIGNED] == 0
+        assert service.counts.partitions_assigned == 0

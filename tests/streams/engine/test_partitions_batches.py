@@ -47,8 +47,8 @@ async def test_it_goes_to_the_dead_letters_whole_and_the_records_around_it_are_a
     async with running(logs) as service:
         await service.assigned(*SOURCES)
         await until(lambda: clocks(logs) and clocks(logs)[-1] == before + 8)
-        assert service.counts["applied"] == before + 5 + 1  # the letter is accounted for, too
-        assert service.counts["broken_batches"] == service.counts["dead_letters.batch"] == 1
+        assert service.counts.applied == before + 5 + 1  # the letter is accounted for, too
+        assert service.counts.broken_batches == service.counts.dead_letters["batch"] == 1
         assert service.reason is None
     ((told, record),) = letters(logs)
     assert (told.stage, told.error, told.partition) == ("decode", "batch", 0)
@@ -66,7 +66,7 @@ async def test_a_restart_behind_it_goes_on_and_writes_no_second_letter() -> None
     async with running(logs) as service:
         await service.assigned(*SOURCES)
         await until(lambda: clocks(logs)[-1] == 8)
-        assert service.counts["applied"] == 2
+        assert service.counts.applied == 2
     assert len(letters(logs)) == 1
 
 
@@ -75,8 +75,8 @@ async def test_one_partition_loses_nothing_by_what_another_holds() -> None:
     fill(logs, 30)
     async with running(logs) as service:
         await service.assigned(*SOURCES)
-        await until(lambda: service.counts["applied"] == 41)
-        assert service.counts["broken_batches"] == 1
+        await until(lambda: service.counts.applied == 41)
+        assert service.counts.broken_batches == 1
         assert service.reason is None
 
 
@@ -108,7 +108,7 @@ async def test_a_batch_that_arrives_damaged_is_fetched_again_before_it_is_given_
         service.kafka.group.getmany = getmany  # type: ignore[method-assign] # for this one
         await service.assigned(*SOURCES)
         await until(lambda: clocks(logs) == [4] or service.reason)
-        assert (service.counts["applied"], service.counts["broken_batches"], failures) == (5, 0, [])
+        assert (service.counts.applied, service.counts.broken_batches, failures) == (5, 0, [])
 
 
 async def test_a_length_that_cannot_be_believed_ends_the_worker_and_names_the_way_on(
@@ -129,7 +129,7 @@ async def test_a_length_that_cannot_be_believed_ends_the_worker_and_names_the_wa
     async with running(logs, accept_gap=True) as service:
         await service.assigned(*SOURCES)
         await until(lambda: clocks(logs)[-1] == 11)
-        assert (service.counts["gap_accepted"], service.counts["applied"]) == (4, 3)
+        assert (service.counts.gap_accepted, service.counts.applied) == (4, 3)
         assert service.reason is None
     assert letters(logs) == []
 
@@ -205,7 +205,7 @@ async def test_a_consumer_that_a_batch_has_led_beyond_the_end_is_brought_back() 
         service.kafka.group.getmany = getmany  # type: ignore[method-assign] # for this one
         await service.assigned(*SOURCES)
         await until(lambda: clocks(logs) == [4] or service.reason)
-        assert (service.counts["applied"], service.reason) == (5, None)
+        assert (service.counts.applied, service.reason) == (5, None)
 
 
 def test_a_broken_batch_has_what_is_looked_at_in_a_record() -> None:

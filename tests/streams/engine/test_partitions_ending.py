@@ -140,7 +140,7 @@ async def test_a_group_that_accepts_no_commit_for_too_long_ends_the_worker(
     async with running(fill(FakeLogs(), 5)) as service:
         service.kafka.group.refuse = CommitFailedError()
         await service.assigned(*SOURCES)
-        await until(lambda: service.counts["commits_refused"])
+        await until(lambda: service.counts.commits_refused)
         await waiting(service, 121)
         assert isinstance(service.reason, DeliveryFailedError)
         assert "has accepted no commit for 120 s" in str(service.reason)

@@ -78,7 +78,7 @@ async def test_a_gap_that_is_accepted_is_counted_and_left_out() -> None:
         service.logs.cut(SOURCES[0], 8)
         service.hold(paused=False)
         await until(lambda: clocks(service.logs)[-1] == 9)
-        assert service.counts["gap_accepted"] == 3
+        assert service.counts.gap_accepted == 3
 
 
 async def test_offsets_that_hold_no_record_are_no_gap() -> None:
@@ -97,11 +97,11 @@ async def test_a_batch_that_shows_late_is_waited_for_where_logs_have_no_holes(la
     del logs.records[SOURCES[0]][late]  # appended by one producer, shown after another's
     async with running(logs, holes=False) as service:
         await service.assigned(*SOURCES)
-        await until(lambda: service.counts["read_again"] > 0)
+        await until(lambda: service.counts.read_again > 0)
         assert all(offset < late.start for offset in clocks(logs))
         logs.records[SOURCES[0]] = whole
         await until(lambda: clocks(logs) and clocks(logs)[-1] == 7)
-        assert service.counts["applied"] == 8
+        assert service.counts.applied == 8
         assert service.reason is None
 
 

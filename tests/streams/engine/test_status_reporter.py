@@ -26,18 +26,18 @@ def test_purchases_without_a_live_record_are_a_warning_a_minute(caplog: pytest.L
 
 def test_misrouted_records_beyond_one_in_a_hundred_name_the_setting(caplog: pytest.LogCaptureFixture) -> None:
     house = House()
-    house.counts.add("applied", 990)
-    house.counts.add("misrouted", 10)
+    house.counts.applied += 990
+    house.counts.misrouted += 10
     house.reporter.look_for_misrouted()
     assert not caplog.text
-    house.counts.add("misrouted", 1)
+    house.counts.misrouted += 1
     house.reporter.look_for_misrouted()
     assert "CARTPULSE_PARTITIONER=murmur2" in caplog.text
 
 
 def test_the_report_has_the_counters_and_the_lag() -> None:
     house = House()
-    house.counts.add("applied", 5)
+    house.counts.applied += 5
     for _ in range(3):
         house.logs.append(SOURCE, None, b"")
     assert house.reporter.report() == {"applied": 5, "lag": 3, "history": 0}
@@ -49,7 +49,7 @@ def test_while_history_is_loaded_it_says_that_nothing_is_sent(caplog: pytest.Log
     assert not caplog.text
     house.partition.ledger.standing.sending = False
     house.partition.ledger.clock = ClockRow(wall=True)
-    house.counts.add("suppressed", 7)
+    house.counts.suppressed += 7
     caplog.set_level("INFO")
     house.reporter.look_for_history()
     assert "Loading history, nothing is sent: 7 outputs so far" in caplog.text

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from streams.engine.rebalances import ASSIGNED
 from streams.metrics import Counts
 from streams.monitoring.health import Observer
 from streams.settings.settings import Settings
@@ -21,7 +20,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.counts = Counts()
-        self.counts.level(ASSIGNED, 1)
+        self.counts.partitions_assigned = 1
         self.failed = self.should_stop = self.paused = False
         self.ledger = CountingLedger()
         self.partition = SimpleNamespace(
@@ -62,13 +61,13 @@ async def test_assigned_recovered_and_committing_is_ready() -> None:
 async def test_a_worker_that_the_group_gave_nothing_is_ready_to_take_over() -> None:
     worker = Worker()
     worker.owned, worker.partition = {}, worker.partition
-    worker.counts.level(ASSIGNED, 0)
+    worker.counts.partitions_assigned = 0
     assert await worker.reasons() == ()
 
 
 async def test_before_an_assignment_and_during_a_rebalance_it_is_not() -> None:
     worker = Worker()
-    worker.counts.level(ASSIGNED, None)
+    worker.counts.partitions_assigned = None
     assert await worker.reasons() == ("the group has not assigned partitions yet",)
 
 
@@ -107,5 +106,5 @@ async def test_a_worker_that_is_ending_is_not(end: str) -> None:
 async def test_before_it_has_connected_it_can_be_asked_too() -> None:
     worker = Worker()
     worker.owned.clear()
-    worker.counts.level(ASSIGNED, None)
+    worker.counts.partitions_assigned = None
     assert await worker.reasons() == ("the group has not assigned partitions yet",)

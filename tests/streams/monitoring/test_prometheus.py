@@ -42,21 +42,18 @@ VITALS = Health(
 
 
 def counted() -> Counts:
-    """What a worker may have counted, with names that no metric was made for."""
-    counts = Counts()
-    for name, count in (
-        ("applied", 40),
-        ("records", 42),
-        ("dead_letters.json", 2),
-        ("dead_letters.too-old", 1),
-        ("outputs.segment-changes", 7),
-        ("alerts_raised", 5),
-        ("alerts_fulfilled", 3),
-        ("evicted_categories", 1),
-    ):
-        counts.add(name, count)
-    counts.level("partitions_assigned", 2)
-    counts.level("standby_lag", 9)
+    """What a worker may have counted."""
+    counts = Counts(
+        applied=40,
+        records=42,
+        dead_letters=Counter({"json": 2, "too-old": 1}),
+        outputs=Counter({"segment-changes": 7}),
+        alerts_raised=5,
+        alerts_fulfilled=3,
+        evicted_categories=1,
+        partitions_assigned=2,
+        standby_lag=9,
+    )
     counts.applying.observe(0.02)
     counts.applying.observe(99.0)
     return counts

@@ -199,7 +199,7 @@ async def test_a_poisoned_record_is_dead_lettered_and_every_other_one_is_applied
         assert all(
             made.ledger.describe(customer) == {"events": 1} for customer in (b"a", b"b", b"c", b"d", b"e")
         )
-        assert made.counts["dead_letters.ValueError"] == 2
+        assert made.counts.dead_letters["ValueError"] == 2
 
 
 async def test_an_undecodable_record_is_dead_lettered_with_its_bytes_and_the_next_one_is_applied() -> None:
@@ -336,7 +336,7 @@ async def test_a_stranger_is_sent_on_to_its_partition_with_its_bytes_unchanged(
         await made.until_delivered(2)
         (sent,) = made.written(TopicPartition("purchases", home))
         assert (sent.key, sent.value, sent.headers) == (b"b", raws[1].value, kept)
-        assert made.counts["misrouted"] == 1
+        assert made.counts.misrouted == 1
 
 
 async def test_no_more_is_fetched_while_batches_wait() -> None:
@@ -354,12 +354,11 @@ async def test_what_is_handed_on_is_counted_and_timed() -> None:
         made.partition.offer(consumed(["a", "a", "b", "bad"]))
         await made.until_delivered(4)
         await until(lambda: made.counts.delivering.cumulative()[-1][1] == 1)
-        counted = made.counts.counted()
-    assert counted["records"] == 4
-    assert counted["outputs.segment-changes"] == 1
-    assert counted["rows"] == len(made.written(CHANGELOG))
-    assert counted["row_bytes"] == sum(len(row.key) + len(row.value) for row in made.written(CHANGELOG))
-    assert made.counts.applying.cumulative()[-1][1] == counted["batches"] == 1
+    assert made.counts.records == 4
+    assert made.counts.outputs == {"segment-changes": 1}
+    assert made.counts.rows == len(made.written(CHANGELOG))
+    assert made.counts.row_bytes == sum(len(row.key) + len(row.value) for row in made.written(CHANGELOG))
+    assert made.counts.applying.cumulative()[-1][1] == made.counts.batches == 1
 
 
 async def test_slices_of_a_sweep_are_timed_apart() -> None:

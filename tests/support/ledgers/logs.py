@@ -18,7 +18,7 @@ from models.replay.steps import advance_through, finish_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from models.contracts.changes import Changes, Output, Refusal, Row
+    from models.contracts.changes import Changes, Counted, Output, Refusal, Row
     from models.records.columns import Records
     from models.settings import LedgerSettings
 
@@ -130,7 +130,7 @@ class Replay:
     misrouted: list[int] = field(default_factory=list)
     rows: dict[bytes, bytes] = field(default_factory=dict)
     """The greatest row of every key."""
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[Counted] = field(default_factory=Counter)
 
     def take(self, changes: Changes) -> None:
         """Add one step's changes."""

@@ -209,7 +209,7 @@ MUTATIONS = (
         (
             Edit(
                 "streams/membership/commits.py",
-                'self._counts.add("commits_refused")  # the group is about',
+                "self._counts.commits_refused += 1  # the group is about",
                 "lease.renew(asked)  # the group is about",
             ),
         ),
