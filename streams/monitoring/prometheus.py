@@ -60,7 +60,7 @@ COUNTERS: Final = {
     "not_listed": Counter(
         "not_listed", "Products of the catalogue for which, or for whose names, there was no room."
     ),
-    "timeless": Counter("timeless_events", "Purchases whose record carries no timestamp that can be."),
+    "timeless": Counter("timeless_events", "Purchases whose record carries no usable timestamp."),
     "passed_over": Counter("passed_over", "Customers whom a model could not bring to a day boundary."),
     "segment_changes": Counter("segment_changes", "Segment changes, sent or history."),
     "rows": Counter("changelog_rows", "Rows given to the changelog."),
