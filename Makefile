@@ -24,7 +24,7 @@ help:
 	@echo "make test   run all tests that can run here, and say which cannot and why"
 	@echo "make prove  break things on Apache Kafka for an hour and more, and count what was lost or doubled"
 	@echo "make mutants  put known faults into a copy of the engine, and see that a test notices each"
-	@echo "make check  what to run before a commit, in minutes: lint, types, import rules, words, generated docs, quick tests"
+	@echo "make check  what to run before a commit, in minutes: lint, types, import rules, words, docs, quick tests"
 	@echo "make gate   the rest of what CI asks for: Apache Kafka, whole services, faults under load, the demo"
 	@echo "also: setup, lint, format, types, imports, docs, docs-check, lock, clean"
 
@@ -99,6 +99,7 @@ docs: setup
 docs-check: setup
 	$(BIN)/python -m tools.contracts --check
 	$(BIN)/python -m tools.settings_table --check
+	$(BIN)/python -m tools.links
 
 # For all platforms and all supported versions of Python, with hashes, naming no host.
 lock: setup

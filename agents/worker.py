@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 SILENT = logging.CRITICAL + 1
-"""Level above CRITICAL, set for the loggers of Faust and mode. These loggers would print a
-traceback of a failure that our own code already logs in one line where the failure arises."""
+"""Level above CRITICAL, set for the loggers of Faust and mode, and for `streams.engine.partitions.lifecycle`,
+in which mode logs what our service raises. These loggers would print a traceback of a failure that our own
+code already logs in one line where the failure arises."""
 
 
 def assemble(
@@ -71,16 +72,16 @@ def run(engine: Engine) -> int:
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     if status and not engine.partitions.failed and worker.crash_reason is not None:
-        reason = _told(worker.crash_reason, engine)
+        reason = _readable_reason(worker.crash_reason, engine)
         logging.getLogger(__name__).critical("The worker ends: %s", reason)
         status = status_of(reason)
     return engine.partitions.status or status
 
 
-def _told(reason: BaseException, engine: Engine) -> BaseException:
-    """Return the reason.
+def _readable_reason(reason: BaseException, engine: Engine) -> BaseException:
+    """Turn a decoding error of Faust's own consumer into one that names the topic and the remedy.
 
-    Where Faust's own consumer cannot decode a batch, return an error that names the topic and the remedy.
+    Other reasons are returned unchanged.
     """
     if not raised_in_a_fetch(reason):
         return reason

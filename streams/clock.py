@@ -1,4 +1,4 @@
-"""Clocks of the machine. No other module reads them; all other code is given a `Clock`."""
+"""Clocks of the machine. No other module of a worker reads the wall clock: its code is given a `Clock`."""
 
 from __future__ import annotations
 

@@ -89,9 +89,7 @@ class Counts:
     not_listed: int = _metric(
         int, "Products of the catalogue for which, or for whose names, there was no room."
     )
-    timeless: int = _metric(
-        int, "Purchases whose record carries no timestamp that can be.", "timeless_events"
-    )
+    timeless: int = _metric(int, "Purchases whose record carries no usable timestamp.", "timeless_events")
     passed_over: int = _metric(int, "Customers whom a model could not bring to a day boundary.")
     segment_changes: int = _metric(int, "Segment changes, sent or history.")
     rows: int = _metric(int, "Rows given to the changelog.", "changelog_rows")

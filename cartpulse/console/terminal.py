@@ -19,10 +19,10 @@ SIGN_SECONDS: Final = 8.0
 
 
 def moment(text: str | None) -> str:
-    """Write an RFC 3339 instant in UTC, as Cartpulse's events have it, to the minute.
+    """Write an RFC 3339 instant in UTC, as Cartpulse's events have it, to the minute; write None as "never".
 
-    >>> moment("2017-03-05T11:00:00Z")
-    '2017-03-05 11:00 UTC'
+    >>> moment("2017-03-05T11:00:00Z"), moment(None)
+    ('2017-03-05 11:00 UTC', 'never')
     """
     return f"{text[:10]} {text[11:16]} UTC" if text else "never"
 

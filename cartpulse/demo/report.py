@@ -72,7 +72,7 @@ class Report:
     recommendation_hit_share: float | None
     """Share of trips with at least one of the ten categories that were recommended last before the day."""
     popular_hit_share: float | None
-    """Share of the same trips with at least one of the ten most popular categories."""
+    """Share of the judged trips with at least one of the ten categories most popular before that day."""
     recommendations_judged: int
     """Trips on which recommendations were judged."""
     segment_changes: int

@@ -126,16 +126,18 @@ def emit(
 
 def _usual_products(state: State, rows: NDArray[np.int64], categories: NDArray[np.uint16]) -> list[str]:
     """Write the products that each customer usually buys of a category as JSON, most bought first."""
-    held = Asked(state, rows, categories).held(state)
-    shown = first_within(held.asked, SHOWN_PRODUCTS, -held.counts, state.product_names.hashes[held.products])
+    bought = Asked(state, rows, categories).bought(state)
+    shown = first_within(
+        bought.asked, SHOWN_PRODUCTS, -bought.counts, state.product_names.hashes[bought.products]
+    )
     said = [
         f'{{"product_id":{quoted(product)},"trips":{trips},"last_bought":"{date_text(last)}"}}'
         for product, trips, last in zip(
-            state.product_names.names(held.products[shown].tolist()),
-            numbers_as_json(np.round(held.counts[shown], 2).tolist()),
-            held.last_days[shown].tolist(),
+            state.product_names.names(bought.products[shown].tolist()),
+            numbers_as_json(np.round(bought.counts[shown], 2).tolist()),
+            bought.last_days[shown].tolist(),
             strict=True,
         )
     ]
-    ends = np.cumsum(np.bincount(held.asked[shown], minlength=len(rows))).tolist()
+    ends = np.cumsum(np.bincount(bought.asked[shown], minlength=len(rows))).tolist()
     return [",".join(said[first:end]) for first, end in pairwise([0, *ends])]

@@ -54,7 +54,8 @@ class Changes:
     """Result of one `advance` or `sweep`. Either all of it is delivered or none."""
 
     applied: int
-    """Count of the run's records that were accounted for. A later call takes the rest."""
+    """Count of the run's records that were accounted for, refused ones and duplicates included. A later call
+    takes the rest. `counts["applied"]` is another number: the baskets that counted."""
     outputs: tuple[Output, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     misrouted: tuple[int, ...] = ()
@@ -62,7 +63,8 @@ class Changes:
     rows: tuple[Row, ...] = ()
     """Changed rows, the clock row last. Empty if nothing changed."""
     counts: dict[Counted, int] = field(default_factory=dict)
-    """Counts for metrics and reports."""
+    """Counts for metrics and reports: `applied` (baskets that counted), `duplicates`, `late`, `capped`,
+    `suppressed`, ..."""
     passed_over: tuple[tuple[bytes, Exception], ...] = ()
     """Customers whom a model could not bring to a boundary, each with the error. The rows of these customers
     are as before."""

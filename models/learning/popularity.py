@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     Shares = NDArray[np.float32]
 
 CATEGORIES = 2_048
-"""Bound of the category numbers that are counted. With more, the row and other partition-level rows would
-outgrow 4 MiB."""
+"""Greatest category number, plus one, that is counted: the row takes 74 KB at most."""
 GROUPS = len(SEGMENTS) + 1
 """Count of the segments, plus one group for customers without a segment."""
 HALF_LIFE_DAYS = 56.0

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     Reals = NDArray[np.float64]
 
 CATEGORIES = 2_048
-"""Largest count of categories with a prior of their own. With more, the row would outgrow 256 KB."""
+"""Largest count of categories with a prior of their own. The row then takes 164 KB at most; with twice as
+many it would outgrow 256 KB."""
 SCALE = 1 << 20
 """Fixed-point steps per unit. Sums of a day stay exact up to 10^11 intervals."""
 HALF_LIFE_DAYS = 365.0
@@ -41,7 +42,8 @@ FIRST_WEIGHT = 20.0
 FIRST_BELIEF = np.array([1.0, 3.0, 3.0**2 + 1.1, 1.0, 0.8]) * FIRST_WEIGHT
 """Sums of the fixed belief: median interval 20 days, variance of ln D .8 within a cell and 1.1 over all."""
 SHRINKAGE_BOUNDS = (2.0, 200.0)
-"""Least and greatest weight of all categories together beside one category's own evidence."""
+"""Least and greatest weight of all categories together beside one category's own evidence, in first
+intervals."""
 
 
 class Priors:

@@ -197,7 +197,13 @@ def _habits(state: State, rows: Rows, ids: list[str], partition: int) -> dict[st
 
 
 def _chances(state: State, cells: NDArray[Any], known: NDArray[np.bool_]) -> dict[str, Values]:
-    """Compute the chances of a purchase within days of the boundary begun last, of (m,) habits."""
+    """Compute, per habit, the chance of a purchase within each of `HORIZONS` days after the last boundary.
+
+    Args:
+        state: State of the partition; its boundary begun last is the day from which the days count.
+        cells: (m,) cells of the habits.
+        known: (m,) True where a habit has a chance to show.
+    """
     prior, statistics = state.priors.of(cells["category"]), statistics_of(cells)
     elapsed = np.maximum(state.clock.begun - cells["last_day"].astype(np.int64), 0)
     return {

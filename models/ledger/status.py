@@ -12,7 +12,7 @@ class LedgerStatus:
     customers: int
     """Count of customers."""
     rows: int
-    """Count of the changelog's rows, partition-level rows included and the clock row excluded."""
+    """Count of keys in the changelog, partition-level rows included and the clock row excluded."""
     memory: int
     """Bytes of the columns in use. Names and indexes are not included."""
     watermark: int | None

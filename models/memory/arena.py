@@ -141,7 +141,10 @@ class Arena:
         return self._end, sum(map(len, self._free.values()))
 
     def columns(self, customers: int) -> tuple[NDArray[Any], ...]:
-        """Return views of the first customers' contents for a checkpoint; freed rooms are not included."""
+        """Return views for a checkpoint: all records up to the arena's end, and the first customers' index.
+
+        The records include the space of freed rooms, which `freed` lists.
+        """
         index = (self.lengths, self._starts, self._rooms)
         return (self.records[: self._end], *(column[:customers] for column in index))
 

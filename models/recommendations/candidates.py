@@ -30,7 +30,7 @@ ITEMS = 10
 PRIOR_TRIPS = 5.0
 """Weight of other customers' purchases, in trips of the customer's own."""
 LEAST_SCORE = 0.00005
-"""Least score of a recommendation. Scores are written with four decimals, and a lower score would read 0."""
+"""Score that a recommendation must exceed. Scores are written with four decimals; this one would read 0."""
 _OFFERED = int(CategoryClass.EVERYWHERE)
 """Plain number of the class, because reading an enumeration's attribute costs more."""
 

@@ -68,7 +68,7 @@ class _Habits(NamedTuple):
 
 
 class _Ground(NamedTuple):
-    """Explanation of a repeat, up to the day of its last purchase."""
+    """Text pieces of a repeat's explanation, into which the caller writes the day of the last purchase."""
 
     reason: str
     """Beginning of the sentence."""
@@ -373,10 +373,10 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
     """
     if not len(owners):
         return []
-    # Stage 1: (h,) products held, and one more trip for each product bought on an open day.
+    # Stage 1: (h,) products bought on folded trips, and one more trip for each product bought on an open day.
     asked = Asked(state, rows[owners], categories)
-    held = asked.held(state)
-    items, products, counts = held.asked, held.products, held.counts
+    bought = asked.bought(state)
+    items, products, counts = bought.asked, bought.products, bought.counts
     for arena in state.open_lines:
         items_of, lines = _lines(arena.gather(asked.customers), asked)
         items = np.concatenate([items, items_of])

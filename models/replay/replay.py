@@ -55,7 +55,10 @@ _BASKETS: Final = {int(Kind.PURCHASE), int(Kind.RETURN)}
 
 
 class EventRefusedError(ValueError):
-    """An event that the ledger does not take: it breaks the contract, or contradicts an earlier event."""
+    """Event that the ledger does not take.
+
+    The event breaks the contract, contradicts an earlier event, or is older than the customer's last 32.
+    """
 
     def __init__(self, event: InputEvent, refusal: Refusal) -> None:
         at = f" ({refusal.field})" if refusal.field else ""
@@ -130,7 +133,7 @@ class _Run:
         self._taken = 0
         """Events of the batches before this one."""
         self._ticks = 0
-        """Ticks so far: an event's offset in the log is its place among the events, and so many more."""
+        """Ticks so far. An event's offset in the log is its place among the events plus this count."""
 
     def take(self, batch: list[InputEvent]) -> Iterator[OutputEvent]:
         """Apply a batch of events, each behind the ticks that are due before it."""

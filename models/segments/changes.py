@@ -113,8 +113,8 @@ class _Ranked(NamedTuple):
     scores: NDArray[np.int8]
     """(k, 3) scores by the newest thresholds."""
     grounds: NDArray[np.int8]
-    """(k, 3) scores that the segment rests on: scores by older thresholds after a late fall, 0 without a
-    score."""
+    """(k, 3) scores that explain the segment: by an older boundary's thresholds if `segment_patience` held up
+    the fall; 0 if the segment rests on no score."""
 
 
 def _rank(standing: RfmScores, frozen: Thresholds, new: NDArray[np.bool_]) -> _Ranked:

@@ -53,7 +53,7 @@ class Step:
         self.boundary: int | None = None
         """Boundary (day) that causes the outputs emitted now; None if a record causes them."""
         self.erased_rows: list[Row] = []
-        """Rows of erased customers, which `changed` leaves out."""
+        """Changelog rows of customers erased by this step, delivered beside those of `changed`."""
 
     @property
     def changed(self) -> NDArray[np.int64]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 
-class Held(NamedTuple):
-    """Products that customers hold in the categories asked about."""
+class BoughtProducts(NamedTuple):
+    """Products counted for customers in the categories asked about."""
 
     asked: Integers
     """(n,) index of the (customer, category) pair."""
@@ -54,7 +54,7 @@ class Asked:
         places: NDArray[np.int32] = self._places[owners * self._width + self._columns[categories]]
         return places
 
-    def held(self, state: State) -> Held:
+    def bought(self, state: State) -> BoughtProducts:
         """Find the products of these customers in these categories; open days are not included."""
         owners, positions = state.products.positions(self.customers)
         records = state.products.records
@@ -63,7 +63,7 @@ class Asked:
         owners, positions = owners[kept], positions[kept]
         trips = state.customers["trips"][self.customers][owners].astype(np.float64)
         counts = records["count"][positions] * TRIP_DECAY ** (trips - records["trip"][positions])
-        return Held(
+        return BoughtProducts(
             asked[kept].astype(np.int64),
             records["product"][positions],
             counts,

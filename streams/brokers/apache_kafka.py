@@ -28,7 +28,7 @@ from aiokafka.helpers import create_ssl_context
 
 from streams.brokers import node as kafka_node
 from streams.brokers.artifacts import artifacts, java
-from streams.brokers.embedded import accepts, answers, end_with_parent
+from streams.brokers.embedded import accepts, end_with_parent, probe
 from streams.brokers.node import HOST, Node
 from streams.errors import LocalBrokerError
 
@@ -203,7 +203,7 @@ class ApacheKafka:
         self.close()
 
     def last_words(self) -> str:
-        """Return the end of the process's log."""
+        """Return the last 3,000 characters of the process's log."""
         return self._log.read_text(errors="replace")[-3_000:].strip() if self._log.exists() else ""
 
     @property
@@ -217,7 +217,7 @@ class ApacheKafka:
                 if not accepts(int(self.address.rpartition(":")[2])):
                     raise ConnectionRefusedError(self.address)
                 async with asyncio.timeout(10):
-                    await answers(self.address, **self._administration())
+                    await probe(self.address, **self._administration())
             except (KafkaError, OSError, TimeoutError) as reason:
                 if not self.running or time.monotonic() > deadline:
                     raise LocalBrokerError(

@@ -158,7 +158,7 @@ class LocalBroker:
             await asyncio.sleep(0.02)
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await answers(self.address)
+                await probe(self.address)
         except (KafkaError, TimeoutError) as reason:
             raise LocalBrokerError(f"The embedded broker cannot be written to: {reason!r}") from reason
 
@@ -169,8 +169,8 @@ class LocalBroker:
         return self._log.read()[-2_000:].decode(errors="replace").strip() or "it said nothing."
 
 
-async def answers(address: str, **login: Any) -> None:
-    """Make a topic at `address`, write to it and delete it, to check that the broker works.
+async def probe(address: str, **login: Any) -> None:
+    """Check a broker by making, writing and deleting a topic.
 
     Args:
         address: Address `host:port`.
@@ -231,15 +231,15 @@ def free_port(port: int) -> int:
     Raises:
         LocalBrokerError: The port is taken.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            listener.bind(("127.0.0.1", port))
         except OSError as error:
             raise LocalBrokerError(
                 f"Port {port} of 127.0.0.1 is taken: choose another, or end what listens there."
             ) from error
-        return int(probe.getsockname()[1])
+        return int(listener.getsockname()[1])
 
 
 def accepts(port: int) -> bool:

@@ -31,7 +31,9 @@ turn, the rows would delay everything. While the rows are not behind, turns woul
 
 
 class InOrder(Delivery):
-    """Delivery that sends outputs, then rows, step by step.
+    """Delivery in which each step's rows wait for its own outputs and for earlier rows.
+
+    The outputs of all queued steps are sent at once.
 
     Args:
         sent: Outbox of everything but rows.

@@ -40,7 +40,7 @@ class Gaps:
         accept: True if lost purchases may be left out.
         counts: Counters of the worker.
         retry: Policy for how long a broker may be away.
-        holes: True if the broker's logs may have offsets that were never records: transaction markers and
+        holes: True if the broker's logs may have offsets that hold no record: transaction markers and
             aborted records. Reading batch by batch identifies them. The embedded broker has neither: a record
             missing there shows in a moment, so it is waited for.
         salvage: Reader that finds the next readable offset of a damaged log.

@@ -58,7 +58,8 @@ class TickWriter:
         self._opened: WeakSet[Partition] = WeakSet()
         """Partitions to which a `live` record was written because they were empty."""
         self._ticked: WeakKeyDictionary[Partition, tuple[int, float]] = WeakKeyDictionary()
-        """Tick last written to each partition, and the moment of writing."""
+        """Last tick per partition: its event time (ms since 1970 UTC), and when it was written (s of
+        `Clock.elapsed`)."""
 
     async def run(self) -> None:
         """Check once a second until cancelled.

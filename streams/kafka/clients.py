@@ -110,7 +110,7 @@ class Connections:
         return None
 
     async def holes(self) -> bool:
-        """Return True if the broker's logs may have offsets without records, as transactions leave them.
+        """Return True if the broker's logs may have offsets that hold no record, as transactions leave them.
 
         Raises:
             BrokerUnreachableError: No broker answers.

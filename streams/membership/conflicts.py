@@ -36,10 +36,11 @@ class Reopenings:
 
 
 class TakeOvers:
-    """Counter of assignments, which detects two workers that share one instance id.
+    """Counter of assignments, with a warning of too many in a short time.
 
-    Such workers take the membership from each other without end. The data is not harmed, but no work gets
-    done.
+    Two workers that share one instance id take the membership from each other without end. Workers that come
+    and go, or that are too busy for their session timeout, cause as many assignments. The data is not harmed,
+    but no work gets done.
 
     Args:
         instance: Instance id of the settings, if any.

@@ -21,8 +21,8 @@ class LagTracker:
 
     Args:
         consumer: Group member's consumer.
-        holes: True if the broker's logs may have such offsets. The consumer then also reads only committed
-            records, and an open transaction limits what can be read.
+        holes: True if the broker's logs may have offsets that hold no record. The consumer then also reads
+            only committed records, and an open transaction limits what can be read.
     """
 
     def __init__(self, consumer: Any, *, holes: bool) -> None:

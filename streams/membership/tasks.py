@@ -28,7 +28,10 @@ class Tasks:
     def run(
         self, work: Coroutine[Any, Any, None], partition: Partition | None = None, *, may_end: bool = True
     ) -> None:
-        """Run a task.
+        """Start a supervised task.
+
+        If the task fails, or ends where it may not, the worker is told. A task without a partition may never
+        end.
 
         Args:
             work: Coroutine to run.

@@ -64,7 +64,8 @@ class Health:
     reasons: tuple[str, ...]
     """Reasons, in sentences, for which the worker is not ready; empty if it is."""
     assigned: int | None
-    """Number of partitions that the group has assigned to the worker; None during a rebalance."""
+    """Number of partitions that the group has assigned to the worker; None before the first assignment and
+    during a rebalance."""
     paused: bool
     """True if an operator paused the worker."""
     partitions: tuple[PartitionHealth, ...]

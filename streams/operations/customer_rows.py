@@ -1,4 +1,4 @@
-"""Reading of changelogs for one customer: the customer's row, the partition's own rows, and all standings."""
+"""Reading of changelogs for one customer: the customer's row, partition-level rows, and all standings."""
 
 from __future__ import annotations
 

@@ -26,7 +26,10 @@ class UnknownCustomerError(CartpulseError):
 
 
 async def gather(settings: Settings, customer: bytes, partition: int | None, bar: Bar) -> dict[str, Any]:
-    """Gather everything that the service's topics hold of a customer, as JSON-able values.
+    """Gather what one page shows of a customer, as JSON-able values.
+
+    The page shows the state, the segment changes and the last recommendation. `export.gather` gathers
+    everything.
 
     Args:
         settings: Service settings.

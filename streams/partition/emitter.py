@@ -40,7 +40,10 @@ class Emitter:
         """Source offset after the last record that a step accounts for."""
 
     def step(self, changes: Changes, run: Run | None) -> DeliveryStep | None:
-        """Make the step that delivers changes; return None if there is nothing to deliver.
+        """Make the step that delivers changes, and count the changes.
+
+        A run always makes a step, because its offset must be acknowledged. A sweep without sends and rows
+        makes None.
 
         Args:
             changes: Result of `advance` or `sweep`.

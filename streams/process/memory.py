@@ -33,7 +33,10 @@ def keep_buffers() -> bool:
 
 
 def spare_the_collector() -> None:
-    """Exclude the objects that recovery made from later collections: millions that never become garbage."""
+    """Exclude the objects that recovery made from later collections, and make collections rarer.
+
+    Recovery makes millions of objects that never become garbage.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1_000)

@@ -60,7 +60,10 @@ def _replayed(value: dict[str, Any]) -> str:
 
 
 def _fields(value: dict[str, Any]) -> str:
-    """Write the JSON of an event of a kind that this release does not support."""
+    """Write an event of a kind that this release does not support, as JSON.
+
+    `customer_id` and `occurred_at` are left out, because the line has them already.
+    """
     return json.dumps({name: value[name] for name in value if name not in ("customer_id", "occurred_at")})
 
 

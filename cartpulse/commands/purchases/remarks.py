@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from streams.sources.files.purchase_file import PurchaseFile
 
 ONE_HALF: Final = 0.5
-"""Share of the baskets that no customer of a shop with ten baskets has."""
+"""Share of the baskets above which one customer is suspicious in a file of `FEW` baskets or more."""
 ONE_TENTH: Final = 0.1
-"""Share of the baskets that no customer of a shop with a thousand baskets has."""
+"""Share of the baskets above which one customer is suspicious in a file of `MANY` baskets or more."""
 FEW: Final = 10
 """Baskets or lines below which a share says nothing."""
 MANY: Final = 1_000

@@ -149,22 +149,22 @@ async def read_now(
     for place, start in starts.items():
         consumer.seek(place, start)
     # Read until every partition has reached the end that its first fetch reported.
-    way = _Way(starts)
-    while way.unread:
-        fetched = await consumer.getmany(*way.unread, timeout_ms=200)
-        way.look(consumer)
+    positions = _ReadPositions(starts)
+    while positions.unread:
+        fetched = await consumer.getmany(*positions.unread, timeout_ms=200)
+        positions.look(consumer)
         for place, records in fetched.items():
-            held = [record for record in _decoded(records, meet) if record.offset < way.ends[place]]
+            held = [record for record in _decoded(records, meet) if record.offset < positions.ends[place]]
             if held:
                 yield place, held
-        for place in list(way.unread):
-            way.arrive(place, await consumer.position(place))
-        if time.monotonic() > way.moved + STILL_SECONDS:
+        for place in list(positions.unread):
+            positions.arrive(place, await consumer.position(place))
+        if time.monotonic() > positions.moved + STILL_SECONDS:
             raise BrokerUnreachableError(
                 f"Nothing came for {STILL_SECONDS:.0f} s, and {places[0].topic} has more: is the broker up?"
             )
-        if progress is not None and len(way.ends) == len(places):
-            progress(way.read, way.whole)
+        if progress is not None and len(positions.ends) == len(places):
+            progress(positions.read, positions.whole)
 
 
 def _decoded(records: Sequence[Any], meet: Callable[[BrokenBatch], None]) -> Iterator[Any]:
@@ -175,8 +175,8 @@ def _decoded(records: Sequence[Any], meet: Callable[[BrokenBatch], None]) -> Ite
             yield record
 
 
-class _Way:
-    """Progress of a read up to the present ends of partitions.
+class _ReadPositions:
+    """Positions of a read, on its way to the present ends of partitions.
 
     Args:
         starts: First offset of each partition.

@@ -33,12 +33,15 @@ LETTERS: Final = 500
 
 
 async def batch_findings(settings: Settings, logs: Logs, *, holes: bool) -> list[Finding]:
-    """Find batches that cannot be decoded among the next purchases, the rows and the dead letters.
+    """Report batches that cannot be decoded.
+
+    These are looked for among the next purchases and the changelog's last rows. Batches that workers have
+    already put by as dead letters are reported too.
 
     Args:
         settings: Service settings.
         logs: Ends of the purchases and of the changelog.
-        holes: True if the broker's logs may begin elsewhere than at offset 0 (`Connections.holes`).
+        holes: True if the broker's logs may have offsets that hold no record (`Connections.holes`).
 
     Raises:
         KafkaError: The login may not read one of the topics, for instance.

@@ -36,7 +36,7 @@ MOST_STRANGERS: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """Ends of a service's logs."""
+    """Ends of the purchases and of the changelog, and each partition's last clock row."""
 
     purchases: Mapping[int, LogEnd]
     clocks: Mapping[int, ClockRow]

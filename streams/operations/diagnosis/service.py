@@ -66,7 +66,10 @@ class Diagnosis:
         self._nodes = 0
 
     async def run(self) -> list[Finding]:
-        """Return all findings, in the order in which to read them."""
+        """Return the findings in the order to read them.
+
+        Checks that a fault makes pointless are left out.
+        """
         findings = self._checkpoints() + await self._addresses()
         if all(finding.level is Level.FAULT for finding in findings if finding.subject == "broker"):
             return findings

@@ -14,9 +14,10 @@ from streams.sources.columns import ColumnsError
 from streams.sources.forms.containers import container_of
 from streams.sources.forms.json_rows import JsonRows
 from streams.sources.forms.nested import LIST, OF_LINES, guessed
-from streams.sources.forms.parquet_records import ParquetRecords, is_nested
+from streams.sources.forms.nested_parquet import NestedParquet, is_nested
+from streams.sources.forms.parquet import Parquet
 from streams.sources.forms.records import Records
-from streams.sources.forms.tables import Delimited, FileError, Parquet, Table
+from streams.sources.forms.tables import Delimited, FileError, Table
 from streams.sources.forms.texts import Encoding, examine
 from streams.sources.layouts import NO_PRESET, PRESETS, Arranged, recognise
 
@@ -132,7 +133,7 @@ def open_table(path: Path | Container, told: FileOptions) -> Opened:
         start = file.read(_START)
     if start.startswith(b"PAR1"):
         own = Encoding("Parquet", "its own", digest=_digest(source))
-        table: Table = ParquetRecords(source.path) if is_nested(source.path) else Parquet(source.path)
+        table: Table = NestedParquet(source.path) if is_nested(source.path) else Parquet(source.path)
         return Opened(table, own, tuple(notes))
     encoding = examine(source, told=told.encoding, fallback=told.fallback_encoding)
     text = start.decode(encoding.name, "ignore").lstrip("\ufeff\x1e, \t\r\n")

@@ -1,4 +1,4 @@
-"""Files with one thing bought in each row: CSV and its kin, and flat Parquet, in bounded memory.
+"""Tables with one thing bought in each row, and their commonest form: CSV and its kin, in bounded memory.
 
 A row that cannot be read is yielded with its fault, and reading goes on behind it. Only CSV makes this hard:
 a quotation mark that nobody closes would swallow the rows that follow (see `Delimited`).
@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import csv
 import re
-from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
-
-import msgspec
 
 from streams.errors import CartpulseError
 from streams.sources.forms.headers import DELIMITERS, header_in, named, separator_of, whole_texts
 from streams.sources.forms.texts import LONGEST_LINE, TextLine, lines_of
-from streams.sources.values.cells import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from streams.sources.forms.texts import Encoding, Readable
 
 _SAMPLE_LINES: Final = 200
 _MOST_CONTINUED: Final = 100
 """Lines of a file that one quoted text may run over."""
-_PARQUET_ROWS: Final = 8_192
 _GUARDED: Final = re.compile(r'\s*="((?:[^"]|"")*)"\s*')
 _TOTALS: Final = frozenset(
     (
@@ -274,65 +268,3 @@ class Delimited:
         ):
             return f"is no purchase but a line of totals: it begins with {first.strip()!r}"
         return ""
-
-
-class Parquet:
-    """Parquet file, read in runs of a few thousand rows.
-
-    Raises:
-        FileError: The file is no readable Parquet file.
-    """
-
-    form = "Parquet"
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - takes 0.1 s, which other files need not wait for
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        self._path = path
-        try:
-            with pq.ParquetFile(path) as file:
-                self.columns = list(file.schema_arrow.names)
-                self.rows = file.metadata.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise FileError(f"{path} is no Parquet file that can be read: {error}") from error
-
-    def __iter__(self) -> Iterator[TableRow]:
-        """Yield every row."""
-        import pyarrow as pa  # noqa: PLC0415
-        import pyarrow.parquet as pq  # noqa: PLC0415
-
-        number = 0
-        try:
-            with pq.ParquetFile(self._path) as file:
-                for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
-                    columns = [_values(pa, column) for column in batch.columns]
-                    for cells in zip(*columns, strict=True):
-                        number += 1
-                        yield TableRow(number, cells, _shown(self.columns, cells), "")
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise FileError(f"{self._path} cannot be read behind row {number:,}: {error}") from error
-
-
-def _values(pa: Any, column: Any) -> list[Any]:
-    """Return a column's values.
-
-    Times are in microseconds, because times in nanoseconds would import pandas.
-    """
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    try:
-        values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:  # some programs write texts that are not UTF-8
-        values = column.cast(pa.large_binary()).to_pylist()
-    return [decoded(value) if isinstance(value, bytes) else value for value in values]
-
-
-def _shown(columns: list[str], cells: Sequence[Any]) -> str:
-    row = {
-        name: cell.isoformat() if isinstance(cell, datetime) else cell
-        for name, cell in zip(columns, cells, strict=True)
-    }
-    return msgspec.json.encode(row, enc_hook=str).decode()

@@ -141,7 +141,7 @@ class ValueCounts:
         return bool(counts) and all(is_yes(text) or is_nothing(text) for text in counts or ())
 
     def resembles_status(self, place: int) -> bool:
-        """Return True if half of a column's values, by rows, are words for a status."""
+        """Return True if at least half of the rows hold a word for a status in this column."""
         counts = self.counts.get(place)
         if not counts:
             return False

@@ -47,7 +47,7 @@ def test_each_pair_gets_its_customers_products_of_its_category(
 ) -> None:
     state = state_of(held)
     rows, categories = np.array(pairs, np.int64).T
-    found = Asked(state, rows, categories).held(state)
+    found = Asked(state, rows, categories).bought(state)
     columns = (found.asked, found.products, found.counts, found.last_days)
     expected = [
         (pair, product, count * TRIP_DECAY ** float(7 - trip), trip * 10)

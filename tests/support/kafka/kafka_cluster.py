@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streams.brokers.apache_kafka import READY_SECONDS, ApacheKafka, new_cluster_id
-from streams.brokers.embedded import accepts, answers
+from streams.brokers.embedded import accepts, probe
 from streams.brokers.node import Login, Node, Proxied, port_of_a_node
 from tests.support.kafka.proxy import Proxy, ports_of
 
@@ -91,7 +91,7 @@ class KafkaCluster:
             network.start()
         await asyncio.gather(*(node.launch() for node in self.nodes.values() if not node.running))
         await self.until_there(*self.nodes)
-        await self._until(lambda: answers(self.address), "no topic can be made and written")
+        await self._until(lambda: probe(self.address), "no topic can be made and written")
 
     async def start_node(self, number: int) -> None:
         """Bring one back, and return when the others count it in."""

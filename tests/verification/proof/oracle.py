@@ -198,7 +198,7 @@ class Verdict:
     outputs_missing: int = 0
     outputs_repeated: int = 0
     customers_differing: int = 0
-    """Keys of the changelog whose row differs, the partition's own rows included."""
+    """Keys of the changelog whose row differs, partition-level rows included."""
     details: list[str] = field(default_factory=list)
 
     @property

@@ -34,7 +34,7 @@ def is_nested(path: Path) -> bool:
         raise FileError(f"{path} is no Parquet file that can be read: {error}") from error
 
 
-class ParquetRecords(Records):
+class NestedParquet(Records):
     """Parquet file of nested objects.
 
     Raises:
