@@ -17,6 +17,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 RUNTIME := .venv/.runtime
 
+# Compiled modules are kept in .venv, also where the machine says that Python shall write none (images of containers
+# do): otherwise each of the hundreds of processes of the tests compiles again what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/.pycache
+
 .PHONY: help setup test prove prove-logs prove-faults prove-tests mutants lint types imports words docs docs-check check gate demo format lock clean
 
 help:
