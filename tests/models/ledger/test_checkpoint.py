@@ -180,10 +180,25 @@ def test_a_live_ledger_takes_what_another_wrote() -> None:
         assert_same(ledger, recovered(changelog))
 
 
-def test_a_checkpoint_is_the_same_bytes_when_it_is_taken_up_and_saved_again() -> None:
+def last_of(days: int) -> bytes:
+    """The last checkpoint of a log of so many days."""
     content: list[bytes] = []
-    steps_of(a_log(9), random.Random(2), lambda ledger, _: content.append(saved(ledger)))
-    assert saved(restored(content[-1], [])[0]) == content[-1]
+    steps_of(a_log(9, days=days), random.Random(2), lambda ledger, _: content.append(saved(ledger)))
+    return content[-1]
+
+
+@pytest.fixture(scope="module")
+def of_a_fortnight() -> bytes:
+    return last_of(14)
+
+
+@pytest.fixture(scope="module")
+def of_six_days() -> bytes:
+    return last_of(6)
+
+
+def test_a_checkpoint_is_the_same_bytes_when_it_is_taken_up_and_saved_again(of_a_fortnight: bytes) -> None:
+    assert saved(restored(of_a_fortnight, [])[0]) == of_a_fortnight
 
 
 def test_freed_rooms_are_used_again_after_a_checkpoint() -> None:
@@ -205,21 +220,15 @@ def test_freed_rooms_are_used_again_after_a_checkpoint() -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 5, 60, 300, 5_000, -1])
-def test_a_checkpoint_that_ends_early_is_refused(cut: int) -> None:
-    content: list[bytes] = []
-    steps_of(a_log(9), random.Random(2), lambda ledger, _: content.append(saved(ledger)))
+def test_a_checkpoint_that_ends_early_is_refused(of_a_fortnight: bytes, cut: int) -> None:
     with pytest.raises(CheckpointError):
-        Ledger(SETTINGS).restore(io.BytesIO(content[-1][:cut]))
+        Ledger(SETTINGS).restore(io.BytesIO(of_a_fortnight[:cut]))
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_flipped_bit_is_refused_or_stays_within_the_state(
-    seed: int,
-) -> None:
+def test_a_flipped_bit_is_refused_or_stays_within_the_state(of_six_days: bytes, seed: int) -> None:
     rng = random.Random(seed)
-    content: list[bytes] = []
-    steps_of(a_log(9, days=6), random.Random(2), lambda ledger, _: content.append(saved(ledger)))
-    damaged = bytearray(content[-1])
+    damaged = bytearray(of_six_days)
     damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
     ledger = Ledger(SETTINGS)
     try:

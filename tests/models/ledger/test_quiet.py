@@ -63,8 +63,9 @@ def test_a_state_made_anew_in_quiet_is_equal_and_sends_what_was_not_sent_alone(s
     old, whole = before(log[:cut], finish=True), replay_of(log, SETTINGS)
     new = anew(log, old.rows[CLOCK_KEY], seed=seed)
     assert unlike_clock(new.rows) == whole.rows
-    assert new.events.keys() == whole.events.keys() - old.events.keys()
-    assert all(new.events[identity] == whole.events[identity] for identity in new.events)
+    events, wanted = new.events, whole.events
+    assert events.keys() == wanted.keys() - old.events.keys()
+    assert all(events[identity] == wanted[identity] for identity in events)
     assert new.counts["suppressed"] >= len(old.events) > 0
 
 

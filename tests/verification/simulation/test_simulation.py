@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, get_args
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import pytest
 
@@ -20,10 +21,25 @@ if TYPE_CHECKING:
 SCHEDULES = int(os.environ.get("SCHEDULES", "1000"))
 """Of both guarantees together."""
 
-AT_ONCE = 25
-"""Schedules of one test."""
+AT_ONCE = 100
+"""Schedules of one test. After each the garbage of the whole process is collected, in a third of a second."""
 
 GUARANTEES: tuple[Guarantee, ...] = get_args(Guarantee)
+
+
+class Judged(NamedTuple):
+    """Of a verdict all but the trace, which is long."""
+
+    violations: list[str]
+    command: str
+    counts: Counter[str]
+
+
+@cache
+def judged(seed: int, guarantee: Guarantee) -> Judged:
+    """Run a schedule, once for all tests of this file; to be called in `quiet`."""
+    verdict = simulate(seed, guarantee)
+    return Judged(verdict.violations, verdict.command, verdict.counts)
 
 
 def chunks() -> Iterator[tuple[Guarantee, range]]:
@@ -39,7 +55,7 @@ def chunks() -> Iterator[tuple[Guarantee, range]]:
 def test_nothing_is_lost_nor_counted_twice_whatever_happens(guarantee: Guarantee, seeds: range) -> None:
     with quiet():
         for seed in seeds:
-            verdict = simulate(seed, guarantee)
+            verdict = judged(seed, guarantee)
             assert not verdict.violations, f"{verdict.violations}; replay it with: {verdict.command}"
 
 
@@ -73,7 +89,7 @@ def test_the_schedules_reach_what_they_are_for(guarantee: Guarantee) -> None:
     counts: Counter[str] = Counter()
     with quiet():
         for seed in range(80):
-            counts.update(simulate(seed, guarantee).counts)
+            counts.update(judged(seed, guarantee).counts)
     missing = {*SHOWN} - {name for name, count in counts.items() if count}
     # A transaction of a zombie's never counts, so there is nothing to correct.
     assert missing <= ({"rows_corrected"} if guarantee == "exactly_once" else set())
