@@ -70,10 +70,9 @@ prove-faults: setup
 mutants: setup
 	@$(BIN)/python -m tests.verification.mutations $(ARGS)
 
-# Without a broker of its own and in minutes: what to run before every commit. Of the simulation it takes 600 of the
-# 1000 schedules of `make test`.
+# Without a broker of its own and in minutes: what to run before every commit.
 check: lint types imports words docs-check
-	@[ -n "$(TESTED)" ] || SCHEDULES=600 $(MAKE) test DIST=worksteal \
+	@[ -n "$(TESTED)" ] || $(MAKE) test DIST=worksteal \
 		ARGS="-m 'not end_to_end and not kafka and not prove' $(ARGS)"
 
 # The rest of what CI asks for: Apache Kafka and whole services, flipped bits, faults under load, the demo.
