@@ -25,13 +25,14 @@ RUNTIME := .venv/.runtime
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/.pycache
 
-.PHONY: help setup test prove prove-logs prove-faults prove-tests mutants lint types imports words docs docs-check check gate demo format lock clean
+.PHONY: help setup test prove prove-logs prove-faults prove-tests mutants bench lint types imports words docs docs-check check gate demo format lock clean
 
 help:
 	@echo "make demo   replay a year of real purchases and show what came out"
 	@echo "make test   run all tests that can run here, and say which cannot and why"
 	@echo "make prove  break things on Apache Kafka for an hour and more, and count what was lost or doubled"
 	@echo "make mutants  put known faults into a copy of the engine, and see that a test notices each"
+	@echo "make bench  measure the ledger by its parts, and ledger and service beside another commit's"
 	@echo "make check  what to run before a commit, in minutes: lint, types, import rules, words, docs, quick tests"
 	@echo "make gate   the rest of what CI asks for: Apache Kafka, whole services, faults under load, the demo"
 	@echo "also: setup, lint, format, types, imports, docs, docs-check, lock, clean"
@@ -81,6 +82,10 @@ gate: setup
 	@$(MAKE) prove-logs FLIPS=10000 ROUNDS=0
 	@$(MAKE) prove-faults ARGS="$(FAULTS)"
 	@$(MAKE) demo ARGS="--days 30 --latency-seconds 3"
+
+# Speed of the ledger and of the service beside another commit's: `make bench ARGS="pair --rev main"`.
+bench: setup
+	@$(BIN)/python -m benchmarks.speed $(ARGS)
 
 words: setup
 	$(BIN)/python -m tools.words --most 2

@@ -37,6 +37,7 @@ from streams.changelog.checkpoints import Checkpoints
 from streams.changelog.framing import Witness, fill, runs_of
 from streams.changelog.recovery import read_to_end, recover
 from streams.clock import SystemClock
+from streams.flow import purchases
 from streams.kafka.clients import Connections
 from streams.kafka.options import consumer_options
 from streams.kafka.topics import create_topics
@@ -99,7 +100,8 @@ async def net_recovery(broker: ApacheKafka, customers: int, rounds: int, folder:
     settings = settings_of(broker, checkpoint_dir=folder / "net", delivery_guarantee="at_least_once")
     await create_topics(settings)
     ledger = ledger_of(customers, settings)
-    checkpoints = Checkpoints(settings, counts=Counts(), clock=SystemClock())
+    flow = purchases(settings, ledgers=lambda *_: Ledger(settings.ledger), decoder=Decoder(settings.ledger))
+    checkpoints = Checkpoints(flow, settings=settings, counts=Counts(), clock=SystemClock())
     changelog = TopicPartition(settings.changelog_topic, 0)
     size = await write_changelog(settings, ledger, changelog)
     began = time.perf_counter()

@@ -1,0 +1,1 @@
+"""Speed of the ledger and of the whole service, always beside something: `make bench`."""
