@@ -13,11 +13,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from benchmarks.speed.ledger_process import Feeder, settle_memory
 from benchmarks.speed.log import log_of
+from models.contracts.encoding import time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 PARTS: Final = {
     "decode": ("records.decoder:Decoder.decode",),
@@ -60,10 +63,8 @@ PARTS: Final = {
 }
 """Functions of each part, as `module:name` below `models`. The time of a part excludes that of parts that it
 calls."""
-STEP_SIZES: Final = (1, 20, 200, 600)
-"""Baskets in a step."""
-STEPS_OF_A_SIZE: Final = {1: 150, 20: 40, 200: 8, 600: 3}
-"""Steps tried of each size."""
+STEPS: Final = {1: 200, 20: 60, 200: 20, 600: 9}
+"""Baskets in a step, and steps tried of each size."""
 
 
 def named(path: str) -> tuple[Any, str, Callable[..., Any]]:
@@ -222,10 +223,15 @@ def run(
         feeder.ledger.settle()
 
     # Steps by their size first: no function is wrapped yet.
-    for size in STEP_SIZES:
-        tell(f"steps of {size}")
+    of_steps = Feeder(_moved(log, start))
+
+    def restored_for_steps() -> None:
         restored()
-        parts.sizes[size] = list(_steps(feeder, start, size, STEPS_OF_A_SIZE[size]))
+        of_steps.ledger = feeder.ledger
+
+    for size, count in STEPS.items():
+        tell(f"steps of {size}")
+        parts.sizes[size] = _steps(of_steps, start, size, count, restored_for_steps)
     for number in range(rounds):
         tell(f"round {number + 1} of {rounds}")
         restored()
@@ -245,12 +251,31 @@ def run(
     return parts
 
 
-def _steps(feeder: Feeder, start: int, size: int, most: int) -> Iterator[float]:
-    """Yield the processor time in us of advances that apply `size` baskets, sweeps left out."""
-    at = start
-    while most:
-        fed = feeder.feed(at, at + size)
-        at += size
-        if fed.steps["advance"] == 1 and "sweep" not in fed.steps and fed.sums["baskets"] == size:
-            most -= 1
-            yield fed.cpu["advance"] / 1e3
+def _moved(log: list[tuple[bytes, int]], start: int) -> list[tuple[bytes, int]]:
+    """Return the log from `start` on without ticks, every event a second after the one before.
+
+    A step ends at a day's boundary, and few days of the log hold 600 baskets.
+    """
+    moved, at = log[:start], log[start - 1][1]
+    for value, _ in log[start:]:
+        event = msgspec.json.decode(value)
+        if event["kind"] == "purchase":
+            at += 1_000
+            event["occurred_at"] = time_text(at)
+            moved.append((msgspec.json.encode(event), at))
+    return moved
+
+
+def _steps(feeder: Feeder, start: int, size: int, most: int, restore: Callable[[], None]) -> list[float]:
+    """Return the processor time in us of advances by `size` baskets; restored every few baskets."""
+    spent: list[float] = []
+    while len(spent) < most:
+        restore()
+        # The first step after a restore finds memory that nothing has touched yet.
+        at = start + 20 * len(spent)
+        feeder.feed(at, at + 20)
+        for first in range(at + 20, at + 20 + max(size, 100), size):
+            fed = feeder.feed(first, first + size)
+            if fed.steps["advance"] == 1 and fed.sums["baskets"] == size:
+                spent.append(fed.cpu["advance"] / 1e3)
+    return spent[:most]
