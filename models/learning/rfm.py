@@ -10,6 +10,7 @@ nobody buys anything, and need no timer.
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy as np
 from models.contracts.events import Segment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Integers = NDArray[np.int64]
@@ -139,12 +142,15 @@ class Histograms:
         self._coarse = np.zeros(1 + COARSE_A_DAY * COARSE_DAYS, np.int64)
         self._frequency = np.zeros(_bucket(np.array([1 << AMOUNT_BITS]))[0] + 1, np.int64)
         self._spend = np.zeros_like(self._frequency)
+        self._undo: list[Callable[[], None]] = []
+        """Inverse of each change since `mark`, oldest first."""
 
     @classmethod
     def build(cls, standing: RfmScores, day_start_ms: int) -> Histograms:
         """Count all customers at once. The result equals histograms that were updated change by change."""
         histograms = cls(day_start_ms)
         histograms.add(standing)
+        histograms.mark()
         return histograms
 
     @property
@@ -174,10 +180,25 @@ class Histograms:
         """
         self._count(old, -1)
         self._count(new, 1)
+        self._undo += (partial(self._count, old, 1), partial(self._count, new, -1))
 
     def add(self, standing: RfmScores) -> None:
         """Count customers who were not counted before."""
         self._count(standing, 1)
+        self._undo.append(partial(self._count, standing, -1))
+
+    def mark(self) -> None:
+        """Set the state to which `undo` returns. An earlier mark is forgotten."""
+        self._undo.clear()
+
+    def undo(self) -> None:
+        """Take back every change since `mark`.
+
+        Changes are kept as moves, because a copy of the counts has 635 KB and takes 0.1 ms, which is a tenth
+        of the smallest step's time.
+        """
+        while self._undo:
+            self._undo.pop()()
 
     def roll(self, day_start_ms: int) -> None:
         """Move time forward.
@@ -191,6 +212,7 @@ class Histograms:
         passed = _fine_day(day_start_ms) - self._fine_day
         if passed <= 0:
             return
+        self._undo.append(partial(self._restore, self._fine_day, self._fine, self._coarse))
         young, hours = passed * FINE_A_DAY, passed * COARSE_A_DAY
         self._reach(young - 1)
         aged = self._fine[:young].reshape(hours, -1).sum(axis=1)
@@ -198,6 +220,9 @@ class Histograms:
         self._coarse = np.append(coarse[: hours + 1].sum(), coarse[hours + 1 :])
         self._fine = np.append(self._fine[young:], np.zeros(young, np.int64))
         self._fine_day += passed
+
+    def _restore(self, fine_day: int, fine: Integers, coarse: Integers) -> None:
+        self._fine_day, self._fine, self._coarse = fine_day, fine, coarse
 
     def thresholds(self, minimum_population: int = 1) -> Thresholds | None:
         """Compute the cuts of the quintile score 1 + floor(5 (less + equal/2) / n), at most 5.

@@ -67,8 +67,10 @@ class Image(NamedTuple):
     """(k,) rows of the customers."""
     records: NDArray[Any]
     """(k,) fixed columns of the customers."""
-    runs: list[tuple[NDArray[np.int64], NDArray[Any]]]
-    """Per arena: (m,) index into `rows`, ascending, and (m,) records."""
+    lengths: list[NDArray[np.int32]]
+    """Per arena: (k,) records in each customer's run."""
+    runs: bytes
+    """Bytes of all runs, arena by arena and customer by customer."""
 
 
 class State:
@@ -193,14 +195,20 @@ class State:
     def image(self, rows: NDArray[np.int64]) -> Image:
         """Copy customers as they are now, for `put_back`."""
         return Image(
-            rows, structured.take(self.customers, rows), [arena.gather(rows) for arena in self.arenas]
+            rows,
+            structured.take(self.customers, rows),
+            [arena.lengths[rows] for arena in self.arenas],
+            b"".join([run for arena in self.arenas for run in arena.slices(rows)]),
         )
 
     def put_back(self, image: Image) -> None:
         """Restore customers to an earlier copy."""
         structured.put(self.customers, image.rows, image.records)
-        for arena, runs in zip(self.arenas, image.runs, strict=True):
-            arena.put_all(image.rows, *runs)
+        at = 0
+        for arena, lengths in zip(self.arenas, image.lengths, strict=True):
+            records = np.frombuffer(image.runs, arena.records.dtype, int(lengths.sum()), at)
+            at += records.nbytes
+            arena.put_all(image.rows, np.repeat(np.arange(len(lengths)), lengths), records)
 
     def encode(self, rows: NDArray[np.int64]) -> list[bytes]:
         """Encode customers as changelog rows.

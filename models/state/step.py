@@ -41,7 +41,8 @@ class Step:
         self._priors = state.priors
         self._learnt_until = state.learnt_until
         self._popularity, self._pairs, self._assortment = state.popularity, state.pairs, state.assortment
-        self._histograms = copy.deepcopy(state.histograms)
+        self._histograms = state.histograms
+        self._histograms.mark()
         self._thresholds = state.thresholds
         self._settings, self._adopted_at = state.settings, state.adopted_at
         self._clock = state.clock
@@ -143,6 +144,7 @@ class Step:
         for image in self._images:
             state.put_back(image)
         state.catalogue = self._catalogue
+        self._histograms.undo()
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
         state.adopted_at = self._adopted_at
         state.learnt_until = self._learnt_until

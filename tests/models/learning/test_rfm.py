@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 
 import numpy as np
@@ -84,6 +85,28 @@ def test_histograms_depend_on_the_customers_and_the_day_alone(
     assert moved == rebuilt
     assert moved.thresholds() == rebuilt.thresholds()
     assert moved.population == int(np.count_nonzero(new.frequency))
+
+
+@given(first=CUSTOMERS, second=CUSTOMERS, roll=st.lists(st.integers(0, 1_600), max_size=3))
+def test_all_changes_since_a_mark_are_taken_back_and_none_before_it(
+    first: list[tuple[int, int, int]], second: list[tuple[int, int, int]], roll: list[int]
+) -> None:
+    size = min(len(first), len(second))
+    old, new = standing(first[:size]), standing(second[:size])
+    histograms = Histograms(START)
+    histograms.add(old)
+    histograms.mark()
+    before = copy.deepcopy(histograms)
+    histograms.move(old, new)
+    for days in roll:
+        histograms.roll(START + days * DAY_MS)
+        histograms.add(standing(first[size:]))
+        histograms.move(new, old)
+        histograms.move(old, new)
+    histograms.undo()
+    assert histograms == before
+    histograms.undo()
+    assert histograms == before
 
 
 @given(rows=CUSTOMERS.filter(lambda rows: any(frequency > 0 for _, frequency, _ in rows)))
