@@ -17,7 +17,7 @@ import msgspec
 
 from benchmarks.speed.ledger_process import Feeder, settle_memory
 from benchmarks.speed.log import log_of
-from models.contracts.encoding import time_text
+from models.contracts.timestamps import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,9 +13,9 @@ from models.contracts.encoding import (
     outputs_of,
     quoted,
     text_as_json,
-    time_text,
 )
 from models.contracts.events import event_ids
+from models.contracts.timestamps import time_text
 from models.memory.groups import first_within
 from models.state.calendar import boundary_cause, date_text
 from models.state.usual_products import Asked

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Counted = Literal[
     "applied", "changed", "duplicates", "late", "refused", "reused_id", "timeless", "too_old",
@@ -56,7 +59,9 @@ class Changes:
     applied: int
     """Count of the run's records that were accounted for, refused ones and duplicates included. A later call
     takes the rest. `counts["applied"]` is another number: the baskets that counted."""
-    outputs: tuple[Output, ...] = ()
+    outputs: Sequence[Output] = ()
+    """Events to send. A ledger of Cartpulse's returns `models.contracts.event_block.Outputs`, whose blocks a
+    writer of record batches reads without making single events."""
     refusals: tuple[Refusal, ...] = ()
     misrouted: tuple[int, ...] = ()
     """Source offsets of misrouted records, to be forwarded unchanged to the partition of their customer."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from models.contracts import cloudevents
-from models.contracts.changes import Output
+from models.contracts.event_block import EventBlock
 from models.contracts.events import (
     RECOMMENDATION_TYPE,
     RECOMMENDATIONS,
@@ -21,10 +21,9 @@ from models.contracts.events import (
     SEGMENT_CHANGE_TYPE,
     SEGMENT_CHANGES,
 )
-from models.contracts.timestamps import instant_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _encode = msgspec.json.Encoder().encode
 
@@ -41,26 +40,16 @@ RECOMMENDATION = Contract(RECOMMENDATIONS, RECOMMENDATION_TYPE)
 SEGMENT_CHANGE = Contract(SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE)
 
 
-@lru_cache(maxsize=1024)
-def time_text(milliseconds: int) -> str:
-    """Format an instant (ms since 1970 UTC) as events write it.
-
-    >>> time_text(1_488_711_600_000)
-    '2017-03-05T11:00:00Z'
-    """
-    return text_of(instant_of(milliseconds))
-
-
 def outputs_of(
     contract: Contract,
-    customers: Iterable[bytes],
-    identities: Iterable[str],
-    values: Iterable[bytes],
+    customers: Sequence[bytes],
+    identities: Sequence[str],
+    values: Sequence[bytes],
     *,
-    times: Iterable[int],
+    times: Sequence[int],
     source: str,
-) -> list[Output]:
-    """Build the records of events.
+) -> EventBlock:
+    """Build the block of events of one kind.
 
     Args:
         contract: Topic and type of the events.
@@ -70,17 +59,8 @@ def outputs_of(
         times: Event time of each event, ms since 1970 UTC.
         source: `ce_source` of the service.
     """
-    topic, shared = contract.topic, cloudevents.shared(contract.type_, source, cloudevents.JSON)
-    return [
-        Output(
-            topic,
-            customer,
-            value,
-            (*shared, ("ce_id", identity.encode()), ("ce_time", time_text(at).encode())),
-            at,
-        )
-        for customer, identity, value, at in zip(customers, identities, values, times, strict=True)
-    ]
+    shared = cloudevents.shared(contract.type_, source, cloudevents.JSON)
+    return EventBlock(contract.topic, shared, customers, values, identities, times)
 
 
 def as_json(value: object) -> bytes:

@@ -62,3 +62,13 @@ def text_of(at: datetime) -> str:
 def instant_of(milliseconds: int) -> datetime:
     """Return the UTC datetime of milliseconds since 1970."""
     return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
+
+
+@lru_cache(maxsize=1024)
+def time_text(milliseconds: int) -> str:
+    """Format an instant (ms since 1970 UTC) as events write it.
+
+    >>> time_text(1_488_711_600_000)
+    '2017-03-05T11:00:00Z'
+    """
+    return text_of(instant_of(milliseconds))

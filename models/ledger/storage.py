@@ -9,6 +9,7 @@ import numpy as np
 
 from models.alerts import lifecycle as alerts
 from models.contracts.changes import Changes, Row
+from models.contracts.event_block import Outputs
 from models.learning.assortment import assortment_of
 from models.learning.catalogue import Catalogue
 from models.learning.pairs import Pairs
@@ -76,7 +77,7 @@ def changes_of(step: Step, applied: int) -> Changes:
     rows.append(Row(CLOCK_KEY, state.clock.encode()))
     return Changes(
         applied=applied,
-        outputs=tuple(step.outputs),
+        outputs=Outputs(step.blocks),
         refusals=tuple(step.refusals),
         misrouted=tuple(step.misrouted),
         rows=tuple(rows),

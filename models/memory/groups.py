@@ -10,6 +10,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def begins(*keys: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return (n,) True for each item that differs from the one before in some key; the first item is True.
+
+    Args:
+        keys: (n,) each, sorted together.
+
+    >>> begins(np.array([3, 3, 7]), np.array([1, 2, 2])).tolist()
+    [True, True, True]
+    >>> begins(np.array([3, 3, 7])).tolist(), begins(np.zeros(0)).tolist()
+    ([True, False, True], [])
+    """
+    first, *others = keys
+    found = np.ones(len(first), np.bool_)
+    np.not_equal(first[1:], first[:-1], out=found[1:])
+    for key in others:
+        found[1:] |= key[1:] != key[:-1]
+    return found
+
+
 def rank_within(owners: NDArray[Any], *keys: NDArray[Any]) -> NDArray[np.int64]:
     """Rank each item among the items of its owner, from 0, by `keys` ascending. The first key weighs most.
 
@@ -42,8 +61,7 @@ def _ordered(
     """Return (n,) items sorted by owner and keys, and the (n,) rank of each sorted item within its owner."""
     order = np.lexsort((*reversed(keys), owners))
     grouped, at = owners[order], np.arange(len(order))
-    first = np.r_[True, grouped[1:] != grouped[:-1]][: len(order)]
-    return order, at - np.maximum.accumulate(np.where(first, at, 0))
+    return order, at - np.maximum.accumulate(np.where(begins(grouped), at, 0))
 
 
 def best_within(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.learning.assortment import PARTNERS, POPULAR
-from models.memory.groups import NO_KEY, rank_within, ranking_keys
+from models.memory.groups import NO_KEY, begins, rank_within, ranking_keys
 from models.settings import CategoryClass
 from models.state.columns import NEVER, NO_SEGMENT
 from models.state.habits import COUNT_SCALE, TRIP_DECAY
@@ -89,7 +89,7 @@ def _net(state: State, rows: Integers, slot: int) -> tuple[Integers, Integers, I
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, nothing
     keys = open_then[owners] << 16 | arena.records["category"][positions]
-    first = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    first = np.flatnonzero(begins(keys))
     net = np.add.reduceat(arena.records["quantity"][positions], first)
     keys, net = keys[first][net > 0], net[net > 0]
     return keys >> 16, keys & 0xFFFF, net

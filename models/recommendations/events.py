@@ -11,14 +11,14 @@ from models.contracts.encoding import (
     outputs_of,
     quoted,
     text_as_json,
-    time_text,
 )
 from models.contracts.events import event_ids
+from models.contracts.timestamps import time_text
 from models.learning.intervals import Statistic, observe, purchase_probability
 from models.learning.rfm import SEGMENTS
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.groups import best_within, look_up
+from models.memory.groups import begins, best_within, look_up
 from models.state.calendar import date_text
 from models.state.columns import NO_SEGMENT, OPEN_LINE
 from models.state.habits import RECENT_TRIPS, statistics_of
@@ -389,9 +389,7 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
     # Stage 3: (d,) each product once per item, with the sum of its counts.
     order = np.argsort(items << 32 | products, kind="stable")
     items, products, counts = items[order], products[order], counts[order]
-    first = np.flatnonzero(
-        np.r_[True, (items[1:] != items[:-1]) | (products[1:] != products[:-1])][: len(items)]
-    )
+    first = np.flatnonzero(begins(items, products))
     if not len(first):
         return [UNTRACKED] * len(owners)
     items, products, counts = items[first], products[first], np.add.reduceat(counts, first)

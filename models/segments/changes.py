@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.contracts.encoding import SEGMENT_CHANGE, as_json, outputs_of, time_text
+from models.contracts.encoding import SEGMENT_CHANGE, as_json, outputs_of
 from models.contracts.events import event_ids
+from models.contracts.timestamps import time_text
 from models.learning.rfm import DAY_MS, SEGMENTS, RfmScores, label
 from models.segments.settling import is_new, reportable
 from models.state.calendar import boundary_cause

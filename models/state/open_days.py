@@ -8,7 +8,7 @@ import numpy as np
 
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.groups import rank_within
+from models.memory.groups import begins, rank_within
 from models.settings import CategoryClass
 from models.state.columns import MOST_OPEN_LINES, OPEN_LINE
 from models.state.event_time import is_late
@@ -127,13 +127,7 @@ def _merge(state: State, slot: int, rows: NDArray[np.int64], added: NDArray[Any]
     order = np.lexsort((lines["product"], lines["category"], owners))
     owners, lines = owners[order], structured.take(lines, order)
     # Stage 2: (s,) sums of the lines of one product. The sums are of integers, so that order plays no part.
-    first = np.r_[
-        True,
-        (owners[1:] != owners[:-1])
-        | (lines["category"][1:] != lines["category"][:-1])
-        | (lines["product"][1:] != lines["product"][:-1]),
-    ]
-    starts = np.flatnonzero(first)
+    starts = np.flatnonzero(begins(owners, lines["category"], lines["product"]))
     merged, owners_of = structured.take(lines, starts), owners[starts]
     merged["quantity"] = np.add.reduceat(lines["quantity"], starts)
     # Stage 3: cut full days down to their bound, and store the lines grouped by customer.

@@ -217,9 +217,10 @@ class State:
         """
         ring_at, ring_hash = self.customers["ring_at"][rows], self.customers["ring_hash"][rows]
         order = np.lexsort((ring_hash, ring_at), axis=1)
+        sorted_places = rows[:, None], order
         for column in ("ring_at", "ring_hash", "ring_content"):
             places = self.customers[column]
-            places[rows] = np.take_along_axis(places[rows], order, axis=1)
+            places[rows] = places[sorted_places]
         events = (ring_at != NO_EVENT).sum(axis=1).tolist()
         heads = [shortened(head, filled) for head, filled in zip(self._heads(rows), events, strict=True)]
         runs = [arena.slices(rows) for arena in self.arenas]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +18,8 @@ from models.state.holdout import held_out
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.contracts.changes import Counted, Output, Refusal
+    from models.contracts.changes import Counted, Refusal
+    from models.contracts.event_block import EventBlock
     from models.state.state import Image, State
 
 
@@ -29,7 +32,7 @@ class Step:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.outputs: list[Output] = []
+        self.blocks: list[EventBlock] = []
         self.refusals: list[Refusal] = []
         self.misrouted: list[int] = []
         self.counts: Counter[Counted] = Counter()
@@ -113,7 +116,7 @@ class Step:
         if self._due is None:
             self._due = self.state.customers["due"][: self._customers].copy()
 
-    def emit(self, events: list[Output]) -> None:
+    def emit(self, events: EventBlock) -> None:
         """Queue output events.
 
         Events that are history are counted and dropped: those dated before go-live, and those that a previous
@@ -122,14 +125,24 @@ class Step:
         """
         clock, settings = self.state.clock, self.state.settings
         sent = self.quiet if self.boundary is None else self.boundary <= clock.quiet_boundary
-        news = [event for event in events if not (sent or clock.is_history(event.timestamp))]
-        self.counts["suppressed"] += len(events) - len(news)
-        if settings.holdout_share:
-            for at, event in enumerate(news):
-                if held_out(event.key, settings.holdout_share, settings.holdout_salt):
-                    self.counts["exposures"] += 1
-                    news[at] = event._replace(topic=EXPOSURES)
-        self.outputs += news
+        history = {at for at in set(events.times) if sent or clock.is_history(at)}
+        news = events
+        if history:
+            news = events.take([place for place, at in enumerate(events.times) if at not in history])
+            self.counts["suppressed"] += len(events) - len(news)
+        if not len(news):
+            return
+        if not settings.holdout_share:
+            self.blocks.append(news)
+            return
+        # Hold-out customers' events become blocks of their own. All events keep their order.
+        held = [held_out(key, settings.holdout_share, settings.holdout_salt) for key in news.customers]
+        for exposed, places in groupby(range(len(news)), key=held.__getitem__):
+            part = news.take(list(places))
+            if exposed:
+                self.counts["exposures"] += len(part)
+                part = replace(part, topic=EXPOSURES)
+            self.blocks.append(part)
 
     def undo(self) -> None:
         """Restore the ledger to its state before this step."""

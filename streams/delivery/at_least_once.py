@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from streams.changelog.framing import fill
-from streams.delivery.queue import AHEAD, Delivery, DeliveryStep, Send, record_batches
+from streams.delivery.queue import AHEAD, Delivery, DeliveryStep, Events, Send, record_batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,13 +91,13 @@ class InOrder(Delivery):
         self._landed(base, rows)
         return True
 
-    async def _send_ahead(self, sends: Sequence[Send]) -> None:
-        targets: defaultdict[TopicPartition, list[Send]] = defaultdict(list)
+    async def _send_ahead(self, sends: Sequence[Send | Events]) -> None:
+        targets: defaultdict[TopicPartition, list[Send | Events]] = defaultdict(list)
         for send in sends:
             targets[send.target].append(send)
         await asyncio.gather(*(self._send_in_turn(target, mine) for target, mine in targets.items()))
 
-    async def _send_in_turn(self, target: TopicPartition, sends: Sequence[Send]) -> None:
+    async def _send_in_turn(self, target: TopicPartition, sends: Sequence[Send | Events]) -> None:
         for builder in record_batches(self._sent.builder, sends):
             await self._sent.send(builder, target, self._epoch)
 

@@ -25,7 +25,7 @@ from aiokafka.errors import (
 
 from models.contracts.changes import Row
 from streams.changelog.framing import ROWS_PER_BATCH_BYTES, fill
-from streams.delivery.queue import AHEAD, Delivery, DeliveryStep, Send, record_batches
+from streams.delivery.queue import AHEAD, Delivery, DeliveryStep, Events, Send, record_batches
 from streams.errors import DeliveryFailedError
 from streams.kafka.closing import bounded, close
 from streams.kafka.retry import passes
@@ -171,9 +171,9 @@ class InTransactions(Delivery):
         builder = fill(self._producer.create_batch(), rows, self._clock.now_ms())
         return await self._acknowledged(builder, self._changelog)
 
-    async def _send(self, target: TopicPartition, sends: Sequence[Send]) -> int:
+    async def _send(self, target: TopicPartition, sends: Sequence[Send | Events]) -> int:
         base = 0
-        for builder in record_batches(self._producer.create_batch, sends):
+        for builder in record_batches(self._producer.create_batch, sends, transactional=True):
             base = await self._acknowledged(builder, target)
         return base
 
@@ -204,9 +204,9 @@ def merged(steps: Sequence[DeliveryStep]) -> list[Row]:
     return [Row(key, value) for key, value in rows.items()]
 
 
-def by_target(steps: Sequence[DeliveryStep]) -> dict[TopicPartition, list[Send]]:
+def by_target(steps: Sequence[DeliveryStep]) -> dict[TopicPartition, list[Send | Events]]:
     """Group all sends of the steps by their target, in order."""
-    targets: defaultdict[TopicPartition, list[Send]] = defaultdict(list)
+    targets: defaultdict[TopicPartition, list[Send | Events]] = defaultdict(list)
     for step in steps:
         for send in step.sends:
             targets[send.target].append(send)

@@ -10,18 +10,21 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.changelog.framing import Witness, records_of
+from streams.delivery.event_batches import event_batches
 from streams.errors import EngineError
 from streams.kafka.options import BATCH_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aiokafka.structs import TopicPartition
 
     from models.contracts.changes import Row
+    from models.contracts.event_block import EventBlock
     from streams.clock import Clock
     from streams.delivery.lease import Epoch
 
@@ -46,13 +49,20 @@ class Send(NamedTuple):
         return len(self.key or b"") + len(self.value or b"")
 
 
+class Events(NamedTuple):
+    """Block of events to send before the rows, or together with them."""
+
+    target: TopicPartition
+    block: EventBlock
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryStep:
     """Deliverable result of one `advance` or `sweep`."""
 
     end: int
     """Source offset to continue at, once the whole step is acknowledged."""
-    sends: Sequence[Send] = ()
+    sends: Sequence[Send | Events] = ()
     rows: Sequence[Row] = ()
 
 
@@ -154,20 +164,37 @@ class Delivery(ABC):
         """
 
 
-def record_batches(make: Callable[[], Any], sends: Sequence[Send], limit: int = BATCH_BYTES) -> Iterator[Any]:
+def record_batches(
+    make: Callable[[], Any],
+    sends: Sequence[Send | Events],
+    limit: int = BATCH_BYTES,
+    *,
+    transactional: bool = False,
+) -> Iterator[Any]:
     """Pack the sends of one target into closed record batches of `limit` bytes.
 
     A larger record gets a batch of its own.
 
     Args:
         make: Function that makes a new `BatchBuilder` of the producer that will send the batches.
-        sends: Sends in order.
+        sends: Records and blocks of events in order.
         limit: Size limit of a batch in bytes, the last record's headers not included. Every topic takes
             batches of at least twice that size.
+        transactional: True if the producer sends in transactions.
 
     Raises:
         EngineError: An empty batch did not take a record.
     """
+    for are_events, run in groupby(sends, key=lambda send: isinstance(send, Events)):
+        if are_events:
+            blocks = [send.block for send in run if isinstance(send, Events)]
+            yield from event_batches(blocks, limit=limit, transactional=transactional)
+        else:
+            yield from _packed(make, (send for send in run if isinstance(send, Send)), limit)
+
+
+def _packed(make: Callable[[], Any], sends: Iterable[Send], limit: int) -> Iterator[Any]:
+    """Pack single records into closed record batches, whose headers differ from record to record."""
     builder, count = make(), 0
     for send in sends:
         while (count and builder.size() + send.size > limit) or not _took(builder, send):

@@ -19,7 +19,6 @@ from models.contracts.encoding import (
     SEGMENT_CHANGE,
     numbers_as_json,
     outputs_of,
-    time_text,
 )
 from models.contracts.events import (
     RECOMMENDATIONS,
@@ -30,6 +29,7 @@ from models.contracts.events import (
     SegmentChange,
     output,
 )
+from models.contracts.timestamps import time_text
 from models.settings import LedgerSettings
 from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.logs import basket, live, replay_of, tick, until_live

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.contracts.changes import Output
+from models.contracts.event_block import EventBlock
 from models.ledger import boundaries
 from models.ledger.baskets import apply
 from models.ledger.ledger import Ledger
@@ -130,6 +130,6 @@ def test_on_the_wall_clock_only_what_is_later_than_live_is_sent() -> None:
         state.clock = replace(state.clock, wall=True, live_at=live_at)
         step = Step(state)
         for at in (99, 100, 101):
-            step.emit([Output("t", b"1", b"{}", (), at)])
-        assert [event.timestamp for event in step.outputs] == sent
+            step.emit(EventBlock("t", (), [b"1"], [b"{}"], ["id"], [at]))
+        assert [at for block in step.blocks for at in block.times] == sent
         assert step.counts["suppressed"] == 3 - len(sent)

@@ -12,6 +12,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.kafka.log.salvage import CarefulReader, Salvage
 from streams.kafka.log.walk import Fetched
+from streams.kafka.record_batch import RecordBatch
 from tests.support.kafka import raw_batches
 
 if TYPE_CHECKING:
@@ -167,6 +168,15 @@ class FakeBuilder:
         self.closed = True
 
 
+def _read(batch: RecordBatch) -> FakeBuilder:
+    """The records of a batch that came as bytes."""
+    builder = FakeBuilder()
+    for record in raw_batches.records(batch._build()):
+        builder.append(timestamp=record.timestamp, key=record.key, value=record.value, headers=record.headers)
+    builder.close()
+    return builder
+
+
 class Sent(NamedTuple):
     """A batch given to a producer."""
 
@@ -194,8 +204,12 @@ class FakeProducer:
         """A new batch."""
         return FakeBuilder(self.batch_bytes)
 
-    async def send_batch(self, builder: FakeBuilder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+    async def send_batch(
+        self, builder: FakeBuilder | RecordBatch, topic: str, *, partition: int
+    ) -> asyncio.Future[Any]:
         """Take a batch."""
+        if isinstance(builder, RecordBatch):
+            builder = _read(builder)
         assert builder.closed, "an open batch waits for the linger time"
         sent = Sent(TopicPartition(topic, partition), builder, asyncio.get_running_loop().create_future())
         self.sent.append(sent)
@@ -235,7 +249,9 @@ class FakeTransactions(FakeProducer):
         """Begin."""
         self.done.append("begin")
 
-    async def send_batch(self, builder: FakeBuilder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+    async def send_batch(
+        self, builder: FakeBuilder | RecordBatch, topic: str, *, partition: int
+    ) -> asyncio.Future[Any]:
         """Take a batch, acknowledged with the offset that it will have."""
         sent = await super().send_batch(builder, topic, partition=partition)
         taken = self.sent[-1]

@@ -11,6 +11,7 @@ from aiokafka.errors import for_code
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
 from streams.kafka.options import connection
@@ -51,6 +52,14 @@ def batch(
     for at, value in enumerate(values):
         builder.append(at, AT, key, value, list(headers))
     return moved(bytes(builder.build()), base)
+
+
+def records(data: bytes) -> list[Any]:
+    """The records of a batch, as aiokafka reads them, its checksum tried."""
+    read = MemoryRecords(data).next_batch()
+    assert read is not None
+    assert read.validate_crc()
+    return list(read)
 
 
 def held(
