@@ -43,7 +43,7 @@ def emit(
     *,
     causes: Sequence[str],
     times: Sequence[int],
-    chances: tuple[Sequence[float | None], Sequence[float | None]] | None = None,
+    soon: Sequence[float] = (),
 ) -> None:
     """Emit one event for each of k alerts.
 
@@ -54,13 +54,12 @@ def emit(
         how: State that the alerts enter.
         causes: k causes, each the id of a record or the name of a boundary.
         times: k event times, ms since 1970 UTC.
-        chances: k probabilities of a purchase within 7 days and k probabilities of a hit; None unless the
-            alerts were just raised.
+        soon: k probabilities of a purchase within 7 days; empty unless the alerts were just raised.
     """
     # Stage 1: ids. All events of an alert carry the id of its raising, so that a consumer can match them.
     state, count = step.state, len(rows)
     unknown: Sequence[None] = [None] * count
-    soon, hit = chances or (unknown, unknown)
+    hit = (cells["chance"] / 10_000).tolist() if soon else unknown
     grace, boundary_text = state.settings.alert_grace_days, state.calendar.boundary_text
     customers = [state.ids[row] for row in rows.tolist()]
     names = state.category_names.names(cells["category"].tolist())
@@ -108,7 +107,7 @@ def emit(
             names,
             _usual_products(state, rows, cells["category"]),
             *(cells[name].tolist() for name in ("best_day", "low_day", "high_day")),
-            numbers_as_json(soon),
+            numbers_as_json(soon or unknown),
             numbers_as_json(hit),
             cells["purchases"].tolist(),
             numbers_as_json(typical),

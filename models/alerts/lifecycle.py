@@ -182,6 +182,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     # Stage 5: store the cycles. An alert that is not raised now is over until the category is bought again.
     state.cells.records["alert"][positions] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
     state.cells.records["raised_day"][positions[raised]] = boundary
+    state.cells.records["chance"][positions[raised]] = np.rint(hit[raised] * 10_000)
     step.counts["alerts_capped"] += int(capped.sum())
     step.counts["alerts_overtaken"] += int(over.sum())
     step.counts["alerts_quiet"] += int((quiet & ~over).sum())
@@ -196,7 +197,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
             "raised",
             causes=[boundary_cause(boundary)] * count,
             times=[state.calendar.boundary(boundary)] * count,
-            chances=(np.round(soon[raised], 6).tolist(), np.round(hit[raised], 6).tolist()),
+            soon=np.round(soon[raised], 4).tolist(),
         )
 
 
