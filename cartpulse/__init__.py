@@ -6,7 +6,7 @@
 
     for event in replay(read_purchases("sales.csv")):
         if isinstance(event, ReplenishmentAlert):
-            print(event.customer_id, event.category, event.state, event.best_date)
+            print(event.customer_id, event.category, event.best_date, event.hit_probability)
 
 A name is imported when it is first asked for, so that the command line starts without those that it does not
 need (PEP 562).
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from models.contracts.changes import Refusal
     from models.contracts.events import (
+        AlertClosing,
         AlertEvidence,
-        AlertState,
+        ClosingState,
         DeadLetter,
         DeadLetterReplayed,
         DiscoverEvidence,
@@ -57,10 +58,11 @@ if TYPE_CHECKING:
     from streams.sources.reading import read_purchases
 
 __all__ = [
+    "AlertClosing",
     "AlertEvidence",
-    "AlertState",
     "CartpulseError",
     "CatalogueUpdate",
+    "ClosingState",
     "ContractError",
     "DeadLetter",
     "DeadLetterReplayed",
@@ -106,7 +108,7 @@ os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
 _HOMES: Final = {
     "models.contracts.changes": "Refusal",
     "models.contracts.events": (
-        "AlertEvidence AlertState DeadLetter DeadLetterReplayed DiscoverEvidence PastEvidence "
+        "AlertClosing AlertEvidence ClosingState DeadLetter DeadLetterReplayed DiscoverEvidence PastEvidence "
         "PurchaseHabit Reason Recommendation RecommendedItem RepeatEvidence ReplenishmentAlert Scores "
         "Segment SegmentChange SegmentEvidence"
     ),

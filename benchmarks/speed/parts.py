@@ -44,7 +44,7 @@ PARTS: Final = {
     ),
     "recommendations: events": ("recommendations.events:emit",),
     "recommendations: products": ("recommendations.events:_usual_products",),
-    "alerts: events": ("alerts.events:emit",),
+    "alerts: events": ("alerts.events:emit_raised", "alerts.events:emit_closings"),
     "alerts: products": ("alerts.events:_usual_products",),
     "segments: events": ("segments.changes:_change",),
     "events: ids": ("contracts.events:event_ids",),

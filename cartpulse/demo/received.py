@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from models.contracts.events import ALERT_CLOSING_TYPE
+
 if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
@@ -21,15 +23,21 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
 
 
 class Alert(msgspec.Struct, frozen=True, gc=False):
-    """Event of `replenishment-alerts`, with the fields used here."""
+    """Raised event of `replenishment-alerts`, with the fields used here."""
 
     alert_id: str
     customer_id: str
     category: str
-    state: str
     best_date: date
     evidence: Evidence
     occurred_at: datetime
+
+
+class Closing(msgspec.Struct, frozen=True, gc=False):
+    """End of an alert, with the fields used here."""
+
+    alert_id: str
+    state: str
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -78,7 +86,7 @@ class Received:
 
     alerts: list[Alert] = field(default_factory=list)
     """Raised alerts, in the order of their arrival."""
-    closed: dict[str, Alert] = field(default_factory=dict)
+    closed: dict[str, Closing] = field(default_factory=dict)
     """Alert id -> event that closed the alert."""
     changes: list[SegmentChange] = field(default_factory=list)
     recommended: dict[str, list[Recommended]] = field(default_factory=dict)
@@ -109,12 +117,11 @@ class Received:
             self.recommended.setdefault(event.customer_id, []).append(
                 Recommended(event.occurred_at.timestamp(), categories)
             )
+        elif headers.get("ce_type") == _CLOSING:
+            closing = _CLOSINGS.decode(record.value)
+            self.closed[closing.alert_id] = closing
         else:
-            alert = _ALERTS.decode(record.value)
-            if alert.state == "raised":
-                self.alerts.append(alert)
-            else:
-                self.closed[alert.alert_id] = alert
+            self.alerts.append(_ALERTS.decode(record.value))
 
     @property
     def recommendations(self) -> int:
@@ -124,11 +131,13 @@ class Received:
     def states(self) -> dict[str, int]:
         """Return the number of alerts raised, and the number that ended in each state."""
         ended = dict.fromkeys(("fulfilled", "missed", "withdrawn"), 0)
-        for alert in self.closed.values():
-            ended[alert.state] += 1
+        for closing in self.closed.values():
+            ended[closing.state] += 1
         return {"raised": len(self.alerts), **ended}
 
 
+_CLOSING = ALERT_CLOSING_TYPE.encode()
 _ALERTS = msgspec.json.Decoder(Alert)
+_CLOSINGS = msgspec.json.Decoder(Closing)
 _RECOMMENDATIONS = msgspec.json.Decoder(Recommendation)
 _CHANGES = msgspec.json.Decoder(SegmentChange)

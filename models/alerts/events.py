@@ -9,6 +9,7 @@ import numpy as np
 
 from models.contracts.encoding import (
     ALERT,
+    CLOSING,
     numbers_as_json,
     outputs_of,
     quoted,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.contracts.events import AlertState
+    from models.contracts.events import ClosingState
     from models.state.state import State
     from models.state.step import Step
 
@@ -35,59 +36,44 @@ SHOWN_PRODUCTS = 3
 """Products that an alert names: as many as fit one line of a message."""
 
 
-def emit(
-    step: Step,
-    rows: NDArray[np.int64],
-    cells: NDArray[Any],
-    how: AlertState,
-    *,
-    causes: Sequence[str],
-    times: Sequence[int],
-    chances: tuple[Sequence[float | None], Sequence[float | None]] | None = None,
+def emit_raised(
+    step: Step, rows: NDArray[np.int64], cells: NDArray[Any], boundary: int, *, soon: NDArray[np.float64]
 ) -> None:
-    """Emit one event for each of k alerts.
+    """Emit the raised event of each of k alerts, with products and evidence.
 
     Args:
         step: Step being computed.
         rows: (k,) rows of customers.
-        cells: (k,) cell records; `raised_day` names the boundary that raised each alert.
-        how: State that the alerts enter.
-        causes: k causes, each the id of a record or the name of a boundary.
-        times: k event times, ms since 1970 UTC.
-        chances: k probabilities of a purchase within 7 days and k probabilities of a hit; None unless the
-            alerts were just raised.
+        cells: (k,) cell records; `chance` holds the probability of a hit that the event says.
+        boundary: Boundary (day) that raises the alerts.
+        soon: (k,) probabilities of a purchase within 7 days.
     """
-    # Stage 1: ids. All events of an alert carry the id of its raising, so that a consumer can match them.
+    # Stage 1: k ids, each of which is the alert's id as well.
     state, count = step.state, len(rows)
-    unknown: Sequence[None] = [None] * count
-    soon, hit = chances or (unknown, unknown)
     grace, boundary_text = state.settings.alert_grace_days, state.calendar.boundary_text
+    cause, at = boundary_cause(boundary), state.calendar.boundary(boundary)
     customers = [state.ids[row] for row in rows.tolist()]
     names = state.category_names.names(cells["category"].tolist())
-    raising = [boundary_cause(day) for day in cells["raised_day"].tolist()]
-    raised_ids = event_ids(ALERT.type_, customers, names, raising, "raised")
-    identities = raised_ids if how == "raised" else event_ids(ALERT.type_, customers, names, causes, how)
+    identities = event_ids(ALERT.type_, customers, names, [cause] * count, "raised")
     # Stage 2: k values per field, rounded as the contract says.
     intervals = np.maximum(cells["purchases"].astype(np.int64) - 1, 1)
     typical = np.round(np.exp(cells["sum_log"].astype(np.float64) / intervals), 2).tolist()
     quantities = np.round(cells["quantity"].astype(np.float64), 3).tolist()
-    causes_said = {cause: text_as_json(cause) for cause in set(causes)}
+    end = f'"cause":{text_as_json(cause)},"occurred_at":"{time_text(at)}","model_version":"{MODEL_VERSION}"}}'
     # Stage 3: k JSON texts, written directly, without building a contract's model
     # (`models.contracts.encoding`).
     values = [
         (
-            f'{{"alert_id":"{raised_id}","customer_id":{text_as_json(customer.decode())},"category":{quoted(name)},'
-            f'"state":"{how}","products":[{products}],"best_date":"{date_text(best)}",'
+            f'{{"alert_id":"{identity}","customer_id":{text_as_json(customer.decode())},"category":{quoted(name)},'
+            f'"state":"raised","products":[{products}],"best_date":"{date_text(best)}",'
             f'"interval_low":"{date_text(low)}","interval_high":"{date_text(high)}",'
             f'"probability_7_days":{chance},"hit_probability":{hit_chance},'
             f'"valid_until":"{boundary_text(best + grace)}",'
             f'"evidence":{{"purchases_seen":{purchases},"typical_interval_days":{interval},'
-            f'"last_purchase":"{date_text(last)}","usual_quantity":{quantity}}},'
-            f'"cause":{causes_said[cause]},"occurred_at":"{time_text(at)}",'
-            f'"model_version":"{MODEL_VERSION}"}}'
+            f'"last_purchase":"{date_text(last)}","usual_quantity":{quantity}}},{end}'
         ).encode()
         for (
-            raised_id,
+            identity,
             customer,
             name,
             products,
@@ -100,28 +86,79 @@ def emit(
             interval,
             last,
             quantity,
-            cause,
-            at,
         ) in zip(
-            raised_ids,
+            identities,
             customers,
             names,
             _usual_products(state, rows, cells["category"]),
             *(cells[name].tolist() for name in ("best_day", "low_day", "high_day")),
-            numbers_as_json(soon),
-            numbers_as_json(hit),
+            numbers_as_json(np.round(soon, 4).tolist()),
+            _chances_said(cells),
             cells["purchases"].tolist(),
             numbers_as_json(typical),
             cells["last_day"].tolist(),
             numbers_as_json(quantities),
-            causes,
-            times,
             strict=True,
         )
     ]
     # Stage 4: hand the events to the step, which holds back history and redirects hold-out customers.
     source = state.settings.event_source
-    step.emit(outputs_of(ALERT, customers, identities, values, times=times, source=source))
+    step.emit(outputs_of(ALERT, customers, identities, values, times=[at] * count, source=source))
+
+
+def emit_closings(
+    step: Step,
+    rows: NDArray[np.int64],
+    cells: NDArray[Any],
+    how: ClosingState,
+    *,
+    causes: Sequence[str],
+    times: Sequence[int],
+) -> None:
+    """Emit the end of each of k alerts.
+
+    Args:
+        step: Step being computed.
+        rows: (k,) rows of customers.
+        cells: (k,) cell records, which tell of each alert's raising: `raised_day`, `best_day`, `chance`.
+        how: State that the alerts enter.
+        causes: k causes, each the id of a record or the name of a boundary.
+        times: k event times, ms since 1970 UTC.
+    """
+    # Stage 1: k ids of the raised events, by which a consumer joins the two, and k ids of these events.
+    state = step.state
+    customers = [state.ids[row] for row in rows.tolist()]
+    names = state.category_names.names(cells["category"].tolist())
+    raising = [boundary_cause(day) for day in cells["raised_day"].tolist()]
+    alerts = event_ids(ALERT.type_, customers, names, raising, "raised")
+    identities = event_ids(CLOSING.type_, customers, names, causes, how)
+    # Stage 2: k JSON texts. The causes of one basket or boundary are equal and are written once.
+    causes_said = {cause: text_as_json(cause) for cause in set(causes)}
+    values = [
+        (
+            f'{{"alert_id":"{alert}","customer_id":{text_as_json(customer.decode())},"category":{quoted(name)},'
+            f'"state":"{how}","best_date":"{date_text(best)}","hit_probability":{chance},'
+            f'"cause":{causes_said[cause]},"occurred_at":"{time_text(at)}","model_version":"{MODEL_VERSION}"}}'
+        ).encode()
+        for alert, customer, name, best, chance, cause, at in zip(
+            alerts,
+            customers,
+            names,
+            cells["best_day"].tolist(),
+            _chances_said(cells),
+            causes,
+            times,
+            strict=True,
+        )
+    ]
+    # Stage 3: hand the events to the step, which holds back history and redirects hold-out customers.
+    source = state.settings.event_source
+    step.emit(outputs_of(CLOSING, customers, identities, values, times=times, source=source))
+
+
+def _chances_said(cells: NDArray[Any]) -> list[str]:
+    """Write the probability of a hit that the alert of each cell said when it was raised, as JSON."""
+    return numbers_as_json((cells["chance"] / 10_000).tolist())
 
 
 def _usual_products(state: State, rows: NDArray[np.int64], categories: NDArray[np.uint16]) -> list[str]:

@@ -26,7 +26,7 @@ from models.state.open_days import bought_on, lines_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from models.contracts.events import AlertState
+    from models.contracts.events import ClosingState
     from models.records.columns import Records
     from models.state.state import State
     from models.state.step import Step
@@ -133,7 +133,7 @@ def withdraw_all(step: Step, rows: NDArray[np.int64], *, cause: str, occurred_at
     step.counts["alerts_withdrawn"] += len(raised)
     if len(raised):
         cells, count = structured.take(state.cells.records, positions[raised]), len(raised)
-        alert_events.emit(
+        alert_events.emit_closings(
             step,
             rows[owners[raised]],
             cells,
@@ -182,22 +182,15 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     # Stage 5: store the cycles. An alert that is not raised now is over until the category is bought again.
     state.cells.records["alert"][positions] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
     state.cells.records["raised_day"][positions[raised]] = boundary
+    state.cells.records["chance"][positions[raised]] = np.rint(hit[raised] * 10_000)
     step.counts["alerts_capped"] += int(capped.sum())
     step.counts["alerts_overtaken"] += int(over.sum())
     step.counts["alerts_quiet"] += int((quiet & ~over).sum())
     step.counts["alerts_raised"] += int(raised.sum())
     # Stage 6: emit one event for each raised alert.
     if raised.any():
-        count = int(raised.sum())
-        alert_events.emit(
-            step,
-            rows[owners[raised]],
-            structured.take(state.cells.records, positions[raised]),
-            "raised",
-            causes=[boundary_cause(boundary)] * count,
-            times=[state.calendar.boundary(boundary)] * count,
-            chances=(np.round(soon[raised], 6).tolist(), np.round(hit[raised], 6).tolist()),
-        )
+        cells = structured.take(state.cells.records, positions[raised])
+        alert_events.emit_raised(step, rows[owners[raised]], cells, boundary, soon=soon[raised])
 
 
 def fulfil(
@@ -237,15 +230,19 @@ def fulfil(
         causes = [records.event_ids[record] for record in fulfilling]
         times = [int(records.occurred_at[record]) for record in fulfilling]
         fulfilled = structured.take(cells, hit)
-        alert_events.emit(step, rows[owners[hit]], fulfilled, "fulfilled", causes=causes, times=times)
+        alert_events.emit_closings(
+            step, rows[owners[hit]], fulfilled, "fulfilled", causes=causes, times=times
+        )
 
 
-def _close(step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: AlertState, boundary: int) -> None:
+def _close(
+    step: Step, rows: NDArray[np.int64], cells: NDArray[Any], how: ClosingState, boundary: int
+) -> None:
     """Emit the end of raised alerts at a boundary."""
     if len(cells):
         causes = [boundary_cause(boundary)] * len(cells)
         times = [step.state.calendar.boundary(boundary)] * len(cells)
-        alert_events.emit(step, rows, cells, how, causes=causes, times=times)
+        alert_events.emit_closings(step, rows, cells, how, causes=causes, times=times)
 
 
 def _cycles(

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from models.contracts import cloudevents
 from models.contracts.events import (
+    ALERT_CLOSING_TYPE,
     DEAD_LETTER_REPLAYED_TYPE,
     DEAD_LETTER_TYPE,
     DEAD_LETTERS,
@@ -24,6 +25,7 @@ from models.contracts.events import (
     REPLENISHMENT_ALERTS,
     SEGMENT_CHANGE_TYPE,
     SEGMENT_CHANGES,
+    AlertClosing,
     CatalogueUpdate,
     DeadLetter,
     DeadLetterReplayed,
@@ -85,6 +87,7 @@ _MESSAGES: Final = (
         REPLENISHMENT_ALERTS,
         REPLENISHMENT_ALERT_TYPE,
     ),
+    _Message("alert-closing", AlertClosing, "serialization", REPLENISHMENT_ALERTS, ALERT_CLOSING_TYPE),
     _Message("recommendation", Recommendation, "serialization", RECOMMENDATIONS, RECOMMENDATION_TYPE),
     _Message("segment-change", SegmentChange, "serialization", SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE),
     _Message("dead-letter", DeadLetter, "serialization", DEAD_LETTERS, DEAD_LETTER_TYPE),

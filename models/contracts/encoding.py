@@ -14,6 +14,7 @@ import msgspec
 from models.contracts import cloudevents
 from models.contracts.event_block import EventBlock
 from models.contracts.events import (
+    ALERT_CLOSING_TYPE,
     RECOMMENDATION_TYPE,
     RECOMMENDATIONS,
     REPLENISHMENT_ALERT_TYPE,
@@ -36,6 +37,7 @@ class Contract(NamedTuple):
 
 
 ALERT = Contract(REPLENISHMENT_ALERTS, REPLENISHMENT_ALERT_TYPE)
+CLOSING = Contract(REPLENISHMENT_ALERTS, ALERT_CLOSING_TYPE)
 RECOMMENDATION = Contract(RECOMMENDATIONS, RECOMMENDATION_TYPE)
 SEGMENT_CHANGE = Contract(SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "ALERT_CLOSING_TYPE",
     "DEAD_LETTERS",
     "DEAD_LETTER_REPLAYED_TYPE",
     "DEAD_LETTER_TYPE",
@@ -40,9 +41,10 @@ __all__ = [
     "REPLENISHMENT_ALERT_TYPE",
     "SEGMENT_CHANGES",
     "SEGMENT_CHANGE_TYPE",
+    "AlertClosing",
     "AlertEvidence",
-    "AlertState",
     "CatalogueUpdate",
+    "ClosingState",
     "ContractError",
     "DeadLetter",
     "DeadLetterReplayed",
@@ -77,12 +79,13 @@ EXPOSURES: Final = "exposures"
 DEAD_LETTERS: Final = "dead-letters"
 
 REPLENISHMENT_ALERT_TYPE: Final = "io.cartpulse.replenishment-alert.v1"
+ALERT_CLOSING_TYPE: Final = "io.cartpulse.alert-closing.v1"
 RECOMMENDATION_TYPE: Final = "io.cartpulse.recommendation.v1"
 SEGMENT_CHANGE_TYPE: Final = "io.cartpulse.segment-change.v1"
 DEAD_LETTER_TYPE: Final = "io.cartpulse.dead-letter.v1"
 DEAD_LETTER_REPLAYED_TYPE: Final = "io.cartpulse.dead-letter-replayed.v1"
 
-AlertState = Literal["raised", "fulfilled", "missed", "withdrawn"]
+ClosingState = Literal["fulfilled", "missed", "withdrawn"]
 Segment = Literal[
     "Champions",
     "Loyal Customers",
@@ -121,20 +124,17 @@ class AlertEvidence(_Event):
 
 
 class ReplenishmentAlert(_Event):
-    """Forecast that the customer is about to run out of a category, or the end of such an alert.
+    """Forecast that the customer is about to run out of a category.
 
-    An alert is `raised` once per cycle and closed once: `fulfilled` by a purchase in time, `missed` if its
-    window passed without a purchase, `withdrawn` if the customer is erased or the category is no longer
-    tracked for the customer. All events of an alert share its `alert_id`.
+    An alert is raised once per cycle and closed once, by an `AlertClosing` with the same `alert_id`.
     """
 
     alert_id: str = Field(
-        pattern=r"^[0-9a-f]{32}$",
-        description="The ce_id of the raised event; stays when the alert is closed.",
+        pattern=r"^[0-9a-f]{32}$", description="The ce_id of this event; the alert's closing repeats it."
     )
     customer_id: str = Field(description="Whom the alert is about; the record's key in UTF-8.")
     category: str = Field(description="What the customer is about to need.")
-    state: AlertState = Field(description="What happened to the alert.")
+    state: Literal["raised"] = Field(description="What happened to the alert; a closing has another state.")
     products: tuple[PurchaseHabit, ...] = Field(
         description="What the customer usually buys of the category, most bought first; may be empty."
     )
@@ -143,14 +143,36 @@ class ReplenishmentAlert(_Event):
     )
     interval_low: date = Field(description="Begin of the 80 % interval of the next purchase.")
     interval_high: date = Field(description="End of the 80 % interval of the next purchase.")
-    probability_7_days: Probability | None = Field(
-        description="Chance of a purchase of the category within 7 days; null once the alert is closed."
+    probability_7_days: Probability = Field(
+        description="Chance of a purchase of the category within 7 days; four decimals."
     )
-    hit_probability: Probability | None = Field(
-        description="Chance that the purchase falls into the alert's window; null once the alert is closed."
+    hit_probability: Probability = Field(
+        description="Chance that the purchase falls into the alert's window; four decimals."
     )
     valid_until: AwareDatetime = Field(description="When the alert's window closes; UTC.")
     evidence: AlertEvidence
+    cause: str = Field(description="The event id or the boundary (boundary:YYYY-MM-DD) that made it happen.")
+    occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
+    model_version: str = Field(description="The models that decided.")
+
+
+class AlertClosing(_Event):
+    """End of a replenishment alert, with the chance that was said when the alert was raised.
+
+    An alert ends `fulfilled` by a purchase in time, `missed` if its window passed without a purchase, and
+    `withdrawn` if the customer is erased or the category is no longer tracked for the customer.
+    """
+
+    alert_id: str = Field(
+        pattern=r"^[0-9a-f]{32}$", description="The alert: the ce_id and the alert_id of its raised event."
+    )
+    customer_id: str = Field(description="Whom the alert was about; the record's key in UTF-8.")
+    category: str = Field(description="What the alert said the customer was about to need.")
+    state: ClosingState = Field(description="How the alert ended.")
+    best_date: date = Field(description="The business day that the raised event said.")
+    hit_probability: Probability = Field(
+        description="Chance that the raised event said of a purchase in the alert's window."
+    )
     cause: str = Field(description="The event id or the boundary (boundary:YYYY-MM-DD) that made it happen.")
     occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
     model_version: str = Field(description="The models that decided.")
@@ -427,12 +449,15 @@ def dead_letter_id(topic: str, partition: int, offset: int) -> str:
 
 
 _alert_json = ReplenishmentAlert.__pydantic_serializer__.to_json
+_closing_json = AlertClosing.__pydantic_serializer__.to_json
 _recommendation_json = Recommendation.__pydantic_serializer__.to_json
 _change_json = SegmentChange.__pydantic_serializer__.to_json
 
 
 def output(
-    event: ReplenishmentAlert | Recommendation | SegmentChange, *, source: str = cloudevents.SOURCE
+    event: ReplenishmentAlert | AlertClosing | Recommendation | SegmentChange,
+    *,
+    source: str = cloudevents.SOURCE,
 ) -> Output:
     """Build the record of an event.
 
@@ -445,6 +470,10 @@ def output(
         topic, type_ = REPLENISHMENT_ALERTS, REPLENISHMENT_ALERT_TYPE
         identity = event_id(type_, key, event.category, event.cause, event.state)
         value = _alert_json(event, by_alias=True)
+    elif isinstance(event, AlertClosing):
+        topic, type_ = REPLENISHMENT_ALERTS, ALERT_CLOSING_TYPE
+        identity = event_id(type_, key, event.category, event.cause, event.state)
+        value = _closing_json(event, by_alias=True)
     elif isinstance(event, Recommendation):
         topic, type_ = RECOMMENDATIONS, RECOMMENDATION_TYPE
         identity = event_id(type_, key, "", event.cause, "")

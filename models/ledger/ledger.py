@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from models.state.clock_row import ClockRow
 
 MOST_CUSTOMERS = 600
-"""Customers that one step may change. A row takes at most 8.3 KB today, so that 600 rows fit
+"""Customers that one step may change. A row takes at most 8.4 KB today, so that 600 rows fit
 `MOST_ROW_BYTES`. Should rows grow to `LONGEST_ROW`, 600 of them would not fit, and the step would be cut
 shorter."""
 MOST_BASKETS = 100

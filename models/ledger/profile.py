@@ -206,6 +206,7 @@ def _alert(state: State, customer: bytes, cell: Any) -> dict[str, object]:
         "best_date": date_text(int(cell["best_day"])),
         "interval_low": date_text(int(cell["low_day"])),
         "interval_high": date_text(int(cell["high_day"])),
+        "hit_probability": int(cell["chance"]) / 10_000,
         "valid_until": _instant(
             state.calendar.boundary(int(cell["best_day"]) + state.settings.alert_grace_days)
         ),

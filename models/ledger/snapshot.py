@@ -250,6 +250,7 @@ def _alerts(state: State, customers: Rows, cells: NDArray[Any]) -> dict[str, Val
     sent[at] = [not live.is_history(moment) for moment in begun[at].tolist()]
     return {
         "alert_id": Values(places, raised, ids),
+        "hit_probability": Values(cells["chance"] / 10_000, raised),
         "raised_at": Values(begun, raised),
         "valid_until": Values(_boundaries(state, last, raised), raised),
         "sent": Values(sent, raised),

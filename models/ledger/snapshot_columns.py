@@ -120,6 +120,12 @@ HABITS: Final = (
     Column("alert", "text", "", "The cycle's alert: `unplanned`, `planned`, `raised` or `fulfilled`."),
     Column("alert_id", "text", "", "Id of the open alert; null where none is open."),
     Column(
+        "hit_probability",
+        "number",
+        "chance",
+        "Chance of a hit that the open alert said when it was raised; null where none is open.",
+    ),
+    Column(
         "raised_at", "instant", "UTC", "Time at which the open alert was raised; null where none is open."
     ),
     Column(

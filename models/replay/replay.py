@@ -13,9 +13,12 @@ import numpy as np
 from pydantic import BaseModel
 
 from models.contracts.events import (
-    RECOMMENDATIONS,
-    REPLENISHMENT_ALERTS,
-    SEGMENT_CHANGES,
+    ALERT_CLOSING_TYPE,
+    EXPOSURES,
+    RECOMMENDATION_TYPE,
+    REPLENISHMENT_ALERT_TYPE,
+    SEGMENT_CHANGE_TYPE,
+    AlertClosing,
     Recommendation,
     ReplenishmentAlert,
     SegmentChange,
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 
 InputEvent = Record | Mapping[str, Any] | bytes
 """Events that may be replayed: the contract's models, mappings of their fields, or their JSON."""
-OutputEvent = ReplenishmentAlert | Recommendation | SegmentChange
+OutputEvent = ReplenishmentAlert | AlertClosing | Recommendation | SegmentChange
 """Events that come out."""
 if TYPE_CHECKING:
     Refused = Callable[[InputEvent, Refusal], None]
@@ -46,9 +49,10 @@ AT_ONCE: Final = 256
 """Events that are decoded together: as many as the decoder turns into columns at a time."""
 
 _MODELS: Final[dict[str, type[OutputEvent]]] = {
-    REPLENISHMENT_ALERTS: ReplenishmentAlert,
-    RECOMMENDATIONS: Recommendation,
-    SEGMENT_CHANGES: SegmentChange,
+    REPLENISHMENT_ALERT_TYPE: ReplenishmentAlert,
+    ALERT_CLOSING_TYPE: AlertClosing,
+    RECOMMENDATION_TYPE: Recommendation,
+    SEGMENT_CHANGE_TYPE: SegmentChange,
 }
 _REFUSED: Final = int(Kind.REFUSED)
 _BASKETS: Final = {int(Kind.PURCHASE), int(Kind.RETURN)}
@@ -82,7 +86,7 @@ def replay(
     Usage::
 
         for event in replay(purchases, LedgerSettings(currency="GBP", time_zone="Europe/London")):
-            if isinstance(event, ReplenishmentAlert) and event.state == "raised":
+            if isinstance(event, ReplenishmentAlert):
                 print(event.customer_id, event.category, event.best_date)
 
     The events are those of a service with one partition, on the log clock, and the same for the same
@@ -195,8 +199,8 @@ def _events(changes: Changes) -> Iterator[OutputEvent]:
     for _, error in changes.passed_over:
         raise error
     for output in changes.outputs:
-        model = _MODELS.get(output.topic)
-        if model is not None:
+        if output.topic != EXPOSURES:
+            model = _MODELS[dict(output.headers)["ce_type"].decode()]
             yield model.model_validate_json(output.value)
 
 

@@ -16,7 +16,7 @@ RING = 32
 """Recent events remembered per customer to recognise duplicates. Within a day, an event may come up to this
 many events out of order."""
 MOST_CELLS = 64
-"""Categories kept per customer: 3.7 KB of a full row. With fewer, habits would be forgotten."""
+"""Categories kept per customer: 3.9 KB of a full row. With fewer, habits would be forgotten."""
 MOST_PRODUCTS = 100
 """Products kept per customer: 1.4 KB of a full row."""
 MOST_STORES = 3
@@ -76,6 +76,7 @@ CELL = np.dtype(
         ("low_day", "<u2"),  # 80 % interval of the next purchase day
         ("high_day", "<u2"),
         ("raised_day", "<u2"),  # boundary that raised the alert
+        ("chance", "<u2"),  # hit probability that the raised alert said, 1/10,000
         ("alert", "u1"),  # models.alerts.lifecycle.Cycle
     ]
 )

@@ -8,7 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from cartpulse import LedgerSettings, ReplenishmentAlert, read_purchases, replay
+from cartpulse import AlertClosing, LedgerSettings, ReplenishmentAlert, read_purchases, replay
 from tests.support.paths import DOCS, ROOT
 
 if TYPE_CHECKING:
@@ -31,7 +31,11 @@ def test_the_code_of_the_page_prints_what_the_page_shows(monkeypatch: pytest.Mon
             exec(content, names)  # noqa: S102 - the page's own code
         printed = output.getvalue()
     assert shown == 4
-    assert len(names["frame"]) == len(names["rows"]) > 400
+    assert len(names["frame"]) == len(names["rows"]) > 250
+    assert {event.alert_id for event in names["events"] if isinstance(event, AlertClosing)} < set(
+        names["frame"].alert_id
+    )
+    assert len(names["rows"]) + len(names["closings"]) > 400
 
 
 def test_the_way_from_a_file_to_a_data_frame_is_eight_lines() -> None:
@@ -53,6 +57,6 @@ def test_the_readme_has_the_same_eight_lines_and_an_alert_that_they_give(
         "docs/tutorial/sales.csv", settings, columns={"category": "Description"}, refused=lambda _: None
     )
     events = (event for event in replay(purchases, settings) if isinstance(event, ReplenishmentAlert))
-    alerts = {alert.alert_id: alert for alert in events if alert.state == "raised"}
+    alerts = {alert.alert_id: alert for alert in events}
     alert = json.loads(shown)
     assert alerts[alert["alert_id"]].model_dump(mode="json", exclude_none=True) == alert

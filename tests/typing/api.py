@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, assert_never, cast
 
 from cartpulse import (
-    AlertState,
+    AlertClosing,
     CartpulseError,
     CatalogueUpdate,
+    ClosingState,
     ContractError,
     DeadLetter,
     Erasure,
@@ -59,14 +60,17 @@ def open_alerts(events: Iterable[OutputEvent]) -> dict[str, date]:
     """Keep the best date of each alert that is open, by its id."""
     found: dict[str, date] = {}
     for event in events:
-        if not isinstance(event, ReplenishmentAlert):
-            continue
-        state: AlertState = event.state
-        if state == "raised":
+        if isinstance(event, ReplenishmentAlert):
             found[event.alert_id] = event.best_date
-        else:
+        elif isinstance(event, AlertClosing):
             found.pop(event.alert_id, None)
     return found
+
+
+def said_and_seen(events: Iterable[OutputEvent]) -> tuple[float, Counter[ClosingState]]:
+    """Sum the chances that closed alerts had said, and count how they ended."""
+    closings = [event for event in events if isinstance(event, AlertClosing)]
+    return sum(event.hit_probability for event in closings), Counter(event.state for event in closings)
 
 
 def count(events: Iterable[OutputEvent]) -> Counter[str]:
@@ -76,6 +80,8 @@ def count(events: Iterable[OutputEvent]) -> Counter[str]:
         match event:
             case ReplenishmentAlert():
                 found[event.category] += 1
+            case AlertClosing():
+                found[event.state] += 1
             case Recommendation():
                 found.update(item.category for item in event.items)
             case SegmentChange():

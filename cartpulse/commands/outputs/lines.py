@@ -35,11 +35,23 @@ def line(seen: OutputEvent) -> str:
 
 
 def _alert(value: dict[str, Any]) -> str:
-    chance = value.get("probability_7_days")
     # A long lead (CARTPULSE_ALERT_LEAD_DAYS) looks beyond a week. "0%" would contradict the date there.
-    known = isinstance(chance, int | float) and chance >= LEAST_TOLD_CHANCE
-    soon = f", {chance:.0%} within 7 days" if known else ""
-    return f"{value.get('category')}, expected {value.get('best_date')}{soon}"
+    chance = _percent(value.get("probability_7_days"))
+    return f"{_expected(value)}{f', {chance} within 7 days' if chance else ''}"
+
+
+def _closing(value: dict[str, Any]) -> str:
+    chance = _percent(value.get("hit_probability"))
+    return f"{_expected(value)}{f', said {chance}' if chance else ''}"
+
+
+def _expected(value: dict[str, Any]) -> str:
+    return f"{value.get('category')}, expected {value.get('best_date')}"
+
+
+def _percent(chance: object) -> str:
+    """Write a probability in whole percent; nothing where there is none or it rounds to 0."""
+    return f"{chance:.0%}" if isinstance(chance, int | float) and chance >= LEAST_TOLD_CHANCE else ""
 
 
 def _change(value: dict[str, Any]) -> str:
@@ -78,6 +90,7 @@ def _letter(seen: OutputEvent) -> str:
 
 _KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "replenishment-alert": ("alert", _alert),
+    "alert-closing": ("alert", _closing),
     "segment-change": ("segment", _change),
     "recommendation": ("recommended", _items),
     "recommendations": ("recommended", _items),

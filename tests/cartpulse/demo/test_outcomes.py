@@ -22,7 +22,6 @@ def alert(*, last: int, best: int) -> Alert:
         alert_id="a",
         customer_id="1",
         category="ROLLS",
-        state="raised",
         best_date=date_of(best),
         evidence=Evidence(3, 7.0, date_of(last)),
         occurred_at=datetime(2017, 1, 1, tzinfo=UTC),

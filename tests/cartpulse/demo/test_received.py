@@ -20,7 +20,7 @@ def record(topic: str, identity: str, value: dict[str, Any], **headers: str) -> 
     )
 
 
-def alert(identity: str, state: str) -> SimpleNamespace:
+def alert(identity: str) -> SimpleNamespace:
     return record(
         "shop-replenishment-alerts",
         identity,
@@ -28,7 +28,7 @@ def alert(identity: str, state: str) -> SimpleNamespace:
             "alert_id": "1",
             "customer_id": "900",
             "category": "ROLLS",
-            "state": state,
+            "state": "raised",
             "products": [],
             "best_date": "2017-03-05",
             "evidence": {
@@ -39,6 +39,24 @@ def alert(identity: str, state: str) -> SimpleNamespace:
             },
             "occurred_at": "2017-03-03T11:00:00Z",
         },
+        ce_type="io.cartpulse.replenishment-alert.v1",
+    )
+
+
+def closing(identity: str, state: str) -> SimpleNamespace:
+    return record(
+        "shop-replenishment-alerts",
+        identity,
+        {
+            "alert_id": "1",
+            "customer_id": "900",
+            "category": "ROLLS",
+            "state": state,
+            "best_date": "2017-03-05",
+            "hit_probability": 0.64,
+            "occurred_at": "2017-03-04T17:00:00Z",
+        },
+        ce_type="io.cartpulse.alert-closing.v1",
     )
 
 
@@ -59,8 +77,8 @@ def change(identity: str, before: str | None, after: str) -> SimpleNamespace:
 
 def test_an_alert_and_its_end_are_tied_together() -> None:
     received = Received()
-    received.take(SETTINGS, alert("a", "raised"))
-    received.take(SETTINGS, alert("b", "fulfilled"))
+    received.take(SETTINGS, alert("a"))
+    received.take(SETTINGS, closing("b", "fulfilled"))
     assert received.states() == {"raised": 1, "fulfilled": 1, "missed": 0, "withdrawn": 0}
     assert received.closed[received.alerts[0].alert_id].state == "fulfilled"
 
@@ -68,7 +86,7 @@ def test_an_alert_and_its_end_are_tied_together() -> None:
 def test_a_copy_counts_once() -> None:
     received = Received()
     for _ in range(3):
-        received.take(SETTINGS, alert("a", "raised"))
+        received.take(SETTINGS, alert("a"))
         received.take(SETTINGS, change("b", None, "Promising"))
     assert (len(received.alerts), len(received.changes), received.copies) == (1, 1, 4)
 

@@ -22,7 +22,6 @@ def alerts_of(customer: str, category: str, days: list[int]) -> list[Alert]:
             alert_id=f"{customer}-{day}",
             customer_id=customer,
             category=category,
-            state="raised",
             best_date=date_of(day + 7),
             evidence=Evidence(3, 7.0, date_of(day)),
             occurred_at=datetime(2017, 1, 1, tzinfo=UTC) + timedelta(days=day + 5 - START),

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
 from models.state.columns import MOST_CELLS
-from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, replay_of, tick
+from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, erase, records_of, replay_of, tick
 
 SETTINGS = LedgerSettings(alert_minimum_probability=0.0, segment_minimum_population=1_000)
 MILK = ("MILK", "p1", 1.0, 1.0)
@@ -92,6 +93,8 @@ def test_a_purchase_up_to_the_last_day_of_grace_fulfils_it_and_one_a_day_later_d
     (closed,) = alerts(replay, "fulfilled", "missed", "withdrawn")
     assert closed["state"] == end
     assert closed["alert_id"] == raised()["alert_id"]
+    assert closed["hit_probability"] == raised()["hit_probability"]
+    assert closed["best_date"] == raised()["best_date"]
     if end == "fulfilled":
         assert closed["cause"] == f"m{bought}-1"
     else:
@@ -111,7 +114,7 @@ def test_a_purchase_after_the_window_but_before_its_boundary_is_missed_too() -> 
 def test_a_purchase_before_it_would_be_raised_begins_another_cycle() -> None:
     early = day_of(raised()["best_date"]) - SETTINGS.alert_lead_days - 2
     replay = replay_of(a_year(milk(*RHYTHM, early), early + 2), SETTINGS)
-    assert all(alert["evidence"]["purchases_seen"] == 4 for alert in alerts(replay))
+    assert all(alert["evidence"]["purchases_seen"] == 4 for alert in alerts(replay, "raised"))
 
 
 def test_a_purchase_in_the_night_before_the_boundary_that_would_raise_it_overtakes_it() -> None:
@@ -211,7 +214,25 @@ def test_an_alert_whose_category_a_full_row_drops_is_withdrawn() -> None:
     mine = [alert for alert in alerts(replay) if alert["category"] == "MILK"]
     assert [alert["state"] for alert in mine] == ["raised", "withdrawn"]
     assert mine[1]["alert_id"] == mine[0]["alert_id"]
-    assert mine[1]["probability_7_days"] is None
+    assert mine[1]["hit_probability"] == mine[0]["hit_probability"]
+    assert "evidence" not in mine[1]
+
+
+@pytest.mark.parametrize("end", ["fulfilled", "missed", "withdrawn"])
+def test_a_ledger_that_goes_on_from_rows_says_at_the_end_what_was_said_at_the_beginning(end: str) -> None:
+    best = day_of(raised()["best_date"])
+    ends = {"fulfilled": milk(best)[best], "withdrawn": [erase("1", best + NOON)]}
+    begun = a_year(milk(*RHYTHM), best - 1)
+    rest = [*ends.get(end, []), *(tick(day) for day in range(best, best + 10))]
+    before, after = Replay(), Replay()
+    drive(Ledger(SETTINGS), records_of(begun, SETTINGS), before, finish=True)
+    restarted = Ledger(SETTINGS)
+    restarted.load(before.rows.items())
+    drive(restarted, records_of(rest, SETTINGS, first_offset=len(begun)), after, finish=True)
+    (alert,), (closed,) = alerts(before), alerts(after, "fulfilled", "missed", "withdrawn")
+    assert closed["state"] == end
+    for name in ("alert_id", "hit_probability", "best_date"):
+        assert closed[name] == alert[name] == raised()[name]
 
 
 def test_a_quiet_category_is_learnt_and_never_alerted_on_nor_counted_against_the_cap() -> None:

@@ -13,11 +13,13 @@ from jsonschema import Draft202012Validator
 
 from models.contracts import documents as contracts
 from models.contracts.events import (
+    ALERT_CLOSING_TYPE,
     DEAD_LETTER_REPLAYED_TYPE,
     DEAD_LETTER_TYPE,
     RECOMMENDATION_TYPE,
     REPLENISHMENT_ALERT_TYPE,
     SEGMENT_CHANGE_TYPE,
+    AlertClosing,
     DeadLetter,
     DeadLetterReplayed,
     Purchase,
@@ -38,10 +40,11 @@ SAMPLES = ROOT / "tests" / "samples" / "v1"
 DECODER = Decoder(LedgerSettings.model_validate({}))
 
 
-MODELS: dict[str, type[ReplenishmentAlert | Recommendation | SegmentChange]] = {
-    "replenishment-alerts": ReplenishmentAlert,
-    "recommendations": Recommendation,
-    "segment-changes": SegmentChange,
+MODELS: dict[str, type[ReplenishmentAlert | AlertClosing | Recommendation | SegmentChange]] = {
+    "replenishment-alert": ReplenishmentAlert,
+    "alert-closing": AlertClosing,
+    "recommendation": Recommendation,
+    "segment-change": SegmentChange,
 }
 
 
@@ -80,6 +83,7 @@ def test_the_page_for_people_lists_every_error_code_and_every_type() -> None:
     assert rows == [code.value for code in ErrorCode]
     types = (
         REPLENISHMENT_ALERT_TYPE,
+        ALERT_CLOSING_TYPE,
         RECOMMENDATION_TYPE,
         SEGMENT_CHANGE_TYPE,
         DEAD_LETTER_TYPE,
@@ -223,16 +227,14 @@ def as_far_as(known: object, content: object) -> object:
     return content
 
 
-@pytest.mark.parametrize(
-    "name", [*names("replenishment-alert"), *names("recommendation"), *names("segment-change")]
-)
+@pytest.mark.parametrize("name", [name for contract in MODELS for name in names(contract)])
 def test_an_output_of_version_1_decodes_for_ever_and_would_be_sent_alike(name: str) -> None:
     content = sample(name)
-    model = MODELS[content["topic"]]
+    contract = content["headers"]["ce_type"].removeprefix("io.cartpulse.").removesuffix(".v1")
 
-    record = output(model.model_validate_json(json.dumps(content["value"])))
+    record = output(MODELS[contract].model_validate_json(json.dumps(content["value"])))
 
-    validator(content["topic"].removesuffix("s")).validate(content["value"])
+    validator(contract).validate(content["value"])
     sent = json.loads(record.value)
     assert as_far_as(content["value"], sent) == content["value"]
     assert {field: value.decode() for field, value in record.headers} == content["headers"]
@@ -241,7 +243,7 @@ def test_an_output_of_version_1_decodes_for_ever_and_would_be_sent_alike(name: s
 
 
 def test_the_samples_alert_id_is_still_made_the_same_way() -> None:
-    for name in names("replenishment-alert"):
+    for name in (*names("replenishment-alert"), *names("alert-closing")):
         assert sample(name)["value"]["alert_id"] == alert_id(
             b"900", "FLUID MILK PRODUCTS", "boundary:2017-03-05"
         )
@@ -269,10 +271,11 @@ def test_a_replayed_dead_letter_of_version_1_reads_back_for_ever() -> None:
 
 
 def test_there_is_a_sample_of_every_alert_state_and_of_a_first_segment() -> None:
-    states = {sample(name)["value"]["state"] for name in names("replenishment-alert")}
+    raised = {sample(name)["value"]["state"] for name in names("replenishment-alert")}
+    closed = {sample(name)["value"]["state"] for name in names("alert-closing")}
     firsts = {sample(name)["value"]["from"] is None for name in names("segment-change")}
 
-    assert states == {"raised", "fulfilled", "missed", "withdrawn"}
+    assert (raised, closed) == ({"raised"}, {"fulfilled", "missed", "withdrawn"})
     assert firsts == {True, False}
 
 

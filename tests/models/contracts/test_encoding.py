@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,15 +16,15 @@ from jsonschema import Draft202012Validator
 from models.contracts import encoding as outputs
 from models.contracts.encoding import (
     ALERT,
+    CLOSING,
     RECOMMENDATION,
     SEGMENT_CHANGE,
     numbers_as_json,
     outputs_of,
 )
 from models.contracts.events import (
-    RECOMMENDATIONS,
     REPLENISHMENT_ALERTS,
-    SEGMENT_CHANGES,
+    AlertClosing,
     Recommendation,
     ReplenishmentAlert,
     SegmentChange,
@@ -37,15 +38,17 @@ from tests.support.paths import DOCS
 
 if TYPE_CHECKING:
     from models.contracts.changes import Output
+    from models.contracts.events import ClosingState
 
 SETTINGS = LedgerSettings(
     segment_minimum_population=3, alert_minimum_probability=0.05, time_zone="America/New_York"
 )
 SCHEMAS = DOCS / "contracts"
-MODELS: dict[str, type[ReplenishmentAlert | Recommendation | SegmentChange]] = {
-    RECOMMENDATIONS: Recommendation,
-    REPLENISHMENT_ALERTS: ReplenishmentAlert,
-    SEGMENT_CHANGES: SegmentChange,
+MODELS: dict[str, type[ReplenishmentAlert | AlertClosing | Recommendation | SegmentChange]] = {
+    "recommendation": Recommendation,
+    "replenishment-alert": ReplenishmentAlert,
+    "alert-closing": AlertClosing,
+    "segment-change": SegmentChange,
 }
 
 
@@ -62,27 +65,31 @@ def events() -> tuple[Output, ...]:
     return tuple(replay_of(log, SETTINGS).outputs)
 
 
+def name_of(event: Output) -> str:
+    """Name of the contract of an event, `alert-closing` of `io.cartpulse.alert-closing.v1`."""
+    return dict(event.headers)["ce_type"].decode().removeprefix("io.cartpulse.").removesuffix(".v1")
+
+
 def test_its_examples_print_what_they_say() -> None:
     assert doctest.testmod(outputs).failed == 0
 
 
-def test_every_event_is_what_the_model_of_its_topic_writes_byte_for_byte() -> None:
-    assert {event.topic for event in events()} == set(MODELS)
+def test_every_event_is_what_the_model_of_its_type_writes_byte_for_byte() -> None:
+    assert {name_of(event) for event in events()} == set(MODELS)
     for event in events():
-        model = MODELS[event.topic].model_validate_json(event.value)
+        model = MODELS[name_of(event)].model_validate_json(event.value)
         assert output(model, source=SETTINGS.event_source) == event
 
 
-@pytest.mark.parametrize("topic", MODELS)
-def test_the_committed_schema_finds_no_fault_in_any_event(topic: str) -> None:
-    name = topic.removesuffix("s")
+@pytest.mark.parametrize("name", MODELS)
+def test_the_committed_schema_finds_no_fault_in_any_event(name: str) -> None:
     schema = json.loads((SCHEMAS / f"{name}.v1.json").read_text(encoding="utf-8"))
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    found = [json.loads(event.value) for event in events() if event.topic == topic]
+    found = [json.loads(event.value) for event in events() if name_of(event) == name]
     assert len(found) > 20
     for value in found:
         validator.validate(value)
-        assert value.keys() == schema["properties"].keys()
+        assert list(value) == list(schema["properties"])
 
 
 def test_the_log_shows_every_state_and_names_that_are_not_ascii() -> None:
@@ -98,12 +105,31 @@ def test_a_raised_alert_s_id_is_the_alert_s_id() -> None:
             assert dict(event.headers)["ce_id"].decode() == value["alert_id"]
 
 
+@pytest.mark.parametrize("state", ["fulfilled", "missed", "withdrawn"])
+def test_every_chance_of_four_decimals_is_written_as_the_model_writes_it(state: ClosingState) -> None:
+    closing = AlertClosing(
+        alert_id="c44083b53e55598415591a10612be8c1",
+        customer_id="900",
+        category="MILK",
+        state=state,
+        best_date=date(2017, 3, 7),
+        hit_probability=0.0,
+        cause="boundary:2017-03-12",
+        occurred_at=datetime(2017, 3, 13, 11, tzinfo=UTC),
+        model_version="1",
+    )
+    chances = [number / 10_000 for number in range(10_001)]
+    for chance, text in zip(chances, numbers_as_json(chances), strict=True):
+        value = output(closing.model_copy(update={"hit_probability": chance})).value
+        assert f'"hit_probability":{text},"cause"'.encode() in value
+
+
 def test_times_keep_their_milliseconds_and_name_utc() -> None:
     assert time_text(1_488_711_600_001).endswith("Z")
     assert ".001" in time_text(1_488_711_600_001)
 
 
-@pytest.mark.parametrize("contract", [ALERT, RECOMMENDATION, SEGMENT_CHANGE])
+@pytest.mark.parametrize("contract", [ALERT, CLOSING, RECOMMENDATION, SEGMENT_CHANGE])
 def test_an_output_carries_what_identifies_it(contract: outputs.Contract) -> None:
     (event,) = outputs_of(
         contract, [b"900"], ["abc"], [b'{"a":1}'], times=[1_488_711_600_000], source="/shop"

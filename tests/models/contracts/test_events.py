@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from models.contracts import events
 from models.contracts.events import (
+    ALERT_CLOSING_TYPE,
     REPLENISHMENT_ALERT_TYPE,
     SEGMENT_CHANGE_TYPE,
+    AlertClosing,
     AlertEvidence,
-    AlertState,
     DeadLetter,
     PurchaseHabit,
     Reason,
@@ -32,12 +33,12 @@ from models.contracts.events import (
 AT = datetime(2017, 3, 6, 11, 0, 0, 250_000, tzinfo=UTC)
 
 
-def an_alert(state: AlertState = "raised", **changes: Any) -> ReplenishmentAlert:
+def an_alert(**changes: Any) -> ReplenishmentAlert:
     fields: dict[str, Any] = {
         "alert_id": alert_id(b"900", "FLUID MILK PRODUCTS", "boundary:2017-03-05"),
         "customer_id": "900",
         "category": "FLUID MILK PRODUCTS",
-        "state": state,
+        "state": "raised",
         "products": (PurchaseHabit(product_id="1095275", trips=4.2, last_bought=date(2017, 2, 28)),),
         "best_date": date(2017, 3, 7),
         "interval_low": date(2017, 3, 4),
@@ -53,6 +54,21 @@ def an_alert(state: AlertState = "raised", **changes: Any) -> ReplenishmentAlert
         "model_version": "1",
     }
     return ReplenishmentAlert(**fields | changes)
+
+
+def a_closing(**changes: Any) -> AlertClosing:
+    fields: dict[str, Any] = {
+        "alert_id": alert_id(b"900", "FLUID MILK PRODUCTS", "boundary:2017-03-05"),
+        "customer_id": "900",
+        "category": "FLUID MILK PRODUCTS",
+        "state": "missed",
+        "best_date": date(2017, 3, 7),
+        "hit_probability": 0.64,
+        "cause": "boundary:2017-03-12",
+        "occurred_at": datetime(2017, 3, 13, 11, tzinfo=UTC),
+        "model_version": "1",
+    }
+    return AlertClosing(**fields | changes)
 
 
 def a_change(**changes: Any) -> SegmentChange:
@@ -83,11 +99,31 @@ def test_moving_a_letter_from_one_part_to_the_next_makes_another_event_id() -> N
 
 
 def test_the_alert_id_is_the_id_of_the_raised_event_and_stays_when_the_alert_is_closed() -> None:
-    raised, missed = output(an_alert()), output(an_alert("missed", cause="boundary:2017-03-12"))
+    raised, missed = output(an_alert()), output(a_closing())
 
     assert dict(raised.headers)["ce_id"].decode() == json.loads(raised.value)["alert_id"]
     assert json.loads(missed.value)["alert_id"] == json.loads(raised.value)["alert_id"]
     assert dict(missed.headers)["ce_id"] != dict(raised.headers)["ce_id"]
+
+
+def test_the_id_of_a_closing_is_made_of_its_own_type_and_how_the_alert_ended() -> None:
+    for state in ("fulfilled", "missed", "withdrawn"):
+        closing = a_closing(state=state)
+        parts = b"900", closing.category, closing.cause, state
+        assert dict(output(closing).headers)["ce_id"].decode() == event_id(ALERT_CLOSING_TYPE, *parts)
+
+
+def test_a_closing_goes_where_its_alert_went_and_says_nine_things() -> None:
+    record = output(a_closing())
+
+    assert (record.topic, record.key) == ("replenishment-alerts", b"900")
+    assert record.timestamp == 1_489_402_800_000
+    assert dict(record.headers)["ce_type"].decode() == ALERT_CLOSING_TYPE
+    assert AlertClosing.model_validate_json(record.value) == a_closing()
+    assert list(json.loads(record.value)) == [
+        *("alert_id", "customer_id", "category", "state", "best_date", "hit_probability"),
+        *("cause", "occurred_at", "model_version"),
+    ]
 
 
 def test_an_alert_goes_to_its_topic_under_the_customer_at_its_event_time() -> None:
@@ -119,7 +155,7 @@ def test_equal_events_make_byte_equal_records() -> None:
 
 def test_events_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        an_alert().state = "missed"  # type: ignore[misc]
+        an_alert().category = "MILK"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -128,13 +164,24 @@ def test_events_are_frozen() -> None:
         ("probability_7_days", 1.5),
         ("hit_probability", float("nan")),
         ("valid_until", datetime(2017, 3, 13)),  # noqa: DTZ001 - naive on purpose
+        ("probability_7_days", None),
+        ("hit_probability", None),
         ("state", "closed"),
+        ("state", "missed"),
         ("alert_id", "x"),
     ],
 )
 def test_an_alert_that_cannot_be_true_is_refused(field: str, wrong: Any) -> None:
     with pytest.raises(ValidationError, match=field):
         an_alert(**{field: wrong})
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"), [("hit_probability", None), ("hit_probability", 1.01), ("state", "raised")]
+)
+def test_a_closing_that_cannot_be_true_is_refused(field: str, wrong: Any) -> None:
+    with pytest.raises(ValidationError, match=field):
+        a_closing(**{field: wrong})
 
 
 def test_fields_of_a_later_version_are_ignored() -> None:

@@ -93,6 +93,10 @@ def test_open_alerts_are_withdrawn_by_their_own_ids_and_none_comes_later() -> No
         (alert, "withdrawn") for alert in still_open
     }
     assert {alert["cause"] for alert in last} == {f"erase:{ERASED}:21.5"}
+    said = {alert["alert_id"]: alert["hit_probability"] for alert in earlier if alert["state"] == "raised"}
+    assert {alert["alert_id"]: alert["hit_probability"] for alert in last} == {
+        alert: said[alert] for alert in still_open
+    }
 
 
 def test_later_purchases_start_anew() -> None:

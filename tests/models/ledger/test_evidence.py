@@ -27,6 +27,8 @@ RECENT = re.compile(r"Bought on (\d+) of your last (\d+) trips, last (.+)")
 RHYTHM = re.compile(r"Bought on (\d+) days, about every (\d* ?days?), last (.+)")
 SHARED = re.compile(r"Bought on (.+) of (all trips|the trips of .+), and by you on (\d+) days?, last (.+)")
 PAST = re.compile(r"Bought on (\d+) days?, last (.+)")
+KEPT = ("alert_id", "customer_id", "category", "best_date", "hit_probability", "model_version")
+"""Fields that the end of an alert repeats of its beginning."""
 NEW = re.compile(r"Bought (?:on (.+) of (?:all trips|the trips of .+)|with .+ by (.+) of those who buy .+)")
 
 
@@ -56,9 +58,13 @@ def alert_is_supported(alert: Event, least: int) -> None:
     assert alert["evidence"]["purchases_seen"] >= least
     assert alert["evidence"]["last_purchase"] < alert["best_date"]
     assert alert["interval_low"] <= alert["interval_high"]
-    if alert["state"] == "raised":
-        assert alert["hit_probability"] > 0
-        assert alert["probability_7_days"] > 0
+    assert alert["hit_probability"] > 0
+    assert alert["probability_7_days"] > 0
+
+
+def closing_is_supported(closing: Event, alert: Event) -> None:
+    assert {name: closing[name] for name in KEPT} == {name: alert[name] for name in KEPT}
+    assert closing["occurred_at"] > alert["occurred_at"]
 
 
 def change_is_supported(change: Event) -> None:
@@ -76,8 +82,13 @@ def all_is_supported(replay: Replay, chosen: LedgerSettings) -> None:
     for event in cast("list[Event]", replay.values("recommendations")):
         for item in event["items"]:
             item_is_supported(item)
-    for alert in cast("list[Event]", replay.values("replenishment-alerts")):
-        alert_is_supported(alert, chosen.alert_minimum_purchases)
+    raised: dict[str, Event] = {}
+    for event in cast("list[Event]", replay.values("replenishment-alerts")):
+        if event["state"] == "raised":
+            raised[event["alert_id"]] = event
+            alert_is_supported(event, chosen.alert_minimum_purchases)
+        else:
+            closing_is_supported(event, raised.pop(event["alert_id"]))
     for change in cast("list[Event]", replay.values("segment-changes")):
         change_is_supported(change)
 

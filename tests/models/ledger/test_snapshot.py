@@ -100,7 +100,7 @@ def compare(habit: dict[str, Any], wanted: dict[str, Any], alert: dict[str, Any]
     assert {name: habit[name] for name in same} == {name: wanted[name] for name in same}
     assert habit["last_purchase_day"] == wanted["last_purchase"]
     assert (habit["last_interval_days"] or 0) == wanted["last_interval_days"]
-    opened = {name: habit[name] for name in ("alert_id", "sent")}
+    opened = {name: habit[name] for name in ("alert_id", "hit_probability", "sent")}
     assert opened == ({name: alert[name] for name in opened} if alert else dict.fromkeys(opened))
     for name in ("raised_at", "valid_until"):
         assert habit[name] == (milliseconds(alert[name]) if alert else None)

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.contracts.events import Recommendation, ReplenishmentAlert, SegmentChange
+from models.contracts.events import AlertClosing, Recommendation, ReplenishmentAlert, SegmentChange
 from models.contracts.purchases import Erasure, Purchase, Signal
 from models.replay.replay import AT_ONCE, EventRefusedError, replay
 from models.settings import LedgerSettings
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from models.replay.replay import InputEvent, OutputEvent
 
 SETTINGS = LedgerSettings(segment_minimum_population=2, alert_minimum_probability=0.0)
-MODELS: dict[str, type[ReplenishmentAlert | Recommendation | SegmentChange]] = {
-    "replenishment-alerts": ReplenishmentAlert,
-    "recommendations": Recommendation,
-    "segment-changes": SegmentChange,
+MODELS: dict[str, type[OutputEvent]] = {
+    "io.cartpulse.replenishment-alert.v1": ReplenishmentAlert,
+    "io.cartpulse.alert-closing.v1": AlertClosing,
+    "io.cartpulse.recommendation.v1": Recommendation,
+    "io.cartpulse.segment-change.v1": SegmentChange,
 }
 
 
@@ -52,7 +53,8 @@ def test_a_fortnight_of_real_purchases_gives_the_events_of_the_log_with_its_tick
     assert len(feeds) > AT_ONCE
     log = [feed.value for feed in with_ticks(feeds, settings)]
     wanted = [
-        MODELS[output.topic].model_validate_json(output.value) for output in replay_of(log, settings).outputs
+        MODELS[dict(output.headers)["ce_type"].decode()].model_validate_json(output.value)
+        for output in replay_of(log, settings).outputs
     ]
     found = list(replay((feed.value for feed in feeds), settings))
     assert counted(found) == counted(wanted)
@@ -62,7 +64,7 @@ def test_a_fortnight_of_real_purchases_gives_the_events_of_the_log_with_its_tick
 def test_models_mappings_and_bytes_are_one_and_the_same() -> None:
     written = weekly()
     by_bytes = list(replay(written, SETTINGS))
-    assert next(event.state for event in by_bytes if isinstance(event, ReplenishmentAlert)) == "raised"
+    assert any(isinstance(event, ReplenishmentAlert) for event in by_bytes)
     assert list(replay(map(Purchase.model_validate_json, written), SETTINGS)) == by_bytes
     assert list(replay(map(msgspec.json.decode, written), SETTINGS)) == by_bytes
 
@@ -77,16 +79,12 @@ def test_what_a_data_frame_holds_is_taken_as_json_has_it() -> None:
 
 
 def test_the_latest_purchase_s_own_day_closes_at_the_end() -> None:
-    raised = [
-        event
-        for event in replay(weekly(), SETTINGS)
-        if isinstance(event, ReplenishmentAlert) and event.state == "raised"
-    ]
+    raised = [event for event in replay(weekly(), SETTINGS) if isinstance(event, ReplenishmentAlert)]
     whole = list(replay([*weekly(), basket("z", "z", 60.5, ("MILK", "p1", 1.0, 1.0))], SETTINGS))
     assert raised
     assert whole[: len(raised)] != []
     assert max(event.occurred_at for event in raised) <= datetime(2017, 2, 6, 6, tzinfo=UTC)
-    missed = [event for event in whole if isinstance(event, ReplenishmentAlert) and event.state == "missed"]
+    missed = [event for event in whole if isinstance(event, AlertClosing) and event.state == "missed"]
     assert len(missed) >= 2
 
 
@@ -147,9 +145,20 @@ def test_an_erasure_acts_as_in_a_service() -> None:
     states = [
         event.state
         for event in replay([*weekly(), other, erasure], SETTINGS)
-        if isinstance(event, ReplenishmentAlert) and event.customer_id == "a"
+        if isinstance(event, ReplenishmentAlert | AlertClosing) and event.customer_id == "a"
     ]
     assert states[-2:] == ["raised", "withdrawn"]
+
+
+def test_every_end_of_an_alert_says_the_chance_that_its_beginning_said() -> None:
+    late = basket("z", "z", 60.5, ("MILK", "p1", 1.0, 1.0))
+    events = list(replay([*weekly(), late], SETTINGS))
+    raised = {event.alert_id: event for event in events if isinstance(event, ReplenishmentAlert)}
+    closings = [event for event in events if isinstance(event, AlertClosing)]
+    assert {event.state for event in closings} == {"fulfilled", "missed"}
+    for event in closings:
+        alert = raised[event.alert_id]
+        assert (event.hit_probability, event.best_date) == (alert.hit_probability, alert.best_date)
 
 
 def test_nothing_gives_nothing() -> None:

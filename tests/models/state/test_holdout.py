@@ -50,3 +50,6 @@ def test_all_outputs_of_one_held_out_go_to_exposures_as_they_would_have_gone_to_
     ]
     assert held.counts["exposures"] == sum(output.key in out for output in whole.outputs)
     assert held.rows.keys() == whole.rows.keys()
+    types = {dict(output.headers)["ce_type"] for output in whole.outputs}
+    assert b"io.cartpulse.alert-closing.v1" in types
+    assert {dict(event.headers)["ce_type"] for event in held.outputs if event.topic == "exposures"} == types

@@ -19,6 +19,14 @@ ALERT = {
     "probability_7_days": 0.634,
     "occurred_at": "2017-03-06T11:00:00Z",
 }
+CLOSING = {
+    "customer_id": "900",
+    "category": "MILK",
+    "state": "missed",
+    "best_date": "2017-03-08",
+    "hit_probability": 0.6404,
+    "occurred_at": "2017-03-14T11:00:00Z",
+}
 CHANGE = {
     "customer_id": "901",
     "from": None,
@@ -55,8 +63,12 @@ def words(event: OutputEvent) -> str:
             "2017-03-06 11:00 UTC alert raised 900 MILK, expected 2017-03-08, 63% within 7 days",
         ),
         (
-            seen(ALERT | {"state": "missed", "probability_7_days": None}, "replenishment-alert"),
-            "2017-03-06 11:00 UTC alert missed 900 MILK, expected 2017-03-08",
+            seen(CLOSING, "alert-closing"),
+            "2017-03-14 11:00 UTC alert missed 900 MILK, expected 2017-03-08, said 64%",
+        ),
+        (
+            seen(CLOSING | {"hit_probability": 0.004}, "alert-closing"),
+            "2017-03-14 11:00 UTC alert missed 900 MILK, expected 2017-03-08",
         ),
         (
             seen(ALERT | {"best_date": "2017-03-20", "probability_7_days": 0.004}, "replenishment-alert"),
@@ -97,6 +109,7 @@ def words(event: OutputEvent) -> str:
     ids=[
         "raised",
         "missed",
+        "missed as good as surely",
         "raised far ahead",
         "segment",
         "recommendation",
@@ -126,6 +139,14 @@ def test_an_event_is_one_readable_line(event: OutputEvent, wanted: str) -> None:
 def test_an_event_is_shown_that_passes_every_filter(wanted: Wanted, found: list[bool]) -> None:
     events = [seen(ALERT, "replenishment-alert"), seen(CHANGE, "segment-change", b"901")]
     assert [event in wanted for event in events] == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [("alert-closing", True), ("missed", True), ("fulfilled", False), ("replenishment-alert", False)],
+)
+def test_the_end_of_an_alert_is_found_by_its_type_and_by_its_state(kind: str, *, found: bool) -> None:
+    assert (seen(CLOSING, "alert-closing") in Wanted(kinds=frozenset({kind}))) is found
 
 
 def test_a_dead_letter_is_judged_by_its_key_whatever_its_value_claims() -> None:
