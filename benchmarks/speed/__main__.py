@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rev", default="HEAD", help="commit beside which `pair` runs")
     parser.add_argument("--days", type=int, help="days that are measured")
     parser.add_argument("--rounds", type=int, help="rounds of `parts` and of `full`")
-    parser.add_argument("--other-rows", action="store_true", help="the other commit's rows differ on purpose")
+    parser.add_argument("--other-outputs", action="store_true", help="its outputs differ on purpose")
+    parser.add_argument("--other-rows", action="store_true", help="its rows differ on purpose")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     given = parser.parse_args(arguments)
     unknown = set(given.which) - set(BENCHMARKS)
@@ -69,7 +70,12 @@ def _run(which: str, given: argparse.Namespace) -> parts.Parts | pair.Pair | ful
         )
     if which == "pair":
         return pair.run(
-            given.rev, warm_days=20, days=days or 10, compare_rows=not given.other_rows, tell=tell
+            given.rev,
+            warm_days=20,
+            days=days or 10,
+            compare_outputs=not given.other_outputs,
+            compare_rows=not given.other_rows,
+            tell=tell,
         )
     return full.run(
         full.FAST if fast else full.FULL,

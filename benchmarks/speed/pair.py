@@ -80,6 +80,7 @@ class Pair:
     sums: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
     ratios: list[float] = field(default_factory=list)
     """Per run: processor time of the second tree by that of the first."""
+    outputs_equal: bool = True
     rows_equal: bool = True
 
     def lines(self) -> list[str]:
@@ -87,13 +88,16 @@ class Pair:
         baskets = max(self.sums[0]["baskets"], 1)
         low, middle, high = statistics.quantiles(self.ratios, n=4)
         wide = max(map(len, self.names))
-        lines = [f"{baskets:,} baskets, outputs equal, rows {'equal' if self.rows_equal else 'not compared'}"]
+        outputs, rows = (
+            "equal" if equal else "not compared" for equal in (self.outputs_equal, self.rows_equal)
+        )
+        lines = [f"{baskets:,} baskets, outputs {outputs}, rows {rows}"]
         lines.append(f"{'us a basket':>{wide}}   {'CPU':>7} {'wall':>7}   " + "  ".join(PARTS))
         for name, cpu, wall, sums in zip(self.names, self.cpu, self.wall, self.sums, strict=True):
             each = "  ".join(f"{cpu[part] / baskets / 1e3:{len(part)}.1f}" for part in PARTS)
             both = f"{cpu.total() / baskets / 1e3:7.1f} {wall.total() / baskets / 1e3:7.1f}"
-            rows, outputs = (sums[kind] / baskets for kind in ("row_bytes", "output_bytes"))
-            lines.append(f"{name:>{wide}}   {both}   {each}   rows {rows:,.0f} B, outputs {outputs:,.0f} B")
+            held, sent = (sums[kind] / baskets for kind in ("row_bytes", "output_bytes"))
+            lines.append(f"{name:>{wide}}   {both}   {each}   rows {held:,.0f} B, outputs {sent:,.0f} B")
         lines.append(
             f"{self.names[0]} is x{self.cpu[1].total() / self.cpu[0].total():.2f} as fast by CPU; "
             f"runs of 200 records: median x{middle:.2f}, half of them x{low:.2f} to x{high:.2f}"
@@ -108,6 +112,7 @@ class Pair:
             "cpu_us_a_basket": [cpu.total() / self.sums[0]["baskets"] / 1e3 for cpu in self.cpu],
             "faster_by_cpu": self.cpu[1].total() / self.cpu[0].total(),
             "quartiles_of_runs": statistics.quantiles(self.ratios, n=4),
+            "outputs_compared": self.outputs_equal,
             "rows_compared": self.rows_equal,
             "sums": [dict(sums) for sums in self.sums],
         }
@@ -136,6 +141,7 @@ def run_trees(
     warm_days: int = 20,
     days: int = 10,
     size: int = 200,
+    compare_outputs: bool = True,
     compare_rows: bool = True,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Pair:
@@ -147,6 +153,7 @@ def run_trees(
         warm_days: Days of the log before those that are measured. Their outputs are compared too.
         days: Days that are measured.
         size: Records in a run.
+        compare_outputs: False if the two trees emit different events on purpose.
         compare_rows: False if the two commits write different rows on purpose.
         tell: Receiver of progress.
 
@@ -155,7 +162,7 @@ def run_trees(
     """
     log, ends = log_of(warm_days + days)
     measured = ends[warm_days - 1] if warm_days else 0
-    pair = Pair(("this tree", name), rows_equal=compare_rows)
+    pair = Pair(("this tree", name), outputs_equal=compare_outputs, rows_equal=compare_rows)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "log"
         file.write_bytes(pickle.dumps(log))
@@ -171,8 +178,12 @@ def run_trees(
                 ours, theirs = fed
                 if ours is None or theirs is None:
                     raise RuntimeError("a tree was not fed")
-                if ours.outputs != theirs.outputs or (compare_rows and ours.rows != theirs.rows):
-                    raise DifferentOutputsError(_first_difference(mine, other, rows=compare_rows))
+                differ = (
+                    compare_outputs and ours.outputs != theirs.outputs,
+                    compare_rows and ours.rows != theirs.rows,
+                )
+                if any(differ):
+                    raise DifferentOutputsError(_first_difference(mine, other, differ))
                 if start >= measured:
                     _add(pair, ours, theirs)
     return pair
@@ -186,9 +197,10 @@ def _add(pair: Pair, *fed: Fed) -> None:
     pair.ratios.append(sum(fed[1].cpu.values()) / sum(fed[0].cpu.values()))
 
 
-def _first_difference(mine: Tree, other: Tree, *, rows: bool) -> str:
-    for name, ours, theirs in zip(("output", "row"), mine.show(), other.show(), strict=True):
-        if name == "row" and not rows:
+def _first_difference(mine: Tree, other: Tree, differ: tuple[bool, bool]) -> str:
+    shown = zip(("output", "row"), differ, mine.show(), other.show(), strict=True)
+    for name, wanted, ours, theirs in shown:
+        if not wanted:
             continue
         if len(ours) != len(theirs):
             return f"{len(ours)} {name}s here and {len(theirs)} there"

@@ -48,7 +48,7 @@ PARTS: Final = {
     "alerts: products": ("alerts.events:_usual_products",),
     "segments: events": ("segments.changes:_change",),
     "events: ids": ("contracts.events:event_ids",),
-    "events: headers": ("contracts.encoding:outputs_of",),
+    "events: headers": ("contracts.encoding:block_of",),
     "sweep: the slice": ("ledger.ledger:Ledger.sweep", "ledger.ledger:Ledger._bring_to_boundary"),
     "sweep: catch up": ("ledger.day_end:catch_up",),
     "sweep: fold": (

@@ -10,8 +10,8 @@ import numpy as np
 from models.contracts.encoding import (
     ALERT,
     CLOSING,
+    block_of,
     numbers_as_json,
-    outputs_of,
     quoted,
     text_as_json,
 )
@@ -103,7 +103,7 @@ def emit_raised(
     ]
     # Stage 4: hand the events to the step, which holds back history and redirects hold-out customers.
     source = state.settings.event_source
-    step.emit(outputs_of(ALERT, customers, identities, values, times=[at] * count, source=source))
+    step.emit(block_of(ALERT, customers, identities, values, times=[at] * count, source=source))
 
 
 def emit_closings(
@@ -153,7 +153,7 @@ def emit_closings(
     ]
     # Stage 3: hand the events to the step, which holds back history and redirects hold-out customers.
     source = state.settings.event_source
-    step.emit(outputs_of(CLOSING, customers, identities, values, times=times, source=source))
+    step.emit(block_of(CLOSING, customers, identities, values, times=times, source=source))
 
 
 def _chances_said(cells: NDArray[Any]) -> list[str]:

@@ -42,7 +42,7 @@ RECOMMENDATION = Contract(RECOMMENDATIONS, RECOMMENDATION_TYPE)
 SEGMENT_CHANGE = Contract(SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE)
 
 
-def outputs_of(
+def block_of(
     contract: Contract,
     customers: Sequence[bytes],
     identities: Sequence[str],

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.contracts.encoding import (
     RECOMMENDATION,
-    outputs_of,
+    block_of,
     quoted,
     text_as_json,
 )
@@ -129,7 +129,7 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
     # Stage 4: ids derive from the causing record, so that a replay emits equal ids.
     identities = event_ids(RECOMMENDATION.type_, customers, [""] * len(customers), causes, "")
     source = state.settings.event_source
-    step.emit(outputs_of(RECOMMENDATION, customers, identities, values, times=occurred_at, source=source))
+    step.emit(block_of(RECOMMENDATION, customers, identities, values, times=occurred_at, source=source))
 
 
 def _items(state: State, visits: Visits, found: Recommended, owners: Integers, places: Integers) -> list[str]:

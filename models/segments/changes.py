@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.contracts.encoding import SEGMENT_CHANGE, as_json, outputs_of
+from models.contracts.encoding import SEGMENT_CHANGE, as_json, block_of
 from models.contracts.events import event_ids
 from models.contracts.timestamps import time_text
 from models.learning.rfm import DAY_MS, SEGMENTS, RfmScores, label
@@ -224,7 +224,7 @@ def _change(
         values.append(as_json(value))
     # Stage 3: hand the events to the step, which holds back history and redirects hold-out customers.
     source = state.settings.event_source
-    step.emit(outputs_of(SEGMENT_CHANGE, customers, identities, values, times=times, source=source))
+    step.emit(block_of(SEGMENT_CHANGE, customers, identities, values, times=times, source=source))
 
 
 def reasons(

@@ -19,8 +19,8 @@ from models.contracts.encoding import (
     CLOSING,
     RECOMMENDATION,
     SEGMENT_CHANGE,
+    block_of,
     numbers_as_json,
-    outputs_of,
 )
 from models.contracts.events import (
     REPLENISHMENT_ALERTS,
@@ -131,9 +131,7 @@ def test_times_keep_their_milliseconds_and_name_utc() -> None:
 
 @pytest.mark.parametrize("contract", [ALERT, CLOSING, RECOMMENDATION, SEGMENT_CHANGE])
 def test_an_output_carries_what_identifies_it(contract: outputs.Contract) -> None:
-    (event,) = outputs_of(
-        contract, [b"900"], ["abc"], [b'{"a":1}'], times=[1_488_711_600_000], source="/shop"
-    )
+    (event,) = block_of(contract, [b"900"], ["abc"], [b'{"a":1}'], times=[1_488_711_600_000], source="/shop")
     headers = dict(event.headers)
     assert (event.topic, event.key, event.value) == (contract.topic, b"900", b'{"a":1}')
     assert event.timestamp == 1_488_711_600_000
