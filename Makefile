@@ -25,7 +25,7 @@ RUNTIME := .venv/.runtime
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/.pycache
 
-.PHONY: help setup test prove prove-logs prove-faults prove-tests mutants bench lint types imports words docs docs-check check gate demo format lock clean
+.PHONY: help setup test prove prove-logs prove-faults prove-tests mutants bench pair lint types imports words docs docs-check check gate demo format lock clean
 
 help:
 	@echo "make demo   replay a year of real purchases and show what came out"
@@ -81,11 +81,20 @@ gate: setup
 	@[ -n "$(TESTED)" ] || $(MAKE) test ARGS="-m '(end_to_end or kafka) and not prove' $(ARGS)"
 	@$(MAKE) prove-logs FLIPS=10000 ROUNDS=0
 	@$(MAKE) prove-faults ARGS="$(FAULTS)"
+	@$(MAKE) pair
 	@$(MAKE) demo ARGS="--days 30 --latency-seconds 3"
 
 # Speed of the ledger and of the service beside another commit's: `make bench ARGS="pair --rev main"`.
 bench: setup
 	@$(BIN)/python -m benchmarks.speed $(ARGS)
+
+# Ten days of events and rows, byte for byte those of the commit that `benchmarks/speed/equal_to` names. A change that
+# means to alter them writes `none` there, and the next change names its commit.
+pair: setup
+	@commit=$$(cat benchmarks/speed/equal_to); \
+	if [ "$$commit" = none ]; then echo "events and rows change here on purpose: nothing to compare with"; \
+	elif git cat-file -e "$$commit^{commit}" 2>/dev/null; then $(BIN)/python -m benchmarks.speed pair --rev "$$commit"; \
+	else echo "NOT COMPARED: commit $$commit is not in this repository (a shallow clone?)"; fi
 
 words: setup
 	$(BIN)/python -m tools.words --most 2
