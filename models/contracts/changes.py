@@ -68,8 +68,8 @@ class Changes:
     rows: tuple[Row, ...] = ()
     """Changed rows, the clock row last. Empty if nothing changed."""
     counts: dict[Counted, int] = field(default_factory=dict)
-    """Counts for metrics and reports: `applied` (baskets that counted), `duplicates`, `late`, `capped`,
-    `suppressed`, ..."""
+    """Counts for metrics and reports: `applied` (baskets that counted), `duplicates`, `late`,
+    `alerts_capped`, `suppressed`, ..."""
     passed_over: tuple[tuple[bytes, Exception], ...] = ()
     """Customers whom a model could not bring to a boundary, each with the error. The rows of these customers
     are as before."""

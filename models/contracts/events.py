@@ -406,12 +406,21 @@ def _digest(*parts: bytes) -> str:
 
 @lru_cache(maxsize=8192)
 def _part(text: str) -> bytes:
-    """Encode a part of an event id for hashing.
+    """Encode a part of an event id for hashing. Cached: types, categories, states and boundaries recur.
 
-    Cached, because types, categories, states and boundaries recur.
+    Never pass a purchase's event id: it may name a customer, and must not survive an erasure in this cache.
     """
+    return _uncached_part(text)
+
+
+def _uncached_part(text: str) -> bytes:
     encoded = text.encode()
     return len(encoded).to_bytes(4, "big") + encoded
+
+
+def _cause(cause: str) -> bytes:
+    """Encode a cause, an event's id or the name of a boundary, for hashing."""
+    return _part(cause) if cause.startswith("boundary:") else _uncached_part(cause)
 
 
 def event_id(type_: str, customer_id: bytes, category: str, cause: str, state: str) -> str:
@@ -432,7 +441,7 @@ def event_ids(
     first, last, sha256 = _part(type_), _part(state), hashlib.sha256
     return [
         sha256(
-            first + len(customer).to_bytes(4, "big") + customer + _part(category) + _part(cause) + last
+            first + len(customer).to_bytes(4, "big") + customer + _part(category) + _cause(cause) + last
         ).hexdigest()[:32]
         for customer, category, cause in zip(customer_ids, categories, causes, strict=True)
     ]

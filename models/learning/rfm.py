@@ -178,9 +178,9 @@ class Histograms:
             old: Measures counted so far; frequency 0 for new customers.
             new: Measures from now on.
         """
-        self._count(old, -1)
-        self._count(new, 1)
-        self._undo += (partial(self._count, old, 1), partial(self._count, new, -1))
+        for standing, sign in ((old, -1), (new, 1)):
+            self._count(standing, sign)
+            self._undo.append(partial(self._count, standing, -sign))
 
     def add(self, standing: RfmScores) -> None:
         """Count customers who were not counted before."""
@@ -248,10 +248,15 @@ class Histograms:
         young = age >= 0
         if np.any(young):
             self._reach(int(age.max()) // FINE_MS)
-        np.add.at(self._fine, age[young] // FINE_MS, sign)
-        np.add.at(self._coarse, np.maximum(len(self._coarse) + age[~young] // COARSE_MS, 0), sign)
-        np.add.at(self._frequency, _bucket(standing.frequency[here]), sign)
-        np.add.at(self._spend, _bucket(standing.spend[here] // SPEND_STEP), sign)
+        # All places first: what allocates may raise, and nothing must have changed by then.
+        places = (
+            (self._fine, age[young] // FINE_MS),
+            (self._coarse, np.maximum(len(self._coarse) + age[~young] // COARSE_MS, 0)),
+            (self._frequency, _bucket(standing.frequency[here])),
+            (self._spend, _bucket(standing.spend[here] // SPEND_STEP)),
+        )
+        for counts, at in places:
+            np.add.at(counts, at, sign)
 
     def _reach(self, bucket: int) -> None:
         """Make room for a later time than any before."""

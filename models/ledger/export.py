@@ -66,7 +66,7 @@ class Export:
         }
         stores = state.store_names.names(told["stores"])
         told["stores"] = [
-            {"store": store, "purchases": visits}
+            {"store": store, "purchases_at_least": visits}
             for store, visits in zip(stores, told.pop("store_visits"), strict=True)
             if visits
         ]
@@ -93,7 +93,7 @@ class Export:
                 record[name] = told[name]
         for place, visited in enumerate(told["stores"]):
             record["stores"][0, place] = self._state.store_names.find([visited["store"]])[0]
-            record["store_visits"][0, place] = visited["purchases"]
+            record["store_visits"][0, place] = visited["purchases_at_least"]
         record["channel"] = self._state.channel_names.find([told["channel"]])[0]
         events = told["events"]
         record["ring_at"] = NO_EVENT

@@ -153,6 +153,8 @@ class Ledger:
         if applied > 1 and _row_bytes(changes) > MOST_ROW_BYTES:
             step.undo()
             return self.advance(records.slice(0, applied // 2))
+        # Nothing is undone from here on. An erased customer's sums must not wait for the next step.
+        self._state.histograms.mark()
         return changes
 
     def sweep(self, limit: int = MOST_CUSTOMERS) -> Changes:

@@ -38,11 +38,9 @@ CUSTOMERS: Final = (
         "usual_store",
         "text",
         "",
-        "Store with most of the purchases, of the three visited most; null if no purchase named one.",
+        "Store visited most, as far as three counts tell; null if no store is known.",
     ),
-    Column(
-        "last_channel", "text", "", "Sales channel of the latest purchase that named one; null if none did."
-    ),
+    Column("last_channel", "text", "", "Sales channel that was named last; null if none is known."),
     Column("segment", "text", "", "Segment reported last; null before the first."),
     Column("new", "flag", "", "True up to four weeks after the first purchase."),
     Column("label", "text", "", "Segment by exact RFM at the moment of the snapshot; null if unranked."),

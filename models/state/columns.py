@@ -20,7 +20,7 @@ MOST_CELLS = 64
 MOST_PRODUCTS = 100
 """Products kept per customer: 1.4 KB of a full row."""
 MOST_STORES = 3
-"""Stores counted per customer. A store of more than a third of the visits is always among them."""
+"""Stores counted per customer. A store of more than a quarter of the visits is always among them."""
 MOST_OPEN_LINES = 86
 """(category, product) pairs of one customer's open day; 99.9 % of days in The Complete Journey hold fewer."""
 NO_EVENT = np.iinfo(np.int64).min
@@ -45,8 +45,8 @@ CUSTOMER = np.dtype(
         ("duplicates", "<u2"),  # events that came again; 65,535 stands for that many or more
         ("segment", "i1"),  # reported segment, 0 is best
         ("stores", "<u2", (MOST_STORES,)),  # numbers of the stores visited most, 0 for an empty place
-        ("store_visits", "<u2", (MOST_STORES,)),  # purchases there; see models.state.visits
-        ("channel", "<u2"),  # number of the sales channel of the latest purchase that names one
+        ("store_visits", "<u2", (MOST_STORES,)),  # purchases there, or fewer; see models.state.visits
+        ("channel", "<u2"),  # number of the sales channel that was named last
         ("recommended_day", "<u2"),  # last day whose first purchase was answered with recommendations
         ("recommended", "<u8"),  # sum of the name hashes of the newest list's five best, 0 for none
         ("open_day", "<u2", (2,)),  # the day in the slot of its parity, or NEVER

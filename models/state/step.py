@@ -157,7 +157,6 @@ class Step:
         for image in self._images:
             state.put_back(image)
         state.catalogue = self._catalogue
-        self._histograms.undo()
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
         state.adopted_at = self._adopted_at
         state.learnt_until = self._learnt_until
@@ -165,3 +164,4 @@ class Step:
         if state.settings is not self._settings:
             state.adopt(self._settings)
         state.clock, state.sweep = self._clock, self._sweep
+        self._histograms.undo()

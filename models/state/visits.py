@@ -44,13 +44,12 @@ def numbered(state: State, records: Records, indexes: list[int]) -> NDArray[np.i
 def count(customers: NDArray[Any], numbers: NDArray[np.int64], newest: NDArray[np.bool_]) -> None:
     """Count a purchase of each customer at its store, and keep its channel if no later purchase is known.
 
-    The stores kept are those of the Space-Saving algorithm (Metwally, Agrawal and El Abbadi, "Efficient
-    Computation of Frequent and Top-k Elements in Data Streams", 2005): a store without a place takes the
-    place and the count of the least. A store of more than a third of a customer's visits is therefore always
-    kept, and no count is too low.
+    The stores kept are those of Misra and Gries ("Finding repeated elements", 1982): a store that finds no
+    free place is not entered, and takes one visit from each store that has a place instead. A count is
+    therefore never too high, and a store of more than a quarter of a customer's visits is always kept.
 
     Args:
-        customers: (n,) records of `CUSTOMER`, changed in place.
+        customers: (n,) records of `CUSTOMER`, changed in place. Stores without visits come last.
         numbers: (n, 2) numbers of store and channel, as `numbered` returns them.
         newest: (n,) True if no later purchase of the customer was counted before.
 
@@ -59,18 +58,27 @@ def count(customers: NDArray[Any], numbers: NDArray[np.int64], newest: NDArray[n
     >>> for store in (7, 8, 7, 9, 5):
     ...     count(customer, np.array([[store, -1]]), np.array([True]))
     >>> customer["stores"].tolist(), customer["store_visits"].tolist()
-    ([[7, 5, 9]], [[2, 2, 1]])
+    ([[7, 0, 0]], [[1, 0, 0]])
     """
     store, channel = numbers.T
     at = np.flatnonzero(store > UNTRACKED)
     if len(at):
-        # (k, 3) places of the k customers whose purchase names a store, and (k,) the place to count in.
+        # Stage 1: (k, 3) places of the k customers whose purchase names a store, (k,) the one to count in.
         kept, visits = customers["stores"][at], customers["store_visits"][at].astype(np.int64)
-        same = kept == store[at, None]
-        place = np.where(same.any(axis=1), same.argmax(axis=1), visits.argmin(axis=1))
-        here = np.arange(len(at))
-        kept[here, place] = store[at]
-        visits[here, place] = np.minimum(visits[here, place] + 1, _MOST_VISITS)
+        same, free = kept == store[at, None], visits == 0
+        known = same.any(axis=1)
+        place = np.where(known, same.argmax(axis=1), free.argmax(axis=1))
+        # Stage 2: count there, or take a visit from each of the stores where no place is free.
+        counted = np.flatnonzero(known | free.any(axis=1))
+        kept[counted, place[counted]] = store[at[counted]]
+        visits[counted, place[counted]] = np.minimum(visits[counted, place[counted]] + 1, _MOST_VISITS)
+        crowded = np.flatnonzero(~known & ~free.any(axis=1))
+        if len(crowded):
+            left = visits[crowded] - 1
+            order = np.argsort(left == 0, axis=1, kind="stable")
+            left = np.take_along_axis(left, order, axis=1)
+            kept[crowded] = np.where(left > 0, np.take_along_axis(kept[crowded], order, axis=1), UNTRACKED)
+            visits[crowded] = left
         customers["stores"][at], customers["store_visits"][at] = kept, visits
     said = np.flatnonzero(newest & (channel >= 0))
     customers["channel"][said] = channel[said]

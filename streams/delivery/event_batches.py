@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from models.contracts.timestamps import time_text
-from streams.kafka.record_batch import RecordBatch, header, record, varint
+from streams.kafka.record_batch import HEADER_BYTES, RecordBatch, header, record, varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,8 @@ def event_batches(blocks: Sequence[EventBlock], *, limit: int, transactional: bo
         transactional: True if the batches belong to a transaction.
     """
     pieces: list[bytes] = []
-    size = count = first = last = 0
+    count = first = last = 0
+    size = HEADER_BYTES
     for block in blocks:
         shared = _shared(block.shared)
         columns = zip(block.customers, block.values, block.identities, block.times, strict=True)
@@ -38,9 +39,9 @@ def event_batches(blocks: Sequence[EventBlock], *, limit: int, transactional: bo
             if not count:
                 first = last = at
             written = record(count, at - first, customer, value, (shared, _identity(identity), _time(at)))
-            if count and size + len(written[1]) > limit:
+            if count and size + len(written[0]) + len(written[1]) > limit:
                 yield RecordBatch(pieces, count=count, times=(first, last), transactional=transactional)
-                pieces, size, count, first, last = [], 0, 0, at, at
+                pieces, size, count, first, last = [], HEADER_BYTES, 0, at, at
                 written = record(0, 0, customer, value, (shared, _identity(identity), _time(at)))
             pieces += written
             size += len(written[0]) + len(written[1])

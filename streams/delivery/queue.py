@@ -178,8 +178,8 @@ def record_batches(
     Args:
         make: Function that makes a new `BatchBuilder` of the producer that will send the batches.
         sends: Records and blocks of events in order.
-        limit: Size limit of a batch in bytes, the last record's headers not included. Every topic takes
-            batches of at least twice that size.
+        limit: Size limit of a batch in bytes; of single records, the last one's headers are not included.
+            Every topic takes batches of at least twice that size.
         transactional: True if the producer sends in transactions.
 
     Raises:

@@ -14,7 +14,7 @@ from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
 from streams.delivery.event_batches import event_batches
 from streams.delivery.queue import Events, Send, record_batches
-from streams.kafka.record_batch import HEADER_BYTES, varint
+from streams.kafka.record_batch import varint
 from tests.models.ledger.test_ledger import a_log
 from tests.support.kafka import raw_batches
 from tests.support.ledgers.logs import records_of
@@ -104,7 +104,7 @@ def test_batches_keep_the_order_and_hold_no_more_than_the_limit_unless_one_event
         (one.timestamp, one.key, one.value, list(one.headers)) for one in Outputs(blocks)
     ]
     for batch in batches:
-        assert batch.record_count() == 1 or batch.size() <= limit + HEADER_BYTES + 5 * batch.record_count()
+        assert batch.record_count() == 1 or batch.size() <= limit
 
 
 def test_blocks_and_single_records_of_one_target_keep_their_order() -> None:
