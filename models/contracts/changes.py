@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from models.contracts.event_block import Outputs
 
 Counted = Literal[
     "applied", "changed", "duplicates", "late", "refused", "reused_id", "timeless", "too_old",
@@ -15,20 +14,6 @@ Counted = Literal[
     "erased", "evicted_categories", "listed", "not_listed", "passed_over",
 ]  # fmt: skip
 """Names of what a ledger counts, each of which is an attribute of `Counts` (streams/metrics.py)."""
-
-
-class Output(NamedTuple):
-    """Event for an output topic, with its CloudEvents attributes in `headers`."""
-
-    topic: str
-    """Name of the contract, such as `segment-changes`, before any prefix."""
-    key: bytes
-    """Customer id, raw UTF-8."""
-    value: bytes
-    """JSON text."""
-    headers: tuple[tuple[str, bytes], ...]
-    timestamp: int
-    """Event time, ms since 1970 UTC."""
 
 
 class Refusal(NamedTuple):
@@ -59,9 +44,8 @@ class Changes:
     applied: int
     """Count of the run's records that were accounted for, refused ones and duplicates included. A later call
     takes the rest. `counts["applied"]` is another number: the baskets that counted."""
-    outputs: Sequence[Output] = ()
-    """Events to send. A ledger of Cartpulse's returns `models.contracts.event_block.Outputs`, whose blocks a
-    writer of record batches reads without making single events."""
+    outputs: Outputs = field(default_factory=Outputs)
+    """Events to send."""
     refusals: tuple[Refusal, ...] = ()
     misrouted: tuple[int, ...] = ()
     """Source offsets of misrouted records, to be forwarded unchanged to the partition of their customer."""

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
-from models.contracts.changes import Output
 from models.contracts.timestamps import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+class Output(NamedTuple):
+    """Event for an output topic, with its CloudEvents attributes in `headers`."""
+
+    topic: str
+    """Name of the contract, such as `segment-changes`, before any prefix."""
+    key: bytes
+    """Customer id, raw UTF-8."""
+    value: bytes
+    """JSON text."""
+    headers: tuple[tuple[str, bytes], ...]
+    timestamp: int
+    """Event time, ms since 1970 UTC."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from models.contracts import cloudevents
-from models.contracts.changes import Output
+from models.contracts.event_block import Output
 from models.contracts.purchases import (
     CatalogueUpdate,
     ContractError,

@@ -98,7 +98,7 @@ class InOrder(Delivery):
         await asyncio.gather(*(self._send_in_turn(target, mine) for target, mine in targets.items()))
 
     async def _send_in_turn(self, target: TopicPartition, sends: Sequence[Send | Events]) -> None:
-        for builder in record_batches(self._sent.builder, sends):
+        for builder in record_batches(self._sent.builder, sends, self.batch_bytes):
             await self._sent.send(builder, target, self._epoch)
 
 

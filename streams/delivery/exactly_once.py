@@ -173,7 +173,8 @@ class InTransactions(Delivery):
 
     async def _send(self, target: TopicPartition, sends: Sequence[Send | Events]) -> int:
         base = 0
-        for builder in record_batches(self._producer.create_batch, sends, transactional=True):
+        batches = record_batches(self._producer.create_batch, sends, self.batch_bytes, transactional=True)
+        for builder in batches:
             base = await self._acknowledged(builder, target)
         return base
 

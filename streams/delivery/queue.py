@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from streams.changelog.framing import Witness, records_of
 from streams.delivery.event_batches import event_batches
@@ -80,6 +80,9 @@ class Delivery(ABC):
         overtaken: Callback with the expected and the actual offset when rows landed elsewhere than expected:
             another worker's rows are in between, or the changelog is not the same any more.
     """
+
+    batch_bytes: ClassVar[int] = BATCH_BYTES
+    """Size limit of a record batch of outputs, in bytes."""
 
     def __init__(
         self,
@@ -167,7 +170,7 @@ class Delivery(ABC):
 def record_batches(
     make: Callable[[], Any],
     sends: Sequence[Send | Events],
-    limit: int = BATCH_BYTES,
+    limit: int,
     *,
     transactional: bool = False,
 ) -> Iterator[Any]:

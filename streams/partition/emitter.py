@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from aiokafka.structs import TopicPartition
 
-from models.contracts.event_block import Outputs
 from models.records.partitioner import partition_of
 from streams.delivery.dead_letters import dead_letter
 from streams.delivery.queue import DeliveryStep, Events, Send
@@ -14,7 +13,7 @@ from streams.delivery.queue import DeliveryStep, Events, Send
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from models.contracts.changes import Changes, Output, Refusal
+    from models.contracts.changes import Changes, Refusal
     from streams.flow import Flow
     from streams.metrics import Counts
     from streams.partition.batch import Run
@@ -50,7 +49,10 @@ class Emitter:
             changes: Result of `advance` or `sweep`.
             run: Records that were applied; None for a sweep.
         """
-        sends = self._events(changes.outputs)
+        sends: list[Send | Events] = [
+            Events(TopicPartition(self._flow.outputs[block.topic], self._number), block)
+            for block in changes.outputs.blocks
+        ]
         if run is not None:
             sends += self._dead_letters(run, (*run.refusals, *changes.refusals))
             sends += self._misrouted(run, changes.misrouted)
@@ -60,24 +62,10 @@ class Emitter:
             return DeliveryStep(self.end, sends, changes.rows)
         return None
 
-    def _events(self, outputs: Sequence[Output]) -> list[Send | Events]:
-        """Return the events of a step to send, blocks as they are and others one by one, and count them."""
-        sends: list[Send | Events] = []
-        if isinstance(outputs, Outputs):
-            for block in outputs.blocks:
-                self._counts.outputs[block.topic] += len(block)
-                sends.append(Events(self._topic(block.topic), block))
-            return sends
-        for name, key, value, headers, timestamp in outputs:
-            self._counts.outputs[name] += 1
-            sends.append(Send(self._topic(name), key, value, headers, timestamp))
-        return sends
-
-    def _topic(self, name: str) -> TopicPartition:
-        return TopicPartition(self._flow.outputs[name], self._number)
-
     def _count(self, changes: Changes) -> None:
         self._counts.take(changes.counts)
+        for block in changes.outputs.blocks:
+            self._counts.outputs[block.topic] += len(block)
         self._counts.rows += len(changes.rows)
         self._counts.row_bytes += sum(len(row.key) + len(row.value) for row in changes.rows)
 

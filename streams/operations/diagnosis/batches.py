@@ -67,13 +67,19 @@ async def batch_findings(settings: Settings, logs: Logs, *, holes: bool) -> list
     return found or [Finding("batches", Level.OK, "Every record batch that was looked at can be decoded.")]
 
 
+def without_codec(reason: CodecMissingError) -> Finding:
+    """Report that a library is missing on the machine of whoever asks; the workers may have it."""
+    remedy = "Install it here, too: `pip install cramjam`. Nothing is lost."
+    return Finding("batches", Level.FAULT, f"{reason.said}.", remedy)
+
+
 async def _ahead(salvage: Salvage, place: TopicPartition, due: int) -> AsyncIterator[Finding]:
     """Read the records of a partition that a worker would read next, and yield a finding for each fault."""
     for _ in range(PASSES):
         try:
             walked = await salvage.read(place, due)
         except CodecMissingError as reason:
-            yield Finding("batches", Level.FAULT, f"{reason.said}.", "Install it here, too.")
+            yield without_codec(reason)
             return
         if walked.lost is not None and not walked.records:
             said = str(unreadable(place, walked.lost))

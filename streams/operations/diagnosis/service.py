@@ -15,13 +15,12 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from streams.errors import BrokerUnreachableError, CartpulseError, CodecMissingError, NotAllowedError
-from streams.kafka.log.batches import INSTALL
 from streams.kafka.opened import admin as opened_admin
 from streams.kafka.options import REACH_SECONDS, abilities, connection, unreachable
 from streams.kafka.permissions import check_groups
 from streams.kafka.protocol import Operation, metadata_level, operations, release_of
 from streams.kafka.topics import OUTPUTS, SAFE_COPIES, TopicsState, examine_topics
-from streams.operations.diagnosis.batches import batch_findings
+from streams.operations.diagnosis.batches import batch_findings, without_codec
 from streams.operations.diagnosis.findings import Finding, Level
 from streams.operations.diagnosis.logs import log_findings, read_logs
 from streams.process.version import versions
@@ -266,7 +265,7 @@ class Diagnosis:
         try:
             logs = await read_logs(self._settings)
         except CodecMissingError as reason:
-            return [Finding("batches", Level.FAULT, f"{reason.said}: {INSTALL}.", "Nothing is lost.")]
+            return [without_codec(reason)]
         except (KafkaError, CartpulseError) as reason:
             return [_unknown("lag", reason)]
         found = list(log_findings(self._settings, logs, now=self._clock.now_ms()))

@@ -37,7 +37,7 @@ from tests.support.ledgers.logs import basket, live, replay_of, tick, until_live
 from tests.support.paths import DOCS
 
 if TYPE_CHECKING:
-    from models.contracts.changes import Output
+    from models.contracts.event_block import Output
     from models.contracts.events import ClosingState
 
 SETTINGS = LedgerSettings(

@@ -114,7 +114,7 @@ def test_blocks_and_single_records_of_one_target_keep_their_order() -> None:
         Send(TARGET, b"c", b"3", (), 7_000),
         Events(TARGET, block),
     ]
-    batches = list(record_batches(lambda: BatchBuilder(1 << 20, 0), sends))
+    batches = list(record_batches(lambda: BatchBuilder(1 << 20, 0), sends, 1 << 20))
     read = [record.key for batch in batches for record in raw_batches.records(bytes(batch._build()))]
     assert read == [b"a", b"b", b"c", b"a", b"b"]
     assert all(batch.closed() for batch in batches)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from models.contracts.changes import Changes, Output, Refusal, Row
+from models.contracts.changes import Changes, Refusal, Row
+from models.contracts.event_block import EventBlock, Outputs
 from models.ledger.checkpoint import CheckpointError
 from models.ledger.status import LedgerStatus
 from models.memory.rows import CLOCK_KEY, header, own_payload, partition_row
@@ -86,7 +87,7 @@ class CountingLedger:
 
     def advance(self, records: Records) -> Changes:
         """Count a prefix of the records."""
-        clock, outputs = self.clock, list[Output]()
+        clock, outputs = self.clock, list[Event]()
         refusals, touched, applied = list[Refusal](), dict[bytes, None](), 0
         offsets, customers, kinds = records.offsets.tolist(), records.customers, records.kinds.tolist()
         for index in range(min(len(records), self._most)):
@@ -109,19 +110,19 @@ class CountingLedger:
             self._seen[customer] = (offset, begun)
             touched[customer] = None
             if not count % self._every:
-                outputs.append(self._output("count", customer, count))
+                outputs.append(_event("count", customer, count))
         if applied:
             finished = clock.finished if begun == clock.begun else clock.begun
             digest = int(records.digests[applied - 1])
             self.clock = CountingClock(offsets[applied - 1], digest, begun, finished)
         rows = (*(self._row(customer) for customer in touched), *((self._clock_row(),) if applied else ()))
-        return Changes(applied, tuple(outputs), tuple(refusals), (), rows, {"applied": applied})
+        return Changes(applied, _outputs(outputs), tuple(refusals), (), rows, {"applied": applied})
 
     def sweep(self, limit: int) -> Changes:
         """Bring at most `limit` customers up to the boundary."""
         if not self.sweeping:
             return Changes(0)
-        begun, outputs, rows = self.clock.begun, list[Output](), list[Row]()
+        begun, outputs, rows = self.clock.begun, list[Event](), list[Row]()
         while self._unswept and len(rows) < limit:
             customer = self._unswept.pop(0)
             if self._seen[customer][1] < begun:
@@ -131,7 +132,7 @@ class CountingLedger:
         if not self._unswept:
             clock = self.clock
             self.clock = CountingClock(clock.offset, clock.digest, begun, begun)
-        return Changes(0, tuple(outputs), (), (), (*rows, self._clock_row()))
+        return Changes(0, _outputs(outputs), (), (), (*rows, self._clock_row()))
 
     def load(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Take recovered rows."""
@@ -187,8 +188,8 @@ class CountingLedger:
         """How many events."""
         return {"events": self._counts[customer]} if customer in self._counts else None
 
-    def _boundary(self, customer: bytes, boundary: int) -> Output:
-        return self._output(f"boundary {boundary}", customer, self._counts[customer])
+    def _boundary(self, customer: bytes, boundary: int) -> Event:
+        return _event(f"boundary {boundary}", customer, self._counts[customer])
 
     def _row(self, customer: bytes) -> Row:
         offset, boundary = self._seen[customer]
@@ -200,7 +201,25 @@ class CountingLedger:
         payload = struct.pack("<Qii", clock.digest, clock.begun, clock.finished)
         return Row(CLOCK_KEY, partition_row(payload, offset=clock.offset, boundary=clock.finished))
 
-    def _output(self, kind: str, customer: bytes, count: int) -> Output:
-        value = f"{kind} {customer.decode()} {count}".encode()
-        identity = blake2b(value, digest_size=16).hexdigest().encode()
-        return Output("segment-changes", customer, value, (("ce_id", identity),), count)
+
+class Event(NamedTuple):
+    """Output of a counting ledger; its event time is the count."""
+
+    customer: bytes
+    value: bytes
+    identity: str
+    at: int
+
+
+def _event(kind: str, customer: bytes, count: int) -> Event:
+    value = f"{kind} {customer.decode()} {count}".encode()
+    return Event(customer, value, blake2b(value, digest_size=16).hexdigest(), count)
+
+
+def _outputs(events: list[Event]) -> Outputs:
+    """The events of a step, in one block."""
+    if not events:
+        return Outputs()
+    return Outputs(
+        [EventBlock("segment-changes", (), *(list(column) for column in zip(*events, strict=True)))]
+    )

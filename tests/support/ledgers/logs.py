@@ -18,7 +18,8 @@ from models.replay.steps import advance_through, finish_sweep
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from models.contracts.changes import Changes, Counted, Output, Refusal, Row
+    from models.contracts.changes import Changes, Counted, Refusal, Row
+    from models.contracts.event_block import Output
     from models.records.columns import Records
     from models.settings import LedgerSettings
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.contracts.changes import Changes, Output
+    from models.contracts.changes import Changes
+    from models.contracts.event_block import Output
     from streams.sources.complete_journey import Level
 
     Integers = NDArray[np.int64]

@@ -458,6 +458,29 @@ MUTATIONS = (
         _tests("tests/streams/changelog/test_recovery.py"),
     ),
     Mutation(
+        "an event that no longer fits a batch is dropped",
+        (
+            Edit(
+                "streams/delivery/event_batches.py",
+                "                written = record(0, 0, customer, value, "
+                "(shared, _identity(identity), _time(at)))\n",
+                "                continue\n",
+            ),
+        ),
+        AT_LEAST_ONCE,
+    ),
+    Mutation(
+        "batches of events do not say that they belong to a transaction",
+        (
+            Edit(
+                "streams/kafka/record_batch.py",
+                "self._attributes = _TRANSACTIONAL * transactional",
+                "self._attributes = 0",
+            ),
+        ),
+        _tests("tests/streams/delivery/test_event_batches.py"),
+    ),
+    Mutation(
         "an edited event is taken for the one that was counted",
         (
             Edit(

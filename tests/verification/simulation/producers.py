@@ -13,7 +13,9 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.record_batch import RecordBatch
 from tests.support.kafka.fake_kafka import Acknowledgement
+from tests.support.kafka.raw_batches import records
 from tests.verification.simulation.kafka.logs import Content, Producer
 from tests.verification.simulation.kafka.network import Link
 
@@ -54,6 +56,14 @@ class Builder:
         self.closed = True
 
 
+def _contents(batch: Builder | RecordBatch) -> list[Content]:
+    """The records of a batch, also of one that comes as bytes."""
+    if isinstance(batch, RecordBatch):
+        return [Content(one.key, one.value, tuple(one.headers)) for one in records(batch._build())]
+    assert batch.closed, "an open batch waits for the linger time"
+    return batch.contents
+
+
 class Sender:
     """A producer: idempotent where the broker can, and otherwise one that may append twice.
 
@@ -85,13 +95,14 @@ class Sender:
         """A new batch."""
         return Builder(self._limit)
 
-    async def send_batch(self, builder: Builder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+    async def send_batch(
+        self, batch: Builder | RecordBatch, topic: str, *, partition: int
+    ) -> asyncio.Future[Any]:
         """Take a batch; the future is its acknowledgement."""
-        assert builder.closed, "an open batch waits for the linger time"
-        target = TopicPartition(topic, partition)
-        self._sends(target, builder.contents)
+        target, contents = TopicPartition(topic, partition), _contents(batch)
+        self._sends(target, contents)
         future = asyncio.get_running_loop().create_future()
-        self._tasks.append(asyncio.create_task(self._deliver(target, builder.contents, future)))
+        self._tasks.append(asyncio.create_task(self._deliver(target, contents, future)))
         return future
 
     async def stop(self) -> None:
@@ -174,11 +185,13 @@ class TransactionalSender(Sender):
         self._added.clear()
         self._group_added = False
 
-    async def send_batch(self, builder: Builder, topic: str, *, partition: int) -> asyncio.Future[Any]:
+    async def send_batch(
+        self, batch: Builder | RecordBatch, topic: str, *, partition: int
+    ) -> asyncio.Future[Any]:
         """Take a batch of the open transaction."""
         self._look()
         assert self._in, "outside of a transaction"
-        return await super().send_batch(builder, topic, partition=partition)
+        return await super().send_batch(batch, topic, partition=partition)
 
     async def send_offsets_to_transaction(self, offsets: Mapping[TopicPartition, int], group: str) -> None:
         """Commit offsets with the open transaction."""

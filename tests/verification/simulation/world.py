@@ -18,7 +18,9 @@ from unittest import mock
 
 from aiokafka.structs import TopicPartition
 
+from streams.delivery.queue import Delivery
 from streams.errors import BrokerUnreachableError, DeliveryFailedError
+from streams.kafka.record_batch import HEADER_BYTES
 from streams.settings.settings import Settings
 from tests.verification.simulation.check import Oracle
 from tests.verification.simulation.kafka.broker import Broker
@@ -48,6 +50,9 @@ DEADLINE = 2.0
 
 COLLECTED_EVERY = 20
 """Schedules; each leaves some megabytes of cycles."""
+
+EVENT_BYTES = 100
+"""Bytes that an output of a counting ledger takes in a record batch, about."""
 
 LAG = 1.0
 """Seconds for which compaction leaves records alone."""
@@ -328,4 +333,6 @@ def simulate(seed: int, guarantee: Guarantee) -> Verdict:
     """Run one schedule."""
     if not seed % COLLECTED_EVERY:
         gc.collect()
-    return World(schedule(seed, guarantee)).run()
+    plan = schedule(seed, guarantee)
+    with mock.patch.object(Delivery, "batch_bytes", HEADER_BYTES + plan.batch_outputs * EVENT_BYTES):
+        return World(plan).run()
