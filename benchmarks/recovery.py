@@ -27,7 +27,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.ledger.ledger import Ledger
 from models.ledger.storage import own_rows
-from models.memory.rows import CLOCK_KEY
+from models.memory.rows import CLOCK_KEY, habits_key
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Decoder, Raw
 from models.replay.steps import advance_through, finish_sweep
@@ -154,7 +154,8 @@ async def write_changelog(
     settings: Settings, ledger: Ledger, changelog: TopicPartition
 ) -> tuple[int, Witness, int]:
     """Write every row once; the answer is the changelog's end, its last row, and its bytes."""
-    rows = ledger.rows_of([*ledger._state.ids, *own_rows(ledger._state)])  # noqa: SLF001 - all that it knows
+    ids = ledger._state.ids  # noqa: SLF001 - as a test, it looks inside
+    rows = ledger.rows_of([*ids, *map(habits_key, ids), *own_rows(ledger._state)])  # noqa: SLF001
     producers = await Connections(settings).producers()
     for run in runs_of(rows):
         builder = fill(producers[1].create_batch(), run, 0)

@@ -11,13 +11,13 @@ import asyncio
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.recovery import ledger_of
-from models.contracts.changes import Row
-from models.ledger.storage import own_rows
+from models.ledger import storage
+from models.memory.rows import habits_key
 from streams.brokers.embedded import LocalBroker
 from streams.changelog.framing import fill, runs_of
 from streams.kafka.options import ROWS_BATCH_BYTES, producer_options
@@ -25,13 +25,15 @@ from streams.kafka.topics import create_topics
 from streams.operations.snapshot import gather, silent, write
 from streams.settings.settings import Settings
 
+if TYPE_CHECKING:
+    from models.contracts.changes import Row
+
 
 def rows_of(customers: int, settings: Settings) -> list[Row]:
     """Make the rows of a ledger with so many customers."""
     state = ledger_of(customers, settings)._state  # noqa: SLF001 - as a test, it looks inside
-    values = state.encode(np.arange(len(state.ids)))
-    own = [Row(key, value) for key, value in own_rows(state).items()]
-    return [*own, *(Row(key, value) for key, value in zip(state.ids, values, strict=True))]
+    keys = [*state.ids, *map(habits_key, state.ids), *storage.own_rows(state)]
+    return storage.rows_of(state, keys)
 
 
 async def fill_changelog(settings: Settings, rows: list[Row]) -> None:

@@ -35,7 +35,11 @@ PARTS: Final = {
     "step: begin": ("state.step:Step.__init__",),
     "step: undo images": ("state.step:Step.touch",),
     "step: emit": ("state.step:Step.emit",),
-    "step: rows": ("ledger.storage:changes_of", "state.state:State.encode"),
+    "step: rows": (
+        "ledger.storage:changes_of",
+        "state.customer_rows:days_of",
+        "state.customer_rows:habits_of",
+    ),
     "recommendations: who, rank": ("recommendations.recommend:answer", "recommendations.recommend:recommend"),
     "recommendations: score": (
         "recommendations.candidates:open_trips",

@@ -6,11 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from models.memory.rows import is_erased, unseal
-from models.state.columns import CUSTOMER
-from models.state.row_formats import in_memory
+from models.memory.rows import customer_of, is_erased, is_habits
+from models.state.customer_rows import head_of
 from streams.changelog.framing import LatestRows
 from streams.kafka.log.reading import read_batches
 
@@ -43,15 +40,15 @@ async def recover(settings: Settings) -> Known:
         row
         for found in greatest
         for key, row in found.rows.items()
-        if not (key.startswith(b"\0") or is_erased(row))
+        if not (customer_of(key) is None or is_habits(key) or is_erased(row))
     ]
     return Known(len(rows), sum(map(baskets, rows)))
 
 
 def baskets(row: bytes) -> int:
-    """Return the number of purchases in a customer's row.
+    """Return the number of purchases in a customer's day.
 
     Raises:
         RowError: The row is damaged.
     """
-    return int(np.frombuffer(in_memory(unseal(row)), CUSTOMER, count=1)["baskets"][0])
+    return int(head_of(row)["baskets"])

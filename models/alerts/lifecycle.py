@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from models.memory import structured
 from models.memory.dictionary import UNTRACKED
 from models.memory.groups import look_up, rank_within
 from models.state.calendar import LAST_DAY, boundary_cause
-from models.state.columns import NEVER
+from models.state.columns import NEVER, Cycle
 from models.state.habits import statistics_of
 from models.state.open_days import bought_on, lines_of
 
@@ -34,16 +33,6 @@ if TYPE_CHECKING:
 MOST_GRACE_DAYS = 30
 """Days kept free at the end of the calendar, so that every alert's window has an end."""
 _PROBABILITY_DAYS = 7
-
-
-class Cycle(IntEnum):
-    """State of a (customer, category) cycle. A cycle begins with a trip that bought the category."""
-
-    UNPLANNED = 0
-    """No alert: too few purchases, too low a probability, or the cycle's alert is over."""
-    PLANNED = 1
-    RAISED = 2
-    FULFILLED = 3
 
 
 def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
@@ -70,6 +59,7 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
     for column, ahead in (("best_day", days), ("low_day", low), ("high_day", high)):
         cells[column] = np.minimum(day + ahead, LAST_DAY - MOST_GRACE_DAYS)
     cells["alert"] = np.where(likely, Cycle.PLANNED, Cycle.UNPLANNED)
+    cells["raised_day"] = cells["chance"] = 0
     structured.put(state.cells.records, positions, cells)
 
 
@@ -99,7 +89,8 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     owners, positions, cycles, best = _cycles(state, rows)
     missed = np.flatnonzero((cycles == Cycle.RAISED) & (_missed_from(state, best) <= boundary))
     cells = structured.take(state.cells.records, positions[missed])
-    state.cells.records["alert"][positions[missed]] = Cycle.UNPLANNED
+    if len(missed):
+        _end(state, positions[missed], Cycle.UNPLANNED)
     step.counts["alerts_missed"] += len(cells)
     _close(step, rows[owners[missed]], cells, "missed", boundary)
 
@@ -223,7 +214,7 @@ def fulfil(
     known = found != UNTRACKED
     # Stage 3: (m,) raised cells that a basket fulfils, matched by keys of (customer, category).
     hit = look_up(owners << 16 | cells["category"], np.sort(baskets[known] << 16 | found[known]))[1]
-    state.cells.records["alert"][positions[hit]] = Cycle.FULFILLED
+    _end(state, positions[hit], Cycle.FULFILLED)
     step.counts["alerts_fulfilled"] += int(hit.sum())
     fulfilling = which[owners[hit]].tolist()
     if fulfilling:
@@ -233,6 +224,19 @@ def fulfil(
         alert_events.emit_closings(
             step, rows[owners[hit]], fulfilled, "fulfilled", causes=causes, times=times
         )
+
+
+def _end(state: State, positions: NDArray[np.int64], cycle: Cycle) -> None:
+    """End the raised alerts of cells, which then tell nothing of their raising any more.
+
+    Args:
+        state: State of the partition; its cells are changed in place.
+        positions: (m,) positions of the cells.
+        cycle: State that the cycles enter.
+    """
+    cells = state.cells.records
+    cells["alert"][positions] = cycle
+    cells["raised_day"][positions] = cells["chance"][positions] = 0
 
 
 def _close(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from models.state.state import State
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file's format, which grows with every change of its meaning. `LAYOUT` covers changes of
 memory."""
 _LENGTH_BYTES = 8
@@ -63,6 +63,8 @@ class _Heading(msgspec.Struct, frozen=True):
     """Per arena: records that its rooms span, and count of freed rooms. A room is a block for one run."""
     own: dict[bytes, bytes]
     """Partition-level rows by key."""
+    later: dict[bytes, bytes]
+    """Sections of later releases by the key of their row."""
 
 
 def save(state: State, file: Writable) -> None:
@@ -75,6 +77,7 @@ def save(state: State, file: Writable) -> None:
         ids=len(ids),
         arenas=[arena.extent for arena in state.arenas],
         own=own_rows(state),
+        later=state.later_sections,
     )
     encoded = msgspec.msgpack.encode(heading)
     file.write(len(encoded).to_bytes(_LENGTH_BYTES, "little"))
@@ -127,6 +130,7 @@ def restore(state: State, file: Readable) -> Intake:
             arena.check(count, freed)
         except ValueError as error:
             raise CheckpointError(str(error)) from error
+    state.later_sections = dict(heading.later)
     return Intake(state, dict(heading.own))
 
 

@@ -63,7 +63,9 @@ def _fold(step: Step, rows: NDArray[np.int64], day: int) -> None:
     customers["frequency"][rows] += customers["open_purchase"][rows, slot]
     bought = bought_on(state, rows, day)
     if len(bought.owners):
-        customers["trips"][rows[np.unique(bought.owners)]] += 1
+        buyers = rows[np.unique(bought.owners)]
+        customers["trips"][buyers] += 1
+        step.fold(buyers, state.clock.begun)
         evicted = fold_categories(state, rows, bought, day)
         fold_products(state, rows, bought, day)
         alerts.withdraw(step, evicted.rows, evicted.cells, day)

@@ -1,4 +1,4 @@
-"""Export of one customer's row as named plain values, without loss: the row can be built again from them."""
+"""Export of one customer's rows as named plain values, without loss: they can be built again from them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.ledger.storage import Intake
-from models.memory.rows import seal
+from models.ledger.storage import Intake, rows_of
+from models.memory.rows import habits_key
 from models.settings import LedgerSettings
-from models.state.columns import CELL, CUSTOMER, NO_EVENT, OPEN_LINE, PRODUCT
-from models.state.row_formats import shortened
+from models.state.columns import CUSTOMER, NO_EVENT
 from models.state.state import State
 
 if TYPE_CHECKING:
@@ -18,12 +17,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from models.contracts.changes import Row
     from models.memory.dictionary import Dictionary
 
-_SECTIONS = ("cells", "products", "open_lines")
-"""Columns of `CUSTOMER` that count runs. The export leaves them out, because it holds the runs themselves."""
 _PLACES = ("stores", "store_visits", "channel")
 _RING = ("ring_at", "ring_hash", "ring_content")
+_UNTOLD = ("heading", *_RING)
+"""Columns that the export tells in another form, or that tell nothing."""
 
 
 class Export:
@@ -61,9 +61,7 @@ class Export:
         if row is None:
             return None
         record = state.customers[row]
-        told = {
-            name: record[name].tolist() for name in CUSTOMER.names or () if name not in (*_SECTIONS, *_RING)
-        }
+        told = {name: record[name].tolist() for name in CUSTOMER.names or () if name not in _UNTOLD}
         stores = state.store_names.names(told["stores"])
         told["stores"] = [
             {"store": store, "purchases_at_least": visits}
@@ -79,36 +77,44 @@ class Export:
         told["cells"] = self._named(state.cells.run(row))
         told["products"] = self._named(state.products.run(row))
         told["open_lines"] = [self._named(lines.run(row)) for lines in state.open_lines]
+        told["later_sections"] = [
+            state.later_sections.get(key, b"").hex() for key in (customer, habits_key(customer))
+        ]
         return told
 
-    def row(self, told: Mapping[str, Any]) -> bytes:
-        """Build the customer's row again from the columns that `of` returned.
+    def rows(self, customer: bytes, told: Mapping[str, Any]) -> list[Row]:
+        """Build a customer's rows again from the columns that `of` returned.
+
+        Args:
+            customer: Customer id.
+            told: The columns.
+
+        Returns:
+            The day and, for a customer who has any, the habits.
 
         Raises:
             KeyError: A column is missing.
         """
-        record = np.zeros(1, CUSTOMER)
+        state = State(LedgerSettings(), 1)
+        record = state.customers[state.add(customer) :][:1]
         for name in CUSTOMER.names or ():
-            if name not in (*_SECTIONS, *_RING, *_PLACES):
+            if name not in (*_UNTOLD, *_PLACES):
                 record[name] = told[name]
         for place, visited in enumerate(told["stores"]):
             record["stores"][0, place] = self._state.store_names.find([visited["store"]])[0]
             record["store_visits"][0, place] = visited["purchases_at_least"]
         record["channel"] = self._state.channel_names.find([told["channel"]])[0]
-        events = told["events"]
-        record["ring_at"] = NO_EVENT
-        if events:
-            record["ring_at"][0, -len(events) :] = [event["occurred_ms"] for event in events]
-            record["ring_hash"][0, -len(events) :] = [int(event["hash"], 16) for event in events]
-            record["ring_content"][0, -len(events) :] = [int(event["content"], 16) for event in events]
-        runs = [
-            self._numbered(told["cells"], CELL),
-            self._numbered(told["products"], PRODUCT),
-            *(self._numbered(lines, OPEN_LINE) for lines in told["open_lines"]),
-        ]
-        record["cells"], record["products"] = len(runs[0]), len(runs[1])
-        record["open_lines"] = [len(runs[2]), len(runs[3])]
-        return seal(shortened(record.tobytes(), len(events)), *(run.tobytes() for run in runs))
+        for place, event in enumerate(told["events"]):
+            record["ring_at"][0, place] = event["occurred_ms"]
+            record["ring_hash"][0, place] = int(event["hash"], 16)
+            record["ring_content"][0, place] = int(event["content"], 16)
+        runs = (told["cells"], told["products"], *told["open_lines"])
+        for arena, run in zip(state.arenas, runs, strict=True):
+            arena.put(0, self._numbered(run, arena.records.dtype))
+        for key, held in zip((customer, habits_key(customer)), told["later_sections"], strict=True):
+            if held:
+                state.later_sections[key] = bytes.fromhex(held)
+        return rows_of(state, [customer, habits_key(customer)])
 
     def _named(self, records: NDArray[Any]) -> list[dict[str, Any]]:
         fields = records.dtype.names or ()

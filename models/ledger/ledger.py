@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from models.state.clock_row import ClockRow
 
 MOST_CUSTOMERS = 600
-"""Customers that one step may change. A row takes at most 8.4 KB today, so that 600 rows fit
-`MOST_ROW_BYTES`. Should rows grow to `LONGEST_ROW`, 600 of them would not fit, and the step would be cut
-shorter."""
+"""Customers that one step may change. Their two rows take at most 8.5 KB today, so that 600 customers fit
+`MOST_ROW_BYTES`. Should rows grow to `LONGEST_ROW`, they would not fit, and the step would be cut shorter."""
 MOST_BASKETS = 100
 """Baskets of one customer in one step. A customer's baskets are applied one by one, and the worker's other
 partitions wait meanwhile."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.alerts.lifecycle import Cycle
 from models.contracts.events import alert_id
 from models.contracts.timestamps import instant_of
 from models.learning.intervals import purchase_probability
@@ -16,7 +15,7 @@ from models.segments.changes import reasons
 from models.segments.settling import is_new
 from models.settings import LedgerSettings
 from models.state.calendar import MINUTE, boundary_cause, date_text
-from models.state.columns import NEVER, NO_SEGMENT
+from models.state.columns import NEVER, NO_SEGMENT, Cycle
 from models.state.habits import statistics_of
 from models.state.holdout import held_out
 from models.state.open_days import bought_on

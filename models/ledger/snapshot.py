@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from models.alerts.lifecycle import Cycle
 from models.contracts.events import REPLENISHMENT_ALERT_TYPE, event_ids
 from models.learning.intervals import purchase_probability
 from models.learning.rfm import SEGMENTS, label
@@ -16,7 +15,7 @@ from models.memory.dictionary import UNTRACKED
 from models.segments.settling import is_new
 from models.settings import LedgerSettings
 from models.state.calendar import boundary_cause
-from models.state.columns import NEVER, NO_SEGMENT
+from models.state.columns import NEVER, NO_SEGMENT, Cycle
 from models.state.habits import statistics_of
 from models.state.holdout import held_out
 from models.state.open_days import bought_on

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,18 +27,25 @@ from models.memory.rows import (
     RowError,
     catalogue_key,
     catalogue_shard,
+    customer_of,
     dictionary_key,
+    habits_key,
     header,
     is_erased,
+    is_habits,
     own_payload,
     pairs_key,
     partition_row,
 )
 from models.settings import LedgerSettings
 from models.state.clock_row import ClockRow
+from models.state.columns import NEVER
+from models.state.customer_rows import Alerts, days_of, habits_of, take_alerts, take_days, take_habits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+
+    from numpy.typing import NDArray
 
     from models.memory.dictionary import Dictionary
     from models.state.state import State
@@ -45,6 +53,8 @@ if TYPE_CHECKING:
 
 _UNRANKED = b"\0"
 _RANKED = b"\1"
+_ROWS_AT_ONCE = 4_000
+"""Rows that are decoded together: of more, the copies would take more memory than the time is worth."""
 
 
 class LedgerConflictError(ValueError):
@@ -60,10 +70,7 @@ def changes_of(step: Step, applied: int) -> Changes:
     """
     # Customers' rows first, erased customers included.
     state = step.state
-    changed = step.changed
-    rows = [
-        Row(state.ids[row], value) for row, value in zip(changed.tolist(), state.encode(changed), strict=True)
-    ]
+    rows = _customers_rows(state, days=step.changed, habits=step.folded)
     rows += step.erased_rows
     # Partition-level rows next, and only those that this step changed.
     rows += [_names_row(*shard) for shard in step.new_names()]
@@ -103,11 +110,25 @@ def own_rows(state: State) -> dict[bytes, bytes]:
 
 def rows_of(state: State, keys: Iterable[bytes]) -> list[Row]:
     """Return a settled state's rows of keys, in the order of the keys; unknown keys are left out."""
-    own, wanted = own_rows(state), list(keys)
-    places = np.array([state.rows[key] for key in wanted if key in state.rows], np.int64)
-    customers = {state.ids[row]: body for row, body in zip(places, state.encode(places), strict=True)}
-    held = own | customers
+    wanted = list(keys)
+    days = [row for key in wanted if (row := state.rows.get(key)) is not None]
+    names = [customer_of(key) or b"" for key in wanted if is_habits(key)]
+    habits = np.array([state.rows[name] for name in names if name in state.rows], np.int64)
+    habits = habits[state.customers["habits_boundary"][habits] != NEVER]
+    held = own_rows(state) | dict(_customers_rows(state, days=np.array(days, np.int64), habits=habits))
     return [Row(key, held[key]) for key in wanted if key in held]
+
+
+def _customers_rows(state: State, *, days: NDArray[np.int64], habits: NDArray[np.int64]) -> list[Row]:
+    """Encode the days of some customers, and the habits of some."""
+    rows = [
+        Row(habits_key(state.ids[row]), value)
+        for row, value in zip(habits.tolist(), habits_of(state, habits), strict=True)
+    ]
+    rows += [
+        Row(state.ids[row], value) for row, value in zip(days.tolist(), days_of(state, days), strict=True)
+    ]
+    return rows
 
 
 class Intake:
@@ -126,6 +147,8 @@ class Intake:
         self._state = state
         self._own = own_rows(state) if own is None else own
         self._furthest = -1
+        self._alerts: dict[bytes, tuple[bytes, bytes]] = {}
+        """Alerts of days whose habits have not come yet, by customer."""
 
     def take(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         """Take each row unless the state holds a greater row of its key; of two equal rows, take the later.
@@ -139,31 +162,103 @@ class Intake:
         Raises:
             RowError: A row is damaged or of another format version. The state is then unusable.
         """
-        state, own, older = self._state, self._own, list[bytes]()
+        coming, older = iter(rows), list[bytes]()
+        while some := list(islice(coming, _ROWS_AT_ONCE)):
+            older += self._take(some)
+        return older
+
+    def _take(self, rows: list[tuple[bytes, bytes]]) -> list[bytes]:
+        # Stage 1: the greatest row of each key, and the keys of those that are older.
+        greatest, older = self._greatest(rows)
+        # Stage 2: erased customers go first, because others change their places for them.
+        alive: tuple[dict[bytes, bytes], dict[bytes, bytes]] = {}, {}
+        for key, value in greatest.items():
+            customer = customer_of(key) or b""
+            if is_erased(value):
+                self._erase(customer, habits=is_habits(key))
+            else:
+                alive[is_habits(key)][customer] = value
+        # Stage 3: decode the others in columns, habits before the days that need them.
+        days, habits = alive
+        if habits:
+            take_habits(self._state, self._places(habits), list(habits.values()))
+        if days:
+            alerts = take_days(self._state, self._places(days), list(days.values()))
+            self._alerts.update(zip(days, alerts.split(), strict=True))
+        if self._alerts:
+            self._take_alerts()
+        return older
+
+    def _greatest(self, rows: list[tuple[bytes, bytes]]) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """Choose the rows of customers to decode, and keep partition-level rows as bytes until `settle`.
+
+        Args:
+            rows: Pairs of key and row.
+
+        Returns:
+            The customers' rows that are greater than those held, by key, and the keys of older rows.
+        """
+        own, older = self._own, list[bytes]()
+        ranks: dict[bytes, tuple[int, int]] = {}
+        greatest: dict[bytes, bytes] = {}
         for key, value in rows:
             head = header(value)
-            # Partition-level rows are kept as bytes until `settle` decodes the newest ones.
-            if key[:1] == b"\0":
-                held = own.get(key)
-                if held is not None and header(held)[1:3] > head[1:3]:
-                    older.append(key)
-                else:
-                    own[key] = value
-                continue
-            # Customers' rows are decoded at once: they are many, and the columns are their final place.
-            self._furthest = max(self._furthest, head.offset)
-            row, gone = state.rows.get(key), is_erased(value)
-            if row is not None:
-                known = state.customers[row]
-                if (known["offset"], known["boundary"]) > (head.offset, head.boundary):
-                    older.append(key)
-                    continue
-            if gone:
-                if row is not None:
-                    state.forget(row)
-                continue
-            state.decode(state.add(key) if row is None else row, value)
-        return older
+            rank = head.offset, head.boundary
+            customer = customer_of(key)
+            if customer is None:
+                held = header(own[key])[1:3] if key in own else None
+            else:
+                self._furthest = max(self._furthest, head.offset)
+                held = ranks[key] if key in ranks else self._rank(key, customer)
+            if held is not None and held > rank:
+                older.append(key)
+            elif customer is None:
+                own[key] = value
+            # The same habits again would take away the alerts that the day has put into their cells.
+            elif held != rank or not is_habits(key):
+                greatest[key], ranks[key] = value, rank
+        return greatest, older
+
+    def _rank(self, key: bytes, customer: bytes) -> tuple[int, int] | None:
+        """Return the rank of the row that the state holds of a customer's key."""
+        row = self._state.rows.get(customer)
+        if row is None:
+            return None
+        known = self._state.customers[row]
+        if is_habits(key):
+            return known["habits_offset"], known["habits_boundary"]
+        return known["offset"], known["boundary"]
+
+    def _places(self, customers: Collection[bytes]) -> NDArray[np.int64]:
+        """Return the rows of customers; those who have none get one."""
+        state = self._state
+        state.add_all([customer for customer in customers if customer not in state.rows])
+        return np.fromiter((state.rows[customer] for customer in customers), np.int64, len(customers))
+
+    def _erase(self, customer: bytes, *, habits: bool) -> None:
+        """Take the row of an erased customer's day or habits."""
+        state = self._state
+        row = state.rows.get(customer)
+        if row is None:
+            return
+        # A customer who came back before the first fold has a day, and no habits.
+        if habits and state.customers["offset"][row] >= 0:
+            place = np.array([row])
+            for arena in (state.cells, state.products):
+                arena.clear(place)
+            state.customers["habits_offset"][place] = state.customers["habits_boundary"][place] = 0
+            state.later_sections.pop(habits_key(customer), None)
+            return
+        state.forget(row)
+        self._alerts.pop(customer, None)
+
+    def _take_alerts(self) -> None:
+        """Put alerts into the cells of those customers whose habits are those that their day names."""
+        state = self._state
+        rows = self._places(self._alerts)
+        here = state.customers["folded"][rows] == state.customers["habits_boundary"][rows]
+        known = [customer for customer, fits in zip(self._alerts, here.tolist(), strict=True) if fits]
+        take_alerts(state, rows[here], Alerts.join([self._alerts.pop(customer) for customer in known]))
 
     def settle_for_a_look(self) -> None:
         """Decode the partition-level rows for reading alone, where most customers' rows were not taken.
@@ -174,6 +269,7 @@ class Intake:
         Raises:
             RowError: A row is damaged.
         """
+        self._check_habits()
         if CLOCK_KEY in self._own:
             self._state.clock = ClockRow.decode(self._own[CLOCK_KEY])
             _load_own(self._state, self._own)
@@ -197,13 +293,15 @@ class Intake:
                 f"a customer's row is of offset {self._furthest}, ahead of the clock row's {clock.offset}"
             )
         _check(state.clock, clock)
-        held = len(state.ids) + len(own) - 1
+        state.with_habits = int((state.customers["habits_boundary"][: len(state.ids)] != NEVER).sum())
+        held = len(state.ids) + state.with_habits + len(own) - 1
         if held != clock.rows:
             raise RowError(
                 f"the clock row counts {clock.rows} other rows and the changelog holds {held}: it was "
                 "deleted or cut while a worker wrote to it. `cartpulse reset` makes the state anew from the "
                 "log"
             )
+        self._check_habits()
         # Stage 2: decode the rows. A clock row from before the first record has no fingerprint of settings
         # yet.
         state.clock = clock if clock.offset >= 0 else replace(clock, fingerprint=state.clock.fingerprint)
@@ -218,6 +316,27 @@ class Intake:
         state.assortment = assortment_of(state.popularity, state.pairs, state.category_names)
         state.sweep = boundaries.lay_out_sweep(state) if clock.sweeping else None
 
+    def _check_habits(self) -> None:
+        """Refuse customers whose two rows do not belong together.
+
+        Raises:
+            RowError: A customer has habits and no day, or the day names another row of habits.
+        """
+        state = self._state
+        customers = state.customers[: len(state.ids)]
+        if (customers["offset"] < 0).any():
+            raise RowError(
+                "the changelog holds a customer's habits and not the row that belongs to them: a row is "
+                "missing. `cartpulse reset` makes the state anew from the log"
+            )
+        torn = np.flatnonzero(customers["folded"] != customers["habits_boundary"])
+        if len(torn):
+            of, held = customers[["folded", "habits_boundary"]][torn[0]].tolist()
+            raise RowError(
+                f"a customer's row belongs to habits of boundary {of}, and the changelog holds those of "
+                f"{held}: a row is missing. `cartpulse reset` makes the state anew from the log"
+            )
+
 
 def _rows_stored(state: State) -> int:
     """Count the rows, the clock row excepted, that the changelog holds once this step's rows are in it.
@@ -227,7 +346,7 @@ def _rows_stored(state: State) -> int:
     """
     own = 1 + (3 + state.pairs.shards if state.clock.begun else 0)
     shards = sum(names.shards for names in state.dictionaries.values())
-    return len(state.ids) + own + shards + len(state.catalogue.offsets)
+    return len(state.ids) + state.with_habits + own + shards + len(state.catalogue.offsets)
 
 
 def _check(mine: ClockRow, stored: ClockRow) -> None:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-ROW_VERSION = 4
+ROW_VERSION = 5
 """Version of the rows' format, which grows with every change of their meaning. Rows of versions 1 and 2 held
-no content hashes of the remembered events, rows of version 3 neither stores, channel nor
-the chance that an alert said."""
+no content hashes of the remembered events, rows of version 3 neither stores, channel nor the chance that an
+alert said. Up to version 4 a customer had one row, of columns instead of sections."""
 HEADER = np.dtype([("version", "<u2"), ("offset", "<i8"), ("boundary", "<i4"), ("due", "<i4")])
 """Header of every row, readable without the rest: format version, source offset of the last record applied,
 last boundary seen (day), and the boundary at which the customer next has something due (day)."""
@@ -22,7 +22,9 @@ PRIORS_KEY = b"\0priors"
 POPULARITY_KEY = b"\0popularity"
 SETTINGS_KEY = b"\0settings"
 _CATALOGUE = b"\0catalogue:"
-_CHECKSUM_BYTES = 4
+_HABITS = b"\0h"
+"""Beginning of the keys of customers' habits. No key of a partition-level row begins so."""
+CHECKSUM_BYTES = 4
 _RANK = struct.Struct("<qi")
 _HEADER = struct.Struct("<Hqii")
 """Layout of `HEADER` for `struct`. Recovery reads headers one at a time, which takes a tenth of numpy's time
@@ -82,7 +84,7 @@ def header_of_any_format(value: bytes) -> Header:
     Raises:
         RowError: The row is too short.
     """
-    if len(value) < HEADER.itemsize + _CHECKSUM_BYTES:
+    if len(value) < HEADER.itemsize + CHECKSUM_BYTES:
         raise RowError(f"a row of {len(value)} bytes is too short to be one")
     return Header(*_HEADER.unpack_from(value))
 
@@ -94,7 +96,7 @@ def seal(*pieces: bytes | memoryview) -> bytes:
         pieces: Body in one or more pieces, beginning with a header.
     """
     body = b"".join(pieces)
-    return body + zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little")
+    return body + zlib.crc32(body).to_bytes(CHECKSUM_BYTES, "little")
 
 
 def unseal(value: bytes) -> bytes:
@@ -103,8 +105,18 @@ def unseal(value: bytes) -> bytes:
     Raises:
         RowError: The row is cut off, damaged, or of another format version.
     """
+    check(value)
+    return value[:-CHECKSUM_BYTES]
+
+
+def check(value: bytes) -> None:
+    """Check a row.
+
+    Raises:
+        RowError: The row is cut off, damaged, or of another format version.
+    """
     header(value)
-    return unseal_any_format(value)
+    _check_sum(value)
 
 
 def unseal_any_format(value: bytes) -> bytes:
@@ -114,10 +126,13 @@ def unseal_any_format(value: bytes) -> bytes:
         RowError: The row is cut off or damaged.
     """
     header_of_any_format(value)
-    body, checksum = value[:-_CHECKSUM_BYTES], value[-_CHECKSUM_BYTES:]
-    if zlib.crc32(body) != int.from_bytes(checksum, "little"):
+    _check_sum(value)
+    return value[:-CHECKSUM_BYTES]
+
+
+def _check_sum(value: bytes) -> None:
+    if zlib.crc32(memoryview(value)[:-CHECKSUM_BYTES]) != int.from_bytes(value[-CHECKSUM_BYTES:], "little"):
         raise RowError(f"a row of {len(value)} bytes does not match its checksum: it was damaged or cut off")
-    return body
 
 
 def partition_row(payload: bytes, *, offset: int, boundary: int) -> bytes:
@@ -149,7 +164,7 @@ def erased_row(offset: int, boundary: int) -> bytes:
 
 def is_erased(value: bytes) -> bool:
     """Return True if a customer's row says that the customer was erased."""
-    return len(value) == HEADER.itemsize + _CHECKSUM_BYTES
+    return len(value) == HEADER.itemsize + CHECKSUM_BYTES
 
 
 def rank_of(value: bytes) -> bytes:
@@ -166,6 +181,33 @@ def row_of_tombstone(rank: bytes) -> bytes:
     if len(rank) != _RANK.size:
         raise RowError(f"a tombstone's rank of {len(rank)} bytes is none")
     return erased_row(*_RANK.unpack(rank))
+
+
+def habits_key(customer: bytes) -> bytes:
+    r"""Return the key of a customer's habits. The customer's other row, the day, has the id as its key.
+
+    >>> habits_key(b"900")
+    b'\x00h900'
+    """
+    return _HABITS + customer
+
+
+def is_habits(key: bytes) -> bool:
+    """Return True for the key of a customer's habits."""
+    return key.startswith(_HABITS)
+
+
+def customer_of(key: bytes) -> bytes | None:
+    """Return the customer to whom a key belongs; None for the key of a partition-level row.
+
+    Customer ids never begin with byte 0.
+
+    >>> customer_of(b"900"), customer_of(habits_key(b"900")), customer_of(CLOCK_KEY)
+    (b'900', b'900', None)
+    """
+    if key[:1] != b"\0":
+        return key
+    return key.removeprefix(_HABITS) if key.startswith(_HABITS) else None
 
 
 def pairs_key(shard: int) -> bytes:

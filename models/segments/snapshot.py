@@ -9,18 +9,19 @@ import numpy as np
 
 from models.learning.rfm import Histograms, RfmScores
 from models.memory.rows import header, is_erased
-from models.state.columns import CUSTOMER
+from models.state.columns import HEAD
+from models.state.customer_rows import HEAD_AT
 
 if TYPE_CHECKING:
     from models.learning.rfm import Thresholds
     from models.state.state import State
 
-_FIELDS: Final[Any] = CUSTOMER.fields
+_FIELDS: Final[Any] = HEAD.fields
 _INSTANT_AND_SPEND, _DAYS, _OPEN = struct.Struct("<qq"), struct.Struct("<I"), struct.Struct("<BB")
-_LAST_PURCHASE: Final = int(_FIELDS["last_purchase"][1])
-_FREQUENCY: Final = int(_FIELDS["frequency"][1])
-_OPEN_PURCHASE: Final = int(_FIELDS["open_purchase"][1])
-"""Offsets in a row, equal in every format. `spend` follows directly behind the last purchase."""
+_LAST_PURCHASE: Final = HEAD_AT + int(_FIELDS["last_purchase"][1])
+_FREQUENCY: Final = HEAD_AT + int(_FIELDS["frequency"][1])
+_OPEN_PURCHASE: Final = HEAD_AT + int(_FIELDS["open_purchase"][1])
+"""Offsets in a day. `spend` follows directly behind the last purchase."""
 
 
 class SegmentSnapshot:
@@ -33,7 +34,7 @@ class SegmentSnapshot:
         self._known: dict[bytes, tuple[int, int, int, int, int]] = {}
 
     def take(self, customer: bytes, row: bytes) -> None:
-        """Read a customer's row, or the row that a tombstone stands for.
+        """Read a customer's day, or the row that its tombstone stands for.
 
         Raises:
             RowError: The bytes are no row, or a row of another format version.

@@ -1,24 +1,28 @@
-"""Columns of a partition's state, and the bounds that keep a customer's row under 12 KB.
+"""Columns of a partition's state, and the bounds that keep a customer's two rows under 12 KB.
 
-A changelog row is these records, byte for byte. Memory and storage hold equal bytes, so that cutting batches
-at other places never rounds a value anew.
+The items of a row are these records, byte for byte. Memory and storage hold equal bytes, so that cutting
+batches at other places never rounds a value anew.
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
+from typing import Any
+
 import numpy as np
 
 from models.memory.rows import HEADER
+from models.memory.sections import SECTION
 
 LONGEST_ROW = 12 * 1024
-"""Bytes that a customer's row may take. The bounds below keep rows well under this limit."""
+"""Bytes that a customer's two rows may take together. The bounds below keep them well under this limit."""
 RING = 32
 """Recent events remembered per customer to recognise duplicates. Within a day, an event may come up to this
 many events out of order."""
 MOST_CELLS = 64
-"""Categories kept per customer: 3.9 KB of a full row. With fewer, habits would be forgotten."""
+"""Categories kept per customer: 3.6 KB of a full row of habits. With fewer, habits would be forgotten."""
 MOST_PRODUCTS = 100
-"""Products kept per customer: 1.4 KB of a full row."""
+"""Products kept per customer: 1.4 KB of a full row of habits."""
 MOST_STORES = 3
 """Stores counted per customer. A store of more than a quarter of the visits is always among them."""
 MOST_OPEN_LINES = 86
@@ -29,12 +33,8 @@ NO_SEGMENT = -1
 NEVER = 0
 """Day number that stands for no day. Days count from 2000-01-01, and events of that date have day 1."""
 
-CUSTOMER = np.dtype(
+HEAD = np.dtype(
     [
-        *((name, HEADER[name]) for name in HEADER.names or ()),
-        ("cells", "u1"),
-        ("products", "u1"),
-        ("open_lines", "u1", (2,)),
         ("first_purchase", "<i8"),  # ms since 1970 UTC
         ("last_purchase", "<i8"),  # ms since 1970 UTC
         ("spend", "<i8"),  # 1/10,000 of the currency, returns taken off
@@ -51,11 +51,30 @@ CUSTOMER = np.dtype(
         ("recommended", "<u8"),  # sum of the name hashes of the newest list's five best, 0 for none
         ("open_day", "<u2", (2,)),  # the day in the slot of its parity, or NEVER
         ("open_purchase", "u1", (2,)),  # 1 when that day holds a purchase
+        (
+            "folded",
+            "<u2",
+        ),  # boundary that last changed the habits, which their row names too; or NEVER
+    ]
+)
+"""Numbers about one customer that every basket or boundary may change."""
+
+CUSTOMER = np.dtype(
+    [
+        *((name, HEADER[name]) for name in HEADER.names or ()),
+        ("heading", SECTION),  # of the head, filled in when a row is made
+        *((name, HEAD[name]) for name in HEAD.names or ()),
+        ("habits_offset", "<i8"),  # source offset in the header of the row of habits
+        ("habits_boundary", "<u2"),  # boundary in that header, NEVER without such a row
         ("ring_at", "<i8", (RING,)),  # ms since 1970 UTC
         ("ring_hash", "<u8", (RING,)),
         ("ring_content", "<u4", (RING,)),  # hash of the event's content: `Records.content_hashes`
     ]
 )
+"""Fixed columns of one customer in memory. The day begins with the columns up to `folded`, byte for byte."""
+
+RING_EVENT = np.dtype([("at", "<i8"), ("hash", "<u8"), ("content", "<u4")])
+"""Record of one remembered event in a row. In memory the ring is three columns of `CUSTOMER`."""
 
 CELL = np.dtype(
     [
@@ -77,10 +96,29 @@ CELL = np.dtype(
         ("high_day", "<u2"),
         ("raised_day", "<u2"),  # boundary that raised the alert
         ("chance", "<u2"),  # hit probability that the raised alert said, 1/10,000
-        ("alert", "u1"),  # models.alerts.lifecycle.Cycle
+        ("alert", "u1"),  # Cycle
     ]
 )
-"""Record of one customer's habit in one category."""
+"""Record of one customer's habit in one category. A fold alone changes the columns up to `high_day`, which
+are an item of the row of habits. The others change on any day: they are kept in the row of the day."""
+
+_CELL_FIELDS: Any = CELL.fields
+HABIT_BYTES = int(_CELL_FIELDS["raised_day"][1])
+"""Bytes of a cell that the row of habits holds."""
+
+
+class Cycle(IntEnum):
+    """State of a (customer, category) cycle. A cycle begins with a trip that bought the category."""
+
+    UNPLANNED = 0
+    """No alert: too few purchases, too low a probability, or the cycle's alert is over."""
+    PLANNED = 1
+    RAISED = 2
+    FULFILLED = 3
+
+
+RAISED_ALERT = np.dtype([("raised_day", "<u2"), ("chance", "<u2")])
+"""Record of a raised alert in the row of the day. Cells without a raised alert hold zeros there."""
 
 PRODUCT = np.dtype(
     [
@@ -101,13 +139,3 @@ OPEN_LINE = np.dtype(
     ]
 )
 """Record of one customer's purchases of one product on an open day."""
-
-ROW_BYTES = (
-    CUSTOMER.itemsize
-    + MOST_CELLS * CELL.itemsize
-    + MOST_PRODUCTS * PRODUCT.itemsize
-    + 2 * MOST_OPEN_LINES * OPEN_LINE.itemsize
-    + 1
-    + 4
-)
-"""Bytes of the longest row, including the count of the ring's events and the checksum."""

@@ -16,7 +16,7 @@ from models.learning.rfm import Histograms, RfmScores
 from models.memory import structured
 from models.memory.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
 from models.memory.dictionary import Dictionary
-from models.memory.rows import ROW_VERSION, RowError, seal, unseal
+from models.memory.rows import ROW_VERSION, habits_key
 from models.state.calendar import calendar_of
 from models.state.clock_row import ClockRow
 from models.state.columns import (
@@ -25,14 +25,16 @@ from models.state.columns import (
     MOST_CELLS,
     MOST_OPEN_LINES,
     MOST_PRODUCTS,
+    NEVER,
     NO_EVENT,
     NO_SEGMENT,
     OPEN_LINE,
     PRODUCT,
 )
-from models.state.row_formats import in_memory, shortened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from models.learning.rfm import Thresholds
@@ -73,6 +75,17 @@ class Image(NamedTuple):
     """Bytes of all runs, arena by arena and customer by customer."""
 
 
+def _newcomer() -> NDArray[Any]:
+    """Return the (1,) columns of a customer of whom nothing is known."""
+    record = np.zeros(1, CUSTOMER)
+    record["version"], record["offset"] = ROW_VERSION, -1
+    record["segment"], record["ring_at"] = NO_SEGMENT, NO_EVENT
+    return record
+
+
+_NEWCOMER = _newcomer()
+
+
 class State:
     """Columns over the customers of one partition. A row is a customer's place in the columns.
 
@@ -104,6 +117,10 @@ class State:
         self.histograms = Histograms(0)
         self.thresholds: tuple[Thresholds | None, ...] = ()
         self.sweep: Sweep | None = None
+        self.with_habits = 0
+        """Count of the customers who have a row of habits."""
+        self.later_sections: dict[bytes, bytes] = {}
+        """Sections that a later release wrote, by the key of their row: kept, and written back untouched."""
         self.clock = ClockRow(
             wall=settings.clock == "wall", partitions=partitions, fingerprint=settings.fingerprint
         )
@@ -125,22 +142,22 @@ class State:
 
     @property
     def arenas(self) -> tuple[Arena, ...]:
-        """Arenas of a row's runs, in the order in which a stored row holds the runs."""
+        """Arenas of a customer's runs."""
         return (self.cells, self.products, *self.open_lines)
 
     def add(self, customer: bytes) -> int:
         """Add a new customer, who counts as having seen every boundary begun so far; return the row."""
-        row = len(self.ids)
-        self.reserve(row + 1)
-        record = self.customers[row : row + 1]
-        record[:] = np.zeros(1, CUSTOMER)
-        record["offset"] = -1
-        record["boundary"] = self.clock.begun
-        record["segment"] = NO_SEGMENT
-        record["ring_at"] = NO_EVENT
-        self.rows[customer] = row
-        self.ids.append(customer)
-        return row
+        return int(self.add_all([customer])[0])
+
+    def add_all(self, customers: Sequence[bytes]) -> NDArray[np.int64]:
+        """Add k new customers; return their (k,) rows."""
+        first, end = len(self.ids), len(self.ids) + len(customers)
+        self.reserve(end)
+        self.customers[first:end] = _NEWCOMER
+        self.customers["boundary"][first:end] = self.clock.begun
+        self.ids += customers
+        self.rows.update(zip(customers, range(first, end), strict=True))
+        return np.arange(first, end)
 
     def reserve(self, customers: int) -> None:
         """Make room for at least `customers` customers."""
@@ -162,6 +179,9 @@ class State:
         """
         for arena in self.arenas:
             arena.wipe(row)
+        self.with_habits -= bool(self.customers["habits_boundary"][row] != NEVER)
+        for key in (self.ids[row], habits_key(self.ids[row])):
+            self.later_sections.pop(key, None)
         del self.rows[self.ids[row]]
         last = len(self.ids) - 1
         if self.sweep is not None:
@@ -209,55 +229,6 @@ class State:
             records = np.frombuffer(image.runs, arena.records.dtype, int(lengths.sum()), at)
             at += records.nbytes
             arena.put_all(image.rows, np.repeat(np.arange(len(lengths)), lengths), records)
-
-    def encode(self, rows: NDArray[np.int64]) -> list[bytes]:
-        """Encode customers as changelog rows.
-
-        Recent events are sorted by time, whatever order they came in.
-        """
-        ring_at, ring_hash = self.customers["ring_at"][rows], self.customers["ring_hash"][rows]
-        order = np.lexsort((ring_hash, ring_at), axis=1)
-        sorted_places = rows[:, None], order
-        for column in ("ring_at", "ring_hash", "ring_content"):
-            places = self.customers[column]
-            places[rows] = places[sorted_places]
-        events = (ring_at != NO_EVENT).sum(axis=1).tolist()
-        heads = [shortened(head, filled) for head, filled in zip(self._heads(rows), events, strict=True)]
-        runs = [arena.slices(rows) for arena in self.arenas]
-        return [seal(*pieces) for pieces in zip(heads, *runs, strict=True)]
-
-    def decode(self, row: int, value: bytes) -> None:
-        """Decode a changelog row into the place of a customer.
-
-        Raises:
-            RowError: The row is damaged, cut off, of another format version, or its sections differ from its
-                counts.
-        """
-        body = in_memory(unseal(value))
-        if len(body) < CUSTOMER.itemsize:
-            raise RowError(f"a customer's row of {len(body)} bytes is cut off")
-        record = np.frombuffer(body, CUSTOMER, 1)
-        counts = (int(record["cells"][0]), int(record["products"][0]), *record["open_lines"][0].tolist())
-        if any(count > arena.longest for count, arena in zip(counts, self.arenas, strict=True)):
-            raise RowError(f"a customer's row of {len(body)} bytes claims sections beyond their bounds")
-        sizes = [count * arena.records.itemsize for count, arena in zip(counts, self.arenas, strict=True)]
-        if CUSTOMER.itemsize + sum(sizes) != len(body):
-            raise RowError(f"a customer's row of {len(body)} bytes holds other sections than it says")
-        at = CUSTOMER.itemsize
-        for arena, count, size in zip(self.arenas, counts, sizes, strict=True):
-            arena.put(row, np.frombuffer(body, arena.records.dtype, count, at))
-            at += size
-        self.customers[row] = record[0]
-
-    def _heads(self, rows: NDArray[np.int64]) -> list[bytes]:
-        """Encode the fixed columns of each customer, which precede the runs in a row."""
-        records = structured.take(self.customers, rows)
-        records["version"] = ROW_VERSION
-        records["cells"], records["products"] = self.cells.lengths[rows], self.products.lengths[rows]
-        for slot, arena in enumerate(self.open_lines):
-            records["open_lines"][:, slot] = arena.lengths[rows]
-        size, heads = CUSTOMER.itemsize, memoryview(records.view(np.uint8).data)
-        return [bytes(heads[at : at + size]) for at in range(0, len(heads), size)]
 
     def standing(self, rows: NDArray[np.int64]) -> RfmScores:
         """Return recency, frequency and spend of customers, as if their open days were closed."""

@@ -12,7 +12,8 @@ import numpy as np
 
 from models.contracts.changes import Row
 from models.contracts.events import EXPOSURES
-from models.memory.rows import erased_row
+from models.memory.rows import erased_row, habits_key
+from models.state.columns import NEVER
 from models.state.holdout import held_out
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Step:
         self.counts: Counter[Counted] = Counter()
         self._images: list[Image] = []
         self._touched: set[int] = set()
+        self._folded: set[int] = set()
         self._customers = len(state.ids)
         self._names = {kind: len(names) for kind, names in state.dictionaries.items()}
         self._catalogue = state.catalogue
@@ -50,6 +52,8 @@ class Step:
         self._settings, self._adopted_at = state.settings, state.adopted_at
         self._clock = state.clock
         self._sweep = copy.copy(state.sweep)
+        self._with_habits = state.with_habits
+        self._later_sections: dict[bytes, bytes] = {}
         self._due: NDArray[np.int32] | None = None
         self._erased: tuple[int, bytes] | None = None
         self.quiet = False
@@ -65,6 +69,12 @@ class Step:
         new = range(self._customers, len(self.state.ids))
         gone = () if self._erased is None else self._erased[:1]
         return np.array(sorted(self._touched.union(new).difference(gone)), np.int64)
+
+    @property
+    def folded(self) -> NDArray[np.int64]:
+        """Rows of the customers whose habits changed, ascending."""
+        gone = () if self._erased is None else self._erased[:1]
+        return np.array(sorted(self._folded.difference(gone)), np.int64)
 
     @property
     def boundary_begun(self) -> bool:
@@ -95,6 +105,22 @@ class Step:
             self._touched.update(new)
             self._images.append(self.state.image(np.array(new, np.int64)))
 
+    def fold(self, rows: NDArray[np.int64], boundary: int) -> None:
+        """Say that a boundary changed the habits of customers, whom the step has touched.
+
+        The row of habits gets the rank that the customer has now, before later records. Whether the sweep or
+        the customer's next purchase folds the day therefore makes no difference to the row.
+
+        Args:
+            rows: (k,) rows of customers.
+            boundary: Boundary (day).
+        """
+        customers = self.state.customers
+        self.state.with_habits += int((customers["habits_boundary"][rows] == NEVER).sum())
+        customers["habits_offset"][rows] = customers["offset"][rows]
+        customers["habits_boundary"][rows] = customers["folded"][rows] = boundary
+        self._folded.update(rows.tolist())
+
     def erase(self, row: int, offset: int) -> None:
         """Erase a customer, whom the step has touched and brought up to date.
 
@@ -107,9 +133,13 @@ class Step:
         """
         state = self.state
         customer, boundary = state.ids[row], int(state.customers["boundary"][row])
+        keys = [customer]
+        if state.customers["habits_boundary"][row] != NEVER:
+            keys.append(habits_key(customer))
         self._erased = (row, customer)
+        self._later_sections = {key: held for key in keys if (held := state.later_sections.get(key))}
         state.forget(row)
-        self.erased_rows.append(Row(customer, erased_row(offset, boundary)))
+        self.erased_rows += [Row(key, erased_row(offset, boundary)) for key in keys]
 
     def keep_due(self) -> None:
         """Keep a copy of all due days. Must be called before they are computed anew for all customers."""
@@ -164,4 +194,6 @@ class Step:
         if state.settings is not self._settings:
             state.adopt(self._settings)
         state.clock, state.sweep = self._clock, self._sweep
+        state.with_habits = self._with_habits
+        state.later_sections |= self._later_sections
         self._histograms.undo()

@@ -11,6 +11,7 @@ from models.memory.rows import (
     EarlierFormatError,
     LaterFormatError,
     RowError,
+    customer_of,
     header,
     is_erased,
     rank_of,
@@ -83,7 +84,7 @@ def records_of(rows: Sequence[Row]) -> int:
 
 
 def _leaves_a_tombstone(row: Row) -> bool:
-    return row.key[:1] != b"\0" and is_erased(row.value)
+    return customer_of(row.key) is not None and is_erased(row.value)
 
 
 class LatestRows:

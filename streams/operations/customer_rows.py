@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from models.memory.rows import RowError
+from models.memory.rows import CLOCK_KEY, RowError, customer_of, is_habits
 from models.segments.snapshot import SegmentSnapshot
 from streams.changelog.framing import LatestRows, row_of, undecodable
 from streams.errors import ChangelogUnreadableError
@@ -34,7 +34,7 @@ class CustomerRows:
 
     @property
     def rows(self) -> dict[bytes, bytes]:
-        """Greatest row of the customer and of each of the partition's own keys."""
+        """Greatest rows of the customer and of each of the partition's own keys."""
         return self.greatest.rows
 
 
@@ -74,10 +74,10 @@ async def look_for(
             async for place, records in batches:
                 look = looks[place]
                 for record in records:
-                    own = (record.key or b"\0")[:1] == b"\0"
-                    if own or record.key == customer:
+                    whose = customer_of(record.key or CLOCK_KEY)
+                    if whose is None or whose == customer:
                         look.greatest.take([record])
-                    if own:
+                    if whose is None or is_habits(record.key):
                         continue
                     try:
                         look.standings.take(record.key, row_of(record))

@@ -12,7 +12,7 @@ import msgspec
 
 from models.ledger.export import Export
 from models.ledger.profile import look
-from models.memory.rows import CLOCK_KEY, RowError, header
+from models.memory.rows import CLOCK_KEY, RowError, customer_of, header, is_erased
 from streams.errors import ChangelogUnreadableError, EngineError
 from streams.kafka.log.reading import places_among, read_now, reader, topics_of
 from streams.kafka.topics import OUTPUTS
@@ -96,15 +96,16 @@ async def _state(
 
 
 def _exported(known: CustomerRows, customer: bytes, partitions: int) -> dict[str, Any] | None:
-    """Return a customer's row and its description, after proving that the export gives the same row again."""
+    """Return a customer's columns and description, after proving that they give the same rows again."""
     rows = known.rows
     export = Export(rows.items(), partitions=partitions)
     columns = export.of(customer)
     if columns is None:
         return None
-    if export.row(json.loads(json.dumps(columns))) != rows[customer]:
+    made = dict(export.rows(customer, json.loads(json.dumps(columns))))
+    if made != {key: row for key, row in rows.items() if customer_of(key) and not is_erased(row)}:
         raise EngineError(
-            f"the row of customer {customer!r} cannot be made from its export again: this is a fault of "
+            f"the rows of customer {customer!r} cannot be made from their export again: this is a fault of "
             "Cartpulse's"
         )
     return {

@@ -23,7 +23,7 @@ from streams.settings.settings import variable
 from tests.end_to_end.service.test_upgrades import REAL
 from tests.support.data.purchases import produce, shop
 from tests.support.kafka.cluster import Cluster
-from tests.support.ledgers.earlier_rows import EARLIER_VERSION, earlier_row
+from tests.support.ledgers.earlier_rows import EARLIER_VERSION, earlier_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +60,7 @@ async def age(settings: Settings, cluster: Cluster) -> None:
     await create_topics(settings)
     async with AIOKafkaProducer(**producer_options(settings, idempotent=False)) as producer:
         for partition, held in enumerate(rows):
-            for key, row in held.items():
-                older = earlier_row(key, row)
+            for key, older in earlier_rows(held).items():
                 await producer.send_and_wait(settings.changelog_topic, older, key=key, partition=partition)
     cluster._looked_at.clear()
 

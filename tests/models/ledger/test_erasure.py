@@ -7,7 +7,7 @@ import io
 import pytest
 
 from models.ledger.ledger import Ledger
-from models.memory.rows import is_erased
+from models.memory.rows import habits_key, is_erased
 from models.settings import LedgerSettings
 from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, replay_of, tick
 
@@ -66,6 +66,7 @@ def test_nothing_of_an_erased_customer_is_left_in_a_ledger() -> None:
     assert left == [count - 1 for count in kept], "others bought the same at that time"
     assert not any(left[: len(records)])
     assert is_erased(replay.rows[ERASED.encode()])
+    assert is_erased(replay.rows[habits_key(ERASED.encode())])
 
 
 def test_others_are_as_if_the_erased_one_had_only_stopped_to_buy() -> None:
@@ -106,6 +107,18 @@ def test_later_purchases_start_anew() -> None:
     assert known is not None
     assert known["baskets"] == 1
     assert [habit["category"] for habit in known["habits"]] == ["BREAD"]  # type: ignore[attr-defined]
+
+
+def test_the_rows_of_a_customer_who_came_back_are_greater_than_those_from_before_the_erasure() -> None:
+    log = [*a_shop(12), erase(ERASED, 12), tick(13)]
+    gone = driven(log)[1].rows
+    for back in (14, 15):
+        ledger, replay = driven([*log, *purchases(ERASED, range(14, back + 1), every=1), tick(back)])
+        assert replay.rows[ERASED.encode()] > gone[ERASED.encode()]
+        assert not is_erased(replay.rows[habits_key(ERASED.encode())])
+        again = Ledger(SETTINGS)
+        again.load(replay.rows.items())
+        assert again.describe(ERASED.encode()) == ledger.describe(ERASED.encode())
 
 
 @pytest.mark.parametrize("customer", ["never seen", "1"], ids=["unknown", "known"])

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from models.alerts.lifecycle import Cycle
 from models.learning import intervals as consumption
 from models.learning.intervals import purchase_probability
 from models.learning.rfm import label
@@ -25,7 +24,7 @@ from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Decoder, Raw
 from models.settings import NOT_CONSUMED, LedgerSettings
 from models.state.calendar import day_number
-from models.state.columns import MOST_CELLS, MOST_OPEN_LINES
+from models.state.columns import MOST_CELLS, MOST_OPEN_LINES, Cycle
 from models.state.habits import statistics_of
 from streams.sources.complete_journey import CompleteJourney
 from streams.sources.ticks import with_ticks

@@ -11,7 +11,7 @@ from models.learning.rfm import SEGMENTS
 from models.ledger.ledger import Ledger
 from models.ledger.snapshot import Tables, Values, tables_of
 from models.ledger.snapshot_columns import CUSTOMERS, HABITS, Column
-from models.memory.rows import CLOCK_KEY, RowError
+from models.memory.rows import CLOCK_KEY, RowError, customer_of, is_habits
 from models.settings import LedgerSettings
 from models.state.calendar import date_text
 from tests.models.ledger.test_ledger import a_log
@@ -134,8 +134,8 @@ def test_a_partition_without_a_record_has_no_tables() -> None:
 
 def test_a_changelog_that_lacks_a_customer_or_the_clock_is_refused() -> None:
     _, replay = after(a_log(3, days=20))
-    customer = next(key for key in replay.rows if key[:1] != b"\0")
-    for missing in (customer, CLOCK_KEY):
+    habits = next(key for key in replay.rows if is_habits(key))
+    for missing in (customer_of(habits), habits, CLOCK_KEY):
         rest = {key: row for key, row in replay.rows.items() if key != missing}
         with pytest.raises(RowError):
             tables_of(rest.items())

@@ -14,15 +14,19 @@ from models.memory.rows import (
     EarlierFormatError,
     Header,
     RowError,
+    customer_of,
     dictionary_key,
+    habits_key,
     header,
+    is_habits,
     own_payload,
     partition_row,
     seal,
     unseal,
 )
 from models.settings import LedgerSettings
-from models.state.columns import LONGEST_ROW, ROW_BYTES
+from models.state.columns import LONGEST_ROW
+from models.state.customer_rows import BOTH_ROWS_BYTES, take_days, take_habits
 from models.state.state import State
 from tests.support.ledgers.logs import basket, replay_of, tick
 
@@ -46,11 +50,13 @@ ROWS = real_rows()
 
 def read(key: bytes, value: bytes) -> None:
     """Read a row as recovery does."""
-    if key[:1] == b"\0":
+    customer = customer_of(key)
+    if customer is None:
         own_payload(value)
-    else:
-        state = State(SETTINGS, 1)
-        state.decode(state.add(key), value)
+        return
+    state = State(SETTINGS, 1)
+    take = take_habits if is_habits(key) else take_days
+    take(state, np.array([state.add(customer)]), [value])
 
 
 @given(payload=st.binary(max_size=200), offset=OFFSETS, boundary=DAYS)
@@ -110,15 +116,31 @@ def test_an_earlier_version_is_refused_with_the_way_on(version: int) -> None:
             read_it(seal(body))
 
 
-def test_a_customer_s_row_whose_sections_do_not_fit_its_header_is_refused() -> None:
-    body = unseal(ROWS[b"900"])
-    for forged in (body + b"\0", body[:-1], body[: HEADER.itemsize] + b"\xff" + body[HEADER.itemsize + 1 :]):
+@pytest.mark.parametrize("key", [b"900", habits_key(b"900")], ids=["day", "habits"])
+def test_a_customer_s_row_whose_sections_do_not_fit_is_refused(key: bytes) -> None:
+    body, at = unseal(ROWS[key]), HEADER.itemsize
+    for forged in (
+        body + b"\0",
+        body[:-1],
+        body[:at] + b"\x09" + body[at + 1 :],  # the first section's kind
+        body[: at + 1] + b"\xff" + body[at + 2 :],  # its count
+        body[: at + 3] + b"\x01" + body[at + 4 :],  # the size of its items
+        body + body[at:],  # every section twice
+    ):
         with pytest.raises(RowError):
-            read(b"900", seal(forged))
+            read(key, seal(forged))
 
 
-def test_a_full_row_stays_within_12_kb() -> None:
-    assert ROW_BYTES <= LONGEST_ROW == 12 * 1024
+def test_a_section_in_the_other_row_is_refused() -> None:
+    day, habits = unseal(ROWS[b"900"]), unseal(ROWS[habits_key(b"900")])
+    with pytest.raises(RowError, match="another row's"):
+        read(b"900", seal(day + habits[HEADER.itemsize :]))
+    with pytest.raises(RowError, match="another row's"):
+        read(habits_key(b"900"), ROWS[b"900"])
+
+
+def test_full_rows_of_a_customer_stay_within_12_kb_together() -> None:
+    assert BOTH_ROWS_BYTES <= LONGEST_ROW == 12 * 1024
 
 
 def test_keys_of_the_partition_s_own_rows_cannot_be_customers() -> None:
@@ -126,9 +148,13 @@ def test_keys_of_the_partition_s_own_rows_cannot_be_customers() -> None:
         rows.CLOCK_KEY,
         rows.THRESHOLDS_KEY,
         rows.PRIORS_KEY,
+        rows.POPULARITY_KEY,
         rows.SETTINGS_KEY,
         dictionary_key(b"products", 3),
+        rows.pairs_key(1),
+        rows.catalogue_key(1),
     )
-    assert all(key[0] == 0 for key in own)
+    assert all(customer_of(key) is None for key in own)
+    assert [customer_of(key) for key in (b"900", habits_key(b"900"))] == [b"900", b"900"]
     assert len(set(own)) == len(own)
     assert [dictionary_key(b"c", n) for n in (9, 10)] == sorted(dictionary_key(b"c", n) for n in (9, 10))

@@ -14,6 +14,7 @@ from models.ledger.ledger import Ledger
 from models.ledger.storage import changes_of
 from models.memory.rows import CLOCK_KEY, THRESHOLDS_KEY
 from models.settings import LedgerSettings
+from models.state.customer_rows import days_of, habits_of
 from models.state.step import Step
 from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.logs import Replay, basket, drive, records_of
@@ -34,7 +35,10 @@ def settled() -> State:
 def everything(state: State) -> tuple[object, ...]:
     """All that a step may change."""
     return (
-        state.encode(np.arange(len(state.ids))),
+        days_of(state, np.arange(len(state.ids))),
+        habits_of(state, np.arange(len(state.ids))),
+        state.with_habits,
+        dict(state.later_sections),
         list(state.ids),
         dict(state.rows),
         [names.shards_since(0) for names in state.dictionaries.values()],

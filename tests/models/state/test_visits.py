@@ -118,7 +118,7 @@ def test_profile_export_and_snapshot_name_the_same_and_rows_read_back_hold_it() 
         {"store": "s1", "purchases_at_least": 2},
     ]
     assert columns["channel"] == "web"
-    assert export.row(columns) == replay.rows[b"900"]
+    assert dict(export.rows(b"900", columns))[b"900"] == replay.rows[b"900"]
     tables = tables_of(replay.rows.items())
     assert tables is not None
     for name, said in (("usual_store", ["s0", None]), ("last_channel", ["web", None])):

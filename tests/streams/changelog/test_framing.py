@@ -8,7 +8,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from models.contracts.changes import Row
 from models.ledger.ledger import MOST_CUSTOMERS, MOST_ROW_BYTES
 from models.memory.rows import CLOCK_KEY, ROW_VERSION, erased_row, partition_row, seal
-from models.state.columns import LONGEST_ROW, ROW_BYTES
+from models.state.columns import LONGEST_ROW
+from models.state.customer_rows import BOTH_ROWS_BYTES
 from streams.changelog.framing import LatestRows, fill, records_of
 from streams.errors import ChangelogUnreadableError, NewerRowsError
 from streams.kafka.options import ROWS_BATCH_BYTES
@@ -35,7 +36,7 @@ def test_rows_that_do_not_fit_one_batch_are_refused_whole() -> None:
         fill(FakeBuilder(limit=10), [Row(b"a", b"12345"), Row(b"b", b"12345")], 0)
 
 
-@pytest.mark.parametrize("length", [1_000, ROW_BYTES, LONGEST_ROW])
+@pytest.mark.parametrize("length", [1_000, BOTH_ROWS_BYTES, LONGEST_ROW])
 def test_the_most_rows_of_a_step_fit_one_record_batch(length: int) -> None:
     number = min(MOST_CUSTOMERS, MOST_ROW_BYTES // (length + 256))
     rows = [Row(b"%256d" % customer, bytes(length)) for customer in range(number)]

@@ -407,7 +407,7 @@ MUTATIONS = (
         (
             Edit(
                 "streams/changelog/framing.py",
-                'return row.key[:1] != b"\\0" and is_erased(row.value)',
+                "return customer_of(row.key) is not None and is_erased(row.value)",
                 "return False",
             ),
         ),
@@ -447,11 +447,81 @@ MUTATIONS = (
         _tests("tests/streams/changelog/test_recovery.py"),
     ),
     Mutation(
+        "an erased customer's habits are left without a tombstone",
+        (
+            Edit(
+                "models/state/step.py",
+                "            keys.append(habits_key(customer))\n",
+                "            pass\n",
+            ),
+        ),
+        _tests("tests/models/ledger/test_erasure.py"),
+    ),
+    Mutation(
+        "the habits of a folded day are not written",
+        (Edit("models/ledger/storage.py", "habits=step.folded)", "habits=step.folded[:0])"),),
+        _tests("tests/models/ledger/test_storage.py"),
+    ),
+    Mutation(
+        "habits that belong to another day are taken for the customer's",
+        (Edit("models/ledger/storage.py", "        if len(torn):\n", "        if False:\n"),),
+        _tests("tests/models/state/test_customer_rows.py"),
+    ),
+    Mutation(
+        "the rank of habits depends on where a batch is cut",
+        (
+            Edit(
+                "models/state/customer_rows.py",
+                'header["offset"] = state.customers["habits_offset"][rows]',
+                'header["offset"] = state.customers["offset"][rows]',
+            ),
+        ),
+        _tests("tests/models/ledger/test_ledger.py", "-k", "any_cutting"),
+    ),
+    Mutation(
+        "habits of an erased customer outrank those of the customer who came back",
+        (
+            Edit(
+                "models/state/step.py",
+                '        customers["habits_offset"][rows] = customers["offset"][rows]\n',
+                "",
+            ),
+        ),
+        _tests("tests/models/ledger/test_erasure.py"),
+    ),
+    Mutation(
+        "the section of raised alerts is lost",
+        (
+            Edit(
+                "models/state/customer_rows.py",
+                "    if any(raised):\n",
+                "    if False:\n",
+            ),
+        ),
+        _tests("tests/models/ledger/test_storage.py"),
+    ),
+    Mutation(
+        "the same habits taken again lose the alerts of their cells",
+        (Edit("models/ledger/storage.py", "elif held != rank or not is_habits(key):", "else:"),),
+        _tests("tests/models/state/test_customer_rows.py"),
+    ),
+    Mutation(
+        "sections of a later release are dropped",
+        (
+            Edit(
+                "models/state/customer_rows.py",
+                "            held[key] = kept[place]\n",
+                "            pass\n",
+            ),
+        ),
+        _tests("tests/models/state/test_customer_rows.py"),
+    ),
+    Mutation(
         "an erased customer stays in a ledger that takes the tombstone",
         (
             Edit(
                 "models/ledger/storage.py",
-                "                if row is not None:\n                    state.forget(row)\n",
+                "        state.forget(row)\n        self._alerts.pop(customer, None)\n",
                 "",
             ),
         ),
@@ -495,12 +565,12 @@ MUTATIONS = (
         "what a remembered event said does not move with it",
         (
             Edit(
-                "models/state/state.py",
-                '("ring_at", "ring_hash", "ring_content"):',
-                '("ring_at", "ring_hash"):',
+                "models/state/customer_rows.py",
+                "        events[name] = column[sorted_places]\n",
+                '        events[name] = column if name == "content" else column[sorted_places]\n',
             ),
         ),
-        _tests("tests/models/ledger/test_ledger.py", "-k", "any_cutting"),
+        _tests("tests/models/state/test_customer_rows.py"),
     ),
     Mutation(
         "what a catalogue says is not written to the changelog",

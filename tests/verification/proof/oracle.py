@@ -39,7 +39,8 @@ from models.records.columns import Kind
 from models.records.decoder import Decoder
 from models.records.partitioner import partition_of
 from models.replay.steps import finish_sweep
-from models.state.columns import CUSTOMER
+from models.state.columns import HEAD
+from models.state.customer_rows import HEAD_AT
 from streams.changelog.recovery import digest
 from streams.clock import SystemClock
 from streams.delivery.dead_letters import dead_letter
@@ -59,7 +60,7 @@ MOST_DETAILS = 200
 """Findings that are named in full; all are counted."""
 
 
-_PURCHASES, _PURCHASES_AT = struct.Struct("<I"), int(dict(CUSTOMER.fields or {})["baskets"][1])
+_PURCHASES, _PURCHASES_AT = struct.Struct("<I"), HEAD_AT + int(dict(HEAD.fields or {})["baskets"][1])
 """Where a row holds the number of its purchases: before its ring, whose stored length differs."""
 
 _KEYS: Final[dict[bytes, bytes]] = {}

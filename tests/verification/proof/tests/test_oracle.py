@@ -13,8 +13,8 @@ import pytest
 
 from models.memory.rows import CLOCK_KEY, is_erased, seal, unseal
 from models.records.partitioner import partition_of
-from models.state.columns import CUSTOMER
-from models.state.row_formats import RING_AT, in_memory, shortened
+from models.state.columns import HEAD
+from models.state.customer_rows import HEAD_AT
 from streams.changelog.recovery import digest
 from streams.settings.settings import Settings
 from tests.support.ledgers.logs import basket, erase, tick
@@ -136,10 +136,10 @@ def counted(outcomes: list[Outcome]) -> int:
 
 def with_purchases(row: bytes, beyond: int) -> bytes:
     """A row that has counted some more."""
-    body = in_memory(unseal(row))
-    record = np.frombuffer(body, CUSTOMER, 1).copy()
-    record["baskets"] = int(record["baskets"][0]) + beyond
-    return seal(shortened(record.tobytes() + body[CUSTOMER.itemsize :], unseal(row)[RING_AT]))
+    body = bytearray(unseal(row))
+    head = np.frombuffer(body, HEAD, 1, HEAD_AT)
+    head["baskets"] = int(head["baskets"][0]) + beyond
+    return seal(bytes(body))
 
 
 def test_nothing_is_wrong_with_what_the_replay_says(whole: Case) -> None:
