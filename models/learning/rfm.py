@@ -10,7 +10,7 @@ nobody buys anything, and need no timer.
 from __future__ import annotations
 
 import struct
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
@@ -91,8 +91,8 @@ class Thresholds(NamedTuple):
         [4, 1, 5]
         """
         recency, frequency, money = (
-            (np.searchsorted(np.array(cuts, np.int64), values, side="right") + 1).astype(np.int8)
-            for cuts, values in zip(self, standing, strict=True)
+            (np.searchsorted(cuts, values, side="right") + 1).astype(np.int8)
+            for (cuts,), values in zip(_cuts_of((self,)), standing, strict=True)
         )
         return recency, frequency, money
 
@@ -114,6 +114,30 @@ class Thresholds(NamedTuple):
         if any(tuple(sorted(measure)) != measure for measure in found):
             raise ValueError("thresholds do not ascend")
         return found
+
+
+def scores_by_all(thresholds: tuple[Thresholds, ...], standing: RfmScores) -> tuple[Scores, Scores, Scores]:
+    """Return (t, k) scores for recency, frequency and money, by each of t thresholds.
+
+    All are found at once: one search for each of 14 boundaries and 3 measures took a tenth of a small
+    partition's time.
+
+    >>> cuts = Thresholds((10, 20, 30, 40), (2, 4, 8, 16), (100, 200, 300, 400))
+    >>> standing = RfmScores(*(np.array([v]) for v in (30, 1, 999)))
+    >>> [s.tolist() for s in scores_by_all((cuts, cuts), standing)]
+    [[[4], [4]], [[1], [1]], [[5], [5]]]
+    """
+    recency, frequency, money = (
+        (values >= cuts[:, :, None]).sum(axis=1, dtype=np.int8) + np.int8(1)
+        for cuts, values in zip(_cuts_of(thresholds), standing, strict=True)
+    )
+    return recency, frequency, money
+
+
+@lru_cache(maxsize=256)
+def _cuts_of(thresholds: tuple[Thresholds, ...]) -> NDArray[np.int64]:
+    """Return the (3, t, 4) cuts of t thresholds by measure."""
+    return np.array(thresholds, np.int64).transpose(1, 0, 2)
 
 
 class Histograms:

@@ -121,13 +121,17 @@ def rows_of(state: State, keys: Iterable[bytes]) -> list[Row]:
 
 def _customers_rows(state: State, *, days: NDArray[np.int64], habits: NDArray[np.int64]) -> list[Row]:
     """Encode the days of some customers, and the habits of some."""
-    rows = [
-        Row(habits_key(state.ids[row]), value)
-        for row, value in zip(habits.tolist(), habits_of(state, habits), strict=True)
-    ]
-    rows += [
-        Row(state.ids[row], value) for row, value in zip(days.tolist(), days_of(state, days), strict=True)
-    ]
+    rows: list[Row] = []
+    # A step of baskets alone folds nobody, and need not pay for it.
+    if len(habits):
+        rows += [
+            Row(habits_key(state.ids[row]), value)
+            for row, value in zip(habits.tolist(), habits_of(state, habits), strict=True)
+        ]
+    if len(days):
+        rows += [
+            Row(state.ids[row], value) for row, value in zip(days.tolist(), days_of(state, days), strict=True)
+        ]
     return rows
 
 

@@ -55,13 +55,13 @@ class Arena:
             (m,) index into `rows` of each record's customer, ascending, and (m,) position in `records`.
         """
         lengths = self.lengths[rows]
-        owners = np.repeat(np.arange(len(rows)), lengths)
-        first = np.cumsum(lengths) - lengths
-        return owners, np.arange(len(owners)) + np.repeat(self._starts[rows] - first, lengths)
+        owners = np.arange(len(rows)).repeat(lengths)
+        first = lengths.cumsum() - lengths
+        return owners, np.arange(len(owners)) + (self._starts[rows] - first).repeat(lengths)
 
     def gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Copy the records of many customers: (m,) index into `rows`, ascending, and (m,) records."""
-        owners = np.repeat(np.arange(len(rows)), self.lengths[rows])
+        owners = np.arange(len(rows)).repeat(self.lengths[rows])
         return owners, np.frombuffer(bytearray().join(self.slices(rows)), self.records.dtype)
 
     def slices(self, rows: NDArray[np.int64]) -> list[memoryview]:

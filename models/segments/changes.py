@@ -15,7 +15,7 @@ import numpy as np
 from models.contracts.encoding import SEGMENT_CHANGE, as_json, block_of
 from models.contracts.events import event_ids
 from models.contracts.timestamps import time_text
-from models.learning.rfm import DAY_MS, SEGMENTS, RfmScores, label
+from models.learning.rfm import DAY_MS, SEGMENTS, RfmScores, label, scores_by_all
 from models.segments.settling import is_new, reportable
 from models.state.calendar import boundary_cause
 from models.state.columns import NO_SEGMENT
@@ -35,6 +35,8 @@ MODEL_VERSION = "rfm-2"
 UNRANKED = 0
 """Value in place of a score for a segment that rests on no score, because the customer has too little
 history."""
+_RANKED_AT_ONCE = 4_096
+"""Customers ranked by all boundaries together, so that the comparisons fit the processor's cache."""
 _FIFTHS = ("lowest", "second lowest", "middle", "second highest", "highest")
 
 
@@ -143,22 +145,34 @@ def _targets(state: State, rows: NDArray[np.int64]) -> _Ranked:
     labels, scores, grounds = _rank(standing, newest, new)
     targets = np.where(segments == NO_SEGMENT, labels, segments)
     # Stage 2: let segments fall once `segment_patience` boundaries have ranked. A segment falls to the best
-    # of all their labels. Each older boundary needs to look only at the (w,) customers whom all later
-    # boundaries rank worse. New customers never fall.
-    known = [frozen for frozen in state.thresholds if frozen is not None]
+    # of all their labels. New customers never fall.
+    known = tuple(frozen for frozen in reversed(state.thresholds) if frozen is not None)
     if len(known) == state.settings.segment_patience:
-        best = labels.copy()
-        worse = np.flatnonzero((segments != NO_SEGMENT) & (best > segments) & ~new)
-        for frozen in reversed(known[:-1]):
-            if not len(worse):
-                break
-            then = _rank(RfmScores(*(measure[worse] for measure in standing)), frozen, new[worse])
-            better = then.segments < best[worse]
-            best[worse[better]] = then.segments[better]
-            grounds[worse[better]] = then.grounds[better]
-            worse = worse[best[worse] > segments[worse]]
-        targets[worse] = best[worse]
+        worse = np.flatnonzero((segments != NO_SEGMENT) & (labels > segments) & ~new)
+        for first in range(0, len(worse), _RANKED_AT_ONCE):
+            some = worse[first : first + _RANKED_AT_ONCE]
+            best, why = _best_of(known, RfmScores(*(measure[some] for measure in standing)))
+            falls = best > segments[some]
+            targets[some[falls]] = best[falls]
+            grounds[some[falls]] = why[falls]
     return _Ranked(np.where(standing.frequency > 0, targets, segments), scores, grounds)
+
+
+def _best_of(known: tuple[Thresholds, ...], standing: RfmScores) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Find the best segment of settled customers by several boundaries' thresholds.
+
+    Args:
+        known: t thresholds, the newest first.
+        standing: Recency, frequency and spend of w customers.
+
+    Returns:
+        (w,) best segment of each, and the (w, 3) scores by the newest thresholds that give it.
+    """
+    scores = scores_by_all(known, standing)
+    segments = reportable(label(*scores), standing.frequency, np.zeros(len(standing.spend), np.bool_))
+    newest = segments.argmin(axis=0)
+    everyone = np.arange(len(newest))
+    return segments[newest, everyone], np.stack([measure[newest, everyone] for measure in scores], axis=1)
 
 
 def _change(
