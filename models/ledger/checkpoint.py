@@ -63,25 +63,26 @@ class _Heading(msgspec.Struct, frozen=True):
     """Per arena: records that its rooms span, and count of freed rooms. A room is a block for one run."""
     own: dict[bytes, bytes]
     """Partition-level rows by key."""
-    later: dict[bytes, bytes]
-    """Sections of later releases by the key of their row."""
+    later: int
+    """Bytes of the sections of later releases, by the key of their row."""
 
 
 def save(state: State, file: Writable) -> None:
     """Write a state between two steps. The state must not change until the call returns."""
     count = len(state.ids)
-    ids = b"".join(state.ids)
+    ids, later = b"".join(state.ids), msgspec.msgpack.encode(state.later_sections)
     heading = _Heading(
         layout=LAYOUT,
         customers=count,
         ids=len(ids),
         arenas=[arena.extent for arena in state.arenas],
         own=own_rows(state),
-        later=state.later_sections,
+        later=len(later),
     )
     encoded = msgspec.msgpack.encode(heading)
     file.write(len(encoded).to_bytes(_LENGTH_BYTES, "little"))
     file.write(encoded)
+    file.write(later)
     file.write(ids)
     file.write(_bytes_of(np.fromiter(map(len, state.ids), np.uint16, count)))
     file.write(_bytes_of(state.customers[:count]))
@@ -106,6 +107,12 @@ def restore(state: State, file: Readable) -> Intake:
     # Stage 1: ids, cut out of one string of bytes by (customers,) lengths, and the index by id.
     heading = _heading(file)
     count = heading.customers
+    if len(heading.arenas) != len(state.arenas):
+        raise CheckpointError("it holds other arenas")
+    try:
+        state.later_sections = msgspec.msgpack.decode(_exactly(file, heading.later), type=dict[bytes, bytes])
+    except msgspec.MsgspecError as error:
+        raise CheckpointError(f"the sections of a later release cannot be read: {error}") from error
     ids = _exactly(file, heading.ids)
     lengths = np.zeros(count, np.uint16)
     _fill(file, lengths)
@@ -130,7 +137,6 @@ def restore(state: State, file: Readable) -> Intake:
             arena.check(count, freed)
         except ValueError as error:
             raise CheckpointError(str(error)) from error
-    state.later_sections = dict(heading.later)
     return Intake(state, dict(heading.own))
 
 
@@ -144,7 +150,7 @@ def _heading(file: Readable) -> _Heading:
         raise CheckpointError(f"the heading cannot be read: {error}") from error
     if heading.layout != LAYOUT:
         raise CheckpointError("it was made by a release that lays memory out in another way")
-    if heading.customers < 0 or heading.ids < 0 or min(map(min, heading.arenas)) < 0:
+    if min(heading.customers, heading.ids, heading.later, *map(min, heading.arenas)) < 0:
         raise CheckpointError("the heading counts below nothing")
     return heading
 

@@ -16,7 +16,7 @@ from models.learning.catalogue import Catalogue
 from models.learning.pairs import Pairs
 from models.learning.popularity import Popularity
 from models.learning.priors import Priors
-from models.learning.rfm import Thresholds
+from models.learning.rfm import SEGMENTS, Thresholds
 from models.ledger import boundaries
 from models.memory.rows import (
     CLOCK_KEY,
@@ -247,10 +247,9 @@ class Intake:
             return
         # A customer who came back before the first fold has a day, and no habits.
         if habits and state.customers["offset"][row] >= 0:
-            place = np.array([row])
             for arena in (state.cells, state.products):
-                arena.clear(place)
-            state.customers["habits_offset"][place] = state.customers["habits_boundary"][place] = 0
+                arena.wipe(row)
+            state.customers["habits_offset"][row] = state.customers["habits_boundary"][row] = 0
             state.later_sections.pop(habits_key(customer), None)
             return
         state.forget(row)
@@ -259,7 +258,7 @@ class Intake:
     def _take_alerts(self) -> None:
         """Put alerts into the cells of those customers whose habits are those that their day names."""
         state = self._state
-        rows = self._places(self._alerts)
+        rows = np.array([state.rows[customer] for customer in self._alerts], np.int64)
         here = state.customers["folded"][rows] == state.customers["habits_boundary"][rows]
         known = [customer for customer, fits in zip(self._alerts, here.tolist(), strict=True) if fits]
         take_alerts(state, rows[here], Alerts.join([self._alerts.pop(customer) for customer in known]))
@@ -297,8 +296,7 @@ class Intake:
                 f"a customer's row is of offset {self._furthest}, ahead of the clock row's {clock.offset}"
             )
         _check(state.clock, clock)
-        state.with_habits = int((state.customers["habits_boundary"][: len(state.ids)] != NEVER).sum())
-        held = len(state.ids) + state.with_habits + len(own) - 1
+        held = len(state.ids) + len(own) - 1
         if held != clock.rows:
             raise RowError(
                 f"the clock row counts {clock.rows} other rows and the changelog holds {held}: it was "
@@ -310,6 +308,7 @@ class Intake:
         # yet.
         state.clock = clock if clock.offset >= 0 else replace(clock, fingerprint=state.clock.fingerprint)
         _load_own(state, own)
+        _check_numbers(state)
         # Stage 3: rebuild due days. Adopting settings recomputes the due days of all customers without
         # writing their rows, so that only rows written after the adoption hold valid due days.
         before = np.flatnonzero(state.customers["boundary"][: len(state.ids)] < state.adopted_at)
@@ -343,14 +342,17 @@ class Intake:
 
 
 def _rows_stored(state: State) -> int:
-    """Count the rows, the clock row excepted, that the changelog holds once this step's rows are in it.
+    """Count the rows, the clock row and habits excepted, that the changelog holds with this step's rows.
+
+    Days name their habits, so that a missing row of habits is noticed without a count. A count of them would
+    change within a sweep, and clock rows of equal rank must be equal.
 
     The settings row comes with the first step. Rows of thresholds, priors, popularity and pairs come with
     every boundary.
     """
     own = 1 + (3 + state.pairs.shards if state.clock.begun else 0)
     shards = sum(names.shards for names in state.dictionaries.values())
-    return len(state.ids) + state.with_habits + own + shards + len(state.catalogue.offsets)
+    return len(state.ids) + own + shards + len(state.catalogue.offsets)
 
 
 def _check(mine: ClockRow, stored: ClockRow) -> None:
@@ -401,6 +403,29 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
         raise
     except ValueError as error:
         raise RowError(f"a row of the partition's own cannot be read: {error}") from error
+
+
+def _check_numbers(state: State) -> None:
+    """Refuse customers whose rows hold numbers of names or segments that there are not.
+
+    Raises:
+        RowError: A number is greater than the last of its kind.
+    """
+    everyone = np.arange(len(state.ids))
+    customers = state.customers[: len(everyone)]
+    categories, products = state.category_names, state.product_names
+    columns = [
+        (customers["segment"].astype(np.int64), len(SEGMENTS) - 1),
+        (customers["stores"], len(state.store_names)),
+        (customers["channel"], len(state.channel_names)),
+    ]
+    for arena in state.arenas:
+        _, positions = arena.positions(everyone)
+        columns.append((arena.records["category"][positions], len(categories)))
+        if "product" in (arena.records.dtype.names or ()):
+            columns.append((arena.records["product"][positions], len(products)))
+    if any(numbers.max(initial=0) > last for numbers, last in columns):
+        raise RowError("a customer's row holds a number of a name that no dictionary has: a row is missing")
 
 
 def _load_dictionary(names: Dictionary, kind: bytes, own: dict[bytes, bytes]) -> None:

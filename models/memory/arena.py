@@ -91,6 +91,8 @@ class Arena:
             raise ValueError(f"{count} records in a run of at most {self.longest}")
         if count > self._rooms[row]:
             self._move(row, count)
+        if count < self.lengths[row]:
+            self.clear(np.array([row]))
         start = self._starts[row]
         self.records[start : start + count] = records
         self.lengths[row] = count
@@ -106,6 +108,9 @@ class Arena:
         lengths = np.bincount(owners, minlength=len(rows)).astype(np.int32)
         for index in np.flatnonzero(lengths > self._rooms[rows]).tolist():
             self._move(int(rows[index]), int(lengths[index]))
+        shrinking = rows[lengths < self.lengths[rows]]
+        if len(shrinking):
+            self.clear(shrinking)
         self.lengths[rows] = lengths
         data, at = memoryview(records.tobytes()), 0
         for place in self.slices(rows):
@@ -113,25 +118,22 @@ class Arena:
             at += len(place)
 
     def clear(self, rows: NDArray[np.int64]) -> None:
-        """Empty the runs of customers, who keep their rooms."""
+        """Empty the runs of customers, who keep their rooms, and overwrite them with zeros."""
+        for run in self.slices(rows):
+            run[:] = bytes(len(run))
         self.lengths[rows] = 0
-
-    def release(self, row: int) -> None:
-        """Free one customer's room."""
-        room = int(self._rooms[row])
-        if room:
-            self._free.setdefault(room, []).append(int(self._starts[row]))
-        self._rooms[row] = 0
-        self.lengths[row] = 0
 
     def wipe(self, row: int) -> None:
         """Free one customer's room.
 
         The room is overwritten with zeros, so that nothing of the customer stays in memory.
         """
-        start = self._starts[row]
-        self.records[start : start + self._rooms[row]] = np.zeros(1, self.records.dtype)
-        self.release(row)
+        room, start = int(self._rooms[row]), int(self._starts[row])
+        if room:
+            self.records[start : start + room] = np.zeros(1, self.records.dtype)
+            self._free.setdefault(room, []).append(start)
+        self._rooms[row] = 0
+        self.lengths[row] = 0
 
     def hand_over(self, row: int, to: int) -> None:
         """Move one customer's run to another row, which must have none."""
@@ -202,7 +204,7 @@ class Arena:
         if not self._free.get(room):
             # Grow first, because growing may raise, and nothing must have changed by then.
             self.records = grown(self.records, self._end + room)
-        self.release(row)
+        self.wipe(row)
         spare = self._free.get(room)
         if spare:
             start = spare.pop()

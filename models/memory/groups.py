@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def where(mask: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the (m,) places of a (n,) mask that are not zero, in a third of the time of `np.flatnonzero`.
+def places_of(mask: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the (m,) places of a (n,) mask that are not zero, for short masks in half the usual time.
 
-    >>> where(np.array([True, False, True])).tolist()
+    `np.flatnonzero` is three functions in Python.
+
+    >>> places_of(np.array([True, False, True])).tolist()
     [0, 2]
     """
     return mask.nonzero()[0]
@@ -86,11 +88,11 @@ def best_within(
     >>> best_within(np.array([3, 3, 7]), np.array([0.5, 0.5, 0.1]), np.array([9, 2, 4], np.uint64)).tolist()
     [1, 2]
     """
-    first = where(np.diff(owners, prepend=-1))
+    first = places_of(np.diff(owners, prepend=-1))
     sizes = np.diff(first, append=len(owners))
-    level = where(scores == np.maximum.reduceat(scores, first).repeat(sizes))
+    level = places_of(scores == np.maximum.reduceat(scores, first).repeat(sizes))
     order = level[np.lexsort((hashes[level], owners[level]))]
-    return order[where(np.diff(owners[order], prepend=-1))]
+    return order[places_of(np.diff(owners[order], prepend=-1))]
 
 
 def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray[np.bool_]:
@@ -107,7 +109,7 @@ def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray
     # Stage 1: (m,) items of owners with more than `most` items. All other items stay.
     keep = np.ones(len(owners), bool)
     counts = np.bincount(owners)
-    crowded = where((counts > most)[owners])
+    crowded = places_of((counts > most)[owners])
     if not len(crowded):
         return keep
     first, *others = (key[crowded] for key in keys)
@@ -115,7 +117,7 @@ def among_first(owners: NDArray[Any], most: int, *keys: NDArray[Any]) -> NDArray
     # Stage 2: keep what is below the owner's n-th smallest first key. The other keys matter only for items
     # level with that key, which fill the remaining room.
     last = _nth_within(whose, counts, first, most)
-    ahead, level = first < last[whose], where(first == last[whose])
+    ahead, level = first < last[whose], places_of(first == last[whose])
     room = most - np.bincount(whose[ahead], minlength=len(counts))
     place = rank_within(whose[level], *(key[level] for key in others))
     ahead[level] = place < room[whose[level]]
@@ -137,7 +139,7 @@ def _nth_within(
         keys: (m,) finite numbers.
         nth: Rank from 1 on.
     """
-    crowds = where(counts > nth)
+    crowds = places_of(counts > nth)
     line = np.zeros(len(counts), np.int64)
     line[crowds] = np.arange(len(crowds))
     order = np.argsort(owners, kind="stable")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.learning.assortment import PARTNERS, POPULAR
-from models.memory.groups import NO_KEY, begins, rank_within, ranking_keys, where
+from models.memory.groups import NO_KEY, begins, places_of, rank_within, ranking_keys
 from models.settings import CategoryClass
 from models.state.columns import NEVER, NO_SEGMENT
 from models.state.habits import COUNT_SCALE, TRIP_DECAY
@@ -83,13 +83,13 @@ def _net(state: State, rows: Integers, slot: int) -> tuple[Integers, Integers, I
         (m,) index of the customer, (m,) category number and (m,) net quantity, 1/1,000 of a unit, above 0.
     """
     arena = state.open_lines[slot]
-    open_then = where(state.customers["open_day"][rows, slot] != NEVER)
+    open_then = places_of(state.customers["open_day"][rows, slot] != NEVER)
     owners, positions = arena.positions(rows[open_then])
     if not len(owners):
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, nothing
     keys = open_then[owners] << 16 | arena.records["category"][positions]
-    first = where(begins(keys))
+    first = places_of(begins(keys))
     net = np.add.reduceat(arena.records["quantity"][positions], first)
     keys, net = keys[first][net > 0], net[net > 0]
     return keys >> 16, keys & 0xFFFF, net
@@ -258,7 +258,7 @@ def something_new(state: State, own: Own, favourites: Integers, chances: Reals, 
     # of the partner's name, so that every worker chooses alike.
     hashes = state.category_names.hashes
     order = np.lexsort((hashes[partners], -scores, owners * known + categories))
-    once = order[where(np.diff(owners[order] * known + categories[order], prepend=-1))]
+    once = order[places_of(np.diff(owners[order] * known + categories[order], prepend=-1))]
     owners, categories, scores = owners[once], categories[once], scores[once]
     shares, partners = shares[once], partners[once]
     # Stage 6: (e,) ten best of each customer, written into (m, 10) tables.

@@ -18,7 +18,7 @@ from models.learning.intervals import Statistic, observe, purchase_probability
 from models.learning.rfm import SEGMENTS
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.groups import begins, best_within, look_up, where
+from models.memory.groups import begins, best_within, look_up, places_of
 from models.state.calendar import date_text
 from models.state.columns import NO_SEGMENT, OPEN_LINE
 from models.state.habits import RECENT_TRIPS, statistics_of
@@ -145,7 +145,7 @@ def _items(state: State, visits: Visits, found: Recommended, owners: Integers, p
     # Stage 1: split the (i,) items into repeats and discoveries, because their evidence differs.
     categories, new = found.categories[owners, places], found.new[owners, places]
     scores = found.scores[owners, places]
-    repeats, discoveries = where(~new), where(new)
+    repeats, discoveries = places_of(~new), places_of(new)
     which = owners[repeats], categories[repeats]
     habits = _habits(state, visits, *which, found.cells[owners, places][repeats])
     repeated = _repeats(
@@ -333,7 +333,7 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
     for later in (False, True):
         for slot in (0, 1):
             place, bought = look_up(wanted, trips.owners[slot] << 16 | trips.categories[slot])
-            now = where(bought & (trips.later[owners, 1 - slot] == later))
+            now = places_of(bought & (trips.later[owners, 1 - slot] == later))
             if not len(now):
                 continue
             quantities = trips.quantities[slot][place[now]] / 1000.0
@@ -389,7 +389,7 @@ def _usual_products(state: State, rows: Integers, owners: Integers, categories: 
     # Stage 3: (d,) each product once per item, with the sum of its counts.
     order = np.argsort(items << 32 | products, kind="stable")
     items, products, counts = items[order], products[order], counts[order]
-    first = where(begins(items, products))
+    first = places_of(begins(items, products))
     if not len(first):
         return [UNTRACKED] * len(owners)
     items, products, counts = items[first], products[first], np.add.reduceat(counts, first)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.memory.groups import NO_KEY, greatest, where
+from models.memory.groups import NO_KEY, greatest, places_of
 from models.recommendations import events as recommendation_events
 from models.recommendations.candidates import (
     ITEMS,
@@ -70,7 +70,7 @@ def answer(
         visits = Visits(which[part], rows[part], days[part], open_trips(state, rows[part]))
         # Skip customers whose list cannot differ from their last one.
         if answered is not None:
-            asked = where(_changed(state, visits, answered) | _begins_trip(state, records, visits))
+            asked = places_of(_changed(state, visits, answered) | _begins_trip(state, records, visits))
             if len(asked) < len(visits.rows):
                 some, who = visits.which[asked], visits.rows[asked]
                 visits = Visits(some, who, visits.days[asked], open_trips(state, who))
@@ -87,7 +87,7 @@ def _answer(step: Step, records: Records, visits: Visits) -> None:
     customers = state.customers
     # Stage 2: choose the customers with a list worth sending; the row stores what was computed, sent or not.
     trip = _begins_trip(state, records, visits)
-    said = where((found.categories[:, 0] > 0) & (trip | (hashes != customers["recommended"][rows])))
+    said = places_of((found.categories[:, 0] > 0) & (trip | (hashes != customers["recommended"][rows])))
     customers["recommended"][rows] = hashes
     customers["recommended_day"][rows] = np.where(trip, visits.days, customers["recommended_day"][rows])
     if len(said):
@@ -156,7 +156,7 @@ def recommend(state: State, rows: Integers, trips: OpenTrips) -> Recommended:
     # Stage 3: let new categories compete, but only for customers with an empty place, a chance to beat the
     # tenth habit, or places kept for new categories. For all others the search would change nothing.
     places = state.settings.recommendation_discoveries
-    open_to_new = where(
+    open_to_new = places_of(
         none[:, -1] | (best_chance(state, own, categories, scores) >= scores[:, -1]) | (places > 0)
     )
     if len(open_to_new):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from models.learning.rfm import Histograms, RfmScores
-from models.memory.rows import header, is_erased
+from models.memory.rows import RowError, check, header, is_erased
 from models.state.columns import HEAD
 from models.state.customer_rows import HEAD_AT
 
@@ -37,14 +37,17 @@ class SegmentSnapshot:
         """Read a customer's day, or the row that its tombstone stands for.
 
         Raises:
-            RowError: The bytes are no row, or a row of another format version.
+            RowError: The bytes are no row, a damaged one, or a row of another format version.
         """
+        check(row)
         _, offset, boundary, _ = header(row)
         known = self._known.get(customer)
         if known is not None and known[:2] > (offset, boundary):
             return
         last = spend = days = 0
         if not is_erased(row):
+            if len(row) < HEAD_AT + HEAD.itemsize:
+                raise RowError(f"a customer's row of {len(row)} bytes is cut off")
             last, spend = _INSTANT_AND_SPEND.unpack_from(row, _LAST_PURCHASE)
             days = _DAYS.unpack_from(row, _FREQUENCY)[0] + sum(_OPEN.unpack_from(row, _OPEN_PURCHASE))
         self._known[customer] = (offset, boundary, last, days, spend)

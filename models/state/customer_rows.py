@@ -1,7 +1,8 @@
-"""Rows of customers: the day, written with every change, and the habits, written when a day is folded.
+"""Rows of customers: the day, written with every change, and the habits, written when a fold changes them.
 
-A basket changes a kilobyte of its customer's state. The habits, three times as much, change once a day at
-most. Both rows of a customer go into one record batch, and the day names the habits that belong to it.
+A basket changes a quarter of its customer's state. The habits are the rest: they change once a day at most,
+and only if something was bought that is consumed. A step writes both rows of a customer into one record
+batch, and the day names the habits that belong to it.
 
 | row | key | sections |
 | --- | --- | --- |
@@ -14,6 +15,7 @@ habits, in steps of 600, and 35 us to decode both; the single row before took 8 
 
 from __future__ import annotations
 
+from datetime import date
 from enum import IntEnum
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -23,6 +25,7 @@ import numpy as np
 from models.memory import structured
 from models.memory.rows import CHECKSUM_BYTES, HEADER, ROW_VERSION, RowError, check, habits_key, seal
 from models.memory.sections import SECTION, Items, Sections, headings
+from models.state.calendar import FIRST_DATE, HOUR, LAST_DAY
 from models.state.columns import (
     CELL,
     CUSTOMER,
@@ -83,6 +86,8 @@ _SIZES: Final = {
 _HEADINGS: Final = {kind: headings(kind, *sizes) for kind, sizes in _SIZES.items()}
 HEAD_AT: Final = HEADER.itemsize + SECTION.itemsize
 """Offset of the head in a day, whose first section it is."""
+_LAST_BOUNDARY: Final = np.iinfo(np.uint16).max
+_LAST_INSTANT: Final = (LAST_DAY + 2 + (FIRST_DATE - date(1970, 1, 1)).days) * 24 * HOUR
 _HEAD_END: Final = HEAD_AT + HEAD.itemsize
 _HEAD_HEADING: Final = np.frombuffer(_HEADINGS[Section.HEAD][1], SECTION)[0]
 BOTH_ROWS_BYTES: Final = 2 * (HEADER.itemsize + CHECKSUM_BYTES) + sum(
@@ -119,7 +124,7 @@ def days_of(state: State, rows: NDArray[np.int64]) -> list[bytes]:
 
 
 def habits_of(state: State, rows: NDArray[np.int64]) -> list[bytes]:
-    """Encode the habits of k customers who have any."""
+    """Encode the habits of k customers who have any: a row without cells would be that of an erased one."""
     header = np.zeros(len(rows), HEADER)
     header["version"] = ROW_VERSION
     header["offset"] = state.customers["habits_offset"][rows]
@@ -176,7 +181,9 @@ def take_days(state: State, rows: NDArray[np.int64], values: Sequence[bytes]) ->
         raise RowError("a customer's row without a head")
     # Stage 1: header and head, written as bytes into the columns.
     columns = state.customers.view(np.uint8).reshape(-1, CUSTOMER.itemsize)
-    columns[rows, :_HEAD_END] = _beginnings(values, _HEAD_END)
+    heads = _beginnings(values, _HEAD_END)
+    _check_instants(heads[:, HEAD_AT:].copy().view(HEAD)[:, 0])
+    columns[rows, :_HEAD_END] = heads
     # Stage 2: (m,) events into the last places of their rings.
     ring = _items(sections, Section.RING)
     events = np.frombuffer(ring.data, RING_EVENT)
@@ -217,6 +224,8 @@ def take_habits(state: State, rows: NDArray[np.int64], values: Sequence[bytes]) 
     state.cells.put_all(rows, np.repeat(np.arange(len(rows)), stored.counts), cells)
     _put(state.products, rows, _items(sections, Section.PRODUCTS), PRODUCT)
     header = _beginnings(values, HEADER.itemsize).view(HEADER)[:, 0]
+    if (header["boundary"] > _LAST_BOUNDARY).any():
+        raise RowError("a customer's habits are of a boundary beyond the calendar")
     state.customers["habits_offset"][rows] = header["offset"]
     state.customers["habits_boundary"][rows] = header["boundary"]
     _keep_later(state, sections, _HABITS, [habits_key(state.ids[row]) for row in rows.tolist()])
@@ -260,6 +269,13 @@ def head_of(day: bytes) -> Any:
     if not heads.counts[0]:
         raise RowError("a customer's row without a head")
     return np.frombuffer(heads.data, HEAD)[0]
+
+
+def _check_instants(heads: NDArray[Any]) -> None:
+    """Refuse instants beyond the calendar: histograms make room for every day up to the last purchase."""
+    for name in ("first_purchase", "last_purchase"):
+        if (heads[name] < 0).any() or (heads[name] > _LAST_INSTANT).any():
+            raise RowError("a customer's row holds a purchase beyond the calendar")
 
 
 def _rings(customers: NDArray[Any]) -> tuple[NDArray[Any], list[int]]:

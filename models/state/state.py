@@ -25,7 +25,6 @@ from models.state.columns import (
     MOST_CELLS,
     MOST_OPEN_LINES,
     MOST_PRODUCTS,
-    NEVER,
     NO_EVENT,
     NO_SEGMENT,
     OPEN_LINE,
@@ -117,8 +116,6 @@ class State:
         self.histograms = Histograms(0)
         self.thresholds: tuple[Thresholds | None, ...] = ()
         self.sweep: Sweep | None = None
-        self.with_habits = 0
-        """Count of the customers who have a row of habits."""
         self.later_sections: dict[bytes, bytes] = {}
         """Sections that a later release wrote, by the key of their row: kept, and written back untouched."""
         self.clock = ClockRow(
@@ -169,7 +166,7 @@ class State:
         """Remove the customers added after the first `count`."""
         while len(self.ids) > count:
             for arena in self.arenas:
-                arena.release(len(self.ids) - 1)
+                arena.wipe(len(self.ids) - 1)
             del self.rows[self.ids.pop()]
 
     def forget(self, row: int) -> None:
@@ -179,7 +176,6 @@ class State:
         """
         for arena in self.arenas:
             arena.wipe(row)
-        self.with_habits -= bool(self.customers["habits_boundary"][row] != NEVER)
         for key in (self.ids[row], habits_key(self.ids[row])):
             self.later_sections.pop(key, None)
         del self.rows[self.ids[row]]

@@ -52,7 +52,6 @@ class Step:
         self._settings, self._adopted_at = state.settings, state.adopted_at
         self._clock = state.clock
         self._sweep = copy.copy(state.sweep)
-        self._with_habits = state.with_habits
         self._later_sections: dict[bytes, bytes] = {}
         self._due: NDArray[np.int32] | None = None
         self._erased: tuple[int, bytes] | None = None
@@ -116,7 +115,6 @@ class Step:
             boundary: Boundary (day).
         """
         customers = self.state.customers
-        self.state.with_habits += int((customers["habits_boundary"][rows] == NEVER).sum())
         customers["habits_offset"][rows] = customers["offset"][rows]
         customers["habits_boundary"][rows] = customers["folded"][rows] = boundary
         self._folded.update(rows.tolist())
@@ -194,6 +192,5 @@ class Step:
         if state.settings is not self._settings:
             state.adopt(self._settings)
         state.clock, state.sweep = self._clock, self._sweep
-        state.with_habits = self._with_habits
         state.later_sections |= self._later_sections
         self._histograms.undo()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from models.memory.groups import where
+from models.memory.groups import places_of
 from models.state.habits import TRIP_DECAY
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Asked:
         """(k,) rows of the customers, each once, ascending."""
         self._columns = np.zeros(len(state.category_names) + 1, np.int64)
         self._columns[categories] = 1
-        named = where(self._columns)
+        named = places_of(self._columns)
         self._width = len(named) + 1
         self._columns[named] = np.arange(1, self._width)
         self._places = np.full(len(self.customers) * self._width, -1, np.int32)
@@ -60,7 +60,7 @@ class Asked:
         owners, positions = state.products.positions(self.customers)
         records = state.products.records
         asked = self.places(owners, records["category"][positions])
-        kept = where(asked >= 0)
+        kept = places_of(asked >= 0)
         owners, positions = owners[kept], positions[kept]
         trips = state.customers["trips"][self.customers][owners].astype(np.float64)
         counts = records["count"][positions] * TRIP_DECAY ** (trips - records["trip"][positions])

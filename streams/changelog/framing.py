@@ -121,7 +121,7 @@ class LatestRows:
             if isinstance(record, BrokenBatch):
                 raise undecodable(record)
             try:
-                if value is None:
+                if key is None or value is None:
                     value = _erased_by(record)
                 _, offset, boundary, _ = header(value)
             except LaterFormatError as error:
@@ -183,8 +183,10 @@ def _erased_by(tombstone: Any) -> bytes:
     """Return the row for which a tombstone of Cartpulse stands.
 
     Raises:
-        RowError: The tombstone carries no rank, so it is another program's.
+        RowError: The record has no key, or no rank, so it is another program's.
     """
+    if tombstone.key is None:
+        raise RowError("a record without a key")
     rank = dict(tombstone.headers).get(RANK)
     if rank is None:
         raise RowError("a tombstone without a rank")

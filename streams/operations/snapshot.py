@@ -116,7 +116,7 @@ def snapshot(settings: Settings) -> Snapshot:
         tables = snapshot(load_settings())
         tables.customers.to_pandas()
 
-    It needs memory for the rows of all customers, up to 8 KB each, and reads a changelog that nobody has to
+    It needs memory for the rows of all customers, up to 8.5 KB each, and reads a changelog that nobody has to
     stop writing to. It works inside of a running event loop too, as in Jupyter, which it blocks meanwhile.
 
     Args:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.learning import rfm as segments
-from models.learning.rfm import DAY_MS, SEGMENTS, Histograms, RfmScores, Thresholds, label
+from models.learning.rfm import DAY_MS, SEGMENTS, Histograms, RfmScores, Thresholds, label, scores_by_all
 from tests.support.ledgers import exact
 
 START = 17_200 * DAY_MS
@@ -26,6 +26,18 @@ def standing(rows: list[tuple[int, int, int]]) -> RfmScores:
 
 def test_its_examples_print_what_they_say() -> None:
     assert doctest.testmod(segments).failed == 0
+
+
+def test_scores_by_several_thresholds_are_those_by_each() -> None:
+    draw = np.random.default_rng(3)
+    each = tuple(
+        Thresholds(*(tuple(sorted(cuts)) for cuts in draw.integers(0, 30, (3, 4)).tolist())) for _ in range(5)
+    )
+    standing = RfmScores(*draw.integers(0, 30, (3, 40)))
+    together = scores_by_all(each, standing)
+    for place, thresholds in enumerate(each):
+        for measure, alone in zip(together, thresholds.scores(standing), strict=True):
+            assert measure[place].tolist() == alone.tolist()
 
 
 def test_every_pair_of_scores_has_the_label_of_its_definition() -> None:

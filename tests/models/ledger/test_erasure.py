@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 
 from models.ledger.ledger import Ledger
-from models.memory.rows import habits_key, is_erased
+from models.memory.rows import habits_key, header, is_erased
 from models.settings import LedgerSettings
 from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, replay_of, tick
 
@@ -109,12 +110,54 @@ def test_later_purchases_start_anew() -> None:
     assert [habit["category"] for habit in known["habits"]] == ["BREAD"]  # type: ignore[attr-defined]
 
 
+def records_of_nobody(ledger: Ledger) -> int:
+    """Records in the arenas that belong to no run and are not empty."""
+    count = 0
+    for arena in ledger._state.arenas:
+        everyone = np.arange(len(ledger._state.ids))
+        _, positions = arena.positions(everyone)
+        left = arena.records[: arena.extent[0]].copy()
+        left[positions] = 0
+        count += int((left != np.zeros(1, left.dtype)).sum())
+    return count
+
+
+def a_wide_shop(days: int) -> list[bytes]:
+    """The secret customer buys other categories every day, and outgrows every room."""
+    log = [tick(-1)]
+    for day in range(days):
+        lines = [(f"C{day}-{each}", f"p{day}-{each}", 7.0, 2.0) for each in range(3)]
+        log += [basket(f"s{day}", ERASED, day + 0.5, *lines), *purchases("1", range(day, day + 1)), tick(day)]
+    return log
+
+
+def test_nothing_of_an_erased_customer_is_left_in_rooms_that_were_outgrown() -> None:
+    ledger, _ = driven(a_wide_shop(12))
+    assert not records_of_nobody(ledger)
+    drive(ledger, records_of([erase(ERASED, 12)], SETTINGS, first_offset=1_000), Replay())
+    assert not records_of_nobody(ledger)
+
+
+@pytest.mark.parametrize("folds", [0, 1])
+def test_nothing_is_left_of_a_customer_who_was_erased_and_came_back_within_one_portion(folds: int) -> None:
+    log = a_wide_shop(12)
+    back = basket("back", ERASED, 12.5, ("BREAD", "p2", 1.0, 3.0))
+    before = driven(log)[1].rows
+    after = driven([*log, erase(ERASED, 12), back, *[tick(12 + day) for day in range(folds)]])[1].rows
+    standby = Ledger(SETTINGS)
+    for portion in (before, after):
+        standby.take(portion.items())
+    standby.settle()
+    assert not records_of_nobody(standby)
+
+
 def test_the_rows_of_a_customer_who_came_back_are_greater_than_those_from_before_the_erasure() -> None:
     log = [*a_shop(12), erase(ERASED, 12), tick(13)]
     gone = driven(log)[1].rows
     for back in (14, 15):
         ledger, replay = driven([*log, *purchases(ERASED, range(14, back + 1), every=1), tick(back)])
-        assert replay.rows[ERASED.encode()] > gone[ERASED.encode()]
+        for key in (ERASED.encode(), habits_key(ERASED.encode())):
+            assert header(replay.rows[key])[1:3] > header(gone[key])[1:3]
         assert not is_erased(replay.rows[habits_key(ERASED.encode())])
         again = Ledger(SETTINGS)
         again.load(replay.rows.items())

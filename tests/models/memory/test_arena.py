@@ -58,10 +58,13 @@ def test_it_holds_what_a_dict_of_lists_would_hold(operations: list[Any]) -> None
             arena.clear(np.array(given_[0], np.int64))
             model |= {row: [] for row in given_[0]}
         else:
-            arena.release(given_[0])
+            arena.wipe(given_[0])
             model[given_[0]] = []
         for row, run in model.items():
             assert arena.run(row).tolist() == records(run).tolist()
+        left = arena.records[: arena.extent[0]].copy()
+        left[arena.positions(np.array(list(model)))[1]] = 0
+        assert not left["number"].any(), "what no run holds is overwritten"
     asked = np.array([5, 0, 3], np.int64)
     owners, positions = arena.positions(asked)
     assert owners.tolist() == [at for at, row in enumerate(asked.tolist()) for _ in model[row]]
@@ -71,7 +74,7 @@ def test_it_holds_what_a_dict_of_lists_would_hold(operations: list[Any]) -> None
 def test_freed_rooms_are_used_again() -> None:
     arena = Arena(RECORD, LONGEST)
     arena.put(0, records([1, 2, 3]))
-    arena.release(0)
+    arena.wipe(0)
     arena.put(1, records([4, 5, 6, 7]))
     assert arena._end == 4
     assert arena.run(1)["number"].tolist() == [4, 5, 6, 7]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from models.learning.rfm import SEGMENTS
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
+from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers import exact
 from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, records_of, replay_of, tick
+
+if TYPE_CHECKING:
+    import pytest
 
 SETTINGS = LedgerSettings(segment_minimum_population=10, segment_patience=3)
 CROWD = 20
@@ -99,6 +103,13 @@ def test_who_stays_away_falls_only_when_three_boundaries_agree_and_to_the_best_o
         assert min(last_three) > rank(change, "from")
         assert rank(change, "to") == min(last_three)
     assert all(change["cause"].startswith("boundary:") for change in downs)
+
+
+def test_customers_ranked_in_portions_fall_as_those_ranked_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = a_log(5, days=40, customers=24)
+    together = replay_of(log, SETTINGS).events
+    monkeypatch.setattr("models.segments.changes._RANKED_AT_ONCE", 3)
+    assert replay_of(log, SETTINGS).events == together
 
 
 def test_a_weekly_customer_who_falls_and_rises_every_week_without_patience_stays_with_it() -> None:

@@ -25,13 +25,15 @@ from models.memory.rows import (
     header,
     is_erased,
     is_habits,
+    partition_row,
     seal,
     unseal,
 )
 from models.memory.sections import SECTION
+from models.segments.snapshot import SegmentSnapshot
 from models.settings import LedgerSettings
-from models.state.columns import RING
-from models.state.customer_rows import Section
+from models.state.columns import HEAD, RING
+from models.state.customer_rows import HEAD_AT, Section
 from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.earlier_rows import EARLIER_VERSION, earlier_rows
 from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, tick
@@ -168,6 +170,44 @@ def test_habits_without_a_day_are_refused() -> None:
     del rows[customer_of(first_habits(rows)) or b""]
     with pytest.raises(RowError, match="not the row that belongs to them"):
         Ledger(ALERTING).load(rows.items())
+
+
+def forged(row: bytes, at: int, value: bytes) -> bytes:
+    """A row with other bytes and the checksum that goes with them."""
+    body = unseal(row)
+    return seal(body[:at] + value + body[at + len(value) :])
+
+
+def in_head(name: str) -> int:
+    """Where a field of the head stands in a day."""
+    fields: Any = HEAD.fields
+    return HEAD_AT + int(fields[name][1])
+
+
+FORGERIES = {
+    "a purchase in the year 20000": (b"2", in_head("last_purchase"), struct.pack("<q", 1 << 49)),
+    "a purchase before 1970": (b"2", in_head("first_purchase"), struct.pack("<q", -1)),
+    "a segment that there is not": (b"2", in_head("segment"), b"\x64"),
+    "a store without a name": (b"2", in_head("stores"), b"\xff\xff"),
+    "a channel without a name": (b"2", in_head("channel"), b"\xff\xff"),
+    "a category without a name": (habits_key(b"2"), HEADER.itemsize + SECTION.itemsize, b"\xff\xff"),
+    "a boundary beyond the calendar": (habits_key(b"2"), 10, struct.pack("<i", 1 << 16 | 6228)),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES.keys())
+def test_a_number_that_cannot_be_is_refused_whatever_the_checksum_says(
+    forgery: tuple[bytes, int, bytes],
+) -> None:
+    (rows, _), (key, at, value) = a_shop(20), forgery
+    with pytest.raises(RowError):
+        Ledger(ALERTING).load((rows | {key: forged(rows[key], at, value)}).items())
+
+
+@pytest.mark.parametrize("row", [partition_row(b"xy", offset=5, boundary=1), b"", ROWS[b"900"][:-1] + b"!"])
+def test_standings_are_read_from_sound_rows_alone(row: bytes) -> None:
+    with pytest.raises(RowError):
+        SegmentSnapshot().take(b"900", row)
 
 
 LATER = struct.pack("<BHH", max(Section) + 1, 2, 3) + b"abcdef" + struct.pack("<BHH", 200, 1, 1) + b"!"

@@ -37,7 +37,6 @@ def everything(state: State) -> tuple[object, ...]:
     return (
         days_of(state, np.arange(len(state.ids))),
         habits_of(state, np.arange(len(state.ids))),
-        state.with_habits,
         dict(state.later_sections),
         list(state.ids),
         dict(state.rows),

@@ -53,6 +53,12 @@ def test_a_row_of_a_later_release_is_refused_by_name() -> None:
         LatestRows().take(log(row(b"a", 5), (b"b", later)))
 
 
+def test_a_record_without_a_key_is_no_row() -> None:
+    keyless = Record("changelog", 0, 7, None, partition_row(b"", offset=1, boundary=1))
+    with pytest.raises(ChangelogUnreadableError, match=r"at offset 7 what is no row .* without a key"):
+        LatestRows().take([keyless])
+
+
 def test_a_row_of_an_earlier_release_is_refused_with_the_way_on() -> None:
     earlier = seal((ROW_VERSION - 1).to_bytes(2, "little") + bytes(40))
     with pytest.raises(
