@@ -82,7 +82,7 @@ class Standing(NamedTuple):
 
     households: Integers
     labels: Integers
-    """As computed when read."""
+    """As computed when read; -1 where a partition has too few customers to rank them."""
     segments: Integers
     """As reported; -1 for none."""
     scores: Integers
@@ -184,14 +184,16 @@ class Ours:
         self.standings: dict[int, Standing] = {}
         """By instant."""
         self._history, self._names = history, list(names)
-        self._cuts, self._days = set(cuts), days
+        self._cuts, self._purchases = set(cuts), days
+        self.days = {*days, *(cut - 1 for cut in cuts)}
+        """Days at whose end something is asked."""
 
     def at_day_end(self, day: int, states: Sequence[State]) -> None:
         """Ask for chances and for the next purchase of each pair."""
         if day + 1 in self._cuts:
             asked = self._history.at(day + 1)
             self.chances[day + 1] = self._ask(asked, states, cycles=False)
-        if day in self._days:
+        if day in self._purchases:
             asked = self._history.after(range(day, day + 1))
             self.cycles[day] = self._ask(asked, states, cycles=True)
 
@@ -283,14 +285,14 @@ def standing_of(states: Sequence[State]) -> Standing:
     for state in states:
         standing = state.standing(np.arange(len(state.ids)))
         ranked = standing.frequency > 0
-        cuts = state.histograms.thresholds()
-        if cuts is None:
-            continue
-        scores = cuts.scores(standing)
+        cuts = state.histograms.thresholds(state.settings.segment_minimum_population)
+        nothing = np.full(len(state.ids), -1)
+        scores = (nothing, nothing, nothing) if cuts is None else cuts.scores(standing)
+        labels = nothing if cuts is None else label(*scores)
         segments = state.customers["segment"][: len(state.ids)].astype(np.int64)
         customers = np.array([int(customer) for customer in state.ids], np.int64)
         reported = np.where(segments == NO_SEGMENT, -1, segments)
-        parts.append(np.stack([customers, label(*scores), reported, *scores])[:, ranked])
+        parts.append(np.stack([customers, labels, reported, *scores])[:, ranked])
     both = np.concatenate(parts, axis=1).astype(np.int64)
     both = both[:, np.argsort(both[0])]
     return Standing(both[0], both[1], both[2], both[3:])

@@ -17,12 +17,12 @@ from models.records.decoder import Decoder, Raw
 from models.records.partitioner import partition_of
 from models.replay.steps import advance_through, finish_sweep
 from models.settings import LedgerSettings
-from models.state.calendar import day_number
+from models.state.calendar import MINUTE, calendar_of, day_number
 from streams.sources.complete_journey import TIME_ZONE, CompleteJourney
 from streams.sources.ticks import with_ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from models.contracts.changes import Changes
     from models.state.state import State
@@ -38,8 +38,13 @@ _AT_ONCE: Final = 2_000
 class Watcher(Protocol):
     """Whoever looks at ledgers and keeps what comes out of them."""
 
-    instants: Sequence[int]
-    """Ascending instants at which `at_instant` is called, ms since 1970 UTC."""
+    @property
+    def instants(self) -> Sequence[int]:
+        """Ascending instants at which `at_instant` is called, ms since 1970 UTC."""
+
+    @property
+    def days(self) -> Container[int]:
+        """Business days at whose end `at_day_end` is called."""
 
     def at_day_end(self, day: int, states: Sequence[State]) -> None:
         """Look at the states when the boundary of a business day is finished."""
@@ -87,17 +92,19 @@ class Service:
             if feed.key is None:
                 for number in range(len(self._ledgers)):
                     self._put(number, feed.value)
-                self._close()
+                day = closed_day(feed.occurred_at)
+                if day in self._watcher.days:
+                    self._flush()
+                    self._watcher.at_day_end(day, self.states)
             else:
-                number = partition_of(feed.key, len(self._ledgers), self._settings.partitioner)
-                self._put(number, feed.value)
-                if len(self._waiting[number]) >= _AT_ONCE:
-                    self._apply(number)
+                self._put(partition_of(feed.key, len(self._ledgers), self._settings.partitioner), feed.value)
         self._flush()
 
     def _put(self, number: int, value: bytes) -> None:
         self._waiting[number].append(Raw(self._offsets[number], value, UNKNOWN_TIME))
         self._offsets[number] += 1
+        if len(self._waiting[number]) >= _AT_ONCE:
+            self._apply(number)
 
     def _apply(self, number: int) -> None:
         records, refusals = self._decoders[number].decode(self._waiting[number])
@@ -108,18 +115,17 @@ class Service:
             self._watcher.take(changes)
 
     def _flush(self) -> None:
-        for number, waiting in enumerate(self._waiting):
-            if waiting:
+        """Apply all that waits, and finish the sweeps that it began."""
+        for number, ledger in enumerate(self._ledgers):
+            if self._waiting[number]:
                 self._apply(number)
-
-    def _close(self) -> None:
-        self._flush()
-        for ledger in self._ledgers:
             for changes in finish_sweep(ledger):
                 self._watcher.take(changes)
-        day = self._ledgers[0].clock.finished - DAY_ZERO
-        if day >= 0:
-            self._watcher.at_day_end(day, self.states)
+
+
+def closed_day(tick: int) -> int:
+    """Return the day that a tick closes, ms since 1970 UTC; a day before day 0 is below 0."""
+    return calendar_of(SETTINGS).closed(tick - SETTINGS.lateness_minutes * MINUTE) - DAY_ZERO
 
 
 def replay(
@@ -143,20 +149,13 @@ def replay(
     """
     source = CompleteJourney(level=level, days=days)
     chosen = (feed for feed in source if feed.key is not None and takes_part(int(feed.key), one_in))
-    Service(
-        _Telling(watcher, days, f"ledger of {level}, {partitions} partitions", tell), partitions=partitions
-    ).run(with_ticks(chosen, SETTINGS))
+    name = f"ledger of {level}, {partitions} partitions" if partitions > 1 else f"ledger of {level}"
+    Service(watcher, partitions=partitions).run(_told(with_ticks(chosen, SETTINGS), days, name, tell))
 
 
-class _Telling:
-    """Watcher that tells how far another one has come."""
-
-    def __init__(self, watcher: Watcher, days: int, name: str, tell: Callable[[str], None]) -> None:
-        self.instants = watcher.instants
-        self.at_instant, self.take = watcher.at_instant, watcher.take
-        self._watcher, self._days, self._name, self._tell = watcher, days, name, tell
-
-    def at_day_end(self, day: int, states: Sequence[State]) -> None:
-        self._watcher.at_day_end(day, states)
-        if not day % 7:
-            self._tell(f"{self._name}: day {day} of {self._days}")
+def _told(feeds: Iterable[Feed], days: int, name: str, tell: Callable[[str], None]) -> Iterator[Feed]:
+    """Pass records on, and tell once a week how far they have come."""
+    for feed in feeds:
+        if feed.key is None and not (day := closed_day(feed.occurred_at)) % 7:
+            tell(f"{name}: day {day} of {days}")
+        yield feed

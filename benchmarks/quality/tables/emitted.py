@@ -104,8 +104,17 @@ def raised_alerts(topics: Topics, history: History, names: Sequence[str], days: 
 
 
 def in_window(alerts: Alerts, first: int, last: int) -> Booleans:
-    """Tell after which alerts a purchase comes from `first` to `last` days behind the date."""
+    """Tell after which alerts the first purchase comes from `first` to `last` days behind the date."""
     return (alerts.until >= alerts.date + first) & (alerts.until <= alerts.date + last)
+
+
+def bought_from_date(alerts: Alerts, history: History, width: int) -> Booleans:
+    """Tell after which alerts any purchase comes in the 8 days that begin with the date."""
+    bought = history.bought
+    keys = (bought.households * width + bought.names) * DAYS + bought.days
+    first = alerts.keys * DAYS + alerts.date
+    found: Booleans = np.searchsorted(keys, first + LEAD + GRACE, "right") > np.searchsorted(keys, first)
+    return found
 
 
 def any_window(alerts: Alerts, history: History, width: int, days: range) -> Reals:
@@ -160,7 +169,7 @@ def table_of_alerts(
             name,
             f"{len(hit):,}",
             float(hit.mean()),
-            float(in_window(alerts, 0, LEAD + GRACE).mean()),
+            float(bought_from_date(alerts, history, len(names)).mean()),
             float(any_window(alerts, history, len(names), days).mean()),
             recall(alerts, history, len(names), days),
             len(hit) / max(active, 1) / weeks,

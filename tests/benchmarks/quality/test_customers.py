@@ -112,7 +112,7 @@ def test_an_emitted_alert_is_judged_by_the_first_purchase_from_the_day_it_opens(
     found = emitted.raised_alerts(topics, pairs, NAMES, range(7, 20), 20)
     assert (found.raised.tolist(), found.date.tolist(), found.until.tolist()) == ([8], [10], [17])
     assert not emitted.in_window(found, -2, 5)[0]
-    assert emitted.in_window(found, 0, 7)[0]
+    assert emitted.bought_from_date(found, pairs, 1)[0]
     # 13 days have six windows of 8 days: 7-14, 8-15 and 9-16 hold no purchase, the other three do.
     assert emitted.any_window(found, pairs, 1, range(7, 20)).tolist() == [0.5]
 

@@ -21,6 +21,7 @@ def said(dates: list[float], chances: list[float]) -> Cycles:
 
 def test_examples_hold() -> None:
     assert not doctest.testmod(cycles).failed
+    assert not doctest.testmod(next_purchase).failed
 
 
 def test_an_alert_that_a_purchase_comes_before_is_no_false_alarm_and_its_cycle_still_asks_for_recall() -> (
