@@ -19,6 +19,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.quality import predictions
 from benchmarks.quality.log.journey import FAST
 from benchmarks.quality.log.windows import DEVELOPMENT, FINAL
 from benchmarks.quality.report import PARTITIONS, SECTIONS, Run
@@ -34,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fast", action="store_true", help="one household in eight, by CRC-32")
     parser.add_argument("--final", action="store_true", help="the whole year, for the report alone")
     parser.add_argument("--one-partition", action="store_true", help="leave the 16 partitions out")
+    parser.add_argument("--no-learners", action="store_true", help="leave LightGBM and k-means out")
+    parser.add_argument("--predictions", type=Path, metavar="DIR", help="write what ledgers predicted, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     given = parser.parse_args(arguments)
     unknown = set(given.sections) - set(SECTIONS)
@@ -54,8 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     sections = set(given.sections or SECTIONS)
     partitions = {OURS: 1} if given.one_partition else dict(PARTITIONS)
-    run = Run(window, FAST if given.fast else 1, partitions, tell)
+    run = Run(window, FAST if given.fast else 1, partitions, tell, learners=not given.no_learners)
     run.answer(sections)
+    if given.predictions:
+        predictions.write(run, given.predictions)
     tables = []
     for table in run.tables(sections):
         tables.append(table)

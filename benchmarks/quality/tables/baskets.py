@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from benchmarks.quality.log.journey import DAYS
 from benchmarks.quality.measures import scores
+from benchmarks.quality.tables.next_purchase import compared
 from benchmarks.quality.tables.table import Table
 
 if TYPE_CHECKING:
@@ -137,6 +139,15 @@ def judge(bought: Bought, days: range, lists: Mapping[str, Lists]) -> Judged:
     )
 
 
+def asked_trips(bought: Bought, days: range) -> list[tuple[int, int]]:
+    """Return household and day of every trip that is judged, in order of household and day."""
+    trips = np.unique(bought.households * DAYS + bought.days)
+    households, of_trip = np.divmod(trips, DAYS)
+    number = np.arange(len(trips)) - np.searchsorted(households, households)
+    judged = (number >= LEAST_TRIPS) & (of_trip >= days.start) & (of_trip < days.stop)
+    return list(zip(households[judged].tolist(), of_trip[judged].tolist(), strict=True))
+
+
 def table(level: str, judged: Judged, ours: Sequence[str]) -> Table:
     """Make table C of a level.
 
@@ -151,11 +162,10 @@ def table(level: str, judged: Judged, ours: Sequence[str]) -> Table:
     )
     for name, figures in judged.scores.items():
         table.add(name, *figures.mean(axis=0).tolist())
-    for name in ours:
-        for other, figures in judged.scores.items():
-            if other not in {name, POPULAR}:
-                found = scores.difference(judged.scores[name][:, 1], figures[:, 1], judged.households)
-                table.notes.append(f"NDCG@10, {name} minus {other}: {found}")
+    for name, other in compared(ours, judged.scores):
+        gains = [judged.scores[model][:, 1] for model in (name, other)]
+        found = scores.difference(gains[0], gains[1], judged.households)
+        table.notes.append(f"NDCG@10, {name} minus {other}: {found}")
     return table
 
 

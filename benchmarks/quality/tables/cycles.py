@@ -16,7 +16,7 @@ from benchmarks.quality.log.ours import GRACE, LEAD, QUANTILES, Answer, Cycles
 from benchmarks.quality.log.windows import FOLLOW_UP, date_of
 from benchmarks.quality.measures import scores
 from benchmarks.quality.measures.scores import Ranking
-from benchmarks.quality.tables.next_purchase import GAMMA_POISSON, MEDIAN, POISSON_GAMMA
+from benchmarks.quality.tables.next_purchase import GAMMA_POISSON, MEDIAN, POISSON_GAMMA, compared
 from benchmarks.quality.tables.table import Table
 
 if TYPE_CHECKING:
@@ -135,11 +135,10 @@ def tables(
             name, *ranking.best_f1, ranking.precision_at(0.1), ranking.precision_at(0.2),
             ranking.average_precision,
         )  # fmt: skip
-    for name in answers:
-        for other, said in models.items():
-            if other != name:
-                found = scores.difference(_losses(models[name], until), _losses(said, until), households)
-                times.notes.append(f"pinball, {name} minus {other}: {found}")
+    for name, other in compared(answers, models):
+        losses = [_losses(models[model], until) for model in (name, other)]
+        found = scores.difference(losses[0], losses[1], households)
+        times.notes.append(f"pinball, {name} minus {other}: {found}")
     return times, dates
 
 

@@ -13,7 +13,7 @@ from benchmarks.quality.measures import scores
 from benchmarks.quality.tables.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,8 +27,21 @@ BASE: Final = "base rate 28 days before"
 MEDIAN: Final = "own median interval"
 POISSON_GAMMA: Final = "Poisson-Gamma"
 GAMMA_POISSON: Final = "decayed Gamma-Poisson"
+TREES: Final = "LightGBM"
 MID_WEEK: Final = 3.5
 """Days by which the middle of the week asked for is ahead."""
+
+
+def compared(ledgers: Iterable[str], models: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield who is compared with whom: the first ledger with all baselines, the others with the first.
+
+    >>> list(compared(["one", "16"], ["one", "16", "rule"]))
+    [('one', 'rule'), ('16', 'one')]
+    """
+    known = list(ledgers)
+    for first in known[:1]:
+        yield from ((first, model) for model in models if model not in known)
+        yield from ((other, first) for other in known[1:])
 
 
 class Said(NamedTuple):
@@ -127,13 +140,11 @@ def _notes(
             f"{name}: no cell for {float(np.mean(~answer.held)):.1%} of the pairs, scored by the prior "
             f"alone; fewer than three purchases known of {float(np.mean(answer.short)):.1%}"
         )
-        ours = models[name].forecast
-        for other, said in models.items():
-            if ours is None or said.forecast is None or other in {name, BASE}:
-                continue
-            losses = [(model.chances[1] - seen) ** 2 for model in (ours, said.forecast)]
-            found = scores.difference(losses[0], losses[1], history.households(asked))
-            yield f"Brier@14, {name} minus {other}: {found}"
+    for name, other in compared(answers, models):
+        forecasts = [model.forecast for model in (models[name], models[other])]
+        losses = [(said.chances[1] - seen) ** 2 for said in forecasts if said is not None]
+        found = scores.difference(losses[0], losses[1], history.households(asked))
+        yield f"Brier@14, {name} minus {other}: {found}"
 
 
 def table_of_digests(

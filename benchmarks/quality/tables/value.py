@@ -16,10 +16,11 @@ from benchmarks.quality.baselines import lifetimes
 from benchmarks.quality.log.journey import DAYS
 from benchmarks.quality.log.windows import date_of
 from benchmarks.quality.measures import scores
+from benchmarks.quality.tables.next_purchase import TREES
 from benchmarks.quality.tables.table import NOT_BUILT, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Reals = NDArray[np.float64]
     Booleans = NDArray[np.bool_]
+    Learner = Callable[[Reals, Booleans, Reals, Reals], tuple[Reals, Reals]]
+    """Chances of activity and spend of others, learnt from columns, activity and spend."""
 
 HALF_LIVES: Final = (30.0, 90.0)
 """Half-lives, in days, of the two rates of spend."""
@@ -134,14 +137,16 @@ def baselines(earlier: Question, now: Question, held: int) -> dict[str, Said]:
     }
 
 
-def table(journey: Journey, known: tuple[int, int], ours: Sequence[str], learnt: Mapping[str, Said]) -> Table:
+def table(
+    journey: Journey, known: tuple[int, int], ours: Sequence[str], learner: Learner | None = None
+) -> Table:
     """Make table E.
 
     Args:
         journey: Lines.
         known: Last day known, and last day held out.
         ours: Names of ledgers, which say nothing of value yet.
-        learnt: What learners said, by name.
+        learner: LightGBM, or None to leave it out.
     """
     last, held = known[0], known[1] - known[0]
     now, earlier = ask(journey, last, held), ask(journey, last - held, held)
@@ -150,7 +155,10 @@ def table(journey: Journey, known: tuple[int, int], ours: Sequence[str], learnt:
         f"{len(now.households):,} households, {float(now.active.mean()):.1%} active",
         ("AUC active", "AP churn", "spend MAE $", "Spearman"),
     )
-    for name, said in (baselines(earlier, now, held) | dict(learnt)).items():
+    models = baselines(earlier, now, held)
+    if learner is not None:
+        models[TREES] = Said(*learner(earlier.features, earlier.active, earlier.spend, now.features))
+    for name, said in models.items():
         cells: list[float | None] = [None] * 4
         if said.active is not None:
             cells[0] = scores.area(said.active, now.active)
