@@ -35,6 +35,8 @@ LEAST_PAIRS: Final = 5
 """Pairs of a category from which on it has a prior of its own; below, that of all pairs holds."""
 LEAST_EXCESS: Final = 0.05
 """Least variance of rates between pairs, as a share of the squared mean: the prior stays finite."""
+UNSEEN: Final = 0.5
+"""Chance where the log is too young to have shown any outcome."""
 NEWTON: Final = 5
 """Steps to the shape of a Gamma distribution; the start is within .2 % already."""
 
@@ -136,6 +138,8 @@ def chances_of_due_days(
     An isotonic regression on all such pairs, as could be seen when the longest horizon last ended.
     """
     earlier = history.at(cut - max(horizons))
+    if not len(earlier.last):
+        return np.full((len(horizons), len(asked.last)), UNSEEN)
     due, now = (remaining_median(history, pairs, medians) for pairs in (earlier, asked))
     order = np.argsort(due, kind="stable")
     days, first = np.unique(due[order], return_index=True)
@@ -151,6 +155,8 @@ def chances_of_due_days(
 def base_rates(history: History, asked: Asked, cut: int, horizons: tuple[int, ...], *, back: int) -> Reals:
     """Return the (3, k) share of such pairs that bought so soon, as could be seen `back` days earlier."""
     earlier = history.at(cut - back)
+    if not len(earlier.last):
+        return np.full((len(horizons), len(asked.last)), UNSEEN)
     shares = [float(np.mean(earlier.until <= horizon)) for horizon in horizons]
     return np.repeat(np.array(shares)[:, None], len(asked.last), axis=1)
 
@@ -198,5 +204,6 @@ def _moments(counts: Counts, width: int) -> tuple[Reals, Reals]:
     mean = np.where((number >= LEAST_PAIRS) & (mean > 0), mean, decayed.sum() / max(days.sum(), 1e-9))
     squares = np.bincount(names, days * (decayed / days - mean[names]) ** 2, width)
     excess = (squares - mean * number) / np.maximum(whole, 1e-9)
+    mean = np.maximum(mean, 1e-9)
     excess = np.maximum(excess, LEAST_EXCESS * mean**2)
     return mean**2 / excess, mean / excess

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SETTINGS: Final = LedgerSettings(time_zone=TIME_ZONE, clock="log")
 DAY_ZERO: Final = day_number(FIRST_DATE)
 """Day 0 of the windows, as a ledger counts days."""
-_AT_ONCE: Final = 2_000
+_AT_ONCE: Final = 200
 
 
 class Watcher(Protocol):
