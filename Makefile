@@ -19,13 +19,14 @@ FAULTS ?= --minutes 7 --runs 1 --only 'kill -9 of a worker' --only 'two workers'
 BIN := .venv/bin
 READY := .venv/.ready
 RUNTIME := .venv/.runtime
+QUALITY := .venv/.quality
 
 # Compiled modules are kept in .venv, also where the machine says that Python shall write none (images of containers
 # do): otherwise each of the hundreds of processes of the tests compiles again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/.pycache
 
-.PHONY: help setup test prove prove-logs prove-faults prove-tests mutants bench pair lint types imports words docs docs-check check gate demo format lock clean
+.PHONY: help setup test prove prove-logs prove-faults prove-tests mutants bench pair quality lint types imports words docs docs-check check gate demo format lock clean
 
 help:
 	@echo "make demo   replay a year of real purchases and show what came out"
@@ -33,6 +34,7 @@ help:
 	@echo "make prove  break things on Apache Kafka for an hour and more, and count what was lost or doubled"
 	@echo "make mutants  put known faults into a copy of the engine, and see that a test notices each"
 	@echo "make bench  measure the ledger by its parts, and ledger and service beside another commit's"
+	@echo "make quality  set predictions beside baselines on the same pairs and labels; ARGS=--fast in ten minutes"
 	@echo "make check  what to run before a commit, in minutes: lint, types, import rules, words, docs, quick tests"
 	@echo "make gate   the rest of what CI asks for: Apache Kafka, whole services, faults under load, the demo"
 	@echo "also: setup, lint, format, types, imports, docs, docs-check, lock, clean"
@@ -96,6 +98,15 @@ pair: setup
 	elif git cat-file -e "$$commit^{commit}" 2>/dev/null; then $(BIN)/python -m benchmarks.speed pair --rev "$$commit"; \
 	else echo "NOT COMPARED: commit $$commit is not in this repository (a shallow clone?)"; fi
 
+# Predictions beside baselines: `make quality ARGS="--fast A1 B2"`. The learners of the baselines have a lock of their own.
+quality: $(QUALITY)
+	@$(BIN)/python -m benchmarks.quality $(ARGS)
+
+$(QUALITY): benchmarks/quality/requirements.lock | $(READY)
+	@UV_CACHE_DIR="$${UV_CACHE_DIR:-$(CURDIR)/.venv/.cache}" $(BIN)/uv pip install --quiet --python $(BIN)/python \
+		--require-hashes --requirement $<
+	@touch $@
+
 words: setup
 	$(BIN)/python -m tools.words --most 2
 
@@ -128,6 +139,9 @@ docs-check: setup
 lock: setup
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --extra dev --quiet --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --constraint requirements.lock --group quality --quiet \
+		--output-file benchmarks/quality/requirements.lock
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Baselines: rules and decayed counts written out, and learners of libraries."""

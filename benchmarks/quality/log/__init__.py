@@ -1,0 +1,1 @@
+"""Log of purchases as the benchmark sees it: cleaned lines, trips, pairs, the windows that are judged."""

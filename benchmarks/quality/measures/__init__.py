@@ -1,0 +1,1 @@
+"""Measures of predictions against what was seen, written out."""
