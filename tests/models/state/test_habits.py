@@ -226,6 +226,22 @@ def test_habits_of_several_customers_are_those_of_each_alone_with_what_a_full_ro
             shop.fold(day, lines)
 
 
+@pytest.mark.parametrize(
+    ("steady", "late", "last"), [((0, 1, 2, 3), (60, 61), 70), ((0, 60, 120, 180), (179, 180), 181)]
+)
+def test_a_full_row_weighs_trips_by_a_half_life_of_sixteen_weeks(
+    steady: tuple[int, ...], late: tuple[int, ...], last: int
+) -> None:
+    shop = Shop(1, MOST_CELLS, MOST_PRODUCTS)
+    for day in sorted({*steady, *late}):
+        bought = [name for name, days in (("steady", steady), ("late", late)) if day in days]
+        shop.fold(6_000 + day, [[(name, name, 1_000) for name in bought]])
+    shop.plain[0].most_categories = 1
+    with mock.patch.object(habits, "MOST_CELLS", 1):
+        shop.fold(6_000 + last, [[("new", "new", 1_000)]])
+    assert shop.plain[0].categories.keys() == {"steady"}, "a shorter half-life keeps `late`"
+
+
 def test_long_habits_of_many_customers_keep_their_order_and_their_counts() -> None:
     shop = Shop(20, MOST_CELLS, MOST_PRODUCTS)
     first = [(f"c{number}", f"p{number}", 1_000) for number in range(40)]
