@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.alerts import lifecycle
+from models.learning.alert_dates import AlertDates
 from models.learning.intervals import interval_posterior
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
@@ -138,11 +140,27 @@ def test_a_purchase_in_the_night_before_the_boundary_that_would_raise_it_overtak
     assert replay.counts["alerts_overtaken"] == 1
 
 
+def test_only_the_alert_of_who_bought_in_the_night_is_overtaken() -> None:
+    opened = day_of(raised()["best_date"]) - SETTINGS.alert_lead_days
+    both = {day: milk(day)[day] + milk(day, customer="2")[day] for day in RHYTHM}
+    night = basket("night", "2", opened + 1 / 24, MILK)
+    replay = replay_of([*a_year(both, opened - 2), night, tick(opened - 1), tick(opened)], SETTINGS)
+    assert [alert["customer_id"] for alert in alerts(replay)] == ["1"]
+    assert replay.counts["alerts_overtaken"] == 1
+
+
 def test_a_returned_line_fulfils_nothing() -> None:
     best = day_of(raised()["best_date"])
     back = basket("back", "1", best + NOON, ("MILK", "p1", -1.0, 1.0), kind="return")
     replay = replay_of(a_year(milk(*RHYTHM) | {best: [back]}, best + 10), SETTINGS)
     assert [alert["state"] for alert in alerts(replay)] == ["raised", "missed"]
+
+
+def test_a_thousandth_of_a_unit_fulfils_it() -> None:
+    best = day_of(raised()["best_date"])
+    pinch = basket("pinch", "1", best + NOON, ("MILK", "p1", 0.001, 1.0))
+    replay = replay_of(a_year(milk(*RHYTHM) | {best: [pinch]}, best), SETTINGS)
+    assert [alert["state"] for alert in alerts(replay)] == ["raised", "fulfilled"]
 
 
 def test_another_category_fulfils_nothing() -> None:
@@ -412,3 +430,51 @@ def test_the_next_due_boundary_is_the_soonest_of_what_is_planned_and_what_is_rai
         state.cells.records["alert"][positions] = cycles
         state.cells.records["best_day"][positions] = days
         assert lifecycle.next_due(state, ROWS).tolist() == [due]
+
+
+def test_the_cap_is_each_customer_s_own_and_the_name_settles_ties() -> None:
+    kept = set()
+    for names in (("MILK", "EGGS"), ("EGGS", "MILK")):
+        lines = [(name, f"p {name}", 1.0, 1.0) for name in names]
+        trips = {
+            day: [
+                basket(f"{who} {day} {at}", who, day + NOON + at / 100, line)
+                for who in "12"
+                for at, line in enumerate(lines)
+            ]
+            for day in RHYTHM
+        }
+        replay = replay_of(a_year(trips, 40), SETTINGS.model_copy(update={"alert_daily_cap": 1}))
+        told = {alert["customer_id"]: alert["category"] for alert in alerts(replay, "raised")}
+        assert told.keys() == {"1", "2"}
+        kept |= set(told.values())
+    assert len(kept) == 1
+
+
+def test_a_chance_is_said_and_kept_in_ten_thousandths() -> None:
+    with mock.patch.object(AlertDates, "hit_given", return_value=np.array([0.9999])):
+        (alert,) = alerts(replay_of(a_year(milk(*RHYTHM), 40), SETTINGS), "raised")
+    assert alert["hit_probability"] == 0.9999
+
+
+@pytest.mark.parametrize(
+    ("name", "update", "late"),
+    [
+        ("alerts_raised", {}, 0),
+        ("alerts_capped", {"alert_daily_cap": 0}, 0),
+        ("alerts_quiet", {"alert_quiet_categories": ("MILK",)}, 0),
+        ("alerts_overtaken", {}, 1),
+    ],
+)
+def test_each_due_alert_is_counted_once_by_what_becomes_of_it(
+    name: Counted, update: dict[str, object], late: int
+) -> None:
+    opened = day_of(raised()["best_date"]) - SETTINGS.alert_lead_days
+    state = state_after(a_year(milk(*RHYTHM), opened - 2))
+    state.settings, step = SETTINGS.model_copy(update=update), Step(state)
+    names: tuple[Counted, ...] = ("alerts_raised", "alerts_capped", "alerts_quiet", "alerts_overtaken")
+    step.counts.update(dict.fromkeys(names, 10))
+    ahead = late * (SETTINGS.alert_lead_days + SETTINGS.alert_grace_days + 1)
+    lifecycle.raise_due(step, ROWS, day_number(FIRST_DAY.date()) + opened - 1 + ahead)
+    assert {each: step.counts[each] for each in names} == dict.fromkeys(names, 10) | {name: 11}
+    assert len(step.blocks) == (name == "alerts_raised")
