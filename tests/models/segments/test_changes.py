@@ -345,3 +345,9 @@ def test_who_only_returned_has_no_segment_and_who_bought_then_gets_one() -> None
     assert changes(replay_of(values, SETTINGS)) == []
     (first, *_) = changes(replay_of([*values, visit(8, "me")], SETTINGS))
     assert (first["from"], first["cause"]) == (None, "me-8")
+
+
+def test_a_late_purchase_of_a_newcomer_is_no_purchase_day_and_earns_no_segment() -> None:
+    assert changes(replay_of([*log(8, {}), visit(3, "me", 500.0)], SETTINGS)) == []
+    (first,) = changes(replay_of([*log(8, {}), visit(3, "me", 500.0), visit(8, "me")], SETTINGS))
+    assert first["cause"] == "me-8"
