@@ -214,6 +214,23 @@ def test_each_refusal_names_its_record_and_is_counted() -> None:
     assert replay.counts["applied"] == RING + 1
 
 
+def test_a_return_is_no_visit_of_a_store() -> None:
+    milk = ("MILK", "p", 1.0, 1.0)
+    log = [
+        basket(f"e{number}", "1", 0.5 + number / 100, milk, store_id=store)
+        for number, store in enumerate(("first", "usual", "usual"))
+    ]
+    log += [
+        basket(
+            f"r{number}", "1", 0.6 + number / 100, ("MILK", "p", -1.0, 1.0), kind="return", store_id="first"
+        )
+        for number in range(3)
+    ]
+    ledger = Ledger(SETTINGS)
+    drive(ledger, records_of(log, SETTINGS), Replay())
+    assert ledger._state.customers["store_visits"][0].tolist() == [1, 2, 0]
+
+
 def test_only_records_without_a_timestamp_are_timeless() -> None:
     log = [basket(f"e{number}", "1", number / 100, ("MILK", "p", 1.0, 1.0)) for number in range(3)]
     later = round(datetime.fromisoformat(moment(1)).timestamp()) * 1_000
