@@ -27,6 +27,8 @@ WATCHED = (
     Watched("models/state/open_days.py", (_STATE + "test_open_days.py",)),
     Watched("models/state/habits.py", (_STATE + "test_habits.py",)),
     Watched("models/state/visits.py", (_STATE + "test_visits.py",)),
+    Watched("models/alerts/lifecycle.py", ("tests/models/alerts/test_lifecycle.py",)),
+    Watched("models/ledger/baskets.py", ("tests/models/ledger/test_baskets.py", _STATE + "test_visits.py")),
     Watched("models/segments/settling.py", (_SEGMENTS + "test_settling.py",)),
 )
 

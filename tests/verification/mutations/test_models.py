@@ -76,9 +76,13 @@ def test_what_decides_nothing_is_left_out() -> None:
     ],
 )
 def test_a_run_is_judged_by_the_list(outcome: Outcome, listed: list[Change], said: str, answer: int) -> None:
-    judged, sentences = models.judged([outcome], listed)
+    judged, sentences = models.judged([outcome], listed, whole=True)
     assert judged == answer
     assert said in "\n".join(sentences)
+
+
+def test_of_a_part_more_may_survive() -> None:
+    assert models.judged([Outcome([KILLED], [SURVIVED], 0)], [SURVIVED], whole=False)[0] == 0
 
 
 def test_the_command_tries_the_files_that_were_asked_for(
