@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from models.contracts.encoding import SEGMENT_CHANGE
+from models.contracts.events import event_ids
 from models.learning.rfm import DAY_MS, SEGMENTS
 from models.ledger.ledger import Ledger
 from models.segments.changes import UNRANKED, reasons
@@ -351,3 +354,14 @@ def test_a_late_purchase_of_a_newcomer_is_no_purchase_day_and_earns_no_segment()
     assert changes(replay_of([*log(8, {}), visit(3, "me", 500.0)], SETTINGS)) == []
     (first,) = changes(replay_of([*log(8, {}), visit(3, "me", 500.0), visit(8, "me")], SETTINGS))
     assert first["cause"] == "me-8"
+
+
+def test_an_id_follows_from_the_customer_and_the_cause_alone() -> None:
+    replay = replay_of(log(12, {9: 7.5}), SETTINGS)
+    for output in replay.outputs:
+        if output.topic == "segment-changes":
+            change = json.loads(output.value)
+            (wanted,) = event_ids(
+                SEGMENT_CHANGE.type_, [change["customer_id"].encode()], [""], [change["cause"]], ""
+            )
+            assert dict(output.headers)["ce_id"].decode() == wanted
