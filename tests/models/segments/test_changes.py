@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from models.contracts.encoding import SEGMENT_CHANGE
 from models.contracts.events import event_ids
-from models.learning.rfm import DAY_MS, SEGMENTS
+from models.learning.rfm import DAY_MS, SEGMENTS, Thresholds
 from models.ledger.ledger import Ledger
-from models.segments.changes import UNRANKED, reasons
+from models.segments.changes import UNRANKED, falling, reasons, reconsider
 from models.settings import LedgerSettings
+from models.state.state import State
+from models.state.step import Step
 from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers import exact
 from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, moment, records_of, replay_of, tick
@@ -365,3 +372,46 @@ def test_an_id_follows_from_the_customer_and_the_cause_alone() -> None:
                 SEGMENT_CHANGE.type_, [change["customer_id"].encode()], [""], [change["cause"]], ""
             )
             assert dict(output.headers)["ce_id"].decode() == wanted
+
+
+CUSTOMER = st.tuples(st.integers(-1, len(SEGMENTS) - 1), st.booleans(), st.booleans())
+"""Segment reported, whether the customer comes often and spends much, and whether the customer is new."""
+
+
+@given(
+    recency=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    customers=st.lists(CUSTOMER, min_size=1, max_size=4),
+)
+@example(recency=[1, 5, 1], customers=[(0, True, False), (1, True, False), (0, False, False)])
+@example(recency=[1, 3, 1], customers=[(0, True, False)] * 2)
+@example(recency=[5, 1, 1], customers=[(0, True, False)])
+@example(recency=[1, 1, 3], customers=[(0, True, False)])
+def test_a_segment_falls_to_the_best_of_the_last_labels_if_all_are_worse(
+    recency: list[int], customers: list[tuple[int, bool, bool]]
+) -> None:
+    state, begun = State(SETTINGS, 1), 6_000
+    rows = np.array([state.add(f"customer {number}".encode()) for number in range(len(customers))])
+    state.clock = replace(state.clock, begun=begun)
+    last = state.calendar.start(begun)
+    segments, often, new = (np.array(column) for column in zip(*customers, strict=True))
+    state.customers["segment"][rows] = segments
+    state.customers["last_purchase"][rows] = last
+    state.customers["first_purchase"][rows] = np.where(new, last, last - 90 * DAY_MS)
+    state.customers["frequency"][rows] = np.where(often, 10, 3)
+    state.customers["spend"][rows] = np.where(often, 10, 3)
+    state.thresholds = tuple(
+        Thresholds(tuple(sorted(last + (cut >= score) for cut in range(1, 5))), (4, 5, 6, 7), (4, 5, 6, 7))
+        for score in recency
+    )
+    wanted = []
+    for segment, much, young in customers:
+        labels = [exact.rfm_label(score, 5 if much else 1) for score in recency]
+        if young:
+            labels = [min(label, SEGMENTS.index("New Customers")) for label in labels]
+        falls = len(labels) == SETTINGS.segment_patience and not young and min(labels) > segment
+        wanted.append(labels[-1] if segment < 0 else min(labels) if falls else segment)
+    assert falling(state).tolist() == [
+        after != before for after, before in zip(wanted, segments, strict=True)
+    ]
+    reconsider(Step(state), rows, begun)
+    assert state.customers["segment"][rows].tolist() == wanted
