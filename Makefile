@@ -70,6 +70,7 @@ prove-tests: setup
 prove-faults: setup
 	@$(BIN)/python -m tests.verification.proof $(ARGS)
 
+# `make mutants ARGS=models`: faults that a tool makes in the rules of what counts.
 mutants: setup
 	@$(BIN)/python -m tests.verification.mutations $(ARGS)
 

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from models.alerts import lifecycle
+from models.learning.alert_dates import AlertDates
+from models.learning.intervals import interval_posterior
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
-from models.state.columns import MOST_CELLS
+from models.state.calendar import LAST_DAY, day_number
+from models.state.columns import MOST_CELLS, NEVER, Cycle
+from models.state.habits import statistics_of
+from models.state.step import Step
 from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, erase, records_of, replay_of, tick
+
+if TYPE_CHECKING:
+    from models.contracts.changes import Counted
+    from models.state.state import State
 
 SETTINGS = LedgerSettings(alert_minimum_probability=0.0, segment_minimum_population=1_000)
 MILK = ("MILK", "p1", 1.0, 1.0)
@@ -126,11 +140,27 @@ def test_a_purchase_in_the_night_before_the_boundary_that_would_raise_it_overtak
     assert replay.counts["alerts_overtaken"] == 1
 
 
+def test_only_the_alert_of_who_bought_in_the_night_is_overtaken() -> None:
+    opened = day_of(raised()["best_date"]) - SETTINGS.alert_lead_days
+    both = {day: milk(day)[day] + milk(day, customer="2")[day] for day in RHYTHM}
+    night = basket("night", "2", opened + 1 / 24, MILK)
+    replay = replay_of([*a_year(both, opened - 2), night, tick(opened - 1), tick(opened)], SETTINGS)
+    assert [alert["customer_id"] for alert in alerts(replay)] == ["1"]
+    assert replay.counts["alerts_overtaken"] == 1
+
+
 def test_a_returned_line_fulfils_nothing() -> None:
     best = day_of(raised()["best_date"])
     back = basket("back", "1", best + NOON, ("MILK", "p1", -1.0, 1.0), kind="return")
     replay = replay_of(a_year(milk(*RHYTHM) | {best: [back]}, best + 10), SETTINGS)
     assert [alert["state"] for alert in alerts(replay)] == ["raised", "missed"]
+
+
+def test_a_thousandth_of_a_unit_fulfils_it() -> None:
+    best = day_of(raised()["best_date"])
+    pinch = basket("pinch", "1", best + NOON, ("MILK", "p1", 0.001, 1.0))
+    replay = replay_of(a_year(milk(*RHYTHM) | {best: [pinch]}, best), SETTINGS)
+    assert [alert["state"] for alert in alerts(replay)] == ["raised", "fulfilled"]
 
 
 def test_another_category_fulfils_nothing() -> None:
@@ -216,6 +246,7 @@ def test_an_alert_whose_category_a_full_row_drops_is_withdrawn() -> None:
     assert mine[1]["alert_id"] == mine[0]["alert_id"]
     assert mine[1]["hit_probability"] == mine[0]["hit_probability"]
     assert "evidence" not in mine[1]
+    assert replay.counts["alerts_withdrawn"] == len(alerts(replay, "withdrawn"))
 
 
 @pytest.mark.parametrize("end", ["fulfilled", "missed", "withdrawn"])
@@ -247,3 +278,203 @@ def test_a_quiet_category_is_learnt_and_never_alerted_on_nor_counted_against_the
 def test_categories_that_nobody_runs_out_of_are_never_alerted_on() -> None:
     trips = {day: [basket(f"b{day}", "1", day + NOON, ("FUEL", "p", 1.0, 1.0))] for day in RHYTHM}
     assert alerts(replay_of(a_year(trips, 60), SETTINGS)) == []
+
+
+WISHES = st.lists(  # per day, of each customer, the categories of a basket
+    st.lists(st.sets(st.sampled_from(["MILK", "BREAD", "EGGS"])), min_size=3, max_size=3),
+    min_size=6,
+    max_size=20,
+)
+COUNTED: dict[str, Counted] = {
+    "raised": "alerts_raised",
+    "fulfilled": "alerts_fulfilled",
+    "missed": "alerts_missed",
+    "withdrawn": "alerts_withdrawn",
+}
+WATCHED_DAYS = 40
+"""Days without baskets at the end, on which alerts are raised and missed."""
+EAGER = SETTINGS.model_copy(update={"alert_minimum_purchases": 2, "alert_daily_cap": 50})
+
+
+@given(wishes=WISHES)
+@settings(max_examples=12, deadline=None)
+def test_what_becomes_of_each_alert_follows_from_its_customer_s_baskets(wishes: list[list[set[str]]]) -> None:
+    bought: dict[tuple[str, str], list[int]] = {}
+    trips: dict[int, list[bytes]] = {}
+    for day, baskets in enumerate(wishes):
+        for customer, categories in enumerate(baskets):
+            lines = [(category, f"p {category}", 1.0, 1.0) for category in sorted(categories)]
+            if lines:
+                name = f"customer {customer}"
+                trips.setdefault(day, []).append(basket(f"{name} {day}", name, day + NOON, *lines))
+            for category in categories:
+                bought.setdefault((f"customer {customer}", category), []).append(day)
+    last = len(wishes) + WATCHED_DAYS
+    replay = replay_of(a_year(trips, last), EAGER)
+    ends = {alert["alert_id"]: alert for alert in alerts(replay, "fulfilled", "missed", "withdrawn")}
+    open_or_over = alerts(replay, "raised")
+    assert len(ends) == len(alerts(replay)) - len(open_or_over)
+    for alert in open_or_over:
+        days = bought[alert["customer_id"], alert["category"]]
+        best, before = day_of(alert["best_date"]), day_of(alert["evidence"]["last_purchase"])
+        raising, over = day_of(alert["occurred_at"]) - 1, best + EAGER.alert_grace_days
+        assert raising == max(best - EAGER.alert_lead_days - 1, before)
+        assert before == max(day for day in days if day <= raising)
+        assert alert["evidence"]["purchases_seen"] == len([day for day in days if day <= raising])
+        later = [day for day in days if raising < day <= over]
+        if over > last and not later:
+            assert alert["alert_id"] not in ends
+            continue
+        end = ends.pop(alert["alert_id"])
+        assert (end["customer_id"], end["category"]) == (alert["customer_id"], alert["category"])
+        assert end["hit_probability"] == alert["hit_probability"]
+        if later:
+            assert (end["state"], end["cause"]) == ("fulfilled", f"{alert['customer_id']} {later[0]}")
+            assert end["occurred_at"] == f"{FIRST_DAY.date() + dt.timedelta(days=later[0])}T12:00:00Z"
+        else:
+            assert (end["state"], day_of(end["occurred_at"])) == ("missed", over + 1)
+    assert not ends, "no alert ends that was not raised"
+    for state in COUNTED:
+        assert replay.counts[COUNTED[state]] == len(alerts(replay, state))
+    known = len([1 for days in bought.values() if len(days) >= EAGER.alert_minimum_purchases])
+    assert len({(alert["customer_id"], alert["category"]) for alert in open_or_over}) <= known
+
+
+def test_alerts_of_several_customers_are_withdrawn_with_the_one_who_is_erased_alone() -> None:
+    best = day_of(raised()["best_date"])
+    both = {day: milk(day)[day] + milk(day, customer="2")[day] for day in RHYTHM}
+    replay = replay_of(a_year(both | {best: [erase("2", best + NOON)]}, best + 20), SETTINGS)
+    ends = {alert["customer_id"]: alert["state"] for alert in alerts(replay, "missed", "withdrawn")}
+    assert ends == {"1": "missed", "2": "withdrawn"}
+    assert replay.counts["alerts_withdrawn"] == 1
+    (withdrawn,) = alerts(replay, "withdrawn")
+    assert withdrawn["occurred_at"] == f"{FIRST_DAY.date() + dt.timedelta(days=best)}T12:00:00Z"
+
+
+def state_after(log: list[bytes]) -> State:
+    ledger = Ledger(SETTINGS)
+    drive(ledger, records_of(log, SETTINGS), Replay(), finish=True)
+    return ledger._state
+
+
+ROWS = np.array([0])
+
+
+def test_a_chance_of_just_the_minimum_is_enough() -> None:
+    state = state_after(a_year(milk(*RHYTHM), RHYTHM[-1]))
+    cells, day = state.cells.run(0), day_number(FIRST_DAY.date()) + RHYTHM[-1]
+    posterior = interval_posterior(statistics_of(cells), state.priors.of(cells["category"]))
+    dates = lifecycle._dates(SETTINGS.alert_lead_days, SETTINGS.alert_grace_days)
+    chance = float(dates.best(posterior)[1][0])
+    for minimum, cycle in ((chance, Cycle.PLANNED), (np.nextafter(chance, 1), Cycle.UNPLANNED)):
+        state.settings = SETTINGS.model_copy(update={"alert_minimum_probability": minimum})
+        lifecycle.plan(state, ROWS, day)
+        assert state.cells.run(0)["alert"].tolist() == [cycle]
+
+
+def test_no_date_is_planned_beyond_what_leaves_a_window_its_end() -> None:
+    state = state_after(a_year(milk(*RHYTHM), RHYTHM[-1]))
+    _, positions = state.cells.positions(ROWS)
+    last = LAST_DAY - lifecycle.MOST_GRACE_DAYS
+    for day, dates in ((last - 1, {last}), (last, {last}), (last + 1, {last})):
+        state.cells.records["last_day"][positions] = day
+        lifecycle.plan(state, ROWS, day)
+        (cell,) = state.cells.run(0)
+        assert {int(cell[name]) for name in ("best_day", "low_day", "high_day")} == dates
+
+
+def test_a_cell_tells_of_a_raising_only_while_its_alert_is_raised() -> None:
+    best = day_of(raised()["best_date"])
+    ends = {best - 3: Cycle.RAISED, best + SETTINGS.alert_grace_days: Cycle.UNPLANNED}
+    for last, cycle in ends.items():
+        (cell,) = state_after(a_year(milk(*RHYTHM), last)).cells.run(0)
+        assert cell["alert"] == cycle
+        assert bool(cell["raised_day"]) == bool(cell["chance"]) == (cycle == Cycle.RAISED)
+    for days, last in (((*RHYTHM, best), best - 1), ((*RHYTHM, best), best)):
+        log = a_year(milk(*days), last)
+        log += milk(best)[best] if last < best else []
+        (cell,) = state_after(log).cells.run(0)
+        assert cell["alert"] == (Cycle.FULFILLED if last < best else Cycle.PLANNED)
+        assert (cell["raised_day"], cell["chance"]) == (0, 0)
+
+
+def test_what_several_calls_of_a_step_do_is_counted_together() -> None:
+    best = day_of(raised()["best_date"])
+    closing = day_number(FIRST_DAY.date()) + best + SETTINGS.alert_grace_days
+    state = state_after(a_year(milk(*RHYTHM), best - 1))
+    cell = state.cells.run(0).copy()
+    step = Step(state)
+    step.counts.update(dict.fromkeys(COUNTED.values(), 10))
+    lifecycle.withdraw(step, ROWS, cell, closing)
+    lifecycle.withdraw_all(step, ROWS, cause="erase", occurred_at=0)
+    assert step.counts["alerts_withdrawn"] == 12
+    lifecycle.close_missed(step, ROWS, closing - 1)
+    assert step.counts["alerts_missed"] == 10
+    lifecycle.close_missed(step, ROWS, closing)
+    assert step.counts["alerts_missed"] == 11
+    assert lifecycle.next_due(state, ROWS).tolist() == [NEVER]
+
+
+def test_the_next_due_boundary_is_the_soonest_of_what_is_planned_and_what_is_raised() -> None:
+    both = {day: [basket(f"b{day}", "1", day + NOON, MILK, ("EGGS", "e", 1.0, 1.0))] for day in RHYTHM}
+    state = state_after(a_year(both, RHYTHM[-1]))
+    _, positions = state.cells.positions(ROWS)
+    for cycles, days, due in (
+        ((Cycle.PLANNED, Cycle.PLANNED), (100, 90), 90 - SETTINGS.alert_lead_days - 1),
+        ((Cycle.PLANNED, Cycle.RAISED), (100, 90), 90 + SETTINGS.alert_grace_days),
+        ((Cycle.RAISED, Cycle.PLANNED), (50, 90), 50 + SETTINGS.alert_grace_days),
+        ((Cycle.RAISED, Cycle.PLANNED), (90, 50), 50 - SETTINGS.alert_lead_days - 1),
+        ((Cycle.UNPLANNED, Cycle.PLANNED), (50, 90), 90 - SETTINGS.alert_lead_days - 1),
+        ((Cycle.FULFILLED, Cycle.UNPLANNED), (50, 90), NEVER),
+    ):
+        state.cells.records["alert"][positions] = cycles
+        state.cells.records["best_day"][positions] = days
+        assert lifecycle.next_due(state, ROWS).tolist() == [due]
+
+
+def test_the_cap_is_each_customer_s_own_and_the_name_settles_ties() -> None:
+    kept = set()
+    for names in (("MILK", "EGGS"), ("EGGS", "MILK")):
+        lines = [(name, f"p {name}", 1.0, 1.0) for name in names]
+        trips = {
+            day: [
+                basket(f"{who} {day} {at}", who, day + NOON + at / 100, line)
+                for who in "12"
+                for at, line in enumerate(lines)
+            ]
+            for day in RHYTHM
+        }
+        replay = replay_of(a_year(trips, 40), SETTINGS.model_copy(update={"alert_daily_cap": 1}))
+        told = {alert["customer_id"]: alert["category"] for alert in alerts(replay, "raised")}
+        assert told.keys() == {"1", "2"}
+        kept |= set(told.values())
+    assert len(kept) == 1
+
+
+def test_a_chance_is_said_and_kept_in_ten_thousandths() -> None:
+    with mock.patch.object(AlertDates, "hit_given", return_value=np.array([0.9999])):
+        (alert,) = alerts(replay_of(a_year(milk(*RHYTHM), 40), SETTINGS), "raised")
+    assert alert["hit_probability"] == 0.9999
+
+
+@pytest.mark.parametrize(
+    ("name", "update", "late"),
+    [
+        ("alerts_raised", {}, 0),
+        ("alerts_capped", {"alert_daily_cap": 0}, 0),
+        ("alerts_quiet", {"alert_quiet_categories": ("MILK",)}, 0),
+        ("alerts_overtaken", {}, 1),
+    ],
+)
+def test_each_due_alert_is_counted_once_by_what_becomes_of_it(
+    name: Counted, update: dict[str, object], late: int
+) -> None:
+    opened = day_of(raised()["best_date"]) - SETTINGS.alert_lead_days
+    state = state_after(a_year(milk(*RHYTHM), opened - 2))
+    state.settings, step = SETTINGS.model_copy(update=update), Step(state)
+    names: tuple[Counted, ...] = ("alerts_raised", "alerts_capped", "alerts_quiet", "alerts_overtaken")
+    step.counts.update(dict.fromkeys(names, 10))
+    ahead = late * (SETTINGS.alert_lead_days + SETTINGS.alert_grace_days + 1)
+    lifecycle.raise_due(step, ROWS, day_number(FIRST_DAY.date()) + opened - 1 + ahead)
+    assert {each: step.counts[each] for each in names} == dict.fromkeys(names, 10) | {name: 11}
+    assert len(step.blocks) == (name == "alerts_raised")

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from models.learning.rfm import SEGMENTS
+import numpy as np
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from models.contracts.encoding import SEGMENT_CHANGE
+from models.contracts.events import event_ids
+from models.learning.rfm import DAY_MS, SEGMENTS, Thresholds
 from models.ledger.ledger import Ledger
+from models.segments.changes import UNRANKED, falling, reasons, reconsider
 from models.settings import LedgerSettings
+from models.state.state import State
+from models.state.step import Step
 from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers import exact
-from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, records_of, replay_of, tick
+from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, moment, records_of, replay_of, tick
 
 if TYPE_CHECKING:
     import pytest
@@ -224,3 +235,183 @@ def test_a_reason_names_a_fifth_only_where_the_segment_rests_on_it() -> None:
             assert SEGMENTS[label] == change["to"]
             told["ranked"] += 1
     assert all(told.values())
+
+
+def test_reasons_are_those_of_the_contract_word_for_word() -> None:
+    told = reasons((1, 2, 3), DAY_MS, 1, 7.5, "EUR", grounds=(1, 4, 3), segment="At Risk")
+    assert told == [
+        {
+            "text": "Last bought 1 day ago: the lowest fifth by recency",
+            "measure": "recency",
+            "value": 1.0,
+            "score": 1,
+            "unit": "days",
+        },
+        {
+            "text": "Bought on 1 day: the second lowest fifth by frequency, "
+            "the second highest when last ranked At Risk",
+            "measure": "frequency",
+            "value": 1.0,
+            "score": 2,
+            "unit": "purchase days",
+        },
+        {
+            "text": "Spent 7.50 EUR: the middle fifth by monetary",
+            "measure": "monetary",
+            "value": 7.5,
+            "score": 3,
+            "unit": "EUR",
+        },
+    ]
+
+
+def test_reasons_round_time_to_tenths_and_know_no_time_before_now() -> None:
+    for quiet, text, value in (
+        (round(2.26 * DAY_MS), "Last bought 2.3 days ago", 2.3),
+        (0, "Last bought 0 days ago", 0.0),
+        (-DAY_MS, "Last bought 0 days ago", 0.0),
+        (1, "Last bought 0 days ago", 0.0),
+    ):
+        (recency, *_) = reasons((5, 4, 5), quiet, 12, 0.0, "EUR", grounds=(5, 4, 5), segment="Champions")
+        assert recency["text"] == f"{text}: the highest fifth by recency"
+        assert recency["value"] == value
+    (_, frequency, monetary) = reasons((5, 4, 5), 0, 12, 0.0, "EUR", grounds=(5, 4, 5), segment="Champions")
+    assert frequency["text"] == "Bought on 12 days: the second highest fifth by frequency"
+    assert monetary["text"] == "Spent 0.00 EUR: the highest fifth by monetary"
+
+
+def test_a_segment_that_rests_on_no_score_says_so() -> None:
+    told = reasons((5, 1, 1), 0, 2, 1.0, "EUR", grounds=(UNRANKED,) * 3, segment="New Customers")
+    assert [str(reason["text"]).partition(": ")[2] for reason in told] == ["too little history to rank"] * 3
+    assert [reason["score"] for reason in told] == [5, 1, 1]
+
+
+STORY = (
+    # from, to, cause, moment, end of validity, scores, and the fifths that the segment rests on
+    (None, "New Customers", "boundary:2017-01-02", "2017-01-03T06", "2017-01-04T06", (2, 3, 5), None),
+    ("New Customers", "Potential Loyalists", "me-23", "2017-01-24T12", "2017-01-27T06", (5, 1, 5), (5, 1, 5)),
+    ("Potential Loyalists", "Champions", "me-26", "2017-01-27T12", "2017-01-30T06", (5, 2, 5), (5, 2, 5)),
+    (
+        "Champions",
+        "Loyal Customers",
+        "boundary:2017-01-31",
+        "2017-02-01T06",
+        "2017-02-02T06",
+        (1, 1, 5),
+        (4, 2, 5),
+    ),
+    (
+        "Loyal Customers",
+        "At Risk",
+        "boundary:2017-02-01",
+        "2017-02-02T06",
+        "2017-02-03T06",
+        (1, 1, 5),
+        (1, 1, 5),
+    ),
+)
+FIFTHS = ("lowest", "second lowest", "middle", "second highest", "highest")
+
+
+def test_the_story_of_a_customer_who_comes_rises_and_stays_away_is_told_word_for_word() -> None:
+    replay = replay_of(log(58, dict.fromkeys(SETTLED, 50.0)), SETTINGS)
+    told = changes(replay)
+    assert len(told) == len(STORY)
+    for change, (before, after, cause, at, until, scores, grounds) in zip(told, STORY, strict=True):
+        texts = [reason["text"].partition(": ")[2] for reason in change.pop("reasons")]
+        for text, measure, score, ground in zip(
+            texts, change["scores"], scores, grounds or scores, strict=True
+        ):
+            now = f"the {FIFTHS[score - 1]} fifth by {measure}"
+            earlier = "" if score == ground else f", the {FIFTHS[ground - 1]} when last ranked {after}"
+            assert text == (now + earlier if grounds else "too little history to rank")
+        evidence = change.pop("evidence")
+        trips = [day for day in SETTLED if moment(day + 0.5) <= f"{at}:00:00Z"]
+        assert evidence == {
+            "last_purchase": moment(trips[-1] + 0.5),
+            "purchase_days": len(trips),
+            "spend": 50.0 * len(trips),
+        }
+        assert change == {
+            "customer_id": "me",
+            "from": before,
+            "to": after,
+            "scores": dict(zip(("recency", "frequency", "monetary"), scores, strict=True)),
+            "valid_until": f"{until}:00:00Z",
+            "cause": cause,
+            "occurred_at": f"{at}:00:00Z",
+            "model_version": "rfm-2",
+        }
+    assert replay.counts["segment_changes"] == len(replay.values("segment-changes"))
+
+
+def test_who_only_returned_has_no_segment_and_who_bought_then_gets_one() -> None:
+    back = [
+        basket(f"back {day}", "me", day + 0.5, ("MILK", "p1", -1.0, 1.0), kind="return") for day in (3, 5)
+    ]
+    values = log(8, {})
+    values[values.index(tick(3)) : values.index(tick(3))] = [back[0]]
+    values[values.index(tick(5)) : values.index(tick(5))] = [back[1]]
+    assert changes(replay_of(values, SETTINGS)) == []
+    (first, *_) = changes(replay_of([*values, visit(8, "me")], SETTINGS))
+    assert (first["from"], first["cause"]) == (None, "me-8")
+
+
+def test_a_late_purchase_of_a_newcomer_is_no_purchase_day_and_earns_no_segment() -> None:
+    assert changes(replay_of([*log(8, {}), visit(3, "me", 500.0)], SETTINGS)) == []
+    (first,) = changes(replay_of([*log(8, {}), visit(3, "me", 500.0), visit(8, "me")], SETTINGS))
+    assert first["cause"] == "me-8"
+
+
+def test_an_id_follows_from_the_customer_and_the_cause_alone() -> None:
+    replay = replay_of(log(12, {9: 7.5}), SETTINGS)
+    for output in replay.outputs:
+        if output.topic == "segment-changes":
+            change = json.loads(output.value)
+            (wanted,) = event_ids(
+                SEGMENT_CHANGE.type_, [change["customer_id"].encode()], [""], [change["cause"]], ""
+            )
+            assert dict(output.headers)["ce_id"].decode() == wanted
+
+
+CUSTOMER = st.tuples(st.integers(-1, len(SEGMENTS) - 1), st.booleans(), st.booleans())
+"""Segment reported, whether the customer comes often and spends much, and whether the customer is new."""
+
+
+@given(
+    recency=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    customers=st.lists(CUSTOMER, min_size=1, max_size=4),
+)
+@example(recency=[1, 5, 1], customers=[(0, True, False), (1, True, False), (0, False, False)])
+@example(recency=[1, 3, 1], customers=[(0, True, False)] * 2)
+@example(recency=[5, 1, 1], customers=[(0, True, False)])
+@example(recency=[1, 1, 3], customers=[(0, True, False)])
+def test_a_segment_falls_to_the_best_of_the_last_labels_if_all_are_worse(
+    recency: list[int], customers: list[tuple[int, bool, bool]]
+) -> None:
+    state, begun = State(SETTINGS, 1), 6_000
+    rows = np.array([state.add(f"customer {number}".encode()) for number in range(len(customers))])
+    state.clock = replace(state.clock, begun=begun)
+    last = state.calendar.start(begun)
+    segments, often, new = (np.array(column) for column in zip(*customers, strict=True))
+    state.customers["segment"][rows] = segments
+    state.customers["last_purchase"][rows] = last
+    state.customers["first_purchase"][rows] = np.where(new, last, last - 90 * DAY_MS)
+    state.customers["frequency"][rows] = np.where(often, 10, 3)
+    state.customers["spend"][rows] = np.where(often, 10, 3)
+    state.thresholds = tuple(
+        Thresholds(tuple(sorted(last + (cut >= score) for cut in range(1, 5))), (4, 5, 6, 7), (4, 5, 6, 7))
+        for score in recency
+    )
+    wanted = []
+    for segment, much, young in customers:
+        labels = [exact.rfm_label(score, 5 if much else 1) for score in recency]
+        if young:
+            labels = [min(label, SEGMENTS.index("New Customers")) for label in labels]
+        falls = len(labels) == SETTINGS.segment_patience and not young and min(labels) > segment
+        wanted.append(labels[-1] if segment < 0 else min(labels) if falls else segment)
+    assert falling(state).tolist() == [
+        after != before for after, before in zip(wanted, segments, strict=True)
+    ]
+    reconsider(Step(state), rows, begun)
+    assert state.customers["segment"][rows].tolist() == wanted

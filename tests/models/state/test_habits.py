@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 
 from models.learning.intervals import Statistic, observe
 from models.settings import LedgerSettings
+from models.state import habits
 from models.state.columns import CELL, MOST_CELLS, MOST_PRODUCTS
 from models.state.habits import TRIP_DECAY, fold_categories, fold_products, statistics_of
 from models.state.open_days import bought_on
 from models.state.state import State
+from tests.support.ledgers.habits import Line, PlainHabits
 
 SETTINGS = LedgerSettings()
-LINE = tuple[str, str, int]
 TRIPS = st.lists(
     st.tuples(
         st.integers(1, 30),
@@ -38,7 +40,7 @@ def customer() -> State:
     return state
 
 
-def trip(state: State, day: int, lines: list[LINE]) -> list[str]:
+def trip(state: State, day: int, lines: list[Line]) -> list[str]:
     """Fold one day of customer 0; names of the categories evicted."""
     rows, arena = np.array([0]), state.open_lines[day & 1]
     made = np.zeros(len(lines), arena.records.dtype)
@@ -146,3 +148,110 @@ def test_the_order_of_the_day_s_lines_shapes_nothing() -> None:
     trip(other, 6_000, lines[::-1])
     assert one.cells.run(0).tobytes() == other.cells.run(0).tobytes()
     assert sorted(products(one)) == sorted(products(other))
+
+
+CUSTOMERS = 3
+LINES = st.dictionaries(
+    st.sampled_from([f"p{number}" for number in range(8)]),
+    st.sampled_from([-1_000, 0, 1, 500, 2_000]),
+    max_size=6,
+).map(lambda lines: [(f"c{int(product[1:]) % 6}", product, quantity) for product, quantity in lines.items()])
+DAYS = st.lists(
+    st.tuples(st.integers(1, 40), st.lists(LINES, min_size=CUSTOMERS, max_size=CUSTOMERS)),
+    min_size=1,
+    max_size=12,
+)
+
+
+class Shop:
+    """Customers beside lists of their habits, folded together."""
+
+    def __init__(self, customers: int, most_categories: int, most_products: int) -> None:
+        self.state = State(SETTINGS, 1)
+        self.rows = np.array([self.state.add(f"customer {number}".encode()) for number in range(customers)])
+        self.plain = [PlainHabits(most_categories, most_products) for _ in range(customers)]
+
+    def fold(self, day: int, lines: list[list[Line]]) -> None:
+        """Fold a day of all customers, and see that the same is evicted."""
+        state, arena = self.state, self.state.open_lines[day & 1]
+        for row, mine in zip(self.rows.tolist(), lines, strict=True):
+            made = np.zeros(len(mine), arena.records.dtype)
+            made["category"] = state.category_names.numbers([category for category, _, _ in mine])
+            made["product"] = state.product_names.numbers([product for _, product, _ in mine])
+            made["quantity"] = [quantity for _, _, quantity in mine]
+            arena.put(row, made)
+            state.customers["open_day"][row, day & 1] = day
+        bought = bought_on(state, self.rows, day)
+        buyers = self.rows[np.unique(bought.owners)]
+        state.customers["trips"][buyers] += 1
+        evicted = fold_categories(state, self.rows, bought, day)
+        fold_products(state, self.rows, bought, day)
+        for row, mine, plain in zip(self.rows.tolist(), lines, self.plain, strict=True):
+            gone = evicted.cells["category"][evicted.rows == row].tolist()
+            assert {state.category_names.name(number) for number in gone} == plain.fold(day, mine)
+        self.check()
+
+    def check(self) -> None:
+        """See that all that is kept is the same."""
+        state = self.state
+        for row, plain in zip(self.rows.tolist(), self.plain, strict=True):
+            kept = {state.category_names.name(int(cell["category"])): cell for cell in state.cells.run(row)}
+            assert kept.keys() == plain.categories.keys()
+            for name, cell in kept.items():
+                wanted = plain.categories[name]
+                assert (cell["count"], cell["recent"]) == (wanted.count, wanted.recent)
+                assert statistics_of(np.array([cell], CELL)).tolist() == wanted.statistics.tolist()
+            run = state.products.run(row)
+            assert {
+                state.product_names.name(int(held["product"])): (
+                    state.category_names.name(int(held["category"])),
+                    int(held["trip"]),
+                    int(held["last_day"]),
+                )
+                for held in run
+            } == {name: (each.category, each.trip, each.last_day) for name, each in plain.products.items()}
+            for held in run:
+                wanted_count = plain.products[state.product_names.name(int(held["product"]))].count
+                assert held["count"] == pytest.approx(wanted_count, rel=1e-5)
+
+
+@given(days=DAYS)
+def test_habits_of_several_customers_are_those_of_each_alone_with_what_a_full_row_gives_up(
+    days: list[tuple[int, list[list[Line]]]],
+) -> None:
+    with mock.patch.multiple(habits, MOST_CELLS=3, MOST_PRODUCTS=4):
+        shop, day = Shop(CUSTOMERS, 3, 4), 6_000
+        for gap, lines in days:
+            day += gap
+            shop.fold(day, lines)
+
+
+@pytest.mark.parametrize(
+    ("steady", "late", "last"), [((0, 1, 2, 3), (60, 61), 70), ((0, 60, 120, 180), (179, 180), 181)]
+)
+def test_a_full_row_weighs_trips_by_a_half_life_of_sixteen_weeks(
+    steady: tuple[int, ...], late: tuple[int, ...], last: int
+) -> None:
+    shop = Shop(1, MOST_CELLS, MOST_PRODUCTS)
+    for day in sorted({*steady, *late}):
+        bought = [name for name, days in (("steady", steady), ("late", late)) if day in days]
+        shop.fold(6_000 + day, [[(name, name, 1_000) for name in bought]])
+    shop.plain[0].most_categories = 1
+    with mock.patch.object(habits, "MOST_CELLS", 1):
+        shop.fold(6_000 + last, [[("new", "new", 1_000)]])
+    assert shop.plain[0].categories.keys() == {"steady"}, "a shorter half-life keeps `late`"
+
+
+def test_long_habits_of_many_customers_keep_their_order_and_their_counts() -> None:
+    shop = Shop(20, MOST_CELLS, MOST_PRODUCTS)
+    first = [(f"c{number}", f"p{number}", 1_000) for number in range(40)]
+    for day in range(6_000, 6_003):
+        shop.fold(day, [first[day % 7 + customer :] for customer in range(20)])
+    shop.fold(6_003, [[("new", "new", 1_000), *first[::-1]] for _ in range(20)])
+    for row in shop.rows.tolist():
+        numbers = shop.state.cells.run(row)["last_interval"].tolist()
+        assert numbers == sorted(numbers, key=bool, reverse=True), "those held before those that are new"
+
+
+def test_statistics_are_read_in_the_precision_in_which_they_are_kept() -> None:
+    assert statistics_of(np.zeros(2, CELL)).dtype == np.float32

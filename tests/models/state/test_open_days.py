@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import zip_longest
 
 import numpy as np
 from hypothesis import given
@@ -22,7 +23,10 @@ DAY = day_number(FIRST_DAY.date())
 NAMES = st.sampled_from(["MILK", "BREAD", "EGGS"])
 LINES = st.lists(
     st.tuples(
-        NAMES, st.sampled_from(["p1", "p2"]), st.sampled_from([-2.0, -1.0, 0.125, 1.0, 3.0]), st.just(1.0)
+        NAMES,
+        st.sampled_from(["p1", "p2"]),
+        st.sampled_from([-2.0, -1.0, 0.001, 0.125, 1.0, 3.0]),
+        st.just(1.0),
     ),
     min_size=1,
     max_size=5,
@@ -53,9 +57,15 @@ def test_what_is_bought_on_a_day_is_the_net_of_all_its_lines(
     found = {}
     for day in (0, 1):
         bought = bought_on(state, rows, DAY + day)
+        assert bought.quantities.dtype == np.int64, "sums are exact"
         for owner, category, net in zip(*(column.tolist() for column in bought), strict=True):
             found[customers[owner], day, state.category_names.name(category)] = net
     assert found == {key: net for key, net in wanted.items() if net > 0}
+
+
+def test_a_thousandth_of_a_unit_is_bought() -> None:
+    state = state_after([tick(-1), basket("a", "1", 0.5, ("MILK", "p", 0.001, 1.0))])
+    assert bought_on(state, np.array([0]), DAY).quantities.tolist() == [1]
 
 
 def test_two_days_are_open_at_once_and_the_boundary_folds_the_first() -> None:
@@ -105,6 +115,35 @@ def test_lines_of_records_are_found_in_order() -> None:
     assert owners.tolist() == [0, 0, 0, 0, 1, 1]
     assert [records.products[line] for line in lines] == ["p30", "p31", "p32", "p33", "p10", "p11"]
     assert lines_of(records, np.zeros(0, np.int64))[1].tolist() == []
+
+
+def lines_kept(state: State, customer: bytes) -> set[tuple[str, str]]:
+    return {
+        (state.category_names.name(int(line["category"])), state.product_names.name(int(line["product"])))
+        for line in state.open_lines[DAY & 1].run(state.rows[customer])
+    }
+
+
+def test_crowded_days_of_several_customers_are_cut_each_for_itself() -> None:
+    few = [("MILK", f"p{number}", 1.0, 1.0) for number in range(100)]
+    many = [(f"c{number % 50}", f"q{number}", 1.0, 1.0) for number in range(100)]
+    log = {
+        "1": [*few, *(("EGGS", f"e{number}", 1.0, 1.0) for number in range(100))],
+        "2": [*many, *(("MILK", f"p{number}", 1.0, 1.0) for number in range(100))],
+        "3": few,
+    }
+    baskets = {
+        customer: [
+            basket(f"{customer}{at}", customer, 0.5, *lines[at : at + 50]) for at in range(0, len(lines), 50)
+        ]
+        for customer, lines in log.items()
+    }
+    turns = [one for turn in zip_longest(*baskets.values()) for one in turn if one is not None]
+    together = state_after([tick(-1), *turns])
+    for customer, alone in baskets.items():
+        mine = lines_kept(together, customer.encode())
+        assert mine == lines_kept(state_after([tick(-1), *alone]), customer.encode())
+        assert len(mine) == min(len(log[customer]), MOST_OPEN_LINES)
 
 
 @given(order=st.permutations(range(6)))

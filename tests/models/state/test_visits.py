@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from models.ledger.export import Export
 from models.ledger.ledger import Ledger
 from models.ledger.snapshot import tables_of
+from models.memory.dictionary import UNTRACKED
 from models.settings import LedgerSettings
 from models.state.columns import CUSTOMER
-from models.state.visits import count, usual_stores
+from models.state.state import State
+from models.state.visits import count, numbered, usual_stores
 from tests.support.ledgers.logs import Replay, basket, drive, erase, live, records_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=1)
@@ -83,6 +85,29 @@ def test_a_store_of_more_than_a_quarter_of_the_visits_is_kept_and_never_counted_
     if kept:
         most = max(kept.values())
         assert usual_stores(customer)[0] == min(store for store, visits in kept.items() if visits == most)
+
+
+def test_what_a_record_does_not_name_has_a_number_of_its_own() -> None:
+    records = records_of([bought(1, "900", 1.3), bought(2, "900", 1.4, store_id="s", channel="c")], SETTINGS)
+    numbers = numbered(State(SETTINGS, 1), records, [0, 1])
+    assert numbers.tolist() == [[-1, -1], [1, 1]]
+    assert numbers.dtype == np.int64
+
+
+def test_a_store_without_a_number_is_not_counted_and_a_channel_without_one_is_unknown() -> None:
+    customer: Any = np.zeros(1, CUSTOMER)
+    count(customer, np.array([[3, 4]]), np.array([True]))
+    count(customer, np.array([[UNTRACKED, UNTRACKED]]), np.array([True]))
+    assert customer["stores"].tolist() == [[3, 0, 0]]
+    assert customer["store_visits"].tolist() == [[1, 0, 0]]
+    assert customer["channel"].tolist() == [UNTRACKED]
+
+
+def test_the_first_channel_of_a_partition_is_kept() -> None:
+    customer: Any = np.zeros(1, CUSTOMER)
+    for channel, newest, kept in ((1, True, 1), (2, False, 1), (-1, True, 1), (2, True, 2)):
+        count(customer, np.array([[-1, channel]]), np.array([newest]))
+        assert customer["channel"].tolist() == [kept]
 
 
 def test_a_store_visited_once_does_not_replace_the_usual_one() -> None:

@@ -1,4 +1,7 @@
-"""Put each fault into a copy of the tree, and see which test notices (`make mutants`)."""
+"""Put each fault into a copy of the tree, and see which test notices (`make mutants`).
+
+`models` instead lets a tool make the faults, in the rules of what counts (`make mutants ARGS=models`).
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.verification.mutations import models
 from tests.verification.mutations.plan import MUTATIONS, Mutation
 
 if TYPE_CHECKING:
@@ -75,6 +79,9 @@ def _symptom(written: str) -> str | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try all; the answer is 1 if one was not noticed."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["models"]:
+        return models.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m tests.verification.mutations", description=__doc__)
     parser.add_argument("--only", default="", help="those whose name contains this")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once")
