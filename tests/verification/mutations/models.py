@@ -3,7 +3,7 @@
 The files that decide what counts are watched (`rules.py`). A mutant gets the quick tests of its file, and
 stops at the first that fails. A mutant that survives is on the list `survivors.toml`, with the reason why no
 test can notice it. The command fails if one is not, if a listed one is gone or noticed by now, or if more
-than 3 % of all survive. All files take 25 minutes of one busy core, `--only ring` a quarter of a minute.
+than 3 % of all survive. All files take 30 minutes of one busy core, `--only ring` a quarter of a minute.
 """
 
 from __future__ import annotations
