@@ -39,12 +39,10 @@ PARAMETERS: Final[dict[str, Any]] = {
 }
 """Searched once on the development window: the Brier score at 14 days at the end of weeks 24 and 27."""
 TREES: Final = 200
-TREES_OF_BINS: Final = 60
-"""Trees per bin of the time to the next purchase."""
 LANDMARKS: Final = 14
 """Weeks before a fit at whose ends the training pairs are asked."""
 BINS: Final = np.array([2, 4, 6, 8, 11, 14, 17, 22, 30, 45, 65, FOLLOW_UP])
-"""Last day of each bin; the last class is of what does not come within the follow-up."""
+"""Last day of each bin of the time to the next purchase."""
 
 
 def chances(
@@ -92,20 +90,35 @@ def _median_days(said: Reals) -> Reals:
 
 
 def times(history: History, features: Features, days: range) -> Cycles:
-    """Return when pairs buy next, said at every purchase of some days."""
+    """Return when pairs buy next, said at every purchase of some days.
+
+    One model of hazards, with the bin as a column: the chance that a cycle which reached a bin ends in it. A
+    cycle teaches a bin once the bin has ended, so that what is still open teaches its first bins already.
+    """
     asked = history.after(days)
     rows = np.zeros((5, len(asked.last)))
     middle = days.start + len(days) // 14 * 7
     for first, stop in ((days.start, middle), (middle, days.stop)):
         here = np.flatnonzero((asked.day >= first) & (asked.day < stop))
-        known = history.after(range(first - FOLLOW_UP))
-        classes = np.searchsorted(BINS, known.until)
-        model = _fitted(
-            features.of(known), classes.astype(np.float64), TREES_OF_BINS, objective="multiclass",
-            num_class=len(BINS) + 1,
-        )  # fmt: skip
-        rows[:, here] = _of_bins(model.predict(features.of(_those(asked, here))))
+        known = history.after(range(first))
+        columns = features.of(known)
+        begins = np.concatenate([[0], BINS[:-1]])
+        at_risk = [
+            np.flatnonzero((known.until > begin) & (known.day + end < first))
+            for begin, end in zip(begins.tolist(), BINS.tolist(), strict=True)
+        ]
+        ended = [known.until[which] <= end for which, end in zip(at_risk, BINS.tolist(), strict=True)]
+        taught = np.concatenate([_in_bin(columns[which], place) for place, which in enumerate(at_risk)])
+        model = _fitted(taught, np.concatenate(ended).astype(np.float64), TREES, objective="binary")
+        own = features.of(_those(asked, here))
+        hazards = np.stack([model.predict(_in_bin(own, place)) for place in range(len(BINS))], axis=1)
+        left = np.cumprod(1 - hazards, axis=1)
+        rows[:, here] = _of_bins(1 - left)
     return Cycles(rows[:3], rows[3], rows[4])
+
+
+def _in_bin(columns: Reals, place: int) -> Reals:
+    return np.column_stack([columns, np.full(len(columns), float(place))])
 
 
 def _those(asked: Asked, which: Integers) -> Asked:
@@ -113,10 +126,14 @@ def _those(asked: Asked, which: Integers) -> Asked:
 
 
 def _of_bins(said: Reals) -> Reals:
-    """Return (5, k) quantiles, the date that is hit most likely, and its chance, from chances of bins."""
+    """Return (5, k) quantiles, the date that is hit most likely, and its chance.
+
+    Args:
+        said: (k, 12) chances that a cycle has ended by the end of each bin.
+    """
     # (k, 92) share that has bought by the end of each day, straight within a bin
     ends = np.concatenate([[0], BINS])
-    reached = np.concatenate([np.zeros((len(said), 1)), np.cumsum(said[:, :-1], axis=1)], axis=1)
+    reached = np.concatenate([np.zeros((len(said), 1)), said], axis=1)
     every = np.arange(FOLLOW_UP + 1)
     place = np.clip(np.searchsorted(ends, every, "left"), 1, len(ends) - 1)
     part = (every - ends[place - 1]) / (ends[place] - ends[place - 1])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from benchmarks.quality.baselines.additive import Additive, places_of
 from benchmarks.quality.log.journey import DAYS
 from benchmarks.quality.measures import scores
 from benchmarks.quality.tables.next_purchase import compared
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
 
 ITEMS: Final = 10
 DECAY: Final = 0.97
+FAST_DECAY: Final = 0.8
+"""Factor per trip of the count that tells the additive model of the last few trips."""
 LEAST_TRIPS: Final = 3
 """Trips of a household before the first that is judged."""
 DECAYED: Final = "counts decayed .97 per trip"
 OWN: Final = "own counts, then popularity"
+ADDITIVE: Final = "binned additive model"
 POPULAR: Final = "popularity"
 _DISCOUNT: Final = 1 / np.log2(np.arange(2, ITEMS + 2))
 _IDEAL: Final = np.concatenate([[0.0], np.cumsum(_DISCOUNT)])
@@ -69,18 +73,25 @@ def score(given: Sequence[int], truth: set[int]) -> Score:
 
 
 class _Household:
-    """Names that a household bought, with counts."""
+    """Names that a household bought, with counts: plain, and decayed .97 and .8 per trip."""
 
     def __init__(self) -> None:
         self.trips = 0
         self.places: dict[int, int] = {}
         self.names = np.zeros(16, np.int64)
-        self.counts = np.zeros((2, 16))
+        self.counts = np.zeros((3, 16))
+        self.days = np.zeros((3, 16), np.int64)
+        """Number of the last trip with the name, first and last day."""
 
-    def best(self, row: int, popular: Integers, by_popularity: Sequence[int]) -> list[int]:
+    def columns(self, day: int) -> Reals:
+        """Return the columns of an additive model, for a trip on a day."""
         size = len(self.places)
-        names, counts = self.names[:size], self.counts[row, :size]
-        order = np.lexsort((names, -popular[names], -counts))[:ITEMS]
+        return places_of(self.counts[:, :size], self.days[:, :size], trips=self.trips, day=day)
+
+    def best(self, scores: Reals, popular: Integers, by_popularity: Sequence[int]) -> list[int]:
+        """Return the ten names with the greatest scores; popular ones settle ties and fill empty places."""
+        names = self.names[: len(self.places)]
+        order = np.lexsort((names, -popular[names], -scores[: len(names)]))[:ITEMS]
         found: list[int] = names[order].tolist()
         for name in by_popularity:
             if len(found) == ITEMS:
@@ -89,16 +100,21 @@ class _Household:
                 found.append(name)
         return found
 
-    def add(self, trip: Iterable[int]) -> None:
+    def add(self, trip: Iterable[int], day: int) -> None:
+        """Count a trip."""
         self.trips += 1
         self.counts[1] *= DECAY
+        self.counts[2] *= FAST_DECAY
         for name in trip:
             place = self.places.setdefault(name, len(self.places))
             if place == len(self.names):
                 self.names = np.concatenate([self.names, np.zeros_like(self.names)])
                 self.counts = np.concatenate([self.counts, np.zeros_like(self.counts)], axis=1)
-            self.names[place] = name
+                self.days = np.concatenate([self.days, np.zeros_like(self.days)], axis=1)
+            if not self.counts[0, place]:
+                self.names[place], self.days[1, place] = name, day
             self.counts[:, place] += 1
+            self.days[0, place], self.days[2, place] = self.trips, day
 
 
 def judge(bought: Bought, days: range, lists: Mapping[str, Lists]) -> Judged:
@@ -114,24 +130,30 @@ def judge(bought: Bought, days: range, lists: Mapping[str, Lists]) -> Judged:
     popular = np.zeros(int(what.max(initial=0)) + 1, np.int64)
     households: dict[int, _Household] = {}
     judged, found = list[int](), list[list[Score]]()
+    model = Additive()
     for first, last in _runs(day):
+        today = int(day[first])
         # popular among all trips of earlier days; as many as could be missing from a household's own
         most = np.argsort(-popular, kind="stable")[: 2 * ITEMS]
         by_popularity = most[popular[most] > 0].tolist()
         for start, stop in _runs(who[first:last]):
             household, trip = int(who[first + start]), what[first + start : first + stop].tolist()
             known = households.setdefault(household, _Household())
-            if int(day[first]) in days and known.trips >= LEAST_TRIPS:
-                given = [lister(household, int(day[first])) for lister in lists.values()]
-                given += [known.best(row, popular, by_popularity) for row in (0, 1)]
-                given.append(by_popularity[:ITEMS])
-                truth = set(trip)
-                found.append([score(one, truth) for one in given])
-                judged.append(household)
-            known.add(trip)
+            if known.trips >= LEAST_TRIPS:
+                truth, columns = set(trip), known.columns(today)
+                if today in days:
+                    given = [lister(household, today) for lister in lists.values()]
+                    ranks = *known.counts[:2], model.score(columns)
+                    given += [known.best(one, popular, by_popularity) for one in ranks]
+                    given.append(by_popularity[:ITEMS])
+                    found.append([score(one, truth) for one in given])
+                    judged.append(household)
+                model.observe(columns, np.isin(known.names[: len(known.places)], trip))
+            known.add(trip, today)
+        model.end_day()
         popular += np.bincount(what[first:last], minlength=len(popular))
-    figures = np.array(found, np.float64).reshape(len(judged), len(lists) + 3, 3)
-    models = [*lists, OWN, DECAYED, POPULAR]
+    models = [*lists, OWN, DECAYED, ADDITIVE, POPULAR]
+    figures = np.array(found, np.float64).reshape(len(judged), len(models), 3)
     return Judged(
         np.array(judged, np.int64),
         {name: figures[:, place] for place, name in enumerate(models)},

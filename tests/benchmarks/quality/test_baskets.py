@@ -7,6 +7,7 @@ import doctest
 import numpy as np
 import pytest
 
+from benchmarks.quality.baselines.additive import BINS, COLUMNS, START, Additive, places_of
 from benchmarks.quality.log.journey import Bought
 from benchmarks.quality.tables import baskets
 
@@ -50,3 +51,28 @@ def test_ties_and_empty_places_go_to_what_is_popular() -> None:
     judged = baskets.judge(log, range(3, 4), {})
     # Household 1 knows 5 alone; 9 is the most popular of the others and comes second.
     assert judged.scores[baskets.OWN][:, 1].tolist() == pytest.approx([1 / np.log2(3)])
+
+
+def test_an_additive_model_learns_at_the_end_of_a_day_and_not_before() -> None:
+    model, places = Additive(), np.zeros((COLUMNS, 2))
+    places[0, 1] = 10.5
+    before = model.score(places).tolist()
+    assert before == pytest.approx([COLUMNS * START] * 2)
+    model.observe(places, np.array([False, True]))
+    assert model.score(places).tolist() == before
+    model.end_day()
+    after = model.score(places).tolist()
+    assert after[1] > after[0]
+
+
+def test_places_of_an_additive_model_are_those_of_the_household_s_past() -> None:
+    # A name of trips 1, 2 and 4 of 4, on days 0, 7 and 21, asked for day 28.
+    counts = np.array([[3.0], [1 + 0.97**2 + 0.97**3], [1 + 0.8**2 + 0.8**3]])
+    places = places_of(counts, np.array([[4], [0], [21]]), trips=4, day=28)[:, 0]
+    assert places.shape == (COLUMNS,)
+    assert places[0] == pytest.approx(4 * np.log2(3))
+    assert places[4] == 0
+    assert places[5] == pytest.approx(4 * np.log2(7))
+    # Seven days are two thirds of the mean interval of 10.5.
+    assert places[6] == pytest.approx(16 + 3 * np.log2(7 / 10.5))
+    assert ((places >= 0) & (places < BINS)).all()

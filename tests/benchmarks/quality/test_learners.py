@@ -69,15 +69,14 @@ def test_a_median_lies_where_half_has_bought() -> None:
 
 def test_bins_become_quantiles_and_the_date_that_is_hit_most_likely() -> None:
     # All in the bin of days 12 to 14: a third a day, so .1 by day 12, .5 by 13, .9 by 14.
-    said = np.zeros((1, len(trees.BINS) + 1))
-    said[0, 5] = 1
+    said = np.zeros((1, len(trees.BINS)))
+    said[0, 5:] = 1
     low, middle, high, date, chance = trees._of_bins(said)[:, 0].tolist()
     assert (low, middle, high) == (12, 13, 14)
     # The first window that holds days 12 to 14 is the one of day 9: 7 to 14.
     assert (date, chance) == (9, 1)
     # Nothing within the follow-up: a day beyond it.
-    never = np.zeros((1, len(trees.BINS) + 1))
-    never[0, -1] = 1
+    never = np.zeros((1, len(trees.BINS)))
     assert trees._of_bins(never)[:3, 0].tolist() == [92, 92, 92]
 
 

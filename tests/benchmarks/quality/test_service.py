@@ -19,6 +19,7 @@ from tests.support.ledgers.logs import replay_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.quality.log.journey import Journey
     from models.contracts.changes import Changes
     from models.contracts.event_block import Output
     from models.state.state import State
@@ -56,6 +57,11 @@ def feeds() -> list[Feed]:
     source = CompleteJourney(days=DAYS)
     chosen = (feed for feed in source if feed.key and journeys.takes_part(int(feed.key), ONE_IN))
     return list(with_ticks(chosen, SETTINGS))
+
+
+@pytest.fixture(scope="module")
+def lines() -> Journey:
+    return journeys.read(days=DAYS, one_in=ONE_IN)
 
 
 def test_the_events_are_those_of_the_replay_that_services_are_held_against(feeds: list[Feed]) -> None:
@@ -96,8 +102,7 @@ class Looking(Ours):
         super().at_day_end(day, states)
 
 
-def test_every_pair_is_answered_and_the_cells_know_what_the_log_tells() -> None:
-    lines = journeys.read(days=DAYS, one_in=ONE_IN)
+def test_every_pair_is_answered_and_the_cells_know_what_the_log_tells(lines: Journey) -> None:
     history = History(lines.bought("category"))
     cut = DAYS - 3
     ours = Looking(history, lines.names["category"], cuts=[cut], days=range(cut - 7, cut))
@@ -116,8 +121,7 @@ def test_every_pair_is_answered_and_the_cells_know_what_the_log_tells() -> None:
     assert (whole.date >= 3).all()
 
 
-def test_a_pair_without_a_cell_is_answered_by_the_prior_of_its_category() -> None:
-    lines = journeys.read(days=DAYS, one_in=ONE_IN)
+def test_a_pair_without_a_cell_is_answered_by_the_prior_of_its_category(lines: Journey) -> None:
     history = History(lines.bought("category"))
     names = [f"unheard of {number}" for number in range(len(lines.names["category"]))]
     ours = Ours(history, names, cuts=[DAYS])

@@ -1,6 +1,6 @@
 """Recommendations of weeks 31 to 40 against counts decayed .97 per trip: at least as good, at both levels.
 
-A tenth of the households, by hash, so that it takes seconds; `benchmarks/recommendations.py` takes them all.
+A tenth of the households, by hash, so that it takes seconds; `make quality ARGS=C` takes them all.
 """
 
 from __future__ import annotations
