@@ -141,7 +141,7 @@ def test_a_checkpoint_and_the_tail_are_the_whole_changelog(
         tail.insert(rng.randrange(len(tail) + 1), rng.choice(changelog))
     wanted = OTHERS if adopt else SETTINGS
     if risen(tail, changelog):
-        with pytest.raises(RowError, match="the clock row counts"):
+        with pytest.raises(RowError, match=r"the clock row counts|a row is missing"):
             restored(content, tail, wanted=wanted)
         return
     ledger, wrong = restored(content, tail, at_once=rng.choice((1, 7, 1_000)), wanted=wanted)
