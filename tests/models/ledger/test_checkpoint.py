@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -141,8 +142,12 @@ def test_a_checkpoint_and_the_tail_are_the_whole_changelog(
         tail.insert(rng.randrange(len(tail) + 1), rng.choice(changelog))
     wanted = OTHERS if adopt else SETTINGS
     if risen(tail, changelog):
-        with pytest.raises(RowError, match=r"the clock row counts|a row is missing"):
-            restored(content, tail, wanted=wanted)
+        try:
+            ledger, _ = restored(content, tail, wanted=wanted)
+        except RowError as error:
+            assert re.search("the clock row counts|a row is missing", str(error))  # noqa: PT017 - either may come
+        else:  # a second erasure took away what had risen
+            assert_same(ledger, recovered(changelog[:position] + tail, wanted=wanted))
         return
     ledger, wrong = restored(content, tail, at_once=rng.choice((1, 7, 1_000)), wanted=wanted)
     whole = recovered(changelog[:position] + tail, wanted=wanted)
