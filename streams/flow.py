@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from models.contracts.changes import Changes, Refusal, Row
+    from models.contracts.status import LedgerStatus
     from models.ledger.checkpoint import Readable, Writable
-    from models.ledger.status import LedgerStatus
     from models.records.columns import Records
     from models.records.decoder import Raw
     from models.records.partitioner import Partitioner

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import numpy as np
 
-from models.ledger.storage import Intake, own_rows
+from models.ledger.intake import Intake
+from models.ledger.storage import own_rows
 from models.memory.rows import ROW_VERSION
 from models.state.columns import CELL, CUSTOMER, OPEN_LINE, PRODUCT
 

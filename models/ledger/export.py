@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.ledger.storage import Intake, rows_of
+from models.ledger.intake import Intake
+from models.ledger.storage import rows_of
 from models.memory.rows import habits_key
 from models.settings import LedgerSettings
 from models.state.columns import CUSTOMER, NO_EVENT

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.contracts.changes import Changes
+from models.contracts.status import LedgerStatus
 from models.ledger import boundaries, checkpoint, storage
 from models.ledger.baskets import apply
 from models.ledger.catalogue_updates import update as update_catalogue
 from models.ledger.day_end import catch_up
 from models.ledger.erasure import erase
+from models.ledger.intake import Intake
 from models.ledger.profile import describe
-from models.ledger.status import LedgerStatus
 from models.records.columns import Kind, Records
 from models.records.partitioner import partition_of
 from models.state.calendar import MINUTE
@@ -67,7 +68,7 @@ class Ledger:
         self._wanted = settings
         self._partition = partition
         self._state = State(settings, partitions)
-        self._intake: storage.Intake | None = None
+        self._intake: Intake | None = None
 
     @property
     def clock(self) -> ClockRow:
@@ -228,7 +229,7 @@ class Ledger:
             RowError: A row is damaged or of another format version. The ledger is then unusable.
         """
         if self._intake is None:
-            self._intake = storage.Intake(self._state)
+            self._intake = Intake(self._state)
         return self._intake.take(rows)
 
     def settle(self) -> None:

@@ -10,7 +10,7 @@ from models.contracts.events import alert_id
 from models.contracts.timestamps import instant_of
 from models.learning.intervals import purchase_probability
 from models.learning.rfm import SEGMENTS, label
-from models.ledger.storage import Intake
+from models.ledger.intake import Intake
 from models.segments.changes import reasons
 from models.segments.settling import is_new
 from models.settings import LedgerSettings

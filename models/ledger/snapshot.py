@@ -9,8 +9,8 @@ import numpy as np
 from models.contracts.events import REPLENISHMENT_ALERT_TYPE, event_ids
 from models.learning.intervals import purchase_probability
 from models.learning.rfm import SEGMENTS, label
+from models.ledger.intake import Intake
 from models.ledger.profile import HORIZONS
-from models.ledger.storage import Intake
 from models.memory.dictionary import UNTRACKED
 from models.segments.settling import is_new
 from models.settings import LedgerSettings

@@ -13,7 +13,6 @@ import numpy as np
 from models.contracts.changes import Row
 from models.contracts.events import EXPOSURES
 from models.memory.rows import erased_row, habits_key
-from models.state.columns import NEVER
 from models.state.holdout import held_out
 
 if TYPE_CHECKING:
@@ -131,9 +130,8 @@ class Step:
         """
         state = self.state
         customer, boundary = state.ids[row], int(state.customers["boundary"][row])
-        keys = [customer]
-        if state.customers["habits_boundary"][row] != NEVER:
-            keys.append(habits_key(customer))
+        # Both, also of a customer without habits: an earlier one of that id may have had some.
+        keys = (customer, habits_key(customer))
         self._erased = (row, customer)
         self._later_sections = {key: held for key in keys if (held := state.later_sections.get(key))}
         state.forget(row)

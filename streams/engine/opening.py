@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models.ledger.storage import LedgerConflictError
+from models.ledger.intake import LedgerConflictError
 from models.memory.rows import LaterFormatError, RowError
 from streams.changelog.recovery import check_source, recover
 from streams.delivery.at_least_once import InOrder

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.ledger.status import LedgerStatus
+    from models.contracts.status import LedgerStatus
     from streams.engine.partitions import Partitions
     from streams.kafka.clients import Connections
     from streams.metrics import Counts

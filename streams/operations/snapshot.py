@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from models.contracts.timestamps import instant_of, text_of
+from models.ledger.intake import LedgerConflictError
 from models.ledger.snapshot import tables_of
 from models.ledger.snapshot_columns import CUSTOMERS, HABITS
-from models.ledger.storage import LedgerConflictError
 from models.memory.rows import RowError
 from models.state.calendar import date_of
 from streams.changelog.framing import LatestRows

@@ -15,7 +15,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from models.ledger.storage import LedgerConflictError
+from models.ledger.intake import LedgerConflictError
 from models.memory.rows import LaterFormatError, RowError
 from streams.errors import (
     BoundaryError,

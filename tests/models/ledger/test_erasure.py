@@ -164,6 +164,13 @@ def test_the_rows_of_a_customer_who_came_back_are_greater_than_those_from_before
         assert again.describe(ERASED.encode()) == ledger.describe(ERASED.encode())
 
 
+def test_a_customer_without_habits_leaves_the_tombstones_of_both_rows_too() -> None:
+    log = [tick(-1), basket("once", ERASED, 0.5, ("MILK", "p1", 1.0, 2.0))]
+    before, after = driven(log)[1].rows, driven([*log, erase(ERASED, 0.6)])[1].rows
+    assert habits_key(ERASED.encode()) not in before
+    assert all(is_erased(after[key]) for key in (ERASED.encode(), habits_key(ERASED.encode())))
+
+
 @pytest.mark.parametrize("customer", ["never seen", "1"], ids=["unknown", "known"])
 def test_a_second_erasure_finds_nobody_and_changes_nothing(customer: str) -> None:
     once = driven([*a_shop(12), erase(customer, 12), tick(13)])[1]

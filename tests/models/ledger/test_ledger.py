@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from models.alerts import lifecycle as alerts
 from models.contracts.changes import Changes
 from models.learning.priors import Priors
+from models.ledger.intake import LedgerConflictError
 from models.ledger.ledger import MOST_BASKETS, Ledger
-from models.ledger.storage import LedgerConflictError
 from models.memory.rows import CLOCK_KEY, THRESHOLDS_KEY, RowError, habits_key, is_habits
 from models.records.partitioner import partition_of
 from models.replay.steps import finish_sweep

@@ -7,8 +7,8 @@ from collections import deque
 
 import pytest
 
+from models.ledger.intake import Intake, LedgerConflictError
 from models.ledger.ledger import Ledger
-from models.ledger.storage import Intake, LedgerConflictError
 from models.memory.rows import (
     CLOCK_KEY,
     PRIORS_KEY,

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from models.ledger.status import LedgerStatus
+from models.contracts.status import LedgerStatus
 from streams.metrics import Counts
 from streams.monitoring.health import Health, PartitionHealth
 from streams.monitoring.prometheus import exposition, process_collector

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.ledger.storage import LedgerConflictError
+from models.ledger.intake import LedgerConflictError
 from models.memory.rows import LaterFormatError, RowError
 from streams import errors
 from streams.process.exit_status import Status, status_of

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from models.contracts.changes import Changes, Refusal, Row
 from models.contracts.event_block import EventBlock, Outputs
+from models.contracts.status import LedgerStatus
 from models.ledger.checkpoint import CheckpointError
-from models.ledger.status import LedgerStatus
 from models.memory.rows import CLOCK_KEY, header, own_payload, partition_row
 from models.records.columns import Kind
 

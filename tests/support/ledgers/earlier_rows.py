@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from models.ledger.storage import Intake
+from models.ledger.intake import Intake
 from models.memory.rows import HEADER, customer_of, seal, unseal
 from models.settings import LedgerSettings
 from models.state.columns import HEAD, NO_EVENT

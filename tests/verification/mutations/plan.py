@@ -451,8 +451,8 @@ MUTATIONS = (
         (
             Edit(
                 "models/state/step.py",
-                "            keys.append(habits_key(customer))\n",
-                "            pass\n",
+                "keys = (customer, habits_key(customer))",
+                "keys = (customer,)",
             ),
         ),
         _tests("tests/models/ledger/test_erasure.py"),
@@ -464,7 +464,7 @@ MUTATIONS = (
     ),
     Mutation(
         "habits that belong to another day are taken for the customer's",
-        (Edit("models/ledger/storage.py", "        if len(torn):\n", "        if False:\n"),),
+        (Edit("models/ledger/intake.py", "        if len(torn):\n", "        if False:\n"),),
         _tests("tests/models/state/test_customer_rows.py"),
     ),
     Mutation(
@@ -502,7 +502,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the same habits taken again lose the alerts of their cells",
-        (Edit("models/ledger/storage.py", "elif held != rank or not is_habits(key):", "else:"),),
+        (Edit("models/ledger/intake.py", "elif held != rank or not is_habits(key):", "else:"),),
         _tests("tests/models/state/test_customer_rows.py"),
     ),
     Mutation(
@@ -520,7 +520,7 @@ MUTATIONS = (
         "an erased customer stays in a ledger that takes the tombstone",
         (
             Edit(
-                "models/ledger/storage.py",
+                "models/ledger/intake.py",
                 "        state.forget(row)\n        self._alerts.pop(customer, None)\n",
                 "",
             ),

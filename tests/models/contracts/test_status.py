@@ -12,7 +12,7 @@ from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.logs import Replay, basket, drive, live, records_of, tick
 
 if TYPE_CHECKING:
-    from models.ledger.status import LedgerStatus
+    from models.contracts.status import LedgerStatus
 
 SETTINGS = LedgerSettings()
 HOUR = 3_600_000
