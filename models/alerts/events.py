@@ -17,6 +17,7 @@ from models.contracts.encoding import (
 )
 from models.contracts.events import event_ids
 from models.contracts.timestamps import time_text
+from models.learning.intervals import LOG_STEPS
 from models.memory.groups import first_within
 from models.state.calendar import boundary_cause, date_text
 from models.state.usual_products import Asked
@@ -56,8 +57,7 @@ def emit_raised(
     names = state.category_names.names(cells["category"].tolist())
     identities = event_ids(ALERT.type_, customers, names, [cause] * count, "raised")
     # Stage 2: k values per field, rounded as the contract says.
-    intervals = np.maximum(cells["purchases"].astype(np.int64) - 1, 1)
-    typical = np.round(np.exp(cells["sum_log"].astype(np.float64) / intervals), 2).tolist()
+    typical = np.round(np.exp(cells["mean_log"] / LOG_STEPS), 2).tolist()
     quantities = np.round(cells["quantity"].astype(np.float64), 3).tolist()
     end = f'"cause":{text_as_json(cause)},"occurred_at":"{time_text(at)}","model_version":"{MODEL_VERSION}"}}'
     # Stage 3: k JSON texts, written directly, without building a contract's model

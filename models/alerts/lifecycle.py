@@ -18,7 +18,7 @@ from models.memory import structured
 from models.memory.dictionary import UNTRACKED
 from models.memory.groups import look_up, rank_within
 from models.state.calendar import LAST_DAY, boundary_cause
-from models.state.columns import NEVER, Cycle
+from models.state.columns import MOST_PLANNED_DAYS, NEVER, RAISED_ALERT, Cycle
 from models.state.habits import statistics_of
 from models.state.open_days import bought_on, lines_of
 
@@ -51,16 +51,34 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
     statistics = statistics_of(cells)
     posterior = interval_posterior(statistics, state.priors.of(cells["category"]))
     days, chance = _dates(settings.alert_lead_days, settings.alert_grace_days).best(posterior)
-    likely = (cells["purchases"] >= settings.alert_minimum_purchases) & (
-        chance >= settings.alert_minimum_probability
+    planned = (
+        (cells["purchases"] >= settings.alert_minimum_purchases)
+        & (chance >= settings.alert_minimum_probability)
+        & (days <= np.minimum(MOST_PLANNED_DAYS, LAST_DAY - MOST_GRACE_DAYS - day))
     )
-    # Stage 3: (m,) 80 % interval. All dates stay inside the calendar.
-    low, high = renewal_interval(posterior)
-    for column, ahead in (("best_day", days), ("low_day", low), ("high_day", high)):
-        cells[column] = np.minimum(day + ahead, LAST_DAY - MOST_GRACE_DAYS)
-    cells["alert"] = np.where(likely, Cycle.PLANNED, Cycle.UNPLANNED)
-    cells["raised_day"] = cells["chance"] = 0
+    # Stage 3: store the date.
+    _forget(cells)
+    cells["alert"] = np.where(planned, Cycle.PLANNED, Cycle.UNPLANNED)
+    cells["best_day"] = np.where(planned, day + days, NEVER)
     structured.put(state.cells.records, positions, cells)
+
+
+def interval_shown(state: State, cells: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the (k,) first and last day of the 80 % interval of each cell's next trip.
+
+    Of a raised alert it is the interval that the alert said, of all others the one of today's priors.
+    """
+    raised = cells["alert"] == Cycle.RAISED
+    low, high = _interval(state, cells)
+    return np.where(raised, cells["low_day"], low), np.where(raised, cells["high_day"], high)
+
+
+def _interval(state: State, cells: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the (k,) first and last day of the 80 % interval of the next trip, inside the calendar."""
+    posterior = interval_posterior(statistics_of(cells), state.priors.of(cells["category"]))
+    low, high = renewal_interval(posterior)
+    last, end = cells["last_day"].astype(np.int64), LAST_DAY - MOST_GRACE_DAYS
+    return np.minimum(last + low, end), np.minimum(last + high, end)
 
 
 def next_due(state: State, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -171,16 +189,19 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     capped = ~over & ~quiet & (place >= state.settings.alert_daily_cap)
     raised = ~over & ~quiet & ~capped
     # Stage 5: store the cycles. An alert that is not raised now is over until the category is bought again.
-    state.cells.records["alert"][positions] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
-    state.cells.records["raised_day"][positions[raised]] = boundary
-    state.cells.records["chance"][positions[raised]] = np.rint(hit[raised] * 10_000)
+    cells["alert"] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
+    cells["low_day"], cells["high_day"] = _interval(state, cells)
+    cells["raised_day"] = boundary
+    cells["chance"] = np.rint(hit * 10_000)
+    _forget(cells, ~raised)
+    structured.put(state.cells.records, positions, cells)
     step.counts["alerts_capped"] += int(capped.sum())
     step.counts["alerts_overtaken"] += int(over.sum())
     step.counts["alerts_quiet"] += int((quiet & ~over).sum())
     step.counts["alerts_raised"] += int(raised.sum())
     # Stage 6: emit one event for each raised alert.
     if raised.any():
-        cells = structured.take(state.cells.records, positions[raised])
+        cells = structured.take(cells, raised)
         alert_events.emit_raised(step, rows[owners[raised]], cells, boundary, soon=soon[raised])
 
 
@@ -234,9 +255,14 @@ def _end(state: State, positions: NDArray[np.int64], cycle: Cycle) -> None:
         positions: (m,) positions of the cells.
         cycle: State that the cycles enter.
     """
-    cells = state.cells.records
-    cells["alert"][positions] = cycle
-    cells["raised_day"][positions] = cells["chance"][positions] = 0
+    state.cells.records["alert"][positions] = cycle
+    _forget(state.cells.records, positions)
+
+
+def _forget(cells: NDArray[Any], at: NDArray[Any] | slice = slice(None)) -> None:
+    """Take what cells tell of an alert out of them."""
+    for name in RAISED_ALERT.names or ():
+        cells[name][at] = 0
 
 
 def _close(

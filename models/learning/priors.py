@@ -87,7 +87,7 @@ class Priors:
 
         Args:
             categories: (k,) category numbers.
-            cells: (k, 13) statistics before the trips. Cells without a trip yet teach nothing.
+            cells: (k, 11) statistics before the trips. Cells without a trip yet teach nothing.
             day: Business day of the trips, one or (k,), later than the last trip of each cell.
         """
         # Stage 1: (k,) intervals that the trips end, and the count of earlier intervals in each cell.
@@ -101,7 +101,7 @@ class Priors:
         # (j - 1) / j, the expectation of a square is the variance within a cell.
         weight = taught / (before + 1)
         again = weight * (before > 0)
-        deviation = log - values[:, Statistic.SUM_LOG] / np.maximum(before, 1.0)
+        deviation = log - values[:, Statistic.MEAN_LOG]
         square = deviation**2 * before / (before + 1)
         # Stage 3: (k, 5) sums as integers, so that their order does not matter.
         parts = np.stack([weight, weight * log, weight * log**2, again, again * square], axis=1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.alerts import lifecycle as alerts
 from models.learning.assortment import assortment_of
-from models.learning.intervals import Statistic
+from models.learning.intervals import before_last
 from models.learning.pairs import MOST_TRIPS
 from models.learning.popularity import GROUPS
 from models.memory import structured
@@ -113,10 +113,7 @@ def _learn(state: State) -> None:
     # Take the last interval out of each cell with an interval: the prior learns from the cell's state before
     # it.
     cells = structured.take(cells, cells["purchases"] > 1)
-    before = statistics_of(cells)
-    before[:, Statistic.PURCHASES] -= 1
-    before[:, Statistic.LAST_DAY] -= before[:, Statistic.LAST_INTERVAL]
-    before[:, Statistic.SUM_LOG] -= np.log(before[:, Statistic.LAST_INTERVAL])
+    before = before_last(statistics_of(cells))
     # Learn into a copy, so that a step that raises can put the old priors back.
     priors = copy.deepcopy(state.priors)
     priors.learn(cells["category"], before, cells["last_day"].astype(np.float64))

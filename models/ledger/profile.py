@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models.alerts import lifecycle as alerts
 from models.contracts.events import alert_id
 from models.contracts.timestamps import instant_of
-from models.learning.intervals import purchase_probability
+from models.learning.intervals import LOG_STEPS, purchase_probability
 from models.learning.rfm import SEGMENTS, label
 from models.ledger.intake import Intake
 from models.segments.changes import reasons
@@ -155,12 +156,15 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
         [purchase_probability(statistics, prior, elapsed, ahead) for ahead in HORIZONS], axis=1
     )
     open_now = _bought_on_open_days(state, row)
+    low, high = alerts.interval_shown(state, cells)
     # Stage 2: one description per cell. Dates and probabilities of a cell below the minimum are withheld.
     told = []
-    for cell, chance in zip(cells, np.round(chances, 4).tolist(), strict=True):
+    for cell, chance, earliest, latest in zip(
+        cells, np.round(chances, 4).tolist(), low.tolist(), high.tolist(), strict=True
+    ):
         known = int(cell["purchases"]) >= settings.alert_minimum_purchases
         cycle = Cycle(int(cell["alert"]))
-        planned = cycle is not Cycle.UNPLANNED
+        planned = int(cell["best_day"]) != NEVER
         intervals = int(cell["purchases"]) - 1
         told.append(
             {
@@ -168,15 +172,15 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
                 "purchases": int(cell["purchases"]),
                 "last_purchase": date_text(int(cell["last_day"])),
                 "last_interval_days": int(cell["last_interval"]),
-                "typical_interval_days": round(float(np.exp(cell["sum_log"] / intervals)), 1)
+                "typical_interval_days": round(float(np.exp(cell["mean_log"] / LOG_STEPS)), 1)
                 if intervals
                 else None,
                 "usual_quantity": round(float(cell["quantity"]), 3),
                 "enough_known": known,
                 "alert": cycle.name.lower(),
                 "best_date": date_text(int(cell["best_day"])) if planned else None,
-                "interval_low": date_text(int(cell["low_day"])) if known else None,
-                "interval_high": date_text(int(cell["high_day"])) if known else None,
+                "interval_low": date_text(earliest) if known else None,
+                "interval_high": date_text(latest) if known else None,
                 **{
                     f"probability_{ahead}_days": value if known else None
                     for ahead, value in zip(HORIZONS, chance, strict=True)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models.alerts import lifecycle as alerts
 from models.contracts.events import REPLENISHMENT_ALERT_TYPE, event_ids
-from models.learning.intervals import purchase_probability
+from models.learning.intervals import LOG_STEPS, purchase_probability
 from models.learning.rfm import SEGMENTS, label
 from models.ledger.intake import Intake
 from models.ledger.profile import HORIZONS
@@ -171,7 +172,8 @@ def _habits(state: State, rows: Rows, ids: list[str], partition: int) -> dict[st
     known = cells["purchases"] >= state.settings.alert_minimum_purchases
     intervals = cells["purchases"].astype(np.int64) - 1
     several = intervals > 0
-    typical = np.exp(cells["sum_log"] / np.maximum(intervals, 1))
+    typical = np.exp(cells["mean_log"] / LOG_STEPS)
+    low, high = alerts.interval_shown(state, cells)
     return {
         "customer_id": Values(owners, None, ids),
         "partition": _same(partition, len(owners)),
@@ -184,9 +186,9 @@ def _habits(state: State, rows: Rows, ids: list[str], partition: int) -> dict[st
         "usual_quantity": Values(np.round(cells["quantity"].astype(np.float64), 3)),
         "recent_trips": Values(np.round(cells["count"] / 1024, 3)),
         "enough_known": Values(known),
-        "best_date": Values(cells["best_day"], cells["alert"] != Cycle.UNPLANNED),
-        "interval_low": Values(cells["low_day"], known),
-        "interval_high": Values(cells["high_day"], known),
+        "best_date": Values(cells["best_day"], cells["best_day"] != NEVER),
+        "interval_low": Values(low, known),
+        "interval_high": Values(high, known),
         **_chances(state, cells, known),
         "bought_on_open_day": Values(_bought_on_open_days(state, rows, owners, cells)),
         "alert": Values(cells["alert"], None, _CYCLES),

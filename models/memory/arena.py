@@ -71,15 +71,6 @@ class Arena:
         ends = ((starts + self.lengths[rows]) * size).tolist()
         return [memory[start:end] for start, end in zip((starts * size).tolist(), ends, strict=True)]
 
-    def bytes_of(self, rows: NDArray[np.int64], name: str) -> list[bytes]:
-        """Copy one field of a single byte of each customer's run."""
-        memory, size = self.records.view(np.uint8).data, self.records.itemsize
-        fields: Any = self.records.dtype.fields
-        starts = self._starts[rows]
-        firsts = (starts * size + int(fields[name][1])).tolist()
-        ends = ((starts + self.lengths[rows]) * size).tolist()
-        return [memory[first:end:size].tobytes() for first, end in zip(firsts, ends, strict=True)]
-
     def put(self, row: int, records: NDArray[Any]) -> None:
         """Replace one customer's run.
 

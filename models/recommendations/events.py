@@ -317,7 +317,7 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
         categories: (n,) category numbers.
         cells: (n,) position of each habit's cell in its arena; -1 without a cell.
     """
-    # Stage 1: (n, 13) statistics and (n,) bits of recent trips as folded. A habit without a cell begins at
+    # Stage 1: (n, 11) statistics and (n,) bits of recent trips as folded. A habit without a cell begins at
     # zeros.
     rows, trips, known = visits.rows, visits.trips, cells >= 0
     statistics = np.zeros((len(cells), len(Statistic)), np.float32)
@@ -347,7 +347,7 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
     folded = state.customers["trips"][rows][owners] + trips.added[owners]
     shown = np.minimum(folded, SHOWN_TRIPS)
     days = statistics[:, Statistic.PURCHASES].astype(np.int64)
-    mean_log = statistics[:, Statistic.SUM_LOG].astype(np.float64) / np.maximum(days - 1, 1)
+    mean_log = statistics[:, Statistic.MEAN_LOG].astype(np.float64)
     return _Habits(
         np.bitwise_count(recent & ((1 << shown) - 1) & ((1 << RECENT_TRIPS) - 1)).tolist(),
         shown.tolist(),

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from models.memory import structured
+from models.memory.groups import places_of
 from models.memory.rows import CHECKSUM_BYTES, HEADER, ROW_VERSION, RowError, check, habits_key, seal
 from models.memory.sections import SECTION, Items, Sections, headings
 from models.state.calendar import FIRST_DATE, HOUR, LAST_DAY
@@ -63,9 +64,10 @@ class Section(IntEnum):
     """Lines of the open day with an even number."""
     ODD_LINES = 4
     ALERTS = 5
-    """`Cycle` of each cell, in the order in which the habits hold the cells."""
+    """`Cycle` of each cell, in the order in which the habits hold the cells. Of a planned cycle, the days
+    from the last trip to the best date are added."""
     RAISED = 6
-    """Day and chance of each raised alert, in the same order."""
+    """What each raised alert said, in the same order."""
     CELLS = 7
     PRODUCTS = 8
 
@@ -114,11 +116,11 @@ def days_of(state: State, rows: NDArray[np.int64]) -> list[bytes]:
         if any(counts):
             pieces += _section(kind, counts, arena.slices(rows))
     # Stage 4: alert states of the cells, and what is told of those that are raised.
-    cycles = state.cells.bytes_of(rows, "alert")
-    pieces += _section(Section.ALERTS, list(map(len, cycles)), cycles)
-    raised = [each.count(Cycle.RAISED) for each in cycles]
-    if any(raised):
-        pieces += _section(Section.RAISED, raised, _cut(_raised_alerts(state, rows), _runs(raised)))
+    cycles, raised, counts = _alerts(state, rows)
+    lengths = state.cells.lengths[rows].tolist()
+    pieces += _section(Section.ALERTS, lengths, _cut(cycles, _runs(lengths)))
+    if len(raised):
+        pieces += _section(Section.RAISED, counts, _cut(raised, _runs(counts)))
     pieces += _later(state, [state.ids[row] for row in rows.tolist()])
     return [seal(*row) for row in zip(*pieces, strict=True)]
 
@@ -144,7 +146,7 @@ class Alerts(NamedTuple):
     """Alerts of the cells of k customers, as their days hold them."""
 
     cycles: Items
-    """`Cycle` of each cell."""
+    """`Cycle` of each cell, planned ones with the days to their best date."""
     raised: Items
     """`RAISED_ALERT` of each raised cell."""
 
@@ -240,23 +242,28 @@ def take_alerts(state: State, rows: NDArray[np.int64], alerts: Alerts) -> None:
         alerts: Their alerts.
 
     Raises:
-        RowError: There are more or fewer alerts than cells.
+        RowError: There are more or fewer alerts than cells, or a date beyond the calendar.
     """
     owners, positions = state.cells.positions(rows)
     cycles, raised = (
         np.frombuffer(alerts.cycles.data, np.uint8),
         np.frombuffer(alerts.raised.data, RAISED_ALERT),
     )
-    if (state.cells.lengths[rows] != alerts.cycles.counts).any() or (cycles > max(Cycle)).any():
+    if (state.cells.lengths[rows] != alerts.cycles.counts).any():
         raise RowError("a customer's row holds alerts of other cells than the row of habits")
     at = np.flatnonzero(cycles == Cycle.RAISED)
     if (np.bincount(owners[at], minlength=len(rows)) != alerts.raised.counts).any():
         raise RowError("a customer's row raises other alerts than it tells of")
     cells = state.cells.records
-    cells["alert"][positions] = cycles
+    cells["alert"][positions] = np.minimum(cycles, Cycle.PLANNED)
     for name in RAISED_ALERT.names or ():
         cells[name][positions] = 0
         cells[name][positions[at]] = raised[name]
+    at = np.flatnonzero(cycles >= Cycle.PLANNED)
+    best = cells["last_day"][positions[at]].astype(np.int64) + cycles[at] - Cycle.PLANNED
+    if (best > LAST_DAY).any():
+        raise RowError("a customer's row plans an alert beyond the calendar")
+    cells["best_day"][positions[at]] = best
 
 
 def head_of(day: bytes) -> Any:
@@ -288,15 +295,22 @@ def _rings(customers: NDArray[Any]) -> tuple[NDArray[Any], list[int]]:
     return events, (at != NO_EVENT).sum(axis=1).tolist()
 
 
-def _raised_alerts(state: State, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the (m,) `RAISED_ALERT`s of all raised cells of customers."""
-    _, positions = state.cells.positions(rows)
+def _alerts(state: State, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[Any], list[int]]:
+    """Return the alerts of all cells of customers.
+
+    Returns:
+        (m,) cycles as rows hold them, (r,) `RAISED_ALERT`s, and k counts of these.
+    """
+    owners, positions = state.cells.positions(rows)
     cells = state.cells.records
-    positions = positions[cells["alert"][positions] == Cycle.RAISED]
-    alerts = np.empty(len(positions), RAISED_ALERT)
+    cycles = cells["alert"][positions]
+    planned, at = places_of(cycles == Cycle.PLANNED), places_of(cycles == Cycle.RAISED)
+    away = cells["best_day"][positions[planned]] - cells["last_day"][positions[planned]]
+    cycles[planned] += away.astype(np.uint8)
+    raised = np.empty(len(at), RAISED_ALERT)
     for name in RAISED_ALERT.names or ():
-        alerts[name] = cells[name][positions]
-    return alerts
+        raised[name] = cells[name][positions[at]]
+    return cycles, raised, np.bincount(owners[at], minlength=len(rows)).tolist()
 
 
 def _section(kind: Section, counts: list[int], contents: Sequence[Piece]) -> list[Iterable[Piece]]:

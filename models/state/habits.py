@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from models.learning.intervals import HALF_LIVES, Statistic, observe
+from models.learning.intervals import STEPS, Statistic, observe, purchase_probability
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.groups import among_first, look_up
+from models.memory.groups import among_first, look_up, places_of
 from models.state.columns import CELL, MOST_CELLS, MOST_PRODUCTS, PRODUCT
 
 if TYPE_CHECKING:
@@ -30,13 +30,14 @@ _COLUMNS = (
     ("first_day", Statistic.FIRST_DAY),
     ("last_day", Statistic.LAST_DAY),
     ("last_interval", Statistic.LAST_INTERVAL),
-    ("sum_log", Statistic.SUM_LOG),
-    ("sum_log2", Statistic.SUM_LOG2),
-    ("ewma_interval", Statistic.EWMA_INTERVAL),
+    ("mean_log", Statistic.MEAN_LOG),
+    ("variance_log", Statistic.VARIANCE_LOG),
     ("ewma_log", Statistic.EWMA_LOG),
-    ("quantity", Statistic.QUANTITY),
 )
 _DECAYED = slice(Statistic.DECAYED_14, Statistic.DECAYED_112 + 1)
+_STEPS = STEPS.astype(np.float32)
+WORTH_DAYS = 91
+"""Days within which a category that is kept should be bought again."""
 
 
 class Evicted(NamedTuple):
@@ -49,11 +50,13 @@ class Evicted(NamedTuple):
 
 
 def statistics_of(cells: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the (k, 13) statistics of cell records, as `models.learning.intervals` reads them."""
+    """Return the (k, 11) statistics of cell records, as `models.learning.intervals` reads them."""
     matrix = np.empty((len(cells), len(Statistic)), np.float32)
     for name, column in _COLUMNS:
         matrix[:, column] = cells[name]
     matrix[:, _DECAYED] = cells["decayed"]
+    matrix[:, : Statistic.QUANTITY] /= _STEPS
+    matrix[:, Statistic.QUANTITY] = cells["quantity"]
     return matrix
 
 
@@ -67,8 +70,8 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
         day: Day of the trip, later than any day that these customers folded.
 
     Returns:
-        Evicted cells, for which a full row has no room any more. Cells with the least decayed count of trips
-        are evicted first; among equals the longest unused, then by hash of the name.
+        Evicted cells, for which a full row has no room any more. Cells with the least chance of a trip within
+        `WORTH_DAYS` are evicted first; among equals the longest unused, then by hash of the name.
     """
     # Stage 1: (h,) cells held by the (b,) buyers, and (m,) keys of bought (customer, category) pairs. The
     # trip counts for all cells of a buyer: counts fade, and the bits of recent trips move up.
@@ -91,10 +94,12 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     at[known] = by_key[place[known]]
     at[~known] = len(held) + np.arange(len(fresh))
     structured.put(cells, at, _observed(structured.take(cells, at), bought.quantities, day))
-    # Stage 4: choose the cells that fit a row. Decayed counts are compared as of the same day.
-    count = cells["decayed"][:, -1] * np.exp2((cells["last_day"] - float(day)) / HALF_LIVES[-1])
+    # Stage 4: choose the cells that fit a row. Chances are asked of crowded rows only.
+    crowded = places_of((np.bincount(all_owners) > MOST_CELLS)[all_owners])
+    worth = np.zeros(len(cells))
+    worth[crowded] = _worth(state, structured.take(cells, crowded), day)
     names = state.category_names.hashes[cells["category"]]
-    keep = among_first(all_owners, MOST_CELLS, -count, -cells["last_day"].astype(np.int64), names)
+    keep = among_first(all_owners, MOST_CELLS, -worth, -cells["last_day"].astype(np.int64), names)
     evicted = Evicted(rows[all_owners[~keep]], structured.take(cells, ~keep))
     # Stage 5: store the (c,) kept cells, grouped by customer as the arena needs them.
     order = np.flatnonzero(keep)
@@ -104,10 +109,18 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     return evicted
 
 
+def _worth(state: State, cells: NDArray[Any], day: int) -> NDArray[np.float64]:
+    """Return the chance of each cell that its category is bought again within `WORTH_DAYS` after a day."""
+    elapsed = day - cells["last_day"].astype(np.int64)
+    return purchase_probability(statistics_of(cells), state.priors.of(cells["category"]), elapsed, WORTH_DAYS)
+
+
 def _observed(cells: NDArray[Any], quantities: NDArray[np.int64], day: int) -> NDArray[Any]:
     """Return cell records after a trip."""
     matrix = observe(statistics_of(cells), float(day), quantities / 1000.0)
     after = structured.copy(cells)
+    after["quantity"] = matrix[:, Statistic.QUANTITY]
+    matrix[:, : Statistic.QUANTITY] *= _STEPS
     for name, column in _COLUMNS:
         after[name] = matrix[:, column]
     after["decayed"] = matrix[:, _DECAYED]

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from models.alerts import lifecycle
 from models.learning.alert_dates import AlertDates
-from models.learning.intervals import interval_posterior
+from models.learning.intervals import LOG_STEPS, interval_posterior
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
 from models.state.calendar import LAST_DAY, day_number
-from models.state.columns import MOST_CELLS, NEVER, Cycle
+from models.state.columns import MOST_CELLS, MOST_PLANNED_DAYS, NEVER, Cycle
 from models.state.habits import statistics_of
 from models.state.step import Step
 from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, erase, records_of, replay_of, tick
@@ -239,7 +239,9 @@ def test_an_alert_whose_category_a_full_row_drops_is_withdrawn() -> None:
     (alone,) = alerts(replay_of(a_year(seldom, 600), eager), "raised")
     best = day_of(alone["best_date"])
     crowd = [(f"c{number}", f"q{number}", 1.0, 1.0) for number in range(MOST_CELLS)]
-    trips = seldom | {best: [basket("crowd", "1", best + NOON, *crowd)]}
+    half = len(crowd) // 2
+    parts = {best - 1: crowd[:half], best: crowd[half:]}
+    trips = seldom | {day: [basket(f"crowd {day}", "1", day + NOON, *part)] for day, part in parts.items()}
     replay = replay_of(a_year(trips, best + 20), eager)
     mine = [alert for alert in alerts(replay) if alert["category"] == "MILK"]
     assert [alert["state"] for alert in mine] == ["raised", "withdrawn"]
@@ -376,11 +378,35 @@ def test_no_date_is_planned_beyond_what_leaves_a_window_its_end() -> None:
     state = state_after(a_year(milk(*RHYTHM), RHYTHM[-1]))
     _, positions = state.cells.positions(ROWS)
     last = LAST_DAY - lifecycle.MOST_GRACE_DAYS
-    for day, dates in ((last - 1, {last}), (last, {last}), (last + 1, {last})):
+    (cell,) = state.cells.run(0)
+    ahead = int(cell["best_day"]) - int(cell["last_day"])
+    for day, best in ((last - ahead, last), (last - ahead + 1, NEVER), (last + 1, NEVER)):
         state.cells.records["last_day"][positions] = day
         lifecycle.plan(state, ROWS, day)
         (cell,) = state.cells.run(0)
-        assert {int(cell[name]) for name in ("best_day", "low_day", "high_day")} == dates
+        assert int(cell["best_day"]) == best
+        assert cell["alert"] == (Cycle.UNPLANNED if best == NEVER else Cycle.PLANNED)
+        assert max(day[0] for day in lifecycle.interval_shown(state, state.cells.run(0))) <= last
+
+
+def test_no_date_is_planned_that_the_byte_of_its_row_cannot_hold() -> None:
+    state = state_after(a_year(milk(0, 300, 600), 600))
+    state.settings = SETTINGS.model_copy(update={"alert_minimum_probability": 0.0})
+    _, positions = state.cells.positions(ROWS)
+    state.cells.records["purchases"][positions] = 100
+    day = int(state.cells.run(0)["last_day"][0])
+    planned = {}
+    for days in (240, 250, 255, 260, 300):
+        log_mean = round(np.log(days) * LOG_STEPS)
+        for name in ("mean_log", "ewma_log"):
+            state.cells.records[name][positions] = log_mean
+        state.cells.records["variance_log"][positions] = 0
+        lifecycle.plan(state, ROWS, day)
+        (cell,) = state.cells.run(0)
+        planned[days] = int(cell["best_day"]) - day if cell["alert"] == Cycle.PLANNED else None
+    assert planned[240] is not None
+    assert planned[300] is None
+    assert all(ahead <= MOST_PLANNED_DAYS for ahead in planned.values() if ahead is not None)
 
 
 def test_a_cell_tells_of_a_raising_only_while_its_alert_is_raised() -> None:

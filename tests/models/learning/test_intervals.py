@@ -14,13 +14,16 @@ from scipy import stats
 from models.learning import intervals as consumption
 from models.learning.intervals import (
     LAPSE,
+    LOG_STEPS,
     RATE_HALF_LIFE,
     RATE_PRIOR_DAYS,
     RATE_PRIOR_FACTOR,
+    STEPS,
     UNSEEN_SHIFT,
     CategoryPrior,
     Posterior,
     Statistic,
+    before_last,
     gamma_poisson_probability,
     interval_cdf,
     interval_posterior,
@@ -71,9 +74,40 @@ def test_days_folded_one_by_one_give_the_exact_statistics_of_the_real_data() -> 
     ]
     for whole, column in columns:
         np.testing.assert_array_equal(cells[:, column], whole)
-    reals = [expected.sum_log, expected.sum_log2, expected.ewma_interval, expected.ewma_log]
-    for offset, real in enumerate([*reals, *expected.decayed.T, expected.quantity]):
-        np.testing.assert_allclose(cells[:, Statistic.SUM_LOG + offset], real, rtol=1e-5, atol=1e-6)
+    for column, real in (
+        (Statistic.MEAN_LOG, expected.mean_log),
+        (Statistic.VARIANCE_LOG, expected.variance_log),
+        (Statistic.EWMA_LOG, expected.ewma_log),
+        *zip(range(Statistic.DECAYED_14, Statistic.QUANTITY), expected.decayed.T, strict=True),
+    ):
+        np.testing.assert_allclose(cells[:, column], real, rtol=0, atol=exact.MOST_STEPS_OFF / STEPS[column])
+    np.testing.assert_allclose(cells[:, Statistic.QUANTITY], expected.quantity, rtol=exact.QUANTITY_OFF)
+
+
+@given(gaps=GAPS)
+def test_every_statistic_is_a_whole_number_of_its_steps_that_fits_16_bits(gaps: list[int]) -> None:
+    steps = bought(gaps)[0, : Statistic.QUANTITY] * STEPS
+    assert np.array_equal(steps, np.rint(steps))
+    assert steps.min() >= 0
+    assert steps.max() <= 65_535
+
+
+def test_numbers_beyond_16_bits_stay_at_the_last_one() -> None:
+    cells = observe(np.zeros((1, len(Statistic)), np.float32), 1, 1e9)
+    assert cells[0, Statistic.QUANTITY] == 65_504
+    cells = observe(observe(cells, 2, 1e9), 65_534, 1e9)
+    assert cells[0, Statistic.VARIANCE_LOG] == pytest.approx((np.log(65_532) / 2) ** 2, abs=1e-3)
+    cells[0, Statistic.PURCHASES] = 65_535
+    assert observe(cells, 65_535, 1.0)[0, Statistic.PURCHASES] == 65_535
+
+
+@given(gaps=GAPS.filter(bool))
+def test_a_cell_before_its_last_interval_is_the_cell_of_the_trip_before(gaps: list[int]) -> None:
+    before, wanted = before_last(bought(gaps))[0], bought(gaps[:-1])[0]
+    for column in (Statistic.PURCHASES, Statistic.LAST_DAY):
+        assert before[column] == wanted[column]
+    off = 0.5 / LOG_STEPS * len(gaps) / max(1, len(gaps) - 1)
+    assert before[Statistic.MEAN_LOG] == pytest.approx(wanted[Statistic.MEAN_LOG], abs=off + 1e-6)
 
 
 @given(gaps=st.lists(GAPS, min_size=1, max_size=8))
@@ -155,6 +189,10 @@ def test_gamma_poisson_is_the_negative_binomials_chance_of_not_none(
     watched = RATE_HALF_LIFE / np.log(2) * (1 - np.exp2(-ages[0] / RATE_HALF_LIFE)) + RATE_PRIOR_DAYS
     none = stats.nbinom.pmf(0, trips, watched / (watched + horizon))
     said = gamma_poisson_probability(bought(gaps), prior(), elapsed, horizon)[0]
+    assert said == pytest.approx(1 - none, abs=0.01), "the count is rounded"
+    cells = bought(gaps)
+    cells[0, Statistic.DECAYED_112] = 1 + np.exp2((days[:-1] - days[-1]) / RATE_HALF_LIFE).sum()
+    said = gamma_poisson_probability(cells, prior(), elapsed, horizon)[0]
     assert said == pytest.approx(1 - none, abs=1e-5)
 
 

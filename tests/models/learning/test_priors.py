@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.learning import priors as module
-from models.learning.intervals import Statistic, interval_posterior, observe
+from models.learning.intervals import LOG_STEPS, Statistic, interval_posterior, observe
 from models.learning.priors import CATEGORIES, Priors
 from models.settings import NOT_CONSUMED
 from tests.support.ledgers import exact
@@ -139,8 +139,8 @@ def test_days_folded_one_by_one_give_the_exact_priors_and_posteriors_of_the_real
     np.testing.assert_allclose(learnt.of(numbers).variance, variance, rtol=1e-4)
     wanted = exact.posteriors(exact.statistics(trips), location, variance)
     found = interval_posterior(cells, learnt.of(trips.categories[starts]))
-    np.testing.assert_allclose(found.location, wanted[0], atol=1e-4)
-    np.testing.assert_allclose(found.spread, wanted[1], atol=1e-4)
+    np.testing.assert_allclose(found.location, wanted[0], atol=2 / LOG_STEPS)
+    np.testing.assert_allclose(found.spread, wanted[1], atol=4 / LOG_STEPS)
 
 
 def test_rows_are_bounded_and_come_back_whole() -> None:

@@ -54,11 +54,13 @@ def test_evicted_categories_of_all_days_of_a_step_are_counted() -> None:
     crowd = [(f"c{number}", "p", 1.0, 1.0) for number in range(MOST_CELLS)]
     log = [
         tick(-1),
-        basket("full", "1", 0.5, *crowd),
+        basket("half", "1", 0.5, *crowd[::2]),
         tick(0),
-        basket("one", "1", 1.5, ("NEW", "p", 1.0, 1.0)),
-        basket("two", "1", 2 + 6.5 / 24, ("NEWER", "p", 1.0, 1.0), ("NEWEST", "p", 1.0, 1.0)),
+        basket("full", "1", 1.5, *crowd[1::2]),
+        tick(1),
+        basket("one", "1", 2.5, ("NEW", "p", 1.0, 1.0)),
+        basket("two", "1", 3 + 6.5 / 24, ("NEWER", "p", 1.0, 1.0), ("NEWEST", "p", 1.0, 1.0)),
     ]
     ledger, replay = Ledger(SETTINGS), Replay()
-    drive(ledger, records_of([*log, tick(4)], SETTINGS), replay, finish=True)
+    drive(ledger, records_of([*log, tick(5)], SETTINGS), replay, finish=True)
     assert replay.counts["evicted_categories"] == 3

@@ -17,7 +17,7 @@ import pytest
 from scipy import special, stats
 
 from models.learning import intervals as consumption
-from models.learning.intervals import purchase_probability
+from models.learning.intervals import Statistic, purchase_probability
 from models.learning.rfm import label
 from models.ledger.ledger import Ledger
 from models.records.columns import UNKNOWN_TIME
@@ -44,6 +44,8 @@ EXACT_DAY = day_number(exact.EPOCH)
 SETTINGS = LedgerSettings(time_zone="America/New_York")
 EDITED = 40
 """One basket of so many comes a second time, edited: the numbers must be those of the first."""
+STEPPED = 3e-3
+"""Share by which a chance may differ because cells hold whole steps (`models.learning.intervals.STEPS`)."""
 AT_ONCE = 2_000
 """Records decoded in one go."""
 
@@ -177,7 +179,7 @@ def chance_of_a_trip(
     renewal = 1 - alive[1] / alive[0]
     half_life = consumption.RATE_HALF_LIFE
     age = boundary - pairs.first_day
-    count = np.maximum(pairs.decayed[:, 3] * 2.0 ** (-elapsed / half_life) - 2.0 ** (-age / half_life), 0)
+    count = np.maximum(pairs.decayed[:, 2] * 2.0 ** (-elapsed / half_life) - 2.0 ** (-age / half_life), 0)
     watched = half_life / np.log(2) * (1 - 2.0 ** (-age / half_life)) + consumption.RATE_PRIOR_DAYS
     rate = consumption.RATE_PRIOR_FACTOR * np.exp(-prior[0][pairs.categories])
     shape = count + consumption.RATE_PRIOR_DAYS * rate
@@ -196,8 +198,17 @@ def compare_cells(state: State) -> int:
     np.testing.assert_array_equal(found.records["last_interval"], whole.last_interval)
     for column in ("first_day", "last_day"):
         np.testing.assert_array_equal(found.records[column], getattr(whole, column) + EXACT_DAY)
-    for column in ("sum_log", "sum_log2", "ewma_interval", "ewma_log", "decayed", "quantity"):
-        np.testing.assert_allclose(found.records[column], getattr(whole, column), rtol=1e-5, atol=1e-6)
+    read = statistics_of(found.records)
+    for column, real in (
+        (Statistic.MEAN_LOG, whole.mean_log),
+        (Statistic.VARIANCE_LOG, whole.variance_log),
+        (Statistic.EWMA_LOG, whole.ewma_log),
+        *zip(range(Statistic.DECAYED_14, Statistic.QUANTITY), whole.decayed.T, strict=True),
+    ):
+        np.testing.assert_allclose(
+            read[:, column], real, rtol=0, atol=exact.MOST_STEPS_OFF / consumption.STEPS[column]
+        )
+    np.testing.assert_allclose(read[:, Statistic.QUANTITY], whole.quantity, rtol=exact.QUANTITY_OFF)
     return len(found.customers)
 
 
@@ -258,8 +269,8 @@ def test_priors_are_those_learnt_until_the_boundary_before(kept: Run) -> None:
     seen = np.unique(kept_trips().categories)
     numbers = kept.state.category_names.find([names[category] for category in seen.tolist()])
     prior = kept.state.priors.of(numbers)
-    np.testing.assert_allclose(prior.location, location[seen], rtol=1e-5)
-    np.testing.assert_allclose(prior.variance, variance[seen], rtol=1e-5)
+    np.testing.assert_allclose(prior.location, location[seen], rtol=1e-4)
+    np.testing.assert_allclose(prior.variance, variance[seen], rtol=1e-4)
     too_early, _ = priors_at(END)
     assert np.abs(too_early[seen] - location[seen]).max() > 1e-4
 
@@ -271,7 +282,7 @@ def test_probabilities_of_a_purchase_are_the_closed_forms_of_every_cell(kept: Ru
     for horizon in (7, 14, 28):
         chance = purchase_probability(statistics_of(found.records), prior, elapsed, horizon)
         wanted = chance_of_a_trip(whole, priors_at(END - 1), END - 1, horizon)
-        np.testing.assert_allclose(chance, wanted, rtol=1e-4)
+        np.testing.assert_allclose(chance, wanted, rtol=STEPPED)
 
 
 def test_dates_are_the_best_of_an_exhaustive_search_with_the_priors_of_their_day(kept: Run) -> None:
@@ -279,19 +290,24 @@ def test_dates_are_the_best_of_an_exhaustive_search_with_the_priors_of_their_day
     lead, grace = SETTINGS.alert_lead_days, SETTINGS.alert_grace_days
     chosen = np.random.default_rng(1).choice(np.flatnonzero(whole.purchases >= 3), 500, replace=False)
     same = 0
+    planned = 0
     for day in np.unique(whole.last_day[chosen]).tolist():
         location, spread = exact.posteriors(whole, *priors_at(day))
         for cell in chosen[whole.last_day[chosen] == day].tolist():
             chances = exact.hit_chances(location[cell], spread[cell], lead, grace)
             chances[: lead + 1] = 0
+            margin = chances.max() - SETTINGS.alert_minimum_probability
+            if found.records["alert"][cell] != Cycle.PLANNED:
+                due = day + int(np.argmax(chances)) - lead <= END + 1
+                assert due or margin < 0.002
+                continue
+            planned += 1
+            assert margin > -0.002
             ahead = int(found.records["best_day"][cell]) - (day + EXACT_DAY)
             assert chances[ahead] >= chances.max() - 0.002
             same += ahead == int(np.argmax(chances))
-            if day + ahead - lead > END:  # not due yet
-                margin = chances[ahead] - SETTINGS.alert_minimum_probability
-                planned = found.records["alert"][cell] == Cycle.PLANNED
-                assert planned == (margin >= 0) or abs(margin) < 1e-4
-    assert same >= 0.95 * len(chosen)
+    assert planned > 25
+    assert same >= 0.95 * planned
 
 
 @pytest.mark.parametrize("ago", [1, 20, 45])
@@ -318,9 +334,9 @@ def test_raised_alerts_say_what_the_batch_computation_says(kept: Run, ago: int) 
         last = (dt.date.fromisoformat(evidence["last_purchase"]) - exact.EPOCH).days
         assert evidence["purchases_seen"] == whole.purchases[at]
         assert last == whole.last_day[at]
-        typical = np.exp(whole.sum_log[at] / (whole.purchases[at] - 1))
-        assert evidence["typical_interval_days"] == pytest.approx(typical, abs=0.006)
+        typical = np.exp(whole.mean_log[at])
+        assert evidence["typical_interval_days"] == pytest.approx(typical, rel=0.001, abs=0.006)
         assert evidence["usual_quantity"] == pytest.approx(whole.quantity[at], abs=0.002)
-        assert abs(alert["probability_7_days"] - soon[at]) < 0.5e-4 + 1e-4 * soon[at]  # four decimals
+        assert abs(alert["probability_7_days"] - soon[at]) < 0.5e-4 + STEPPED * soon[at]  # four decimals
         best = (dt.date.fromisoformat(alert["best_date"]) - exact.EPOCH).days
         assert best - SETTINGS.alert_lead_days - 1 <= boundary < best + SETTINGS.alert_grace_days

@@ -448,7 +448,7 @@ def full_rows(customers: int) -> tuple[list[bytes], list[bytes]]:
     log = [tick(-1)]
     for day in range(8):
         for number in range(customers):
-            lines = [(f"c{day * 8 + n % 8}", f"p{day}-{n}", 1.0, 1.0) for n in range(16)]
+            lines = [(f"c{day * 16 + n}", f"p{day}-{n}", 1.0, 1.0) for n in range(16)]
             times = (day + 0.4 + part / 40 for part in range(5))
             name = str(number).ljust(256, "x")
             log += [basket(f"{day}-{number}-{at}", name, at, *lines) for at in times]

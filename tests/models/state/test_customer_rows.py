@@ -8,8 +8,9 @@ import random
 import struct
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from models.contracts.changes import Row
@@ -35,9 +36,18 @@ from models.settings import LedgerSettings
 from models.state.columns import HEAD, RING
 from models.state.customer_rows import HEAD_AT, Section
 from tests.models.ledger.test_ledger import a_log
-from tests.support.ledgers.earlier_rows import EARLIER_VERSION, earlier_rows
+from tests.support.ledgers.earlier_rows import (
+    EARLIER_CELL,
+    EARLIER_RAISED,
+    EARLIER_VERSION,
+    earlier_rows,
+    sections_of,
+)
 from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, tick
 from tests.support.paths import SAMPLES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FILES = SAMPLES / "rows"
 SETTINGS = LedgerSettings(segment_minimum_population=1)
@@ -65,19 +75,14 @@ def made(values: list[bytes] | None = None) -> Replay:
 ROWS = made().rows
 
 
-def sections_of(row: bytes) -> dict[int, int]:
+def lengths_of(row: bytes) -> dict[int, int]:
     """The bytes of each section of a row."""
-    body, at, found = unseal(row), HEADER.itemsize, {}
-    while at < len(body):
-        kind, count, size = struct.unpack_from("<BHH", body, at)
-        found[kind] = count * size
-        at += SECTION.itemsize + count * size
-    return found
+    return {kind: len(items) for kind, _, items in sections_of(row)}
 
 
 def test_a_day_takes_twenty_bytes_for_every_event_that_it_remembers_and_none_for_an_empty_place() -> None:
     for customer, events in ((b"900", RING), (b"901", 3), (b"902", 1)):
-        assert sections_of(ROWS[customer])[Section.RING] == 20 * events
+        assert lengths_of(ROWS[customer])[Section.RING] == 20 * events
 
 
 def test_events_that_came_in_any_order_are_known_again_by_all_that_they_said() -> None:
@@ -91,9 +96,9 @@ def test_events_that_came_in_any_order_are_known_again_by_all_that_they_said() -
 
 
 def test_a_day_holds_what_changes_with_a_basket_and_the_habits_the_rest() -> None:
-    assert list(sections_of(ROWS[b"901"])) == [Section.HEAD, Section.RING, Section.ALERTS, Section.RAISED]
-    assert list(sections_of(ROWS[b"902"])) == [Section.HEAD, Section.RING, Section.ODD_LINES]
-    assert list(sections_of(ROWS[habits_key(b"900")])) == [Section.CELLS, Section.PRODUCTS]
+    assert list(lengths_of(ROWS[b"901"])) == [Section.HEAD, Section.RING, Section.ALERTS, Section.RAISED]
+    assert list(lengths_of(ROWS[b"902"])) == [Section.HEAD, Section.RING, Section.ODD_LINES]
+    assert list(lengths_of(ROWS[habits_key(b"900")])) == [Section.CELLS, Section.PRODUCTS]
     assert habits_key(b"902") not in ROWS, "the first day is not folded yet"
 
 
@@ -284,7 +289,31 @@ def assert_tells(known: Any, told: Any) -> None:
 def test_rows_of_today_s_purchases_hold_what_those_of_the_release_before_held() -> None:
     before = sample(EARLIER_VERSION)
     for key, row in earlier_rows(made(log(store_id="330", channel="till")).rows).items():
-        assert row == before[key] or key == b"\0clock", "the clock counts rows"
+        if customer_of(key) is None:
+            assert row == before[key] or key == b"\0clock", "the clock counts rows"
+            continue
+        assert row[: HEADER.itemsize] == before[key][: HEADER.itemsize]
+        for (kind, heading, now), (_, earlier, then) in zip(
+            sections_of(row), sections_of(before[key]), strict=True
+        ):
+            assert heading == earlier
+            if kind == Section.RAISED:
+                raised = [np.frombuffer(each, EARLIER_RAISED) for each in (now, then)]
+                assert raised[0]["raised_day"].tolist() == raised[1]["raised_day"].tolist()
+                np.testing.assert_allclose(raised[0]["chance"], raised[1]["chance"].astype(int), atol=5)
+            elif kind == Section.CELLS:
+                assert_equal_cells(*(np.frombuffer(each, EARLIER_CELL) for each in (now, then)))
+            else:
+                assert now == then
+
+
+def assert_equal_cells(now: NDArray[Any], then: NDArray[Any]) -> None:
+    """Cells hold what those of the release before held, but for what is not kept any more."""
+    for name in ("category", "purchases", "first_day", "last_day", "last_interval", "count", "recent"):
+        assert now[name].tolist() == then[name].tolist()
+    for name in ("sum_log", "sum_log2", "ewma_log", "quantity"):
+        np.testing.assert_allclose(now[name], then[name], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(now["decayed"][:, [0, 3]], then["decayed"][:, [0, 3]], atol=0.01)
 
 
 def sample(version: int) -> dict[bytes, bytes]:

@@ -111,11 +111,12 @@ def test_what_was_returned_in_full_is_no_trip() -> None:
     assert products(state).keys() == {"p3"}
 
 
-def test_a_full_row_gives_up_the_cell_with_the_least_decayed_count() -> None:
+def test_a_full_row_gives_up_the_cell_that_is_least_likely_to_be_bought_again() -> None:
     state = customer()
     trip(state, 6_000, [("OLD", "p", 1_000)])
-    for day in range(6_100, 6_103):
-        trip(state, day, [(f"c{number}", "p", 1_000) for number in range(MOST_CELLS - 1)])
+    names = [f"c{number}" for number in range(MOST_CELLS - 1)]
+    for day in range(6_100, 6_106):
+        trip(state, day, [(name, "p", 1_000) for name in names[day % 2 :: 2]])
     assert "OLD" in cells(state)
     assert trip(state, 6_110, [("NEW", "p", 1_000)]) == ["OLD"]
     assert "NEW" in cells(state)
@@ -124,9 +125,9 @@ def test_a_full_row_gives_up_the_cell_with_the_least_decayed_count() -> None:
 
 def test_a_newcomer_with_less_than_all_others_is_the_one_that_goes() -> None:
     state = customer()
-    for day in (6_000, 6_001):
-        trip(state, day, [(f"c{number}", "p", 1_000) for number in range(MOST_CELLS)])
-    assert trip(state, 6_002, [("NEW", "p", 1_000)]) == ["NEW"]
+    for day in range(6_000, 6_004):
+        trip(state, day, [(f"c{number}", "p", 1_000) for number in range(day % 2, MOST_CELLS, 2)])
+    assert trip(state, 6_004, [("NEW", "p", 1_000)]) == ["NEW"]
 
 
 def test_products_beyond_the_bound_give_way_to_those_of_late() -> None:
@@ -227,9 +228,9 @@ def test_habits_of_several_customers_are_those_of_each_alone_with_what_a_full_ro
 
 
 @pytest.mark.parametrize(
-    ("steady", "late", "last"), [((0, 1, 2, 3), (60, 61), 70), ((0, 60, 120, 180), (179, 180), 181)]
+    ("steady", "late", "last"), [((0, 60, 120), (0, 1, 2, 3, 4), 150), ((0, 40, 80, 120), (0, 30), 121)]
 )
-def test_a_full_row_weighs_trips_by_a_half_life_of_sixteen_weeks(
+def test_a_full_row_keeps_the_habit_that_is_likely_to_go_on_within_a_quarter(
     steady: tuple[int, ...], late: tuple[int, ...], last: int
 ) -> None:
     shop = Shop(1, MOST_CELLS, MOST_PRODUCTS)
@@ -239,7 +240,7 @@ def test_a_full_row_weighs_trips_by_a_half_life_of_sixteen_weeks(
     shop.plain[0].most_categories = 1
     with mock.patch.object(habits, "MOST_CELLS", 1):
         shop.fold(6_000 + last, [[("new", "new", 1_000)]])
-    assert shop.plain[0].categories.keys() == {"steady"}, "a shorter half-life keeps `late`"
+    assert shop.plain[0].categories.keys() == {"steady"}
 
 
 def test_long_habits_of_many_customers_keep_their_order_and_their_counts() -> None:

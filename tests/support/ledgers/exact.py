@@ -82,15 +82,21 @@ class Pairs(NamedTuple):
     last_day: NDArray[np.int64]
     last_interval: NDArray[np.int64]
     """Days; 0 with one purchase."""
-    sum_log: NDArray[np.float64]
-    sum_log2: NDArray[np.float64]
-    ewma_interval: NDArray[np.float64]
-    """0 with one purchase, as is `ewma_log`."""
+    mean_log: NDArray[np.float64]
+    """0 with one purchase, as are `variance_log` and `ewma_log`."""
+    variance_log: NDArray[np.float64]
     ewma_log: NDArray[np.float64]
     decayed: NDArray[np.float64]
-    """(k, 4) trips weighted by 2^(-age/half-life) as of `last_day`; half-lives of 14, 28, 56, 112 days."""
+    """(k, 3) trips weighted by 2^(-age/half-life) as of `last_day`; half-lives of 14, 40, 112 days."""
     quantity: NDArray[np.float64]
     """Units a purchase day, weighted by recency."""
+
+
+MOST_STEPS_OFF = 6
+"""Steps by which a rounded mean, variance or count may differ from the exact one after months of trips: half
+a step a trip, most of which later trips fade or average away."""
+QUANTITY_OFF = 2e-3
+"""Share by which the quantity may differ: four roundings to half precision."""
 
 
 class Customers(NamedTuple):
@@ -207,7 +213,9 @@ def statistics(trips: Trips) -> Pairs:
     logs = np.log(np.maximum(gaps, 1))
     last = starts + counts - 1
     age = np.repeat(trips.days[last], counts) - trips.days
-    half_lives = (14.0, 28.0, 56.0, 112.0)
+    half_lives = (14.0, 40.0, 112.0)
+    many = np.maximum(counts - 1, 1)
+    mean = np.add.reduceat(logs, starts) / many
     return Pairs(
         customers=trips.customers[starts],
         categories=trips.categories[starts],
@@ -215,9 +223,8 @@ def statistics(trips: Trips) -> Pairs:
         first_day=trips.days[starts],
         last_day=trips.days[last],
         last_interval=gaps[last],
-        sum_log=np.add.reduceat(logs, starts),
-        sum_log2=np.add.reduceat(logs**2, starts),
-        ewma_interval=_recency_weighted(gaps.astype(np.float64), starts, counts, skip=1),
+        mean_log=mean,
+        variance_log=np.maximum(np.add.reduceat(logs**2, starts) / many - mean**2, 0),
         ewma_log=_recency_weighted(logs, starts, counts, skip=1),
         decayed=np.stack([np.add.reduceat(2.0 ** (-age / hl), starts) for hl in half_lives], axis=1),
         quantity=_recency_weighted(trips.quantities, starts, counts, skip=0),
@@ -272,11 +279,10 @@ def posteriors(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Location and spread of each pair's next ln D, from the priors of every category."""
     count = pairs.purchases - 1.0
-    mean = pairs.sum_log / np.maximum(count, 1)
-    evidence = (1 - consumption.RECENT_SHARE) * mean + consumption.RECENT_SHARE * pairs.ewma_log
+    evidence = (1 - consumption.RECENT_SHARE) * pairs.mean_log + consumption.RECENT_SHARE * pairs.ewma_log
     trust, freedom = consumption.LOCATION_PSEUDO_COUNT, consumption.SPREAD_PSEUDO_COUNT
     centre = location[pairs.categories] + consumption.UNSEEN_SHIFT
-    squares = np.maximum(pairs.sum_log2 - count * mean**2, 0) + freedom * variance[pairs.categories]
+    squares = count * pairs.variance_log + freedom * variance[pairs.categories]
     spread = np.sqrt(squares / (np.maximum(count - 1, 0) + freedom) * (1 + 1 / (count + trust)))
     return (count * evidence + trust * centre) / (count + trust), spread
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from models.learning.intervals import HALF_LIVES, Statistic, observe
+from models.learning.intervals import Statistic, observe, purchase_probability
+from models.learning.priors import Priors
 
 Line = tuple[str, str, int]
 """Category, product and quantity, 1/1,000 of a unit."""
@@ -27,10 +28,10 @@ class Category:
         """Day of the last trip with the category."""
         return int(self.statistics[0, Statistic.LAST_DAY])
 
-    def decayed(self, day: int) -> float:
-        """Return the count of trips with the longest half-life, as of a day."""
-        at_last = float(self.statistics[0, Statistic.DECAYED_112])
-        return at_last * float(np.exp2((self.last_day - day) / HALF_LIVES[-1]))
+    def chance(self, day: int) -> float:
+        """Return the chance of a trip within a quarter after a day, by the priors of a ledger's first day."""
+        elapsed = float(day - self.last_day)
+        return float(purchase_probability(self.statistics, Priors().of([0]), elapsed, 91)[0])
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class PlainHabits:
 
     def _worth(self, name: str, day: int) -> tuple[float, int, int]:
         known = self.categories[name]
-        return -known.decayed(day), -known.last_day, _hash(name)
+        return -known.chance(day), -known.last_day, _hash(name)
 
 
 def _hash(name: str) -> int:
