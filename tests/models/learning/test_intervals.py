@@ -74,14 +74,7 @@ def test_days_folded_one_by_one_give_the_exact_statistics_of_the_real_data() -> 
     ]
     for whole, column in columns:
         np.testing.assert_array_equal(cells[:, column], whole)
-    for column, real in (
-        (Statistic.MEAN_LOG, expected.mean_log),
-        (Statistic.VARIANCE_LOG, expected.variance_log),
-        (Statistic.EWMA_LOG, expected.ewma_log),
-        *zip(range(Statistic.DECAYED_14, Statistic.QUANTITY), expected.decayed.T, strict=True),
-    ):
-        np.testing.assert_allclose(cells[:, column], real, rtol=0, atol=exact.MOST_STEPS_OFF / STEPS[column])
-    np.testing.assert_allclose(cells[:, Statistic.QUANTITY], expected.quantity, rtol=exact.QUANTITY_OFF)
+    exact.assert_statistics(cells, expected)
 
 
 @given(gaps=GAPS)

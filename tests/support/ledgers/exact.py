@@ -22,6 +22,7 @@ from scipy import stats
 
 from models.learning import intervals as consumption
 from models.learning import priors
+from models.learning.intervals import STEPS, Statistic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,9 +93,11 @@ class Pairs(NamedTuple):
     """Units a purchase day, weighted by recency."""
 
 
-MOST_STEPS_OFF = 6
+_MOST_STEPS_OFF = 6
 """Steps by which a rounded mean, variance or count may differ from the exact one after months of trips: half
 a step a trip, most of which later trips fade or average away."""
+MEAN_LOG_OFF = _MOST_STEPS_OFF / STEPS[Statistic.MEAN_LOG]
+"""By how much the mean of ln D may so differ."""
 QUANTITY_OFF = 2e-3
 """Share by which the quantity may differ: four roundings to half precision."""
 
@@ -240,6 +243,21 @@ def _recency_weighted(
     weight = np.where(position == skip, 1.0, 0.3) * 0.7**age
     weight[position < skip] = 0
     return np.add.reduceat(weight * values, starts)
+
+
+def assert_statistics(found: NDArray[np.float32], whole: Pairs) -> None:
+    """Assert that (k, 11) statistics are the exact ones, but for the steps in which cells keep them."""
+    exactly = [
+        (Statistic.MEAN_LOG, whole.mean_log),
+        (Statistic.VARIANCE_LOG, whole.variance_log),
+        (Statistic.EWMA_LOG, whole.ewma_log),
+        (Statistic.DECAYED_14, whole.decayed[:, 0]),
+        (Statistic.DECAYED_40, whole.decayed[:, 1]),
+        (Statistic.DECAYED_112, whole.decayed[:, 2]),
+    ]
+    for column, real in exactly:
+        np.testing.assert_allclose(found[:, column], real, rtol=0, atol=_MOST_STEPS_OFF / STEPS[column])
+    np.testing.assert_allclose(found[:, Statistic.QUANTITY], whole.quantity, rtol=QUANTITY_OFF)
 
 
 def category_priors(
