@@ -25,6 +25,10 @@ if TYPE_CHECKING:
         DeadLetter,
         DeadLetterReplayed,
         DiscoverEvidence,
+        LapsedHabit,
+        ListClosing,
+        ListedCategory,
+        OutputEvent,
         PastEvidence,
         PurchaseHabit,
         Reason,
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
         RecommendedItem,
         RepeatEvidence,
         ReplenishmentAlert,
+        ReplenishmentList,
         Scores,
         Segment,
         SegmentChange,
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
         Signal,
     )
     from models.ledger.ledger import Ledger
-    from models.replay.replay import EventRefusedError, InputEvent, OutputEvent, replay
+    from models.replay.replay import EventRefusedError, InputEvent, replay
     from models.settings import LedgerSettings
     from streams.errors import CartpulseError
     from streams.operations.snapshot import Snapshot, snapshot
@@ -72,8 +77,11 @@ __all__ = [
     "EventRefusedError",
     "InputEvent",
     "Item",
+    "LapsedHabit",
     "Ledger",
     "LedgerSettings",
+    "ListClosing",
+    "ListedCategory",
     "Listing",
     "OutputEvent",
     "PastEvidence",
@@ -86,6 +94,7 @@ __all__ = [
     "Refused",
     "RepeatEvidence",
     "ReplenishmentAlert",
+    "ReplenishmentList",
     "Scores",
     "Segment",
     "SegmentChange",
@@ -108,15 +117,16 @@ os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
 _HOMES: Final = {
     "models.contracts.changes": "Refusal",
     "models.contracts.events": (
-        "AlertClosing AlertEvidence ClosingState DeadLetter DeadLetterReplayed DiscoverEvidence PastEvidence "
-        "PurchaseHabit Reason Recommendation RecommendedItem RepeatEvidence ReplenishmentAlert Scores "
-        "Segment SegmentChange SegmentEvidence"
+        "AlertClosing AlertEvidence ClosingState DeadLetter DeadLetterReplayed DiscoverEvidence LapsedHabit "
+        "ListClosing ListedCategory OutputEvent PastEvidence PurchaseHabit Reason Recommendation "
+        "RecommendedItem "
+        "RepeatEvidence ReplenishmentAlert ReplenishmentList Scores Segment SegmentChange SegmentEvidence"
     ),
     "models.contracts.purchases": (
         "CatalogueUpdate ContractError Erasure ErrorCode Item Listing Purchase Signal"
     ),
     "models.ledger.ledger": "Ledger",
-    "models.replay.replay": "EventRefusedError InputEvent OutputEvent replay",
+    "models.replay.replay": "EventRefusedError InputEvent replay",
     "models.settings": "LedgerSettings",
     "streams.errors": "CartpulseError",
     "streams.operations.snapshot": "Snapshot snapshot",

@@ -121,26 +121,40 @@ class LedgerSettings(BaseModel):
         "are known; they go by their chances otherwise.",
     )
     alert_lead_days: int = Field(
-        default=2, ge=0, le=14, description="Days before the best date on which an alert is raised."
+        default=2, ge=0, le=14, description="Days before its date on which an alert is raised."
     )
     alert_grace_days: int = Field(
-        default=5, ge=0, le=28, description="Days after the best date on which a purchase still fulfils it."
+        default=5,
+        ge=0,
+        le=28,
+        description="Days after its date on which a purchase still fulfils an alert.",
     )
     alert_minimum_purchases: int = Field(
         default=3, ge=2, le=100, description="Purchase days of a category before it is alerted on."
     )
     alert_minimum_probability: float = Field(
-        default=0.3,
+        default=0.5,
         ge=0,
         le=1,
         description="Least chance of a purchase inside the alert's window for the alert to be raised.",
     )
+    alert_minimum_lift: float = Field(
+        default=1.1,
+        ge=0,
+        le=10,
+        description="How many times the chance of any other days of the same customer and category it has "
+        "to be; 0 asks for nothing.",
+    )
     alert_daily_cap: int = Field(
         default=10, ge=0, le=64, description="Most alerts raised for one customer at one boundary."
     )
+    alert_policy: Literal["both", "dated", "list"] = Field(
+        default="both",
+        description="What is sent of replenishment: alerts with a date, a weekly list, or both.",
+    )
     alert_quiet_categories: tuple[str, ...] = Field(
         default=(),
-        description="Categories whose habits are learnt and shown, and of which no alert is raised.",
+        description="Categories whose habits are learnt and shown, and which no alert and no list names.",
     )
     holdout_share: float = Field(
         default=0.0,

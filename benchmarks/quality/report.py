@@ -166,6 +166,7 @@ class Run:
         topics = {name: ours.topics for name, ours in self._of_categories.items()}
         days, names = self.window.trip_days, self.journey.names["category"]
         yield emitted.table_of_alerts(topics, self.history, names, days, self.window.days)
+        yield emitted.table_of_lists(topics, self.history, names, days, self.window.days)
         yield emitted.table_of_others(topics, len(np.unique(self.journey.households)), days)
 
     def _trees(self, fits: Sequence[int], cuts: Sequence[int]) -> dict[str, dict[int, Said]]:

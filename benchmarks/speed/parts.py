@@ -49,7 +49,7 @@ PARTS: Final = {
     "recommendations: events": ("recommendations.events:emit",),
     "recommendations: products": ("recommendations.events:_usual_products",),
     "alerts: events": ("alerts.events:emit_raised", "alerts.events:emit_closings"),
-    "alerts: products": ("alerts.events:_usual_products",),
+    "alerts: products": ("alerts.evidence:usual_products",),
     "segments: events": ("segments.changes:_change",),
     "events: ids": ("contracts.events:event_ids",),
     "events: headers": ("contracts.encoding:block_of",),

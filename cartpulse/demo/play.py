@@ -245,6 +245,8 @@ class Play:
             baseline_hit_share=hits.rhythm_hit_share,
             baseline_updated_hit_share=hits.rhythm_updated_hit_share,
             alerts_judged=hits.cycles,
+            lists=received.lists,
+            listed_bought_share=received.listed_bought / received.listed if received.listed else None,
             recommendations=received.recommendations,
             recommendation_hit_share=next_trips.hit_share,
             popular_hit_share=next_trips.popular_hit_share,

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from models.contracts.events import ALERT_CLOSING_TYPE
+from models.contracts.events import (
+    ALERT_CLOSING_TYPE,
+    LIST_CLOSING_TYPE,
+    REPLENISHMENT_ALERT_TYPE,
+    REPLENISHMENT_LIST_TYPE,
+)
 
 if TYPE_CHECKING:
     from streams.settings.settings import Settings
@@ -38,6 +43,13 @@ class Closing(msgspec.Struct, frozen=True, gc=False):
 
     alert_id: str
     state: str
+
+
+class ListClosing(msgspec.Struct, frozen=True, gc=False):
+    """End of a replenishment list, with the fields used here."""
+
+    bought: tuple[str, ...]
+    not_bought: tuple[str, ...]
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -88,6 +100,12 @@ class Received:
     """Raised alerts, in the order of their arrival."""
     closed: dict[str, Closing] = field(default_factory=dict)
     """Alert id -> event that closed the alert."""
+    lists: int = 0
+    """Replenishment lists raised."""
+    listed: int = 0
+    """Categories of lists that ended."""
+    listed_bought: int = 0
+    """Number of those that were bought while their list held."""
     changes: list[SegmentChange] = field(default_factory=list)
     recommended: dict[str, list[Recommended]] = field(default_factory=dict)
     """Customer -> recommendations, in the order of their arrival."""
@@ -117,11 +135,22 @@ class Received:
             self.recommended.setdefault(event.customer_id, []).append(
                 Recommended(event.occurred_at.timestamp(), categories)
             )
-        elif headers.get("ce_type") == _CLOSING:
-            closing = _CLOSINGS.decode(record.value)
-            self.closed[closing.alert_id] = closing
         else:
-            self.alerts.append(_ALERTS.decode(record.value))
+            self._take_replenishment(headers["ce_type"].decode(), record.value)
+
+    def _take_replenishment(self, kind: str, value: bytes) -> None:
+        """Keep an alert, a list, or the end of one."""
+        if kind == REPLENISHMENT_ALERT_TYPE:
+            self.alerts.append(_ALERTS.decode(value))
+        elif kind == ALERT_CLOSING_TYPE:
+            closing = _CLOSINGS.decode(value)
+            self.closed[closing.alert_id] = closing
+        elif kind == REPLENISHMENT_LIST_TYPE:
+            self.lists += 1
+        elif kind == LIST_CLOSING_TYPE:
+            ended = _LIST_CLOSINGS.decode(value)
+            self.listed += len(ended.bought) + len(ended.not_bought)
+            self.listed_bought += len(ended.bought)
 
     @property
     def recommendations(self) -> int:
@@ -136,8 +165,8 @@ class Received:
         return {"raised": len(self.alerts), **ended}
 
 
-_CLOSING = ALERT_CLOSING_TYPE.encode()
 _ALERTS = msgspec.json.Decoder(Alert)
 _CLOSINGS = msgspec.json.Decoder(Closing)
+_LIST_CLOSINGS = msgspec.json.Decoder(ListClosing)
 _RECOMMENDATIONS = msgspec.json.Decoder(Recommendation)
 _CHANGES = msgspec.json.Decoder(SegmentChange)

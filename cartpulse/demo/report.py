@@ -68,6 +68,10 @@ class Report:
     day."""
     alerts_judged: int
     """Alerts whose outcome is known."""
+    lists: int
+    """Replenishment lists."""
+    listed_bought_share: float | None
+    """Share of the categories of ended lists that were bought while their list held."""
     recommendations: int
     recommendation_hit_share: float | None
     """Share of trips with at least one of the ten categories that were recommended last before the day."""
@@ -117,8 +121,8 @@ def _headline(report: Report) -> str:
     return (
         f"{report.baskets:,} real baskets of {report.customers:,} customers in {report.days} days\n"
         f"went through Kafka in {report.seconds:,.0f} s. Out came\n"
-        f"{report.alerts:,} replenishment alerts, {report.recommendations:,} recommendations\n"
-        f"and {report.segment_changes:,} segment changes."
+        f"{report.alerts:,} replenishment alerts, {report.lists:,} weekly lists,\n"
+        f"{report.recommendations:,} recommendations and {report.segment_changes:,} segment changes."
     )
 
 
@@ -140,6 +144,7 @@ def _results(report: Report) -> Table:
     table.add_column()
     table.add_column(justify="right")
     judged = report.days >= JUDGED_DAYS
+    # Stage 1: what was sent, and how much of it came true.
     if judged and report.alert_hit_share is not None:
         table.add_row(
             f"alerts that hit, of {report.alerts_judged:,} with a known outcome",
@@ -153,6 +158,12 @@ def _results(report: Report) -> Table:
         "alerts fulfilled, missed, withdrawn",
         f"{report.alerts_fulfilled:,}, {report.alerts_missed:,}, {report.alerts_withdrawn:,}",
     )
+    if judged and report.listed_bought_share is not None:
+        table.add_row(
+            "categories of weekly lists that were bought in their week",
+            f"{report.listed_bought_share:.1%}",
+            style="bold",
+        )
     if judged and report.recommendation_hit_share is not None:
         table.add_row(
             f"trips with one of the ten recommended, of {report.recommendations_judged:,}",
@@ -162,6 +173,7 @@ def _results(report: Report) -> Table:
         table.add_row(
             "  with one of the ten most popular, on the same trips", _share(report.popular_hit_share)
         )
+    # Stage 2: how fast.
     table.add_row("baskets a second", f"{report.baskets_per_second:,.0f}")
     if report.latency_ms_p50 is not None and report.latency_ms_p99 is not None:
         table.add_row(

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from models.alerts import events as alert_events
 from models.learning.alert_dates import AlertDates
+from models.learning.calibration import SCALE
 from models.learning.intervals import (
     interval_posterior,
     purchase_probability,
     renewal_interval,
+    window_probability,
 )
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
 from models.memory.groups import look_up, rank_within
 from models.state.calendar import LAST_DAY, boundary_cause
-from models.state.columns import MOST_PLANNED_DAYS, NEVER, RAISED_ALERT, Cycle
+from models.state.columns import NEVER, RAISED_ALERT, Cycle, Outcome
 from models.state.habits import statistics_of
 from models.state.open_days import bought_on, lines_of
 
@@ -27,16 +29,21 @@ if TYPE_CHECKING:
 
     from models.contracts.events import ClosingState
     from models.records.columns import Records
+    from models.settings import LedgerSettings
     from models.state.state import State
     from models.state.step import Step
 
 MOST_GRACE_DAYS = 30
 """Days kept free at the end of the calendar, so that every alert's window has an end."""
-_PROBABILITY_DAYS = 7
+PROBABILITY_DAYS = 7
+"""Days of the second chance that an alert says."""
 
 
 def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
-    """Begin a new cycle in every category bought on a folded day: plan the date most likely to be hit.
+    """Begin a new cycle in every category bought on a folded day: plan the first date that is worth an alert.
+
+    Its window has to hold a purchase with the least chance that the settings ask for, and with a chance that
+    is larger than that of any window of the same length, by the factor that they ask for.
 
     Args:
         state: State of the partition; its cells are changed in place.
@@ -47,37 +54,60 @@ def plan(state: State, rows: NDArray[np.int64], day: int) -> None:
     _, positions = state.cells.positions(rows)
     positions = positions[state.cells.records["last_day"][positions] == day]
     settings, cells = state.settings, structured.take(state.cells.records, positions)
-    # Stage 2: (m,) best date, in days from the day, and probability of a purchase in its window.
-    statistics = statistics_of(cells)
-    posterior = interval_posterior(statistics, state.priors.of(cells["category"]))
-    days, chance = _dates(settings.alert_lead_days, settings.alert_grace_days).best(posterior)
-    planned = (
-        (cells["purchases"] >= settings.alert_minimum_purchases)
-        & (chance >= settings.alert_minimum_probability)
-        & (days <= np.minimum(MOST_PLANNED_DAYS, LAST_DAY - MOST_GRACE_DAYS - day))
-    )
-    # Stage 3: store the date.
+    # Stage 2: (k,) date of each of those that were bought often enough, in days from the day; 0 without one.
     _forget(cells)
-    cells["alert"] = np.where(planned, Cycle.PLANNED, Cycle.UNPLANNED)
-    cells["best_day"] = np.where(planned, day + days, NEVER)
+    cells["alert"] = Cycle.UNPLANNED
+    known = np.flatnonzero(cells["purchases"] >= settings.alert_minimum_purchases)
+    if len(known) and settings.alert_policy != "list":
+        some = structured.take(cells, known)
+        statistics, prior = statistics_of(some), state.priors.of(some["category"])
+        posterior = interval_posterior(statistics, prior)
+        usual = window_probability(statistics, prior, posterior, _window(settings))
+        enough = state.calibration.hit.least(settings.alert_minimum_probability)
+        least = np.maximum(settings.alert_minimum_lift * usual, enough)
+        days = _dates(settings.alert_lead_days, settings.alert_grace_days).first(posterior, least)
+        planned = np.flatnonzero((days > 0) & (day + days <= LAST_DAY - MOST_GRACE_DAYS))
+        # Stage 3: store the date.
+        cells["alert"][known[planned]] = Cycle.PLANNED
+        cells["best_day"][known[planned]] = day + days[planned]
     structured.put(state.cells.records, positions, cells)
 
 
-def interval_shown(state: State, cells: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the (k,) first and last day of the 80 % interval of each cell's next trip.
+class Expected(NamedTuple):
+    """When the next trip of each of k cells is expected."""
 
-    Of a raised alert it is the interval that the alert said, of all others the one of today's priors.
+    date: NDArray[np.int64]
+    """(k,) day by which the trip has come with a chance of one half."""
+    low: NDArray[np.int64]
+    """(k,) first day of the 80 % interval."""
+    high: NDArray[np.int64]
+
+
+def expected(state: State, cells: NDArray[Any]) -> Expected:
+    """Tell when the next trip of cells is expected, as known at the last boundary.
+
+    Of a raised alert, the interval is the one that it said.
     """
     raised = cells["alert"] == Cycle.RAISED
-    low, high = _interval(state, cells)
-    return np.where(raised, cells["low_day"], low), np.where(raised, cells["high_day"], high)
+    date, _ = _interval(state, cells, state.clock.begun, coverage=0.0)
+    low, high = _interval(state, cells, state.clock.begun)
+    return Expected(date, np.where(raised, cells["low_day"], low), np.where(raised, cells["high_day"], high))
 
 
-def _interval(state: State, cells: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the (k,) first and last day of the 80 % interval of the next trip, inside the calendar."""
+def _interval(
+    state: State, cells: NDArray[Any], boundary: int, coverage: float = 0.8
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the (k,) first and last day of an interval of the next trip, inside the calendar.
+
+    Args:
+        state: State of the partition.
+        cells: (k,) cells.
+        boundary: Boundary (day) until which nothing was bought but what the cells hold.
+        coverage: Probability of the interval.
+    """
     posterior = interval_posterior(statistics_of(cells), state.priors.of(cells["category"]))
-    low, high = renewal_interval(posterior)
     last, end = cells["last_day"].astype(np.int64), LAST_DAY - MOST_GRACE_DAYS
+    low, high = renewal_interval(posterior, np.maximum(boundary - last, 0), coverage)
     return np.minimum(last + low, end), np.minimum(last + high, end)
 
 
@@ -108,7 +138,7 @@ def close_missed(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     missed = np.flatnonzero((cycles == Cycle.RAISED) & (_missed_from(state, best) <= boundary))
     cells = structured.take(state.cells.records, positions[missed])
     if len(missed):
-        _end(state, positions[missed], Cycle.UNPLANNED)
+        _end(state, positions[missed], Cycle.UNPLANNED, boundary, Outcome.NOTHING)
     step.counts["alerts_missed"] += len(cells)
     _close(step, rows[owners[missed]], cells, "missed", boundary)
 
@@ -180,7 +210,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     elapsed = boundary - cells["last_day"].astype(np.int64)
     dates = _dates(state.settings.alert_lead_days, state.settings.alert_grace_days)
     hit = dates.hit_given(interval_posterior(statistics, prior), best - cells["last_day"], elapsed)
-    soon = purchase_probability(statistics, prior, elapsed, _PROBABILITY_DAYS)
+    soon = purchase_probability(statistics, prior, elapsed, PROBABILITY_DAYS)
     # Stage 4: (m,) alerts to raise. Quiet categories and overtaken alerts rank last, so that neither uses up
     # the customer's cap. The hash of the category's name settles ties, so that every worker raises the same
     # alerts.
@@ -190,9 +220,10 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     raised = ~over & ~quiet & ~capped
     # Stage 5: store the cycles. An alert that is not raised now is over until the category is bought again.
     cells["alert"] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
-    cells["low_day"], cells["high_day"] = _interval(state, cells)
+    cells["low_day"], cells["high_day"] = _interval(state, cells, boundary)
     cells["raised_day"] = boundary
-    cells["chance"] = np.rint(hit * 10_000)
+    cells["model_chance"], cells["model_week"] = np.rint(hit * SCALE), np.rint(soon * SCALE)
+    cells["chance"] = np.rint(state.calibration.hit.of(hit) * SCALE)
     _forget(cells, ~raised)
     structured.put(state.cells.records, positions, cells)
     step.counts["alerts_capped"] += int(capped.sum())
@@ -201,8 +232,8 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     step.counts["alerts_raised"] += int(raised.sum())
     # Stage 6: emit one event for each raised alert.
     if raised.any():
-        cells = structured.take(cells, raised)
-        alert_events.emit_raised(step, rows[owners[raised]], cells, boundary, soon=soon[raised])
+        cells, soon = structured.take(cells, raised), state.calibration.week.of(soon[raised])
+        alert_events.emit_raised(step, rows[owners[raised]], cells, boundary, soon=soon)
 
 
 def fulfil(
@@ -235,7 +266,11 @@ def fulfil(
     known = found != UNTRACKED
     # Stage 3: (m,) raised cells that a basket fulfils, matched by keys of (customer, category).
     hit = look_up(owners << 16 | cells["category"], np.sort(baskets[known] << 16 | found[known]))[1]
-    _end(state, positions[hit], Cycle.FULFILLED)
+    # The boundary that closes the purchase's day learns of it.
+    ended = days[owners[hit]]
+    week = ended - cells["raised_day"][hit] <= PROBABILITY_DAYS
+    outcome = np.where(week, Outcome.HIT | Outcome.WITHIN_WEEK, Outcome.HIT)
+    _end(state, positions[hit], Cycle.FULFILLED, ended, outcome)
     step.counts["alerts_fulfilled"] += int(hit.sum())
     fulfilling = which[owners[hit]].tolist()
     if fulfilling:
@@ -247,16 +282,28 @@ def fulfil(
         )
 
 
-def _end(state: State, positions: NDArray[np.int64], cycle: Cycle) -> None:
-    """End the raised alerts of cells, which then tell nothing of their raising any more.
+def _end(
+    state: State,
+    positions: NDArray[np.int64],
+    cycle: Cycle,
+    day: NDArray[np.int64] | int,
+    outcome: NDArray[np.int64] | Outcome,
+) -> None:
+    """End the raised alerts of cells, which then tell of the outcome alone.
 
     Args:
         state: State of the partition; its cells are changed in place.
         positions: (m,) positions of the cells.
         cycle: State that the cycles enter.
+        day: Boundary (day) that learns of the outcome, one or (m,).
+        outcome: `Outcome`, one or (m,).
     """
-    state.cells.records["alert"][positions] = cycle
-    _forget(state.cells.records, positions)
+    cells = state.cells.records
+    cells["alert"][positions] = cycle
+    cells["ended_day"][positions], cells["outcome"][positions] = day, outcome
+    for name, said in (("ended_chance", "model_chance"), ("ended_week", "model_week")):
+        cells[name][positions] = cells[said][positions]
+    _forget(cells, positions)
 
 
 def _forget(cells: NDArray[Any], at: NDArray[Any] | slice = slice(None)) -> None:
@@ -302,6 +349,11 @@ def _raised_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:
 def _missed_from(state: State, best: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the boundary (day) that closes the last day of grace."""
     return best + state.settings.alert_grace_days
+
+
+def _window(settings: LedgerSettings) -> int:
+    """Return the days of an alert's window."""
+    return settings.alert_lead_days + settings.alert_grace_days + 1
 
 
 @lru_cache(maxsize=8)

@@ -11,7 +11,8 @@ Counted = Literal[
     "applied", "changed", "duplicates", "late", "refused", "reused_id", "timeless", "too_old",
     "alerts_capped", "alerts_fulfilled", "alerts_missed", "alerts_overtaken", "alerts_quiet", "alerts_raised",
     "alerts_withdrawn", "recommendations", "segment_changes", "exposures", "suppressed",
-    "erased", "evicted_categories", "listed", "not_listed", "passed_over",
+    "erased", "evicted_categories", "habits_lapsed", "listed", "lists_closed", "lists_raised", "not_listed",
+    "passed_over",
 ]  # fmt: skip
 """Names of what a ledger counts, each of which is an attribute of `Counts` (streams/metrics.py)."""
 

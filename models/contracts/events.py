@@ -26,7 +26,7 @@ from models.contracts.purchases import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "ALERT_CLOSING_TYPE",
@@ -34,11 +34,14 @@ __all__ = [
     "DEAD_LETTER_REPLAYED_TYPE",
     "DEAD_LETTER_TYPE",
     "EXPOSURES",
+    "LAPSED_HABIT_TYPE",
+    "LIST_CLOSING_TYPE",
     "PURCHASES",
     "RECOMMENDATIONS",
     "RECOMMENDATION_TYPE",
     "REPLENISHMENT_ALERTS",
     "REPLENISHMENT_ALERT_TYPE",
+    "REPLENISHMENT_LIST_TYPE",
     "SEGMENT_CHANGES",
     "SEGMENT_CHANGE_TYPE",
     "AlertClosing",
@@ -52,6 +55,9 @@ __all__ = [
     "Erasure",
     "ErrorCode",
     "Item",
+    "LapsedHabit",
+    "ListClosing",
+    "ListedCategory",
     "PastEvidence",
     "Purchase",
     "PurchaseHabit",
@@ -60,6 +66,7 @@ __all__ = [
     "RecommendedItem",
     "RepeatEvidence",
     "ReplenishmentAlert",
+    "ReplenishmentList",
     "Scores",
     "Segment",
     "SegmentChange",
@@ -80,6 +87,9 @@ DEAD_LETTERS: Final = "dead-letters"
 
 REPLENISHMENT_ALERT_TYPE: Final = "io.cartpulse.replenishment-alert.v1"
 ALERT_CLOSING_TYPE: Final = "io.cartpulse.alert-closing.v1"
+REPLENISHMENT_LIST_TYPE: Final = "io.cartpulse.replenishment-list.v1"
+LIST_CLOSING_TYPE: Final = "io.cartpulse.list-closing.v1"
+LAPSED_HABIT_TYPE: Final = "io.cartpulse.lapsed-habit.v1"
 RECOMMENDATION_TYPE: Final = "io.cartpulse.recommendation.v1"
 SEGMENT_CHANGE_TYPE: Final = "io.cartpulse.segment-change.v1"
 DEAD_LETTER_TYPE: Final = "io.cartpulse.dead-letter.v1"
@@ -174,6 +184,77 @@ class AlertClosing(_Event):
         description="Chance that the raised event said of a purchase in the alert's window."
     )
     cause: str = Field(description="The event id or the boundary (boundary:YYYY-MM-DD) that made it happen.")
+    occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
+    model_version: str = Field(description="The models that decided.")
+
+
+class ListedCategory(_Event):
+    """One category that the customer may need within the days of the list."""
+
+    category: str = Field(description="What the customer may need.")
+    probability_7_days: Probability = Field(
+        description="Chance of a purchase of the category within 7 days; four decimals."
+    )
+    products: tuple[PurchaseHabit, ...] = Field(
+        description="What the customer usually buys of the category, most bought first; may be empty."
+    )
+    evidence: AlertEvidence
+
+
+class ReplenishmentList(_Event):
+    """List of what a customer is likely to need within a week, for the eve of the usual shopping day.
+
+    A list leaves out what more than half of the customer's last trips held. It is raised once a week at most,
+    and closed once, by a `ListClosing` with the same `list_id`.
+    """
+
+    list_id: str = Field(
+        pattern=r"^[0-9a-f]{32}$", description="The ce_id of this event; the list's closing repeats it."
+    )
+    customer_id: str = Field(description="Whose list it is; the record's key in UTF-8.")
+    state: Literal["raised"] = Field(description="What happened to the list; a closing has another state.")
+    items: tuple[ListedCategory, ...] = Field(
+        min_length=1, max_length=5, description="The likeliest first, five at most."
+    )
+    shopping_day: date = Field(
+        description="The customer's usual shopping day, which follows; first of the list's seven days."
+    )
+    valid_until: AwareDatetime = Field(description="When the list's days are over; UTC.")
+    cause: str = Field(description="The boundary (boundary:YYYY-MM-DD) that made it happen.")
+    occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
+    model_version: str = Field(description="The models that decided.")
+
+
+class ListClosing(_Event):
+    """End of a replenishment list: `closed` when its days are over, `withdrawn` if the customer is erased."""
+
+    list_id: str = Field(
+        pattern=r"^[0-9a-f]{32}$", description="The list: the ce_id and the list_id of its raised event."
+    )
+    customer_id: str = Field(description="Whose list it was; the record's key in UTF-8.")
+    state: Literal["closed", "withdrawn"] = Field(description="How the list ended.")
+    bought: tuple[str, ...] = Field(description="Its categories that were bought while it held.")
+    not_bought: tuple[str, ...] = Field(description="Its other categories.")
+    cause: str = Field(description="The event id or the boundary (boundary:YYYY-MM-DD) that made it happen.")
+    occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
+    model_version: str = Field(description="The models that decided.")
+
+
+class LapsedHabit(_Event):
+    """Regular purchase of a category that has stayed away for longer than 95 % of its intervals would.
+
+    It is told once, of customers who still buy other things.
+    """
+
+    customer_id: str = Field(description="Whose habit it was; the record's key in UTF-8.")
+    category: str = Field(description="What the customer does not buy any more.")
+    state: Literal["lapsed"] = Field(description="What happened to the habit.")
+    days_since: int = Field(ge=1, description="Business days since the last purchase of the category.")
+    products: tuple[PurchaseHabit, ...] = Field(
+        description="What the customer used to buy of the category, most bought first; may be empty."
+    )
+    evidence: AlertEvidence
+    cause: str = Field(description="The boundary (boundary:YYYY-MM-DD) that made it happen.")
     occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
     model_version: str = Field(description="The models that decided.")
 
@@ -457,44 +538,47 @@ def dead_letter_id(topic: str, partition: int, offset: int) -> str:
     return _digest(DEAD_LETTER_TYPE.encode(), topic.encode(), str(partition).encode(), str(offset).encode())
 
 
-_alert_json = ReplenishmentAlert.__pydantic_serializer__.to_json
-_closing_json = AlertClosing.__pydantic_serializer__.to_json
-_recommendation_json = Recommendation.__pydantic_serializer__.to_json
-_change_json = SegmentChange.__pydantic_serializer__.to_json
+OutputEvent = (
+    ReplenishmentAlert
+    | AlertClosing
+    | ReplenishmentList
+    | ListClosing
+    | LapsedHabit
+    | Recommendation
+    | SegmentChange
+)
+"""Events that a ledger sends."""
+OUTPUT_EVENTS: Final[Mapping[type[OutputEvent], tuple[str, str]]] = {
+    ReplenishmentAlert: (REPLENISHMENT_ALERTS, REPLENISHMENT_ALERT_TYPE),
+    AlertClosing: (REPLENISHMENT_ALERTS, ALERT_CLOSING_TYPE),
+    ReplenishmentList: (REPLENISHMENT_ALERTS, REPLENISHMENT_LIST_TYPE),
+    ListClosing: (REPLENISHMENT_ALERTS, LIST_CLOSING_TYPE),
+    LapsedHabit: (REPLENISHMENT_ALERTS, LAPSED_HABIT_TYPE),
+    Recommendation: (RECOMMENDATIONS, RECOMMENDATION_TYPE),
+    SegmentChange: (SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE),
+}
+"""Topic and `ce_type` of each."""
 
 
-def output(
-    event: ReplenishmentAlert | AlertClosing | Recommendation | SegmentChange,
-    *,
-    source: str = cloudevents.SOURCE,
-) -> Output:
+def output(event: OutputEvent, *, source: str = cloudevents.SOURCE) -> Output:
     """Build the record of an event.
 
     Args:
         event: Event.
         source: `ce_source` of the service.
     """
+    topic, type_ = OUTPUT_EVENTS[type(event)]
     key = event.customer_id.encode()
-    if isinstance(event, ReplenishmentAlert):
-        topic, type_ = REPLENISHMENT_ALERTS, REPLENISHMENT_ALERT_TYPE
-        identity = event_id(type_, key, event.category, event.cause, event.state)
-        value = _alert_json(event, by_alias=True)
-    elif isinstance(event, AlertClosing):
-        topic, type_ = REPLENISHMENT_ALERTS, ALERT_CLOSING_TYPE
-        identity = event_id(type_, key, event.category, event.cause, event.state)
-        value = _closing_json(event, by_alias=True)
-    elif isinstance(event, Recommendation):
-        topic, type_ = RECOMMENDATIONS, RECOMMENDATION_TYPE
-        identity = event_id(type_, key, "", event.cause, "")
-        value = _recommendation_json(event, by_alias=True)
-    else:
-        topic, type_ = SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE
-        identity = event_id(type_, key, "", event.cause, "")
-        value = _change_json(event, by_alias=True)
+    category, state = getattr(event, "category", ""), getattr(event, "state", "")
     return Output(
         topic=topic,
         key=key,
-        value=value,
-        headers=cloudevents.headers(type_=type_, identity=identity, source=source, time=event.occurred_at),
+        value=type(event).__pydantic_serializer__.to_json(event, by_alias=True),
+        headers=cloudevents.headers(
+            type_=type_,
+            identity=event_id(type_, key, category, event.cause, state),
+            source=source,
+            time=event.occurred_at,
+        ),
         timestamp=round(event.occurred_at.timestamp() * 1000),
     )

@@ -1,4 +1,4 @@
-"""Alert dates: for each expected purchase, the date whose window is most likely to hold the purchase."""
+"""Alert dates: the date most likely to be hit, and the first date that is likely enough to be hit."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ LOCATIONS = np.linspace(-1.0, 7.0, 129)
 """Grid of ln D's location: medians from 9 hours to three years, in steps of 6 %."""
 SPREADS = np.linspace(0.1, 3.0, 59)
 """Grid of ln D's spread. Values outside either grid count as the grid's edge."""
+LATEST = 92
+"""Days from a trip within which the window of a sent alert opens: rarer purchases have no date to aim at."""
+_BETWEEN_POINTS = 0.05
 HALVINGS = 14
 """Bisection steps, which narrow a window of at most 43 days to minutes."""
 
@@ -53,6 +56,8 @@ class AlertDates:
         self.grace_days = grace_days
         location, spread = np.meshgrid(LOCATIONS, SPREADS, indexing="ij")
         self._table = self._balanced(location, spread)
+        every = Posterior(location[..., None], spread[..., None])
+        self._peaks = self._given(every, np.arange(LATEST), lapse=1e-6).max(axis=-1)
 
     def best(self, posterior: Posterior, lapse: float = LAPSE) -> tuple[NDArray[np.int64], Reals]:
         """Find the best date of each cell, and the probability of a purchase in the date's window.
@@ -72,6 +77,51 @@ class AlertDates:
         choice = np.argmax(chances, axis=0)
         at = np.arange(len(choice))
         return candidates[choice, at].astype(np.int64), (1 - lapse) * chances[choice, at]
+
+    def first(self, posterior: Posterior, least: Reals, lapse: float = LAPSE) -> NDArray[np.int64]:
+        """Find the first date whose window holds the trip with a chance that is large enough.
+
+        The chance is the one that is known when the window opens: that of a trip in the window, given that
+        there was none before. It rises while a regular customer becomes due, and falls with every day over.
+
+        Args:
+            posterior: (k,) predictive distributions of ln D.
+            least: (k,) chances that are large enough.
+            lapse: Share of intervals that never end.
+
+        Returns:
+            (k,) days from the last trip, at least `lead_days` + 1; 0 where no window that opens within
+            `LATEST` days is likely enough.
+
+        >>> dates = AlertDates(lead_days=2, grace_days=5)
+        >>> one = Posterior(np.log([14.0]), np.array([0.4]))
+        >>> [int(dates.first(one, np.array([least]))[0]) for least in (0.4, 0.6, 0.7, 0.9)]
+        [8, 12, 17, 0]
+        """
+        days = np.zeros(len(least), np.int64)
+        # Stage 1: the (m,) cells for which the chance can get so large. The grid point next to a cell tells,
+        # with a margin for what lies between the points.
+        rows, below = _place(posterior.location, LOCATIONS)
+        columns, left = _place(posterior.spread, SPREADS)
+        peak = self._peaks[rows + np.rint(below).astype(np.int64), columns + np.rint(left).astype(np.int64)]
+        asked = np.flatnonzero((1 - lapse) * peak + _BETWEEN_POINTS >= least)
+        if not len(asked):
+            return days
+        # Stage 2: (m, LATEST) chances at the end of every day since the trip, the trip's own day first.
+        some = Posterior(posterior.location[asked][:, None], posterior.spread[asked][:, None])
+        chances = self._given(some, np.arange(LATEST), lapse)
+        enough = chances >= least[asked][:, None]
+        found = enough.any(axis=1)
+        days[asked[found]] = enough[found].argmax(axis=1) + self.lead_days + 1
+        return days
+
+    def _given(self, posterior: Posterior, elapsed: NDArray[np.int64], lapse: float) -> Reals:
+        """Compute the chance of a trip in the window that opens behind `elapsed` days without one."""
+        length = self.lead_days + self.grace_days + 1
+        ended = interval_cdf(posterior, np.arange(int(elapsed[-1]) + length + 1))
+        now, then = ended[..., elapsed], ended[..., elapsed + length]
+        given: Reals = (1 - lapse) * (then - now) / (1 - (1 - lapse) * now)
+        return given
 
     def hit(self, posterior: Posterior, days: NDArray[np.float64] | NDArray[np.int64]) -> Reals:
         """Compute P(days - lead <= D <= days + grace) of customers who have not lapsed."""

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 from enum import IntEnum
 from statistics import NormalDist
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from models.learning.normal import cdf, survival
+from models.learning.normal import cdf, quantile, survival
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -314,20 +314,48 @@ def renewal_quantile(posterior: Posterior, share: float, lapse: float = LAPSE) -
     return np.maximum(np.exp(posterior.location + z * posterior.spread), 1.0)
 
 
+_LONGEST: Final = 0.98
+"""Share of intervals that end before the latest day which an interval may name."""
+_FARTHEST: Final = float(np.log(1 << 16))
+"""Logarithm of the most days that an interval names."""
+
+
 def renewal_interval(
-    posterior: Posterior, coverage: float = 0.8
+    posterior: Posterior, elapsed: ArrayLike = 0, coverage: float = 0.8
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Compute the whole days (earliest, latest) that hold the next trip with probability `coverage`.
 
-    Both tails have equal probability.
+    The interval begins at the whole day next to the lower tail of (1 - `coverage`) / 2, or at the first day
+    that is left, and ends where it holds `coverage` of all cycles, those that never end among them. Two equal
+    tails would cover far more of regular purchases, because their first days hold so much.
+
+    Args:
+        posterior: Predictive distribution of ln D.
+        elapsed: Whole days since the last trip, none of which held the next one.
+        coverage: Probability, above 0 and below 1.
+
+    Returns:
+        Days from the last trip, later than `elapsed`.
 
     >>> one = Posterior(np.log([7.0]), np.array([0.5]))
-    >>> [int(days[0]) for days in renewal_interval(one)]
-    [4, 15]
+    >>> [[int(days[0]) for days in renewal_interval(one, elapsed)] for elapsed in (0, 12)]
+    [[4, 14], [13, 29]]
     """
+    passed = np.floor(np.asarray(elapsed, np.float64))
+    reached = cdf((np.log(passed + 0.5) - posterior.location) / posterior.spread)
+    # After a silence that no chance explains, nothing would be left to be divided.
+    left = np.where(passed >= 1, np.maximum(1 - reached, 1e-12), 1.0)
     tail = (1 - coverage) / 2
-    earliest, latest = (np.rint(renewal_quantile(posterior, share)) for share in (tail, 1 - tail))
-    return earliest.astype(np.int64), latest.astype(np.int64)
+
+    def day(share: Reals | float) -> Reals:
+        reached_by: Reals = quantile(1 - (1 - np.minimum(share, _LONGEST)) * left)
+        return np.rint(np.exp(np.minimum(posterior.location + posterior.spread * reached_by, _FARTHEST)))
+
+    first = np.maximum(day(tail), passed + 1)
+    before = cdf((np.log(first - 0.5) - posterior.location) / posterior.spread)
+    cut = np.where(first > 1, 1 - (1 - before) / left, 0.0)
+    alive = 1 - LAPSE / (LAPSE + (1 - LAPSE) * left)
+    return first.astype(np.int64), np.maximum(day(cut + coverage / alive), first).astype(np.int64)
 
 
 def gamma_poisson_probability(
@@ -356,6 +384,48 @@ def gamma_poisson_probability(
     References:
         .. [1] Ehrenberg (1959). The pattern of consumer purchases. Applied Statistics 8(1), 26-41.
     """
+    shape, days = _rate(cells, prior, elapsed)
+    chance: Reals = -np.expm1(-shape * np.log1p(np.asarray(horizon, np.float64) / days))
+    return chance
+
+
+def window_probability(cells: Cells, prior: CategoryPrior, posterior: Posterior, length: int) -> Reals:
+    """Compute the share of all windows of `length` days that hold a trip, at the pair's own rate.
+
+    It is what a date has to beat. A window holds a trip if it begins less than `length` days before one, so
+    that the share is the rate of trips times the mean of min(D, `length`) [1]_. The rate is that of the
+    Gamma-Poisson model as of the last trip.
+
+    Args:
+        cells: (k, 11) statistics, with at least one trip.
+        prior: Prior of the cells' categories, from `Priors.of`.
+        posterior: Predictive distribution of ln D, from `interval_posterior`.
+        length: Days of a window, 1 or more.
+
+    Returns:
+        (k,) shares, at most 1.
+
+    Examples:
+        >>> from models.learning.priors import Priors
+        >>> cells = np.zeros((1, len(Statistic)), np.float32)
+        >>> for day in range(0, 210, 14):
+        ...     cells = observe(cells, day, 1.0)
+        >>> prior = Priors().of([0])
+        >>> print(np.round(window_probability(cells, prior, interval_posterior(cells, prior), 7), 2))
+        [0.43]
+
+    References:
+        .. [1] Cox (1962). Renewal Theory, ch. 5 (forward recurrence times).
+    """
+    shape, days = _rate(cells, prior, 0)
+    reached = Posterior(posterior.location[..., None], posterior.spread[..., None])
+    mean = length - interval_cdf(reached, np.arange(length)).sum(axis=-1)
+    share: Reals = np.minimum(shape / days * mean, 1.0)
+    return share
+
+
+def _rate(cells: Cells, prior: CategoryPrior, elapsed: ArrayLike) -> tuple[Reals, Reals]:
+    """Return shape A and days B of the Gamma posterior of a cell's rate of trips, whose mean is A / B."""
     values = cells.astype(np.float64)
     passed = np.asarray(elapsed, np.float64)
     age = values[:, Statistic.LAST_DAY] - values[:, Statistic.FIRST_DAY] + passed
@@ -363,9 +433,7 @@ def gamma_poisson_probability(
     trips = np.maximum(decayed - np.exp2(-age / RATE_HALF_LIFE), 0.0)
     watched = RATE_HALF_LIFE / np.log(2.0) * -np.expm1(-np.log(2.0) * age / RATE_HALF_LIFE)
     shape = trips + RATE_PRIOR_DAYS * RATE_PRIOR_FACTOR * np.exp(-prior.location)
-    days = watched + RATE_PRIOR_DAYS
-    chance: Reals = -np.expm1(-shape * np.log1p(np.asarray(horizon, np.float64) / days))
-    return chance
+    return shape, watched + RATE_PRIOR_DAYS
 
 
 def purchase_probability(cells: Cells, prior: CategoryPrior, elapsed: ArrayLike, horizon: ArrayLike) -> Reals:

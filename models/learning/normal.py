@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +47,24 @@ def cdf(z: ArrayLike) -> NDArray[np.float64]:
     at = np.asarray(z, np.float64)
     tail = _upper_tail(np.abs(at))
     return np.where(at > 0, 1 - tail, tail)
+
+
+_GRID = np.arange(-38.0, 38.0, 1 / 256)
+
+
+def quantile(share: ArrayLike) -> NDArray[np.float64]:
+    """Compute the z with P(Z <= z) = `share`, within 1e-5 between 1e-7 and 1 - 1e-7, by interpolation.
+
+    >>> print(np.round(quantile([0.025, 0.5, 0.9]), 4))
+    [-1.96    0.      1.2816]
+    """
+    found: NDArray[np.float64] = np.interp(np.asarray(share, np.float64), _chances(), _GRID)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _chances() -> NDArray[np.float64]:
+    return cdf(_GRID)
 
 
 def survival(z: ArrayLike) -> NDArray[np.float64]:

@@ -13,13 +13,15 @@ from zlib import crc32
 import numpy as np
 
 from models.alerts import lifecycle as alerts
+from models.alerts.due import next_due
 from models.learning.assortment import assortment_of
+from models.learning.calibration import Calibrations
 from models.learning.intervals import before_last
 from models.learning.pairs import MOST_TRIPS
 from models.learning.popularity import GROUPS
 from models.memory import structured
 from models.segments import changes as segment_changes
-from models.state.columns import NEVER, NO_SEGMENT
+from models.state.columns import NEVER, NO_SEGMENT, Outcome
 from models.state.habits import statistics_of
 from models.state.state import Sweep
 
@@ -56,7 +58,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
         state.adopt(wanted)
         state.adopted_at = day
         known = np.arange(len(state.ids))
-        state.customers["due"][known] = alerts.next_due(state, known)
+        state.customers["due"][known] = next_due(state, known)
     state.clock = replace(state.clock, begun=day, fingerprint=state.settings.fingerprint)
     state.assortment = assortment_of(state.popularity, state.pairs, state.category_names)
     # Count anew, as recovery does: the histograms' days are those of the new calendar.
@@ -114,11 +116,37 @@ def _learn(state: State) -> None:
     # it.
     cells = structured.take(cells, cells["purchases"] > 1)
     before = before_last(statistics_of(cells))
+    _learn_outcomes(state, last, passed)
     # Learn into a copy, so that a step that raises can put the old priors back.
     priors = copy.deepcopy(state.priors)
     priors.learn(cells["category"], before, cells["last_day"].astype(np.float64))
     priors.adopt(passed)
     state.priors, state.learnt_until = priors, last
+
+
+def _learn_outcomes(state: State, last: int, passed: float) -> None:
+    """Learn how the alerts ended that the boundaries since the last learnt day closed.
+
+    Args:
+        state: State of the partition; its calibration is replaced.
+        last: Boundary (day) that was begun last, whose sweep is finished.
+        passed: Number of days since.
+    """
+    seen = state.customers["boundary"][: len(state.ids)]
+    rows = np.flatnonzero((seen > state.learnt_until) & (seen <= last))
+    _, positions = state.cells.positions(rows)
+    days = state.cells.records["ended_day"][positions]
+    ended = structured.take(
+        state.cells.records, positions[np.flatnonzero((days > state.learnt_until) & (days <= last))]
+    )
+    outcome, settings = ended["outcome"], state.settings
+    hit = state.calibration.hit.learnt(ended["ended_chance"], (outcome & Outcome.HIT) > 0, days=passed)
+    week = state.calibration.week
+    # Of a missed alert it is known that nothing was bought in the window, which may be shorter than a week.
+    if settings.alert_lead_days + settings.alert_grace_days + 1 >= alerts.PROBABILITY_DAYS:
+        within = (outcome & Outcome.WITHIN_WEEK) > 0
+        week = week.learnt(ended["ended_week"], within, days=passed)
+    state.calibration = Calibrations(hit, week)
 
 
 def _learn_baskets(state: State, rows: NDArray[np.int64], cells: NDArray[Any], passed: float) -> None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.alerts import lapses, lists
 from models.alerts import lifecycle as alerts
+from models.alerts.due import next_due
 from models.segments import changes as segment_changes
 from models.state.columns import NEVER
 from models.state.habits import fold_categories, fold_products
@@ -40,13 +42,16 @@ def catch_up(step: Step, rows: NDArray[np.int64]) -> None:
         concerned = rows[customers["open_day"][rows, day & 1] == day]
         alerts.close_missed(step, concerned, day - 1)
         _fold(step, concerned, day)
-    # Close and raise alerts, then reconsider segments: all days up to the boundary are folded by now.
+    # Close and raise alerts and lists, then reconsider segments: all days up to the boundary are folded.
     alerts.close_missed(step, rows, boundary)
+    lists.close_ended(step, rows, boundary)
     alerts.raise_due(step, rows, boundary)
+    lists.raise_due(step, rows, boundary)
+    lapses.tell_due(step, rows, boundary)
     segment_changes.reconsider(step, rows, boundary)
     step.boundary = None
-    # Store the next day on which an alert is due, so that the next boundary can leave these rows alone.
-    customers["due"][rows] = alerts.next_due(step.state, rows)
+    # Store the next day on which something is due, so that the next boundary can leave these rows alone.
+    customers["due"][rows] = next_due(step.state, rows)
     customers["boundary"][rows] = boundary
 
 
@@ -65,6 +70,7 @@ def _fold(step: Step, rows: NDArray[np.int64], day: int) -> None:
     if len(bought.owners):
         buyers = rows[np.unique(bought.owners)]
         customers["trips"][buyers] += 1
+        lists.count_weekday(state, buyers, day)
         step.fold(buyers, state.clock.begun)
         evicted = fold_categories(state, rows, bought, day)
         fold_products(state, rows, bought, day)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.alerts import lifecycle as alerts
+from models.alerts import lists
 from models.learning.rfm import RfmScores
 from models.ledger.day_end import catch_up
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def erase(step: Step, records: Records) -> int:
-    """Erase the customer whom a run's first record names, after withdrawing the customer's open alerts.
+    """Erase the customer whom a run's first record names, after withdrawing the open alerts and list.
 
     An erasing record is written to every partition. In a partition without the customer, the record does
     nothing.
@@ -40,7 +41,9 @@ def erase(step: Step, records: Records) -> int:
     rows = np.array([row])
     step.touch(rows)
     catch_up(step, rows)
-    alerts.withdraw_all(step, rows, cause=records.event_ids[0], occurred_at=int(records.occurred_at[0]))
+    cause, at = records.event_ids[0], int(records.occurred_at[0])
+    alerts.withdraw_all(step, rows, cause=cause, occurred_at=at)
+    lists.withdraw_all(step, rows, cause=cause, occurred_at=at)
     # Before the first boundary no histogram holds the customer; the first boundary counts those who remain.
     if state.clock.begun:
         nobody = np.zeros(1, np.int64)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.alerts import lifecycle as alerts
+from models.alerts.due import next_due
 from models.learning.assortment import assortment_of
+from models.learning.calibration import Calibrations
 from models.learning.catalogue import Catalogue
 from models.learning.pairs import Pairs
 from models.learning.popularity import Popularity
@@ -18,6 +19,7 @@ from models.learning.rfm import SEGMENTS, Thresholds
 from models.ledger import boundaries
 from models.ledger.storage import RANKED, UNRANKED, own_rows
 from models.memory.rows import (
+    CALIBRATION_KEY,
     CLOCK_KEY,
     POPULARITY_KEY,
     PRIORS_KEY,
@@ -70,7 +72,7 @@ class Intake:
         self._state = state
         self._own = own_rows(state) if own is None else own
         self._furthest = -1
-        self._alerts: dict[bytes, tuple[bytes, bytes]] = {}
+        self._alerts: dict[bytes, tuple[bytes, ...]] = {}
         """Alerts of days whose habits have not come yet, by customer."""
 
     def take(self, rows: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
@@ -232,7 +234,7 @@ class Intake:
         # Stage 3: rebuild due days. Adopting settings recomputes the due days of all customers without
         # writing their rows, so that only rows written after the adoption hold valid due days.
         before = np.flatnonzero(state.customers["boundary"][: len(state.ids)] < state.adopted_at)
-        state.customers["due"][before] = alerts.next_due(state, before)
+        state.customers["due"][before] = next_due(state, before)
         # Stage 4: rebuild derived data, which is stored nowhere.
         if clock.begun:
             state.rebuild_histograms()
@@ -292,6 +294,8 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
             payload = own_payload(own[PRIORS_KEY])
             state.learnt_until = int.from_bytes(payload[:4], "little")
             state.priors = Priors.decode(payload[4:])
+        if CALIBRATION_KEY in own:
+            state.calibration = Calibrations.decode(own_payload(own[CALIBRATION_KEY]))
         if POPULARITY_KEY in own:
             state.popularity = Popularity.decode(own_payload(own[POPULARITY_KEY]))
         # Shards are numbered without gaps, except those of the catalogue.
@@ -324,6 +328,7 @@ def _check_numbers(state: State) -> None:
         (customers["segment"].astype(np.int64), len(SEGMENTS) - 1),
         (customers["stores"], len(state.store_names)),
         (customers["channel"], len(state.channel_names)),
+        (customers["listed"], len(categories)),
     ]
     for arena in state.arenas:
         _, positions = arena.positions(everyone)

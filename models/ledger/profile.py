@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.alerts import lifecycle as alerts
+from models.alerts.list_events import list_id
 from models.contracts.events import alert_id
 from models.contracts.timestamps import instant_of
 from models.learning.intervals import LOG_STEPS, purchase_probability
@@ -16,7 +17,7 @@ from models.segments.changes import reasons
 from models.segments.settling import is_new
 from models.settings import LedgerSettings
 from models.state.calendar import MINUTE, boundary_cause, date_text
-from models.state.columns import NEVER, NO_SEGMENT, Cycle
+from models.state.columns import LIST_DAYS, NEVER, NO_SEGMENT, Cycle
 from models.state.habits import statistics_of
 from models.state.holdout import held_out
 from models.state.open_days import bought_on
@@ -106,6 +107,7 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
             (_alert(state, customer, cell) for cell in cells[cells["alert"] == Cycle.RAISED]),
             key=lambda alert: (str(alert["best_date"]), str(alert["category"])),
         ),
+        "open_list": _list(state, customer, record) if record["list_day"] != NEVER else None,
         "as_of": _as_of(state),
     }
 
@@ -156,11 +158,11 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
         [purchase_probability(statistics, prior, elapsed, ahead) for ahead in HORIZONS], axis=1
     )
     open_now = _bought_on_open_days(state, row)
-    low, high = alerts.interval_shown(state, cells)
+    coming = alerts.expected(state, cells)
     # Stage 2: one description per cell. Dates and probabilities of a cell below the minimum are withheld.
     told = []
-    for cell, chance, earliest, latest in zip(
-        cells, np.round(chances, 4).tolist(), low.tolist(), high.tolist(), strict=True
+    for cell, chance, expected, low, high in zip(
+        cells, np.round(chances, 4).tolist(), *(days.tolist() for days in coming), strict=True
     ):
         known = int(cell["purchases"]) >= settings.alert_minimum_purchases
         cycle = Cycle(int(cell["alert"]))
@@ -179,8 +181,9 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
                 "enough_known": known,
                 "alert": cycle.name.lower(),
                 "best_date": date_text(int(cell["best_day"])) if planned else None,
-                "interval_low": date_text(earliest) if known else None,
-                "interval_high": date_text(latest) if known else None,
+                "expected_date": date_text(expected) if known else None,
+                "interval_low": date_text(low) if known else None,
+                "interval_high": date_text(high) if known else None,
                 **{
                     f"probability_{ahead}_days": value if known else None
                     for ahead, value in zip(HORIZONS, chance, strict=True)
@@ -213,6 +216,20 @@ def _alert(state: State, customer: bytes, cell: Any) -> dict[str, object]:
         "valid_until": _instant(
             state.calendar.boundary(int(cell["best_day"]) + state.settings.alert_grace_days)
         ),
+        "sent": not state.clock.is_history(raised_at),
+    }
+
+
+def _list(state: State, customer: bytes, record: Any) -> dict[str, object]:
+    """Describe a replenishment list that was raised and is not closed."""
+    day = int(record["list_day"])
+    raised_at = state.calendar.boundary(day)
+    return {
+        "list_id": list_id(customer, day),
+        "raised_at": _instant(raised_at),
+        "shopping_day": date_text(day + 1),
+        "categories": [state.category_names.name(number) for number in record["listed"].tolist() if number],
+        "valid_until": _instant(state.calendar.boundary(day + LIST_DAYS)),
         "sent": not state.clock.is_history(raised_at),
     }
 

@@ -173,7 +173,7 @@ def _habits(state: State, rows: Rows, ids: list[str], partition: int) -> dict[st
     intervals = cells["purchases"].astype(np.int64) - 1
     several = intervals > 0
     typical = np.exp(cells["mean_log"] / LOG_STEPS)
-    low, high = alerts.interval_shown(state, cells)
+    expected = alerts.expected(state, cells)
     return {
         "customer_id": Values(owners, None, ids),
         "partition": _same(partition, len(owners)),
@@ -187,8 +187,9 @@ def _habits(state: State, rows: Rows, ids: list[str], partition: int) -> dict[st
         "recent_trips": Values(np.round(cells["count"] / 1024, 3)),
         "enough_known": Values(known),
         "best_date": Values(cells["best_day"], cells["best_day"] != NEVER),
-        "interval_low": Values(low, known),
-        "interval_high": Values(high, known),
+        "expected_date": Values(expected.date, known),
+        "interval_low": Values(expected.low, known),
+        "interval_high": Values(expected.high, known),
         **_chances(state, cells, known),
         "bought_on_open_day": Values(_bought_on_open_days(state, rows, owners, cells)),
         "alert": Values(cells["alert"], None, _CYCLES),

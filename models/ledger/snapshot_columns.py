@@ -89,8 +89,12 @@ HABITS: Final = (
     Column("usual_quantity", "number", "units", "Units a purchase day, recent ones weighing more."),
     Column("recent_trips", "number", "trips", "Trips with the category, old ones counting less."),
     Column("enough_known", "flag", "", "True where there are purchases enough for a date and an alert."),
+    Column("best_date", "day", "business day", "Day that an alert aims at; null where there is none."),
     Column(
-        "best_date", "day", "business day", "Day that the next purchase is expected on; null if not planned."
+        "expected_date",
+        "day",
+        "business day",
+        "Day by which the next purchase has come with a chance of one half; null if not enough known.",
     ),
     Column(
         "interval_low",
@@ -115,7 +119,9 @@ HABITS: Final = (
     Column(
         "bought_on_open_day", "flag", "", "True where the category was bought on a day that is not closed."
     ),
-    Column("alert", "text", "", "The cycle's alert: `unplanned`, `planned`, `raised` or `fulfilled`."),
+    Column(
+        "alert", "text", "", "The cycle's alert: `unplanned`, `planned`, `raised`, `fulfilled` or `lapsed`."
+    ),
     Column("alert_id", "text", "", "Id of the open alert; null where none is open."),
     Column(
         "hit_probability",

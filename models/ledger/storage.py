@@ -10,6 +10,7 @@ import numpy as np
 from models.contracts.changes import Changes, Row
 from models.contracts.event_block import Outputs
 from models.memory.rows import (
+    CALIBRATION_KEY,
     CLOCK_KEY,
     POPULARITY_KEY,
     PRIORS_KEY,
@@ -119,10 +120,10 @@ def _rows_stored(state: State) -> int:
     Days name their habits, so that a missing row of habits is noticed without a count. A count of them would
     change within a sweep, and clock rows of equal rank must be equal.
 
-    The settings row comes with the first step. Rows of thresholds, priors, popularity and pairs come with
-    every boundary.
+    The settings row comes with the first step. Rows of thresholds, priors, popularity, calibration and
+    pairs come with every boundary.
     """
-    own = 1 + (3 + state.pairs.shards if state.clock.begun else 0)
+    own = 1 + (4 + state.pairs.shards if state.clock.begun else 0)
     shards = sum(names.shards for names in state.dictionaries.values())
     return len(state.ids) + own + shards + len(state.catalogue.offsets)
 
@@ -137,9 +138,10 @@ def _settings_row(state: State) -> Row:
 
 
 def _boundary_rows(state: State) -> list[Row]:
-    """Encode the rows that every boundary changes: thresholds, priors, popularity and pairs."""
+    """Encode the rows that every boundary changes: thresholds, priors, popularity, calibration and pairs."""
     rows = [_thresholds_row(state), _priors_row(state)]
     rows.append(Row(POPULARITY_KEY, _own(state.popularity.encode(), at=state.clock.begun)))
+    rows.append(Row(CALIBRATION_KEY, _own(state.calibration.encode(), at=state.clock.begun)))
     rows += [
         Row(pairs_key(shard), _own(counts, at=state.clock.begun))
         for shard, counts in enumerate(state.pairs.encode())

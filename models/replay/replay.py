@@ -12,17 +12,7 @@ import msgspec
 import numpy as np
 from pydantic import BaseModel
 
-from models.contracts.events import (
-    ALERT_CLOSING_TYPE,
-    EXPOSURES,
-    RECOMMENDATION_TYPE,
-    REPLENISHMENT_ALERT_TYPE,
-    SEGMENT_CHANGE_TYPE,
-    AlertClosing,
-    Recommendation,
-    ReplenishmentAlert,
-    SegmentChange,
-)
+from models.contracts.events import EXPOSURES, OUTPUT_EVENTS
 from models.contracts.purchases import Record
 from models.ledger.ledger import Ledger
 from models.records import control
@@ -36,24 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from models.contracts.changes import Changes, Refusal
+    from models.contracts.events import OutputEvent
     from models.records.columns import Records
 
 InputEvent = Record | Mapping[str, Any] | bytes
 """Events that may be replayed: the contract's models, mappings of their fields, or their JSON."""
-OutputEvent = ReplenishmentAlert | AlertClosing | Recommendation | SegmentChange
-"""Events that come out."""
 if TYPE_CHECKING:
     Refused = Callable[[InputEvent, Refusal], None]
 
 AT_ONCE: Final = 256
 """Events that are decoded together: as many as the decoder turns into columns at a time."""
 
-_MODELS: Final[dict[str, type[OutputEvent]]] = {
-    REPLENISHMENT_ALERT_TYPE: ReplenishmentAlert,
-    ALERT_CLOSING_TYPE: AlertClosing,
-    RECOMMENDATION_TYPE: Recommendation,
-    SEGMENT_CHANGE_TYPE: SegmentChange,
-}
+_MODELS: Final = {type_: model for model, (_, type_) in OUTPUT_EVENTS.items()}
 _REFUSED: Final = int(Kind.REFUSED)
 _BASKETS: Final = {int(Kind.PURCHASE), int(Kind.RETURN)}
 

@@ -6,7 +6,7 @@ batches at other places never rounds a value anew.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,10 @@ MOST_STORES = 3
 """Stores counted per customer. A store of more than a quarter of the visits is always among them."""
 MOST_OPEN_LINES = 86
 """(category, product) pairs of one customer's open day; 99.9 % of days in The Complete Journey hold fewer."""
+LISTED = 5
+"""Categories on a list of what a customer may need this week: more would not be read."""
+LIST_DAYS = 7
+"""Days for which a list holds, from the day that its boundary opens."""
 NO_EVENT = np.iinfo(np.int64).min
 """`ring_at` of an empty place of the ring: less than every instant."""
 NO_SEGMENT = -1
@@ -53,6 +57,9 @@ HEAD = np.dtype(
         ("recommended", "<u8"),  # sum of the name hashes of the newest list's five best, 0 for none
         ("open_day", "<u2", (2,)),  # the day in the slot of its parity, or NEVER
         ("open_purchase", "u1", (2,)),  # 1 when that day holds a purchase
+        ("weekdays", "u1", (7,)),  # folded trips by day of the week, from Monday on; halved when one is many
+        ("list_day", "<u2"),  # boundary that made the open list, or NEVER
+        ("listed", "<u2", (LISTED,)),  # numbers of its categories, the likeliest first; 0 behind the last
         (
             "folded",
             "<u2",
@@ -86,8 +93,18 @@ class Cycle(IntEnum):
     """No alert: too few purchases, too low a probability, or the cycle's alert is over."""
     RAISED = 1
     FULFILLED = 2
-    PLANNED = 3
+    LAPSED = 3
+    """Not bought for so long that it was told, once."""
+    PLANNED = 4
     """The last state, because the row of the day adds the days from the last trip to the best date to it."""
+
+
+class Outcome(IntFlag):
+    """Parts of an alert that came true."""
+
+    NOTHING = 0
+    HIT = 1
+    WITHIN_WEEK = 2
 
 
 MOST_PLANNED_DAYS = 255 - Cycle.PLANNED
@@ -101,10 +118,22 @@ RAISED_ALERT = np.dtype(
         ("high_day", "<u2"),
         ("raised_day", "<u2"),  # boundary that raised the alert
         ("chance", "<u2"),  # hit probability that the raised alert said, 1/10,000
+        ("model_chance", "<u2"),  # the model's, before it was corrected
+        ("model_week", "<u2"),  # the model's probability of a purchase within 7 days
     ]
 )
 """Record of a raised alert in the row of the day. Cells hold zeros there while no alert is raised, but for
 the best day of a planned one."""
+
+OUTCOME = np.dtype(
+    [
+        ("ended_day", "<u2"),  # boundary that learns of it
+        ("ended_chance", "<u2"),  # `model_chance` of the alert
+        ("ended_week", "<u2"),
+        ("outcome", "u1"),  # Outcome
+    ]
+)
+"""Record of how a cell's last alert ended, which the next boundary learns from."""
 
 CELL = np.dtype(
     [
@@ -121,6 +150,7 @@ CELL = np.dtype(
         ("count", "<u2"),  # trips with the category, decayed per trip of the customer, 1/1,024
         ("recent", "<u2"),  # the customer's last 16 trips, newest in bit 0: 1 for a trip with it
         *((name, RAISED_ALERT[name]) for name in RAISED_ALERT.names or ()),
+        *((name, OUTCOME[name]) for name in OUTCOME.names or ()),
         ("alert", "u1"),  # Cycle
     ]
 )

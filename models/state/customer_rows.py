@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from models.memory import structured
-from models.memory.groups import places_of
+from models.memory.groups import look_up, places_of
 from models.memory.rows import CHECKSUM_BYTES, HEADER, ROW_VERSION, RowError, check, habits_key, seal
 from models.memory.sections import SECTION, Items, Sections, headings
 from models.state.calendar import FIRST_DATE, HOUR, LAST_DAY
@@ -32,11 +32,14 @@ from models.state.columns import (
     CUSTOMER,
     HABIT_BYTES,
     HEAD,
+    LIST_DAYS,
     MOST_CELLS,
     MOST_OPEN_LINES,
     MOST_PRODUCTS,
+    NEVER,
     NO_EVENT,
     OPEN_LINE,
+    OUTCOME,
     PRODUCT,
     RAISED_ALERT,
     RING,
@@ -70,10 +73,13 @@ class Section(IntEnum):
     """What each raised alert said, in the same order."""
     CELLS = 7
     PRODUCTS = 8
+    OUTCOMES = 9
+    """Ends of alerts that the next boundary will learn from, with their categories."""
 
 
-_DAY: Final = frozenset(kind for kind in Section if kind <= Section.RAISED)
 _HABITS: Final = frozenset({Section.CELLS, Section.PRODUCTS})
+_DAY: Final = frozenset(Section) - _HABITS
+_OUTCOME: Final = np.dtype([("category", "<u2"), *((name, OUTCOME[name]) for name in OUTCOME.names or ())])
 _SIZES: Final = {
     Section.HEAD: (HEAD.itemsize, 1),
     Section.RING: (RING_EVENT.itemsize, RING),
@@ -83,6 +89,7 @@ _SIZES: Final = {
     Section.RAISED: (RAISED_ALERT.itemsize, MOST_CELLS),
     Section.CELLS: (HABIT_BYTES, MOST_CELLS),
     Section.PRODUCTS: (PRODUCT.itemsize, MOST_PRODUCTS),
+    Section.OUTCOMES: (_OUTCOME.itemsize, MOST_CELLS),
 }
 """Bytes of an item of each kind, and the most items that a row holds."""
 _HEADINGS: Final = {kind: headings(kind, *sizes) for kind, sizes in _SIZES.items()}
@@ -121,6 +128,9 @@ def days_of(state: State, rows: NDArray[np.int64]) -> list[bytes]:
     pieces += _section(Section.ALERTS, lengths, _cut(cycles, _runs(lengths)))
     if len(raised):
         pieces += _section(Section.RAISED, counts, _cut(raised, _runs(counts)))
+    ended, counts = _outcomes(state, rows)
+    if len(ended):
+        pieces += _section(Section.OUTCOMES, counts, _cut(ended, _runs(counts)))
     pieces += _later(state, [state.ids[row] for row in rows.tolist()])
     return [seal(*row) for row in zip(*pieces, strict=True)]
 
@@ -149,18 +159,19 @@ class Alerts(NamedTuple):
     """`Cycle` of each cell, planned ones with the days to their best date."""
     raised: Items
     """`RAISED_ALERT` of each raised cell."""
+    ended: Items
+    """`OUTCOME` of cells, each with its category."""
 
-    def split(self) -> list[tuple[bytes, bytes]]:
-        """Return the k customers' parts, each the bytes of cycles and of raised alerts."""
-        return list(zip(self.cycles.split(1), self.raised.split(RAISED_ALERT.itemsize), strict=True))
+    def split(self) -> list[tuple[bytes, ...]]:
+        """Return the k customers' parts, each the bytes of cycles, raised alerts and outcomes."""
+        sizes = (1, RAISED_ALERT.itemsize, _OUTCOME.itemsize)
+        return list(zip(*(items.split(size) for items, size in zip(self, sizes, strict=True)), strict=True))
 
     @classmethod
-    def join(cls, parts: Sequence[tuple[bytes, bytes]]) -> Alerts:
+    def join(cls, parts: Sequence[tuple[bytes, ...]]) -> Alerts:
         """Put the parts of some customers together, as `split` took them apart."""
-        return cls(
-            Items.join([cycles for cycles, _ in parts], 1),
-            Items.join([raised for _, raised in parts], RAISED_ALERT.itemsize),
-        )
+        sizes = (1, RAISED_ALERT.itemsize, _OUTCOME.itemsize)
+        return cls(*(Items.join([part[place] for part in parts], size) for place, size in enumerate(sizes)))
 
 
 def take_days(state: State, rows: NDArray[np.int64], values: Sequence[bytes]) -> Alerts:
@@ -202,7 +213,9 @@ def take_days(state: State, rows: NDArray[np.int64], values: Sequence[bytes]) ->
     for kind, arena in zip((Section.EVEN_LINES, Section.ODD_LINES), state.open_lines, strict=True):
         _put(arena, rows, _items(sections, kind), OPEN_LINE)
     _keep_later(state, sections, _DAY, [state.ids[row] for row in rows.tolist()])
-    return Alerts(_items(sections, Section.ALERTS), _items(sections, Section.RAISED))
+    return Alerts(
+        _items(sections, Section.ALERTS), _items(sections, Section.RAISED), _items(sections, Section.OUTCOMES)
+    )
 
 
 def take_habits(state: State, rows: NDArray[np.int64], values: Sequence[bytes]) -> None:
@@ -264,6 +277,15 @@ def take_alerts(state: State, rows: NDArray[np.int64], alerts: Alerts) -> None:
     if (best > LAST_DAY).any():
         raise RowError("a customer's row plans an alert beyond the calendar")
     cells["best_day"][positions[at]] = best
+    # An outcome whose category the habits gave up is of no use any more.
+    ended = np.frombuffer(alerts.ended.data, _OUTCOME)
+    whose = np.repeat(np.arange(len(rows)), alerts.ended.counts)
+    keys = owners << 16 | cells["category"][positions]
+    order = np.argsort(keys)
+    place, known = look_up(whose << 16 | ended["category"], keys[order])
+    for name in OUTCOME.names or ():
+        cells[name][positions] = 0
+        cells[name][positions[order[place[known]]]] = ended[name][known]
 
 
 def head_of(day: bytes) -> Any:
@@ -283,6 +305,8 @@ def _check_instants(heads: NDArray[Any]) -> None:
     for name in ("first_purchase", "last_purchase"):
         if (heads[name] < 0).any() or (heads[name] > _LAST_INSTANT).any():
             raise RowError("a customer's row holds a purchase beyond the calendar")
+    if (heads["list_day"] > LAST_DAY - LIST_DAYS).any():
+        raise RowError("a customer's row holds a list beyond the calendar")
 
 
 def _rings(customers: NDArray[Any]) -> tuple[NDArray[Any], list[int]]:
@@ -311,6 +335,17 @@ def _alerts(state: State, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], N
     for name in RAISED_ALERT.names or ():
         raised[name] = cells[name][positions[at]]
     return cycles, raised, np.bincount(owners[at], minlength=len(rows)).tolist()
+
+
+def _outcomes(state: State, rows: NDArray[np.int64]) -> tuple[NDArray[Any], list[int]]:
+    """Return the (o,) `_OUTCOME`s that a later boundary will learn from, and k counts of these."""
+    owners, positions = state.cells.positions(rows)
+    cells, seen = state.cells.records, state.customers["boundary"][rows].astype(np.int64)
+    at = places_of((cells["ended_day"][positions] != NEVER) & (cells["ended_day"][positions] >= seen[owners]))
+    ended = np.empty(len(at), _OUTCOME)
+    for name in _OUTCOME.names or ():
+        ended[name] = cells[name][positions[at]]
+    return ended, np.bincount(owners[at], minlength=len(rows)).tolist()
 
 
 def _section(kind: Section, counts: list[int], contents: Sequence[Piece]) -> list[Iterable[Piece]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.learning.assortment import assortment_of
+from models.learning.calibration import Calibrations
 from models.learning.catalogue import Catalogue
 from models.learning.pairs import Pairs
 from models.learning.popularity import Popularity
@@ -110,8 +111,9 @@ class State:
         self.catalogue = Catalogue()
         self.priors = Priors()
         self.popularity, self.pairs = Popularity(), Pairs()
+        self.calibration = Calibrations()
         self.learnt_until = 0
-        """Last day whose trips the priors, the popularity and the pairs hold; 0 before the first."""
+        """Last day whose trips and outcomes the priors, popularity, pairs and calibration hold; 0 before."""
         self.assortment = assortment_of(self.popularity, self.pairs, self.category_names)
         self.histograms = Histograms(0)
         self.thresholds: tuple[Thresholds | None, ...] = ()

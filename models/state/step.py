@@ -45,6 +45,7 @@ class Step:
         self._priors = state.priors
         self._learnt_until = state.learnt_until
         self._popularity, self._pairs, self._assortment = state.popularity, state.pairs, state.assortment
+        self._calibration = state.calibration
         self._histograms = state.histograms
         self._histograms.mark()
         self._thresholds = state.thresholds
@@ -185,7 +186,7 @@ class Step:
         state.catalogue = self._catalogue
         state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
         state.adopted_at = self._adopted_at
-        state.learnt_until = self._learnt_until
+        state.learnt_until, state.calibration = self._learnt_until, self._calibration
         state.popularity, state.pairs, state.assortment = self._popularity, self._pairs, self._assortment
         if state.settings is not self._settings:
             state.adopt(self._settings)

@@ -18,8 +18,10 @@ from cartpulse import (
     EventRefusedError,
     InputEvent,
     Item,
+    LapsedHabit,
     Ledger,
     LedgerSettings,
+    ListClosing,
     Listing,
     OutputEvent,
     Purchase,
@@ -27,6 +29,7 @@ from cartpulse import (
     Refusal,
     Refused,
     ReplenishmentAlert,
+    ReplenishmentList,
     Segment,
     SegmentChange,
     Settings,
@@ -82,6 +85,12 @@ def count(events: Iterable[OutputEvent]) -> Counter[str]:
                 found[event.category] += 1
             case AlertClosing():
                 found[event.state] += 1
+            case ReplenishmentList():
+                found.update(item.category for item in event.items)
+            case ListClosing():
+                found.update(event.bought)
+            case LapsedHabit():
+                found[event.category] += 1
             case Recommendation():
                 found.update(item.category for item in event.items)
             case SegmentChange():

@@ -103,6 +103,23 @@ class Alert(msgspec.Struct):
     probability_7_days: float = 0.0
 
 
+class ListedCategory(msgspec.Struct):
+    """Category of a replenishment list, as far as it is judged."""
+
+    category: str
+    probability_7_days: float
+
+
+class ReplenishmentList(msgspec.Struct):
+    """Replenishment list, or its closing, as far as it is judged."""
+
+    customer_id: str
+    state: str
+    shopping_day: str = ""
+    items: list[ListedCategory] = []
+    bought: list[str] = []
+
+
 class Item(msgspec.Struct):
     """Recommended item, as far as it is judged."""
 
@@ -126,12 +143,16 @@ class Topics:
 
     def __init__(self) -> None:
         self.alerts: list[Alert] = []
+        self.replenishment_lists: list[ReplenishmentList] = []
+        self.lapses = 0
+        """Habits told as lapsed."""
         self.instants: dict[int, list[int]] = {}
         """By household, when it was recommended something, ms since 1970 UTC, ascending."""
         self.lists: dict[int, list[list[Item]]] = {}
         """By household, what."""
         self.segment_changes: list[int] = []
         """When a reported segment changed, ms since 1970 UTC."""
+        self._replenishment_list = msgspec.json.Decoder(ReplenishmentList).decode
         self._alert = msgspec.json.Decoder(Alert).decode
         self._recommendation = msgspec.json.Decoder(Recommendation).decode
         self._change = msgspec.json.Decoder(_Change).decode
@@ -145,7 +166,11 @@ class Topics:
         for _, error in changes.passed_over:
             raise error
         for output in changes.outputs:
-            if output.topic == REPLENISHMENT_ALERTS:
+            if output.topic == REPLENISHMENT_ALERTS and output.value.startswith(b'{"list_id"'):
+                self.replenishment_lists.append(self._replenishment_list(output.value))
+            elif output.topic == REPLENISHMENT_ALERTS and output.value.startswith(b'{"customer_id"'):
+                self.lapses += 1
+            elif output.topic == REPLENISHMENT_ALERTS:
                 self.alerts.append(self._alert(output.value))
             elif output.topic == RECOMMENDATIONS:
                 household = int(output.key)

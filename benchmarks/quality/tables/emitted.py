@@ -150,7 +150,7 @@ def table_of_alerts(
     table = Table(
         "As emitted: replenishment alerts",
         (
-            "alerts", "in [A-2, A+5]", "in [A, A+7]", "any 8 days", "recall", "a customer-week",
+            "alerts", "in [A-2, A+5]", "in [A, A+7]", "any 8 days", "lift", "recall", "a customer-week",
             "more than 7 a week", "said", "ECE", "p7 said", "p7 seen", "80 % holds",
         ),
     )  # fmt: skip
@@ -160,17 +160,19 @@ def table_of_alerts(
     for name, topic in topics.items():
         alerts = raised_alerts(topic, history, names, days, known)
         if not len(alerts.keys):
-            table.add(name, 0.0, *[None] * 11)
+            table.add(name, 0.0, *[None] * 12)
             continue
         hit = in_window(alerts, -LEAD, GRACE)
         each = np.unique(alerts.households, return_counts=True)[1] / weeks
+        usual = float(any_window(alerts, history, len(names), days).mean())
         inside = (alerts.until >= alerts.low) & (alerts.until <= alerts.high)
         table.add(
             name,
             f"{len(hit):,}",
             float(hit.mean()),
             float(bought_from_date(alerts, history, len(names)).mean()),
-            float(any_window(alerts, history, len(names), days).mean()),
+            usual,
+            float(hit.mean()) / usual,
             recall(alerts, history, len(names), days),
             len(hit) / max(active, 1) / weeks,
             float(np.sum(each > MANY)) / max(active, 1),
@@ -187,6 +189,69 @@ def table_of_alerts(
             if np.any(alerts.said >= least)
         ]
         table.notes.append(f"{name}, precision from a said chance of {'; '.join(said)}")
+    return table
+
+
+def table_of_lists(
+    topics: Mapping[str, Topics], history: History, names: Sequence[str], days: range, known: int
+) -> Table:
+    """Make the table of replenishment lists as emitted.
+
+    Args:
+        topics: What came out, by name of the ledger.
+        history: Purchase days of all pairs.
+        names: Names of the level.
+        days: Shopping days that are looked at.
+        known: First unknown day.
+    """
+    table = Table(
+        "As emitted: replenishment lists",
+        (
+            "lists", "a customer-week", "items", "bought", "said", "ECE", "bought, of those who shop",
+            "all five bought", "none bought",
+        ),
+    )  # fmt: skip
+    bought = history.bought
+    active = len(np.unique(bought.households[(bought.days >= days.start) & (bought.days < days.stop)]))
+    number, width = {name: place for place, name in enumerate(names)}, len(names)
+    keys = np.sort((bought.households * width + bought.names) * DAYS + bought.days)
+    shopped = np.unique(bought.households * DAYS + bought.days)
+    for name, topic in topics.items():
+        lists = [
+            one
+            for one in topic.replenishment_lists
+            if one.state == "raised"
+            and _day(one.shopping_day) in days
+            and _day(one.shopping_day) + 7 <= known
+        ]
+        if not lists:
+            table.add(name, 0.0, *[None] * 8)
+            continue
+        said_of = [[item for item in one.items if item.category in number] for one in lists]
+        counts = np.array([len(items) for items in said_of])
+        owners = np.repeat(np.arange(len(lists)), counts)
+        first = np.array([_day(one.shopping_day) for one in lists])
+        households = np.array([int(one.customer_id) for one in lists])
+        items = np.array([number[item.category] for each in said_of for item in each])
+        said = np.array([item.probability_7_days for each in said_of for item in each])
+        wanted = (households[owners] * width + items) * DAYS + first[owners]
+        hit = np.searchsorted(keys, wanted + 7) > np.searchsorted(keys, wanted)
+        shops = np.searchsorted(shopped, households * DAYS + first + 7) > np.searchsorted(
+            shopped, households * DAYS + first
+        )
+        each = np.bincount(owners, hit, len(lists))
+        table.add(
+            name,
+            f"{len(lists):,}",
+            len(lists) / max(active, 1) / (len(days) / 7),
+            float(counts.mean()),
+            float(hit.mean()),
+            float(said.mean()),
+            scores.calibration_error(said, hit),
+            float(hit[shops[owners]].mean()),
+            float(np.mean(each == 5)),
+            float(np.mean(each == 0)),
+        )
     return table
 
 

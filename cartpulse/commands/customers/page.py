@@ -51,6 +51,7 @@ class Page:
         for heading, section in (
             ("Segment", self._segment()),
             ("Open alerts", self._alerts()),
+            ("Open list", self._list()),
             ("Habits", self._habits()),
             ("Recommendations", self._recommendations()),
         ):
@@ -114,6 +115,15 @@ class Page:
         yield from self._more(len(alerts), "alert", "alerts")
         if not all(alert["sent"] for alert in alerts):
             yield Text("Raised before the service was live, some of them were not sent.", style="dim")
+
+    def _list(self) -> Iterator[RenderableType]:
+        told = self._told["open_list"]
+        if told is not None:
+            yield Text(", ".join(map(printable, told["categories"])))
+            unsent = "" if told["sent"] else "; made before the service was live, it was not sent"
+            yield Text(
+                f"for {told['shopping_day']}, open until {moment(told['valid_until'])}{unsent}", style="dim"
+            )
 
     def _habits(self) -> Iterator[RenderableType]:
         habits = self._told["habits"]
@@ -197,14 +207,9 @@ def _wanted(habit: Mapping[str, Any]) -> bool:
     return bool(habit["enough_known"]) and habit["alert"] != "raised"
 
 
-def _when(habit: Mapping[str, Any]) -> tuple[bool, str, str]:
-    """Sort key of a habit: the next date first; habits without a date last, the likeliest of these first."""
-    undated = habit["best_date"] is None
-    return (
-        undated,
-        f"{1 - habit['probability_7_days']:.4f}" if undated else habit["best_date"],
-        habit["category"],
-    )
+def _when(habit: Mapping[str, Any]) -> tuple[str, float, str]:
+    """Sort key of a habit: the next date first, the likeliest of one date first."""
+    return habit["expected_date"], -habit["probability_7_days"], habit["category"]
 
 
 def _history(changes: Sequence[Mapping[str, Any]], *, reasons: bool) -> Table:
@@ -248,20 +253,26 @@ def _chance(days: int) -> Callable[[Mapping[str, Any]], str]:
 
 _ALERT_COLUMNS: Final = (
     _Column("category", lambda alert: printable(alert["category"])),
-    _Column("expected", lambda alert: alert["best_date"]),
+    _Column("aimed at", lambda alert: alert["best_date"]),
     _Column("80 % interval", _interval, MIDDLE),
     _Column("7 days", _chance(7), number=True),
     _Column("raised", lambda alert: alert["raised_at"][:10], WIDE),
     _Column("open until", lambda alert: moment(alert["valid_until"]), MIDDLE),
 )
-_CYCLES: Final = {"unplanned": "", "planned": "planned", "raised": "open", "fulfilled": "fulfilled"}
+_CYCLES: Final = {
+    "unplanned": "",
+    "planned": "planned",
+    "raised": "open",
+    "fulfilled": "fulfilled",
+    "lapsed": "lapsed",
+}
 _HABIT_COLUMNS: Final = (
     _Column("category", _starred),
     _Column("days", lambda habit: str(habit["purchases"]), WIDE, number=True),
     _Column("usual", lambda habit: f"{habit['usual_quantity']:g}", WIDE, number=True),
     _Column("last", lambda habit: habit["last_purchase"], WIDE),
     _Column("every", lambda habit: f"{habit['typical_interval_days']:g} d", MIDDLE, number=True),
-    _Column("next", lambda habit: habit["best_date"] or ""),
+    _Column("next", lambda habit: habit["expected_date"]),
     _Column("80 % interval", _interval, MIDDLE),
     _Column("7 days", _chance(7), number=True),
     _Column("14 days", _chance(14), WIDE, number=True),

@@ -45,6 +45,26 @@ def _closing(value: dict[str, Any]) -> str:
     return f"{_expected(value)}{f', said {chance}' if chance else ''}"
 
 
+def _list(value: dict[str, Any]) -> str:
+    """Name the categories of a replenishment list, with their chances."""
+    items = [item for item in value.get("items") or () if isinstance(item, dict)]
+    named = [f"{item.get('category')} {_percent(item.get('probability_7_days'))}".strip() for item in items]
+    return f"for {value.get('shopping_day')}: {', '.join(named)}"
+
+
+def _list_closing(value: dict[str, Any]) -> str:
+    bought, left = value.get("bought") or (), value.get("not_bought") or ()
+    return f"bought {', '.join(bought) or 'nothing'}{', not ' if left else ''}{', '.join(left)}"
+
+
+def _lapse(value: dict[str, Any]) -> str:
+    seen = value.get("evidence") or {}
+    return (
+        f"{value.get('category')}, not bought for {value.get('days_since')} days, "
+        f"before every {seen.get('typical_interval_days')}"
+    )
+
+
 def _expected(value: dict[str, Any]) -> str:
     return f"{value.get('category')}, expected {value.get('best_date')}"
 
@@ -91,6 +111,9 @@ def _letter(seen: OutputEvent) -> str:
 _KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "replenishment-alert": ("alert", _alert),
     "alert-closing": ("alert", _closing),
+    "replenishment-list": ("list", _list),
+    "list-closing": ("list", _list_closing),
+    "lapsed-habit": ("habit", _lapse),
     "segment-change": ("segment", _change),
     "recommendation": ("recommended", _items),
     "recommendations": ("recommended", _items),

@@ -99,7 +99,7 @@ def test_predictions_are_written_by_ledger_and_hold_no_truth(tmp_path: Path) -> 
     assert heads["e"] == ["customer_id", "p_active", "x_hold", "spend"]
     assert '"segment"' in (folder / "d.jsonl").read_text(encoding="utf-8")
     titles = [table.title[:2] for table in run.tables({"A1", "A2", "B1", "B2", "C", "D", "E", "emitted"})]
-    assert titles == ["A1", "A2", "B1", "B2", "C.", "C.", "C.", "D.", "E.", "As", "As"]
+    assert titles == ["A1", "A2", "B1", "B2", "C.", "C.", "C.", "D.", "E.", "As", "As", "As"]
 
 
 def test_a_section_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,8 @@ def service(
         delivery_guarantee=guarantee,
         checkpoint_dir=tmp_path / "checkpoints",
         checkpoint_seconds=1,
-        alert_minimum_probability=0.0,
+        alert_minimum_probability=0.25,
+        alert_minimum_lift=0.0,
     )
 
 

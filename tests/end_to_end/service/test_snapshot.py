@@ -76,7 +76,12 @@ async def test_a_shop_s_questions_are_answered_as_its_customers_pages_answer_the
     tmp_path: Path,
 ) -> None:
     settings = fresh_settings(
-        tansu, partitions=2, segment_minimum_population=5, segment_patience=3, alert_minimum_probability=0.0
+        tansu,
+        partitions=2,
+        segment_minimum_population=5,
+        segment_patience=3,
+        alert_minimum_probability=0.25,
+        alert_minimum_lift=0.0,
     )
     async with Cluster(settings, tmp_path, REAL) as cluster:
         records = log(settings)
@@ -99,10 +104,10 @@ async def test_a_shop_s_questions_are_answered_as_its_customers_pages_answer_the
 
     week = [date.fromisoformat(known[ids[0]]["as_of"]["closed_day"]) + timedelta(days=n) for n in (1, 7)]
     assert {(customer, category, str(day), quantity) for customer, category, day, quantity in due} == {
-        (told["customer_id"], habit["category"], habit["best_date"], habit["usual_quantity"])
+        (told["customer_id"], habit["category"], habit["expected_date"], habit["usual_quantity"])
         for told in known.values()
         for habit in told["habits"]
-        if habit["alert"] == "planned" and str(week[0]) <= habit["best_date"] <= str(week[1])
+        if habit["enough_known"] and str(week[0]) <= habit["expected_date"] <= str(week[1])
     }
     assert due
     days = [day for _, _, day, _ in due]

@@ -16,16 +16,13 @@ from models.contracts.events import (
     ALERT_CLOSING_TYPE,
     DEAD_LETTER_REPLAYED_TYPE,
     DEAD_LETTER_TYPE,
+    OUTPUT_EVENTS,
     RECOMMENDATION_TYPE,
     REPLENISHMENT_ALERT_TYPE,
     SEGMENT_CHANGE_TYPE,
-    AlertClosing,
     DeadLetter,
     DeadLetterReplayed,
     Purchase,
-    Recommendation,
-    ReplenishmentAlert,
-    SegmentChange,
     alert_id,
     output,
 )
@@ -40,11 +37,9 @@ SAMPLES = ROOT / "tests" / "samples" / "v1"
 DECODER = Decoder(LedgerSettings.model_validate({}))
 
 
-MODELS: dict[str, type[ReplenishmentAlert | AlertClosing | Recommendation | SegmentChange]] = {
-    "replenishment-alert": ReplenishmentAlert,
-    "alert-closing": AlertClosing,
-    "recommendation": Recommendation,
-    "segment-change": SegmentChange,
+MODELS = {
+    type_.removeprefix("io.cartpulse.").removesuffix(".v1"): model
+    for model, (_, type_) in OUTPUT_EVENTS.items()
 }
 
 
@@ -270,12 +265,16 @@ def test_a_replayed_dead_letter_of_version_1_reads_back_for_ever() -> None:
     assert {field: value.decode() for field, value in replayed.headers()} == content["headers"]
 
 
-def test_there_is_a_sample_of_every_alert_state_and_of_a_first_segment() -> None:
+def test_there_is_a_sample_of_every_kind_and_state_and_of_a_first_segment() -> None:
     raised = {sample(name)["value"]["state"] for name in names("replenishment-alert")}
     closed = {sample(name)["value"]["state"] for name in names("alert-closing")}
     firsts = {sample(name)["value"]["from"] is None for name in names("segment-change")}
 
+    lists = {sample(name)["value"]["state"] for name in names("list-closing")}
+
     assert (raised, closed) == ({"raised"}, {"fulfilled", "missed", "withdrawn"})
+    assert lists == {"closed", "withdrawn"}
+    assert set(MODELS) == {kind for kind in MODELS if names(kind)}
     assert firsts == {True, False}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -38,6 +39,9 @@ from models.learning.intervals import (
 from models.learning.priors import Priors
 from models.settings import NOT_CONSUMED
 from tests.support.ledgers import exact
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GAPS = st.lists(st.integers(1, 400), min_size=0, max_size=30)
 
@@ -164,6 +168,32 @@ def test_a_quantile_that_is_never_reached_is_refused() -> None:
 def test_the_interval_opens_before_it_closes() -> None:
     low, high = renewal_interval(Posterior(np.linspace(-1, 7, 50), np.linspace(0.1, 3, 50)))
     assert np.all((low >= 1) & (low <= high))
+
+
+def test_after_a_silence_that_no_chance_explains_the_interval_is_far_away_and_finite() -> None:
+    for elapsed in (400, 5_000, 40_000):
+        for coverage in (0.0, 0.8):
+            low, high = renewal_interval(Posterior(np.log([7.0]), np.array([0.1])), elapsed, coverage)
+            assert elapsed < low[0] <= high[0] <= 1 << 16
+
+
+@pytest.mark.parametrize("elapsed", [0, 3, 20, 60])
+def test_an_interval_holds_what_it_says_as_far_as_whole_days_allow(elapsed: int) -> None:
+    generator = np.random.default_rng(9)
+    some = Posterior(generator.uniform(1.5, 4.5, 500), generator.uniform(0.15, 1.2, 500))
+    low, high = renewal_interval(some, elapsed)
+    left = renewal_survival(some, elapsed)
+
+    def held_until(last: NDArray[np.int64]) -> NDArray[np.float64]:
+        share: NDArray[np.float64] = (renewal_survival(some, low - 1) - renewal_survival(some, last)) / left
+        return share
+
+    shorter, longer = (held_until(high + days) for days in (-1, 1))
+    due = 1 - interval_cdf(some, elapsed)
+    farthest = interval_cdf(some, high) - interval_cdf(some, elapsed) > 0.97 * due
+    assert np.all((shorter < 0.801) | (low == high), where=due > 0.01)
+    assert np.all((longer > 0.8) | farthest, where=due > 0.01)
+    assert not np.any(farthest[due > 0.5])
 
 
 def test_silence_makes_lapsing_likelier_than_any_purchase() -> None:

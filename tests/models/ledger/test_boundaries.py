@@ -17,7 +17,9 @@ from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, records
 if TYPE_CHECKING:
     from models.state.state import State
 
-SETTINGS = LedgerSettings(segment_minimum_population=4, alert_minimum_probability=0.0)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=4, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 DAY = day_number(FIRST_DAY.date())
 CUSTOMERS = ("d", "b", "a", "c", "e")
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from streams.flow import LedgerLike
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 OTHERS = SETTINGS.model_copy(update={"alert_grace_days": 3, "boundary_hour": 4})
 
 

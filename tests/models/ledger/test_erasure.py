@@ -12,7 +12,9 @@ from models.memory.rows import habits_key, header, is_erased
 from models.settings import LedgerSettings
 from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, replay_of, tick
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 ERASED = "né-900"
 """A customer's id that occurs nowhere else."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any, cast
 
 import pytest
@@ -22,7 +23,9 @@ from tests.support.ledgers.logs import Replay, basket, drive, replay_of, tick
 
 Event = dict[str, Any]
 
-SETTINGS = LedgerSettings(segment_minimum_population=2, alert_minimum_probability=0.05, segment_patience=3)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=2, alert_minimum_probability=0.25, alert_minimum_lift=0.0, segment_patience=3
+)
 RECENT = re.compile(r"Bought on (\d+) of your last (\d+) trips, last (.+)")
 RHYTHM = re.compile(r"Bought on (\d+) days, about every (\d* ?days?), last (.+)")
 SHARED = re.compile(r"Bought on (.+) of (all trips|the trips of .+), and by you on (\d+) days?, last (.+)")
@@ -67,6 +70,32 @@ def closing_is_supported(closing: Event, alert: Event) -> None:
     assert closing["occurred_at"] > alert["occurred_at"]
 
 
+def lists_are_supported(event: Event, listed: dict[str, Event]) -> None:
+    if event["state"] == "raised":
+        listed[event["list_id"]] = event
+        chances = [item["probability_7_days"] for item in event["items"]]
+        assert chances == sorted(chances, reverse=True)
+        assert 1 <= len(chances) <= 5
+        assert min(chances) > 0
+        assert all(item["evidence"]["last_purchase"] < event["shopping_day"] for item in event["items"])
+        return
+    beginning = listed.pop(event["list_id"])
+    assert event["customer_id"] == beginning["customer_id"]
+    assert event["occurred_at"] > beginning["occurred_at"]
+    assert sorted(event["bought"] + event["not_bought"]) == sorted(
+        item["category"] for item in beginning["items"]
+    )
+
+
+def lapse_is_supported(event: Event) -> None:
+    evidence = event["evidence"]
+    assert evidence["purchases_seen"] >= 8
+    assert event["days_since"] > evidence["typical_interval_days"]
+    last = date.fromisoformat(evidence["last_purchase"])
+    told = date.fromisoformat(event["cause"].removeprefix("boundary:"))
+    assert (told - last).days == event["days_since"]
+
+
 def change_is_supported(change: Event) -> None:
     texts, scores = [reason["text"] for reason in change["reasons"]], change["scores"]
     if any("too little history" in text for text in texts):
@@ -83,8 +112,13 @@ def all_is_supported(replay: Replay, chosen: LedgerSettings) -> None:
         for item in event["items"]:
             item_is_supported(item)
     raised: dict[str, Event] = {}
+    listed: dict[str, Event] = {}
     for event in cast("list[Event]", replay.values("replenishment-alerts")):
-        if event["state"] == "raised":
+        if "list_id" in event:
+            lists_are_supported(event, listed)
+        elif event["state"] == "lapsed":
+            lapse_is_supported(event)
+        elif event["state"] == "raised":
             raised[event["alert_id"]] = event
             alert_is_supported(event, chosen.alert_minimum_purchases)
         else:

@@ -17,6 +17,7 @@ import pytest
 from scipy import special, stats
 
 from models.learning import intervals as consumption
+from models.learning.calibration import Calibration
 from models.learning.intervals import purchase_probability
 from models.learning.rfm import label
 from models.ledger.ledger import Ledger
@@ -125,7 +126,10 @@ def everybody() -> Run:
 
 @pytest.fixture(scope="module")
 def kept() -> Run:
-    return run({str(number).encode() for number in roomy().tolist()})
+    with pytest.MonkeyPatch.context() as patch:
+        # What came of alerts corrects no chance here: these are the models' own.
+        patch.setattr(Calibration, "learnt", lambda self, *_, **__: self)
+        return run({str(number).encode() for number in roomy().tolist()})
 
 
 def cells_of(state: State, households: NDArray[np.int64]) -> Cells:
@@ -177,16 +181,23 @@ def chance_of_a_trip(
         for days in (elapsed, elapsed + horizon)
     ]
     renewal = 1 - alive[1] / alive[0]
-    half_life = consumption.RATE_HALF_LIFE
-    age = boundary - pairs.first_day
-    count = np.maximum(pairs.decayed[:, 2] * 2.0 ** (-elapsed / half_life) - 2.0 ** (-age / half_life), 0)
-    watched = half_life / np.log(2) * (1 - 2.0 ** (-age / half_life)) + consumption.RATE_PRIOR_DAYS
-    rate = consumption.RATE_PRIOR_FACTOR * np.exp(-prior[0][pairs.categories])
-    shape = count + consumption.RATE_PRIOR_DAYS * rate
+    shape, watched = rate_of_trips(pairs, prior, elapsed)
     poisson = 1 - (watched / (watched + horizon)) ** shape
     logits = [special.logit(np.clip(chance, 1e-6, 1 - 1e-6)) for chance in (renewal, poisson)]
     chance: NDArray[np.float64] = special.expit((logits[0] + logits[1]) / 2)
     return chance
+
+
+def rate_of_trips(
+    pairs: exact.Pairs, prior: tuple[NDArray[np.float64], NDArray[np.float64]], elapsed: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shape and days of the Gamma posterior of the rate of each pair, some days behind its last trip."""
+    half_life = consumption.RATE_HALF_LIFE
+    age = pairs.last_day + elapsed - pairs.first_day
+    count = np.maximum(pairs.decayed[:, 2] * 2.0 ** (-elapsed / half_life) - 2.0 ** (-age / half_life), 0)
+    watched = half_life / np.log(2) * (1 - 2.0 ** (-age / half_life)) + consumption.RATE_PRIOR_DAYS
+    rate = consumption.RATE_PRIOR_FACTOR * np.exp(-prior[0][pairs.categories])
+    return count + consumption.RATE_PRIOR_DAYS * rate, watched
 
 
 def compare_cells(state: State) -> int:
@@ -275,29 +286,35 @@ def test_probabilities_of_a_purchase_are_the_closed_forms_of_every_cell(kept: Ru
         np.testing.assert_allclose(chance, wanted, rtol=STEPPED)
 
 
-def test_dates_are_the_best_of_an_exhaustive_search_with_the_priors_of_their_day(kept: Run) -> None:
+def test_dates_are_the_first_likely_enough_of_an_exhaustive_search_with_the_priors_of_their_day(
+    kept: Run,
+) -> None:
     found, whole = cells_of(kept.state, roomy()), pairs_of(roomy())
     lead, grace = SETTINGS.alert_lead_days, SETTINGS.alert_grace_days
-    chosen = np.random.default_rng(1).choice(np.flatnonzero(whole.purchases >= 3), 500, replace=False)
-    same = 0
-    planned = 0
+    some = np.random.default_rng(1).choice(np.flatnonzero(whole.purchases >= 3), 500, replace=False)
+    chosen = np.union1d(some, np.flatnonzero(found.records["alert"] == Cycle.PLANNED))
+    same = planned = 0
     for day in np.unique(whole.last_day[chosen]).tolist():
-        location, spread = exact.posteriors(whole, *priors_at(day))
+        prior = priors_at(day)
+        location, spread = exact.posteriors(whole, *prior)
+        shape, watched = rate_of_trips(whole, prior, np.zeros(len(whole.last_day), np.int64))
         for cell in chosen[whole.last_day[chosen] == day].tolist():
-            chances = exact.hit_chances(location[cell], spread[cell], lead, grace)
-            chances[: lead + 1] = 0
-            margin = chances.max() - SETTINGS.alert_minimum_probability
+            chances, share = exact.window_chances(
+                location[cell], spread[cell], lead + grace + 1, shape[cell] / watched[cell]
+            )
+            least = max(SETTINGS.alert_minimum_probability, SETTINGS.alert_minimum_lift * share)
+            enough = np.flatnonzero(chances >= least)
             if found.records["alert"][cell] != Cycle.PLANNED:
-                due = day + int(np.argmax(chances)) - lead <= END + 1
-                assert due or margin < 0.002
+                due = len(enough) > 0 and day + int(enough[0]) <= END
+                assert due or chances.max() < least + 0.003
                 continue
             planned += 1
-            assert margin > -0.002
-            ahead = int(found.records["best_day"][cell]) - (day + EXACT_DAY)
-            assert chances[ahead] >= chances.max() - 0.002
-            same += ahead == int(np.argmax(chances))
-    assert planned > 25
-    assert same >= 0.95 * planned
+            ahead = int(found.records["best_day"][cell]) - (day + EXACT_DAY) - lead - 1
+            assert chances[ahead] >= least - 0.003
+            assert chances[:ahead].max(initial=0.0) < least + 0.003
+            same += len(enough) > 0 and ahead == enough[0]
+    assert planned > 15
+    assert same >= 0.9 * planned
 
 
 @pytest.mark.parametrize("ago", [1, 20, 45])
@@ -314,7 +331,7 @@ def test_raised_alerts_say_what_the_batch_computation_says(kept: Run, ago: int) 
     raised: list[Any] = [
         event
         for event in kept.replay.values("replenishment-alerts")
-        if event["state"] == "raised" and event["cause"] == cause
+        if "alert_id" in event and event["state"] == "raised" and event["cause"] == cause
     ]
     assert len(raised) > 50
     soon = chance_of_a_trip(whole, prior, boundary, 7)

@@ -14,7 +14,9 @@ from models.state.columns import CUSTOMER
 from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.logs import Replay, drive, records_of
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 
 
 def rows_of(seed: int) -> dict[bytes, bytes]:

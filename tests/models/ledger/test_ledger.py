@@ -41,7 +41,9 @@ from tests.support.ledgers.logs import (
 if TYPE_CHECKING:
     from models.records.columns import Records
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 CATEGORIES = ("MILK", "BREAD", "EGGS", "COUPON", "Käse")
 SCHEDULES = 2_000
 """Crash schedules, a twentieth of them on each of twenty logs."""

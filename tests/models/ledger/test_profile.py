@@ -17,7 +17,9 @@ from models.settings import LedgerSettings
 from models.state.customer_rows import days_of
 from tests.support.ledgers.logs import Replay, basket, drive, erase, records_of, tick
 
-SETTINGS = LedgerSettings(segment_minimum_population=2, alert_minimum_probability=0.0)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=2, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 
 
 def after(log: list[bytes], settings: LedgerSettings = SETTINGS) -> tuple[Ledger, Replay]:
@@ -75,6 +77,7 @@ def test_a_customer_is_told_in_plain_values() -> None:
         "open_days": ["2017-01-31"],
         "source_offset": len(log) - 1,
         "open_alerts": [],
+        "open_list": None,
         "usual_store": None,
         "last_channel": None,
         "held_out": False,
@@ -91,7 +94,8 @@ def test_a_customer_is_told_in_plain_values() -> None:
     }
     assert habit.pop("alert") == "fulfilled"
     assert habit.pop("best_date") is None, "its alert is over"
-    assert "2017-01-21" < habit.pop("interval_low") < habit.pop("interval_high")
+    low, expected, high = (habit.pop(name) for name in ("interval_low", "expected_date", "interval_high"))
+    assert "2017-01-21" < low < expected < high
     chances = [habit.pop(f"probability_{days}_days") for days in (7, 14, 28)]
     assert chances == sorted(chances)
     assert 0 < chances[0] < chances[-1] < 1
@@ -114,7 +118,7 @@ def test_of_what_was_bought_too_rarely_no_date_and_no_chance_is_told() -> None:
     assert habit["enough_known"] is False
     told = {name for name, value in habit.items() if value is None}
     assert told == {
-        *("typical_interval_days", "best_date", "interval_low", "interval_high"),
+        *("typical_interval_days", "best_date", "expected_date", "interval_low", "interval_high"),
         *(f"probability_{days}_days" for days in (7, 14, 28)),
     }
 

@@ -17,7 +17,9 @@ from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.logs import Replay, basket, drive, live, records_of, replay_of, tick, until_live
 from tests.support.paths import SAMPLES
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 FILES = SAMPLES / "rows"
 
 

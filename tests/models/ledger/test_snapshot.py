@@ -19,7 +19,11 @@ from tests.models.ledger.test_profile import a_month
 from tests.support.ledgers.logs import Replay, drive, live, records_of
 
 SETTINGS = LedgerSettings(
-    segment_minimum_population=3, alert_minimum_probability=0.0, holdout_share=0.4, time_zone="Europe/Berlin"
+    segment_minimum_population=3,
+    alert_minimum_probability=0.25,
+    alert_minimum_lift=0.0,
+    holdout_share=0.4,
+    time_zone="Europe/Berlin",
 )
 
 

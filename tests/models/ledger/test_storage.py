@@ -29,7 +29,9 @@ from models.state.state import State
 from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.logs import Replay, basket, drive, records_of, replay_of, tick
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 
 
 def finished(days: int = 25) -> tuple[Ledger, Replay]:

@@ -26,8 +26,9 @@ from models.memory.rows import (
 )
 from models.settings import LedgerSettings
 from models.state.columns import LONGEST_ROW
-from models.state.customer_rows import BOTH_ROWS_BYTES, take_days, take_habits
+from models.state.customer_rows import BOTH_ROWS_BYTES, Section, take_days, take_habits
 from models.state.state import State
+from tests.support.ledgers.earlier_rows import sections_of
 from tests.support.ledgers.logs import basket, replay_of, tick
 
 SETTINGS = LedgerSettings(segment_minimum_population=1)
@@ -132,9 +133,10 @@ def test_a_customer_s_row_whose_sections_do_not_fit_is_refused(key: bytes) -> No
 
 
 def test_a_section_in_the_other_row_is_refused() -> None:
-    day, habits = unseal(ROWS[b"900"]), unseal(ROWS[habits_key(b"900")])
+    day, habits = ROWS[b"900"], unseal(ROWS[habits_key(b"900")])
+    before = [heading + items for kind, heading, items in sections_of(day) if kind < Section.CELLS]
     with pytest.raises(RowError, match="another row's"):
-        read(b"900", seal(day + habits[HEADER.itemsize :]))
+        read(b"900", seal(day[: HEADER.itemsize] + b"".join(before) + habits[HEADER.itemsize :]))
     with pytest.raises(RowError, match="another row's"):
         read(habits_key(b"900"), ROWS[b"900"])
 

@@ -10,7 +10,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.contracts.events import AlertClosing, Recommendation, ReplenishmentAlert, SegmentChange
+from models.contracts.events import (
+    OUTPUT_EVENTS,
+    AlertClosing,
+    Recommendation,
+    ReplenishmentAlert,
+    SegmentChange,
+)
 from models.contracts.purchases import Erasure, Purchase, Signal
 from models.replay.replay import AT_ONCE, EventRefusedError, replay
 from models.settings import LedgerSettings
@@ -22,15 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from models.contracts.changes import Refusal
-    from models.replay.replay import InputEvent, OutputEvent
+    from models.contracts.events import OutputEvent
+    from models.replay.replay import InputEvent
 
-SETTINGS = LedgerSettings(segment_minimum_population=2, alert_minimum_probability=0.0)
-MODELS: dict[str, type[OutputEvent]] = {
-    "io.cartpulse.replenishment-alert.v1": ReplenishmentAlert,
-    "io.cartpulse.alert-closing.v1": AlertClosing,
-    "io.cartpulse.recommendation.v1": Recommendation,
-    "io.cartpulse.segment-change.v1": SegmentChange,
-}
+SETTINGS = LedgerSettings(
+    segment_minimum_population=2, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
+MODELS = {type_: model for model, (_, type_) in OUTPUT_EVENTS.items()}
 
 
 def weekly(weeks: int = 6) -> list[bytes]:

@@ -8,7 +8,9 @@ from models.settings import LedgerSettings
 from models.state.holdout import held_out
 from tests.support.ledgers.logs import basket, replay_of, tick
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 CROWD = [str(number).encode() for number in range(20_000)]
 
 

@@ -22,7 +22,9 @@ from tests.support.ledgers.logs import Replay, basket, drive, records_of
 if TYPE_CHECKING:
     from models.state.state import State
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 DAYS = 20
 
 

@@ -19,7 +19,9 @@ from tests.models.ledger.test_ledger import a_log
 from tests.support.kafka import raw_batches
 from tests.support.ledgers.logs import records_of
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.05, holdout_share=0.2)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0, holdout_share=0.2
+)
 TARGET: Any = ("topic", 0)
 MOST = 1 << 40
 

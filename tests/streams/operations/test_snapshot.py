@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from streams.brokers.embedded import LocalBroker
 
-SETTINGS = LedgerSettings(segment_minimum_population=3, alert_minimum_probability=0.0)
+SETTINGS = LedgerSettings(
+    segment_minimum_population=3, alert_minimum_probability=0.25, alert_minimum_lift=0.0
+)
 
 
 @pytest.fixture(scope="module")

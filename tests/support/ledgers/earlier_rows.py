@@ -8,10 +8,10 @@ import numpy as np
 
 from models.learning.intervals import Statistic
 from models.ledger.intake import Intake
-from models.memory.rows import CHECKSUM_BYTES, HEADER, customer_of, is_erased, seal, unseal
+from models.memory.rows import CALIBRATION_KEY, CHECKSUM_BYTES, HEADER, customer_of, is_erased, seal, unseal
 from models.memory.sections import SECTION
 from models.settings import LedgerSettings
-from models.state.columns import RAISED_ALERT, Cycle
+from models.state.columns import HEAD, RAISED_ALERT, Cycle
 from models.state.customer_rows import Section
 from models.state.habits import statistics_of
 from models.state.state import State
@@ -33,7 +33,16 @@ EARLIER_CELL: Final = np.dtype(
 )
 """Item of the section of cells. The mean of intervals and two of the decayed counts are not kept any more."""
 EARLIER_RAISED: Final = np.dtype([("raised_day", "<u2"), ("chance", "<u2")])
-_EARLIER_CYCLES: Final = {Cycle.UNPLANNED: 0, Cycle.PLANNED: 1, Cycle.RAISED: 2, Cycle.FULFILLED: 3}
+_EARLIER_CYCLES: Final = {
+    Cycle.UNPLANNED: 0,
+    Cycle.PLANNED: 1,
+    Cycle.RAISED: 2,
+    Cycle.FULFILLED: 3,
+    Cycle.LAPSED: 3,
+}
+_EARLIER_HEAD: Final = np.dtype(
+    [(name, HEAD[name]) for name in HEAD.names or () if name not in {"weekdays", "list_day", "listed"}]
+)
 
 
 def earlier_rows(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
@@ -44,6 +53,8 @@ def earlier_rows(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     intake.settle_for_a_look()
     earlier = {}
     for key, row in rows.items():
+        if key == CALIBRATION_KEY:
+            continue
         body, customer = unseal(row), customer_of(key)
         if customer is not None and not is_erased(row):
             cells = state.cells.run(state.rows[customer])
@@ -68,7 +79,14 @@ def _rewritten(row: bytes, cells: NDArray[Any]) -> bytes:
     pieces = []
     for kind, heading, items in sections_of(row):
         earlier: NDArray[Any] | None = None
-        if kind == Section.CELLS:
+        if kind > Section.PRODUCTS:
+            continue
+        if kind == Section.HEAD:
+            head = np.frombuffer(items, HEAD)
+            earlier = np.zeros(1, _EARLIER_HEAD)
+            for name in _EARLIER_HEAD.names or ():
+                earlier[name] = head[name]
+        elif kind == Section.CELLS:
             earlier = _cells(cells)
         elif kind == Section.ALERTS:
             cycles = [_EARLIER_CYCLES[Cycle(cycle)] for cycle in cells["alert"].tolist()]

@@ -316,6 +316,22 @@ def hit_chances(location: float, spread: float, lead: int, grace: int) -> NDArra
     return chances
 
 
+def window_chances(
+    location: float, spread: float, length: int, rate: float
+) -> tuple[NDArray[np.float64], float]:
+    """Chance of a trip in `length` days, given none before, and the share of all such windows that hold one.
+
+    Returns:
+        (92,) chances at the end of every day since the trip, the trip's own day first, and the share at the
+        pair's `rate` of trips a day.
+    """
+    days = np.arange(92 + length)
+    ended = np.where(days >= 1, stats.lognorm.cdf(days + 0.5, spread, scale=np.exp(location)), 0.0)
+    alive = 1 - (1 - consumption.LAPSE) * ended
+    chances: NDArray[np.float64] = 1 - alive[length:] / alive[:-length]
+    return chances, min(1.0, rate * (length - ended[:length].sum()))
+
+
 def customers(lines: Lines, *, before_ms: int | None = None) -> Customers:
     """Last purchase, purchase days and spend of each customer, from lines earlier than `before_ms`."""
     early = np.ones(len(lines.times), np.bool_) if before_ms is None else lines.times < before_ms

@@ -494,7 +494,7 @@ MUTATIONS = (
         (
             Edit(
                 "models/state/customer_rows.py",
-                "    if any(raised):\n",
+                "    if len(raised):\n",
                 "    if False:\n",
             ),
         ),

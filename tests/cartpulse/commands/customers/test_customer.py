@@ -68,7 +68,8 @@ def run_service(broker: LocalBroker, **other: object) -> tuple[Settings, Positio
         "application": "shop",
         "partitions": 2,
         "segment_minimum_population": 3,
-        "alert_minimum_probability": 0.0,
+        "alert_minimum_probability": 0.25,
+        "alert_minimum_lift": 0.0,
     }
     settings = Settings.model_validate(told | other)
     ledger, kept = Ledger(settings.ledger), PositionedLedger()

@@ -20,7 +20,8 @@ def habit(category: str, **other: Any) -> dict[str, Any]:
         "usual_quantity": 1.5,
         "enough_known": True,
         "alert": "planned",
-        "best_date": "2017-03-08",
+        "best_date": "2017-03-07",
+        "expected_date": "2017-03-08",
         "interval_low": "2017-03-05",
         "interval_high": "2017-03-20",
         "probability_7_days": 0.5,
@@ -53,6 +54,7 @@ def told(**other: Any) -> dict[str, Any]:
         "open_days": [],
         "habits": [habit("MILK")],
         "open_alerts": [],
+        "open_list": None,
         "segment_changes": [],
         "recommendations": None,
         "as_of": {
@@ -106,7 +108,8 @@ def test_a_wide_terminal_shows_more_columns() -> None:
 
 
 def test_of_many_habits_the_next_are_shown_and_the_rest_is_counted() -> None:
-    habits = [habit(f"CATEGORY {number:02}", best_date=f"2017-03-{number + 3:02}") for number in range(15)]
+    days = [f"2017-03-{number + 3:02}" for number in range(15)]
+    habits = [habit(f"CATEGORY {number:02}", expected_date=day) for number, day in enumerate(days)]
     shown = page(told(habits=habits))
     assert "CATEGORY 09" in shown
     assert "CATEGORY 10" not in shown
@@ -115,7 +118,14 @@ def test_of_many_habits_the_next_are_shown_and_the_rest_is_counted() -> None:
 
 
 def test_too_little_known_is_said_and_has_no_number() -> None:
-    rare = habit("SAFFRON", enough_known=False, best_date=None, probability_7_days=None, alert="unplanned")
+    rare = habit(
+        "SAFFRON",
+        enough_known=False,
+        best_date=None,
+        expected_date=None,
+        probability_7_days=None,
+        alert="unplanned",
+    )
     assert "1 category bought too rarely to say when next" in page(told(habits=[rare]))
     assert "too rarely to say when next: SAFFRON" in page(told(habits=[rare]), most=None)
 
@@ -197,3 +207,18 @@ def test_a_new_customer_is_not_ranked_on_the_page_either() -> None:
     assert "At Risk" not in shown
     assert "Known for less than four weeks" in shown
     assert "At Risk" in page(told(segment="Champions", label="At Risk"))
+
+
+def test_an_open_list_is_shown_with_its_day_and_whether_it_was_sent() -> None:
+    listed = {
+        "list_id": "1",
+        "categories": ["MILK", "TEA\x07"],
+        "shopping_day": "2017-03-04",
+        "valid_until": "2017-03-11T11:00:00+00:00",
+        "sent": True,
+    }
+    shown = page(told(open_list=listed))
+    assert "MILK, TEA\\x07" in shown
+    assert "for 2017-03-04, open until 2017-03-11" in shown
+    assert "was not sent" not in shown
+    assert "it was not sent" in page(told(open_list=listed | {"sent": False}))

@@ -58,7 +58,8 @@ def test_the_files_tell_of_a_customer_what_the_page_tells(
     (wanted,) = known["habits"]
     for name in ("category", "alert", "typical_interval_days", "usual_quantity", "probability_7_days"):
         assert habit[name] == wanted[name]
-    assert str(habit["best_date"]) == wanted["best_date"]
+    for name in ("best_date", "expected_date", "interval_low", "interval_high"):
+        assert (habit[name] and str(habit[name])) == wanted[name]
 
 
 def test_people_are_told_what_they_hold(take: Callable[..., Result], tmp_path: Path) -> None:
