@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Reason,
         Recommendation,
         RecommendedItem,
+        RecommendedProduct,
         RepeatEvidence,
         ReplenishmentAlert,
         ReplenishmentList,
@@ -90,6 +91,7 @@ __all__ = [
     "Reason",
     "Recommendation",
     "RecommendedItem",
+    "RecommendedProduct",
     "Refusal",
     "Refused",
     "RepeatEvidence",
@@ -117,10 +119,10 @@ os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
 _HOMES: Final = {
     "models.contracts.changes": "Refusal",
     "models.contracts.events": (
-        "AlertClosing AlertEvidence ClosingState DeadLetter DeadLetterReplayed DiscoverEvidence LapsedHabit "
-        "ListClosing ListedCategory OutputEvent PastEvidence PurchaseHabit Reason Recommendation "
-        "RecommendedItem "
-        "RepeatEvidence ReplenishmentAlert ReplenishmentList Scores Segment SegmentChange SegmentEvidence"
+        "AlertClosing AlertEvidence ClosingState DeadLetter DeadLetterReplayed DiscoverEvidence "
+        "LapsedHabit ListClosing ListedCategory OutputEvent PastEvidence PurchaseHabit Reason "
+        "Recommendation RecommendedItem RecommendedProduct RepeatEvidence ReplenishmentAlert "
+        "ReplenishmentList Scores Segment SegmentChange SegmentEvidence"
     ),
     "models.contracts.purchases": (
         "CatalogueUpdate ContractError Erasure ErrorCode Item Listing Purchase Signal"

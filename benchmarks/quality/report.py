@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -87,19 +87,29 @@ class Run:
                 self.ours[name][level] = ours
 
     def lists(self, level: Level) -> dict[str, Lists]:
-        """Return who recommends at a level; products are those that the items of categories name."""
+        """Return who recommends at a level.
+
+        Of products, beside the list of products, those are judged that the items of categories name.
+        """
         number = {name: place for place, name in enumerate(self.journey.names[level])}
         calendar = calendar_of(SETTINGS)
         found: dict[str, Lists] = {}
         for name, by_level in self.ours.items():
             topics = by_level["product_type" if level == "product_type" else "category"].topics
 
-            def given(household: int, day: int, topics: Topics = topics) -> list[int]:
-                items = last_list(topics, household, calendar.start(day + DAY_ZERO))
-                names = [item.product_id if level == "product_id" else item.category for item in items]
+            def given(
+                household: int, day: int, topics: Topics = topics, *, products: bool = level == "product_id"
+            ) -> list[int]:
+                last = last_list(topics, household, calendar.start(day + DAY_ZERO))
+                of_items = [
+                    item.product_id if level == "product_id" else item.category for item in last.items
+                ]
+                names = [each.product_id for each in last.products] if products else of_items
                 return [number[each] for each in names if each is not None and each in number]
 
             found[name] = given
+            if level == "product_id":
+                found[f"{name}, products of its categories"] = partial(given, products=False)
         return found
 
     @cached_property

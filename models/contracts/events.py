@@ -64,6 +64,7 @@ __all__ = [
     "Reason",
     "Recommendation",
     "RecommendedItem",
+    "RecommendedProduct",
     "RepeatEvidence",
     "ReplenishmentAlert",
     "ReplenishmentList",
@@ -319,8 +320,21 @@ class RecommendedItem(_Event):
     )
 
 
+class RecommendedProduct(_Event):
+    """One product that the customer bought before and may buy on the next trip."""
+
+    product_id: str = Field(description="The product, as in the purchases.")
+    product_name: str | None = Field(
+        default=None, description="What people call the product; null where the catalogue does not say so."
+    )
+    category: str = Field(description="The category in which the customer bought it last.")
+    score: Probability = Field(description="Estimated share of the customer's next trips that hold it.")
+    trips: float = Field(ge=0, description="Trips on which it was bought; old ones count less.")
+    last_bought: date = Field(description="Business day of the last purchase of it.")
+
+
 class Recommendation(_Event):
-    """Categories that the customer is likely to buy on the next trip.
+    """Categories that the customer is likely to buy on the next trip, and single products.
 
     A recommendation is made anew at the first purchase of a business day, and when its five best categories
     change. The newest recommendation holds.
@@ -329,6 +343,12 @@ class Recommendation(_Event):
     customer_id: str = Field(description="Whom it is for; the record's key in UTF-8.")
     items: tuple[RecommendedItem, ...] = Field(
         min_length=1, max_length=10, description="The likeliest first, ten at most."
+    )
+    products: tuple[RecommendedProduct, ...] = Field(
+        default=(),
+        max_length=10,
+        description="The likeliest of the products that the customer bought before, best first, of any "
+        "category; may be empty.",
     )
     basis: Literal["history", "popular in your segment", "popular"] = Field(
         description="What it rests on: the customer's purchases, or, where there are none, those of others."

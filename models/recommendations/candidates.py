@@ -168,12 +168,17 @@ def own_habits(state: State, rows: Integers, trips: OpenTrips) -> Own:
     # Stage 4: (k, w) scores. The customer's segment, or all customers without one, gives the prior share.
     folded = state.customers["trips"][rows] + trips.added
     seen = (1 - TRIP_DECAY**folded) / (1 - TRIP_DECAY)
-    segments = state.customers["segment"][rows].astype(np.int64)
-    groups = np.where(segments == NO_SEGMENT, len(state.assortment.shares) - 1, segments)
-    shares = state.assortment.shares
+    groups, shares = groups_of(state, rows), state.assortment.shares
     share = shares[groups[:, None], np.minimum(categories, shares.shape[1] - 1)]
     scores = ((counts + PRIOR_TRIPS * share) / (seen + PRIOR_TRIPS)[:, None]).astype(np.float32)
     return Own(categories, cells, _keys(state, categories, scores), scores, seen.astype(np.float32), groups)
+
+
+def groups_of(state: State, rows: Integers) -> Integers:
+    """Return each customer's row of `Assortment.shares`: that of the segment, or of all without a segment."""
+    segments = state.customers["segment"][rows].astype(np.int64)
+    groups: Integers = np.where(segments == NO_SEGMENT, len(state.assortment.shares) - 1, segments)
+    return groups
 
 
 class New(NamedTuple):
@@ -289,11 +294,18 @@ def _score(shares: Reals, weights: Reals) -> Reals:
 def _keys(state: State, categories: Integers, scores: Reals) -> Integers:
     """Compute ranking keys of categories, `NO_KEY` for a category that must not be offered.
 
-    Never offered are categories that the settings exclude, categories whose products are all unavailable, and
-    scores of at most `LEAST_SCORE`.
+    Never offered are scores of at most `LEAST_SCORE`, and categories without `may_be_offered`.
     """
-    names = state.category_names
-    offered = (categories > 0) & (names.classes[categories] == _OFFERED) & (scores > LEAST_SCORE)
+    offered = may_be_offered(state, categories) & (scores > LEAST_SCORE)
+    return ranking_keys(scores, state.category_names.hashes[categories], offered)
+
+
+def may_be_offered(state: State, categories: Integers) -> NDArray[np.bool_]:
+    """Return True for categories (numbers) that settings do not exclude and that can be had.
+
+    A category cannot be had if the catalogue calls all its products unavailable. Number 0 is no category.
+    """
+    offered: NDArray[np.bool_] = (categories > 0) & (state.category_names.classes[categories] == _OFFERED)
     if state.catalogue:
         offered &= ~state.catalogue.lacks_all_of(categories)
-    return ranking_keys(scores, names.hashes[categories], offered)
+    return offered

@@ -9,6 +9,7 @@ import numpy as np
 from models.contracts.encoding import (
     RECOMMENDATION,
     block_of,
+    numbers_as_json,
     quoted,
     text_as_json,
 )
@@ -17,24 +18,24 @@ from models.contracts.timestamps import time_text
 from models.learning.intervals import Statistic, observe, purchase_probability
 from models.learning.rfm import SEGMENTS
 from models.memory import structured
-from models.memory.dictionary import UNTRACKED
-from models.memory.groups import begins, best_within, look_up, places_of
+from models.memory.groups import look_up, places_of
+from models.recommendations.products import likeliest, own_products, usual_products
 from models.state.calendar import date_text
-from models.state.columns import NO_SEGMENT, OPEN_LINE
+from models.state.columns import NO_SEGMENT
 from models.state.habits import RECENT_TRIPS, statistics_of
-from models.state.usual_products import Asked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.recommendations.found import Recommended, Visits
+    from models.recommendations.products import OwnProducts
     from models.records.columns import Records
     from models.state.state import State
     from models.state.step import Step
 
     Integers = NDArray[np.int64]
 
-MODEL_VERSION = "next-trip-2"
+MODEL_VERSION = "next-trip-3"
 """Version of the model, which changes with every formula or constant that a recommendation depends on."""
 VALID_DAYS = 28
 """Days after which a recommendation is stale, unless a newer one replaced it earlier."""
@@ -96,22 +97,27 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
         said = said[told]
     boundary_text = state.calendar.boundary_text
     which, rows, days = visits.which[said], visits.rows[said], visits.days[said]
-    # Stage 2: (i,) items of all customers in order of customer and place; `ends` gives where each list ends.
+    # Stage 2: (i,) items and (p,) products of all customers in order of customer and place; `ends` and
+    # `product_ends` give where each list ends.
+    own = own_products(state, visits, said)
     something = found.categories[said] > 0
-    owners, places = np.nonzero(something)
-    items = _items(state, visits, found, said[owners], places)
+    items = _items(state, visits, found, said, own)
     repeats = np.any(~found.new[said] & something, axis=1)
     ends = np.cumsum(something.sum(axis=1)).tolist()
+    best = likeliest(own, len(said))
+    products = _products(state, own, best[best >= 0])
+    product_ends = np.cumsum((best >= 0).sum(axis=1)).tolist()
     # Stage 3: one JSON text per customer, written directly, because building a contract's model would cost
     # more than the rest of a basket.
     customers = [state.ids[row] for row in rows.tolist()]
     causes = [records.event_ids[record] for record in which.tolist()]
-    first, values, occurred_at = 0, list[bytes](), times[which].tolist()
-    for customer, cause, day, end, known, segment, at in zip(
+    first, first_product, values, occurred_at = 0, 0, list[bytes](), times[which].tolist()
+    for customer, cause, day, end, product_end, known, segment, at in zip(
         customers,
         causes,
         days.tolist(),
         ends,
+        product_ends,
         repeats.tolist(),
         state.customers["segment"][rows].tolist(),
         occurred_at,
@@ -120,11 +126,12 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
         basis = "history" if known else _POPULAR[segment != NO_SEGMENT]
         value = (
             f'{{"customer_id":{text_as_json(customer.decode())},"items":[{",".join(items[first:end])}],'
+            f'"products":[{",".join(products[first_product:product_end])}],'
             f'"basis":"{basis}","segment":{_SEGMENTS[segment]},'
             f'"valid_until":"{boundary_text(day + VALID_DAYS)}","cause":{text_as_json(cause)},'
             f'"occurred_at":"{time_text(at)}","model_version":"{MODEL_VERSION}"}}'
         )
-        first = end
+        first, first_product = end, product_end
         values.append(value.encode())
     # Stage 4: ids derive from the causing record, so that a replay emits equal ids.
     identities = event_ids(RECOMMENDATION.type_, customers, [""] * len(customers), causes, "")
@@ -132,17 +139,19 @@ def emit(step: Step, records: Records, visits: Visits, found: Recommended, said:
     step.emit(block_of(RECOMMENDATION, customers, identities, values, times=occurred_at, source=source))
 
 
-def _items(state: State, visits: Visits, found: Recommended, owners: Integers, places: Integers) -> list[str]:
-    """Write the items of events as JSON.
+def _items(state: State, visits: Visits, found: Recommended, said: Integers, own: OwnProducts) -> list[str]:
+    """Write the items of events as JSON, in order of customer and place.
 
     Args:
         state: State of the partition.
         visits: Baskets of k customers.
         found: Recommendations found for the k customers.
-        owners: (i,) index of each item's customer in `visits`.
-        places: (i,) place of each item in the customer's list.
+        said: (m,) indexes of the customers to send to, of `visits`.
+        own: Products of the m customers.
     """
     # Stage 1: split the (i,) items into repeats and discoveries, because their evidence differs.
+    whose, places = np.nonzero(found.categories[said] > 0)
+    owners = said[whose]
     categories, new = found.categories[owners, places], found.new[owners, places]
     scores = found.scores[owners, places]
     repeats, discoveries = places_of(~new), places_of(new)
@@ -150,7 +159,7 @@ def _items(state: State, visits: Visits, found: Recommended, owners: Integers, p
     habits = _habits(state, visits, *which, found.cells[owners, places][repeats])
     repeated = _repeats(
         state.category_names.names(which[1].tolist()),
-        _product_fields(state, _usual_products(state, visits.rows, *which)),
+        _product_fields(state, usual_products(state, own, whose[repeats], which[1])),
         _decimals(scores[repeats]),
         habits,
         _grounds(state, visits.rows[which[0]], which[1], habits),
@@ -172,6 +181,30 @@ def _items(state: State, visits: Visits, found: Recommended, owners: Integers, p
         for place, item in zip(kind.tolist(), of_kind, strict=True):
             items[place] = item
     return items
+
+
+def _products(state: State, own: OwnProducts, places: Integers) -> list[str]:
+    """Write some of the products of events as JSON.
+
+    Args:
+        state: State of the partition.
+        own: Products of customers.
+        places: (p,) places in `own`.
+    """
+    categories = state.category_names.names(own.categories[places].tolist())
+    trips = numbers_as_json(np.round(own.counts[places], 2).tolist())
+    return [
+        f'{{{product},"category":{quoted(category)},"score":{score},"trips":{count},'
+        f'"last_bought":"{date_text(last)}"}}'
+        for product, category, score, count, last in zip(
+            _product_fields(state, own.products[places].tolist()),
+            categories,
+            _decimals(own.scores[places]),
+            trips,
+            own.last_days[places].tolist(),
+            strict=True,
+        )
+    ]
 
 
 def _product_fields(state: State, products: list[int]) -> list[str]:
@@ -357,54 +390,3 @@ def _habits(state: State, visits: Visits, owners: Integers, categories: Integers
         days.tolist(),
         np.where(days > 1, np.exp(mean_log), 0.0).tolist(),
     )
-
-
-def _usual_products(state: State, rows: Integers, owners: Integers, categories: Integers) -> list[int]:
-    """Find the available product that each customer usually buys of a category, open days included.
-
-    Args:
-        state: State of the partition.
-        rows: (k,) rows of customers.
-        owners: (n,) index into `rows` of each item's customer.
-        categories: (n,) category number of each item.
-
-    Returns:
-        n product numbers; `UNTRACKED` (0) without such a product.
-    """
-    if not len(owners):
-        return []
-    # Stage 1: (h,) products bought on folded trips, and one more trip for each product bought on an open day.
-    asked = Asked(state, rows[owners], categories)
-    bought = asked.bought(state)
-    items, products, counts = bought.asked, bought.products, bought.counts
-    for arena in state.open_lines:
-        items_of, lines = _lines(arena.gather(asked.customers), asked)
-        items = np.concatenate([items, items_of])
-        products = np.concatenate([products, lines["product"]])
-        counts = np.concatenate([counts, np.ones(len(lines))])
-    # Stage 2: leave out products that the catalogue calls unavailable.
-    if state.catalogue:
-        had = ~state.catalogue.lacks(products)
-        items, products, counts = items[had], products[had], counts[had]
-    # Stage 3: (d,) each product once per item, with the sum of its counts.
-    order = np.argsort(items << 32 | products, kind="stable")
-    items, products, counts = items[order], products[order], counts[order]
-    first = places_of(begins(items, products))
-    if not len(first):
-        return [UNTRACKED] * len(owners)
-    items, products, counts = items[first], products[first], np.add.reduceat(counts, first)
-    # Stage 4: (n,) product with the greatest count; the hash of its name settles ties.
-    best = best_within(items, counts, state.product_names.hashes[products])
-    usual = np.full(len(owners), UNTRACKED)
-    usual[items[best]] = products[best]
-    return usual.tolist()
-
-
-def _lines(gathered: tuple[Integers, NDArray[Any]], asked: Asked) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """Return (m,) item and (m,) open line of the purchases in a wanted category whose product is tracked."""
-    owners, lines = gathered
-    if not len(lines):
-        return np.zeros(0, np.int32), np.zeros(0, OPEN_LINE)
-    items = asked.places(owners, lines["category"])
-    kept = (items >= 0) & (lines["quantity"] > 0) & (lines["product"] != UNTRACKED)
-    return items[kept], structured.take(lines, kept)

@@ -128,10 +128,17 @@ class Item(msgspec.Struct):
     product_id: str | None
 
 
+class Product(msgspec.Struct):
+    """Recommended product, as far as it is judged."""
+
+    product_id: str
+
+
 class Recommendation(msgspec.Struct):
     """Recommendation, as far as it is judged."""
 
-    items: list[Item]
+    items: list[Item] = []
+    products: list[Product] = []
 
 
 class _Change(msgspec.Struct):
@@ -148,7 +155,7 @@ class Topics:
         """Habits told as lapsed."""
         self.instants: dict[int, list[int]] = {}
         """By household, when it was recommended something, ms since 1970 UTC, ascending."""
-        self.lists: dict[int, list[list[Item]]] = {}
+        self.lists: dict[int, list[Recommendation]] = {}
         """By household, what."""
         self.segment_changes: list[int] = []
         """When a reported segment changed, ms since 1970 UTC."""
@@ -175,7 +182,7 @@ class Topics:
             elif output.topic == RECOMMENDATIONS:
                 household = int(output.key)
                 self.instants.setdefault(household, []).append(output.timestamp)
-                self.lists.setdefault(household, []).append(self._recommendation(output.value).items)
+                self.lists.setdefault(household, []).append(self._recommendation(output.value))
             elif output.topic == SEGMENT_CHANGES and self._change(output.value).before is not None:
                 self.segment_changes.append(output.timestamp)
 
@@ -323,8 +330,8 @@ def standing_of(states: Sequence[State]) -> Standing:
     return Standing(both[0], both[1], both[2], both[3:])
 
 
-def last_list(topics: Topics, household: int, before: int) -> list[Item]:
+def last_list(topics: Topics, household: int, before: int) -> Recommendation:
     """Return what was recommended to a household last before an instant, ms since 1970 UTC."""
     times = topics.instants.get(household, [])
     place = int(np.searchsorted(np.array(times, np.int64), before))
-    return topics.lists[household][place - 1] if place else []
+    return topics.lists[household][place - 1] if place else Recommendation()

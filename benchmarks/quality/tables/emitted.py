@@ -285,7 +285,7 @@ def table_of_others(topics: Mapping[str, Topics], households: int, days: range) 
             for at, one in zip(times, topic.lists[household], strict=True)
             if _of_ms(at) in days
         ]
-        items = [item for one in lists for item in one]
+        items = [item for one in lists for item in one.items]
         changes = sum(_of_ms(at) in days for at in topic.segment_changes)
         table.add(
             name,

@@ -154,6 +154,11 @@ class Page:
         for item in told[: self._most]:
             table.add_row(*_item(item))
         yield table
+        products = event.get("products")
+        named = [each for each in products if isinstance(each, dict)] if isinstance(products, list) else []
+        if named:
+            names = (each.get("product_name") or each.get("product_id") for each in named[: self._most])
+            yield Text(f"products: {', '.join(printable(str(name)) for name in names)}")
         yield Text(f"of {moment(event.get('occurred_at'))}", style="dim")
 
     def _table(self, columns: Sequence[_Column], rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.log import journey as journeys
-from benchmarks.quality.log.ours import Item, Ours, Topics, last_list
+from benchmarks.quality.log.ours import Item, Ours, Recommendation, Topics, last_list
 from benchmarks.quality.log.pairs import History
 from benchmarks.quality.log.service import DAY_ZERO, SETTINGS, Service, closed_day, replay
 from benchmarks.quality.tables import cycles
@@ -135,7 +135,12 @@ def test_a_pair_without_a_cell_is_answered_by_the_prior_of_its_category(lines: J
 
 def test_the_last_list_before_a_day_is_the_one_that_counts() -> None:
     topics = Topics()
-    one, two = [Item("A", "repeat", None)], [Item("B", "repeat", None)]
+    one, two = (Recommendation([Item(name, "repeat", None)]) for name in "AB")
     topics.instants[1], topics.lists[1] = [100, 200], [one, two]
-    assert [last_list(topics, 1, before) for before in (100, 150, 200, 201)] == [[], one, one, two]
-    assert last_list(topics, 2, 150) == []
+    assert [last_list(topics, 1, before) for before in (100, 150, 200, 201)] == [
+        Recommendation(),
+        one,
+        one,
+        two,
+    ]
+    assert last_list(topics, 2, 150) == Recommendation()

@@ -171,7 +171,11 @@ def test_recommendations_are_shown_as_their_event_has_them() -> None:
             "reason": "on 9 of 12 trips",
         }
     ]
-    shown = page(told(recommendations={"items": items, "occurred_at": "2017-03-01T09:00:00Z"}))
+    products = [{"product_id": "p1", "product_name": "Oat drink"}, {"product_id": "p2"}]
+    event = {"items": items, "products": products, "occurred_at": "2017-03-01T09:00:00Z"}
+    shown = page(told(recommendations=event))
+    assert "products: Oat drink, p2" in shown
+    assert "products:" not in page(told(recommendations=event | {"products": []}))
     (line,) = (line for line in shown.splitlines() if "Whole milk" in line)
     assert line.split() == ["repeat", "MILK:", "Whole", "milk", "0.81", "on", "9", "of", "12", "trips"]
 
