@@ -171,11 +171,18 @@ class LedgerSettings(BaseModel):
     segment_minimum_population: int = Field(
         default=50, ge=1, description="Customers a partition must know before it ranks them into segments."
     )
-    segment_patience: int = Field(
-        default=14,
-        ge=1,
-        le=60,
-        description="Boundaries whose labels must all be worse than a customer's segment before it falls.",
+    segment_margin: float = Field(
+        default=0.11,
+        ge=0,
+        le=0.5,
+        description="Share of the customers by which a rank by recency must pass a limit before a customer's "
+        "segment changes.",
+    )
+    new_customer_days: int = Field(
+        default=90,
+        ge=0,
+        le=366,
+        description="Days for which a customer is new who was not seen in as many days of the log before.",
     )
 
     @field_validator("time_zone")

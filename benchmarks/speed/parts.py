@@ -31,7 +31,7 @@ PARTS: Final = {
     "advance: names and open days": ("state.open_days:consumed_lines", "state.open_days:add"),
     "advance: histograms": ("learning.rfm:Histograms.move",),
     "advance: alerts fulfilled": ("alerts.lifecycle:fulfil",),
-    "advance: segments rise": ("segments.changes:promote",),
+    "advance: first segments": ("segments.changes:introduce",),
     "step: begin": ("state.step:Step.__init__",),
     "step: undo images": ("state.step:Step.touch",),
     "step: emit": ("state.step:Step.emit",),
@@ -47,7 +47,11 @@ PARTS: Final = {
         "recommendations.candidates:something_new",
     ),
     "recommendations: events": ("recommendations.events:emit",),
-    "recommendations: products": ("recommendations.events:_usual_products",),
+    "recommendations: products": (
+        "recommendations.products:own_products",
+        "recommendations.products:likeliest",
+        "recommendations.products:usual_products",
+    ),
     "alerts: events": ("alerts.events:emit_raised", "alerts.events:emit_closings"),
     "alerts: products": ("alerts.evidence:usual_products",),
     "segments: events": ("segments.changes:_change",),
@@ -62,8 +66,8 @@ PARTS: Final = {
     ),
     "sweep: plan": ("alerts.lifecycle:plan", "alerts.lifecycle:next_due"),
     "sweep: raise and miss": ("alerts.lifecycle:raise_due", "alerts.lifecycle:close_missed"),
-    "sweep: segments fall": ("segments.changes:reconsider",),
-    "boundary": ("ledger.boundaries:begin", "ledger.boundaries:lay_out_sweep"),
+    "sweep: segments": ("segments.changes:reconsider",),
+    "boundary": ("ledger.boundaries:begin", "ledger.boundaries:lay_out_sweep", "segments.limits:freeze"),
 }
 """Functions of each part, as `module:name` below `models`. The time of a part excludes that of parts that it
 calls."""

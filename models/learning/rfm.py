@@ -9,8 +9,7 @@ nobody buys anything, and need no timer.
 
 from __future__ import annotations
 
-import struct
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
@@ -62,7 +61,6 @@ AMOUNT_BITS = 40
 SPEND_STEP = 100
 """Ratio of 1/100 of the currency, in which spend is counted, to 1/10,000, in which spend is given."""
 LOWEST = np.iinfo(np.int64).min
-NUMBERS = struct.Struct("<12q")
 
 
 class RfmScores(NamedTuple):
@@ -92,52 +90,9 @@ class Thresholds(NamedTuple):
         """
         recency, frequency, money = (
             (np.searchsorted(cuts, values, side="right") + 1).astype(np.int8)
-            for (cuts,), values in zip(_cuts_of((self,)), standing, strict=True)
+            for cuts, values in zip(self, standing, strict=True)
         )
         return recency, frequency, money
-
-    def encode(self) -> bytes:
-        """Encode the cuts in 96 bytes."""
-        return NUMBERS.pack(*self.last_purchase, *self.frequency, *self.spend)
-
-    @classmethod
-    def decode(cls, data: bytes) -> Thresholds:
-        """Decode the thresholds that `encode` wrote.
-
-        Raises:
-            ValueError: The bytes are not 96, or the cuts do not ascend.
-        """
-        if len(data) != NUMBERS.size:
-            raise ValueError(f"thresholds take {NUMBERS.size} bytes, not {len(data)}")
-        cuts = NUMBERS.unpack(data)
-        found = cls(cuts[:4], cuts[4:8], cuts[8:])
-        if any(tuple(sorted(measure)) != measure for measure in found):
-            raise ValueError("thresholds do not ascend")
-        return found
-
-
-def scores_by_all(thresholds: tuple[Thresholds, ...], standing: RfmScores) -> tuple[Scores, Scores, Scores]:
-    """Return (t, k) scores for recency, frequency and money, by each of t thresholds.
-
-    All are found at once: one search for each of 14 boundaries and 3 measures took a tenth of a small
-    partition's time.
-
-    >>> cuts = Thresholds((10, 20, 30, 40), (2, 4, 8, 16), (100, 200, 300, 400))
-    >>> standing = RfmScores(*(np.array([v]) for v in (30, 1, 999)))
-    >>> [s.tolist() for s in scores_by_all((cuts, cuts), standing)]
-    [[[4], [4]], [[1], [1]], [[5], [5]]]
-    """
-    recency, frequency, money = (
-        (values >= cuts[:, :, None]).sum(axis=1, dtype=np.int8) + np.int8(1)
-        for cuts, values in zip(_cuts_of(thresholds), standing, strict=True)
-    )
-    return recency, frequency, money
-
-
-@lru_cache(maxsize=256)
-def _cuts_of(thresholds: tuple[Thresholds, ...]) -> NDArray[np.int64]:
-    """Return the (3, t, 4) cuts of t thresholds by measure."""
-    return np.array(thresholds, np.int64).transpose(1, 0, 2)
 
 
 class Histograms:

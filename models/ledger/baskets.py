@@ -162,7 +162,7 @@ def _apply_turn(
     step.counts["applied"] += len(which)
     # Stage 4: outputs. Alerts see records of open days; segments see every purchase, late ones included.
     alerts.fulfil(step, records, which[at], rows[at], days[at])
-    segment_changes.promote(step, records, which[purchase], rows[purchase])
+    segment_changes.introduce(step, records, which[purchase], rows[purchase])
     return new
 
 

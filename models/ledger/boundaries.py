@@ -1,6 +1,7 @@
 """Boundary of a day: the moment at which the day closes.
 
-A boundary adopts the statistics learnt from the last days, freezes the thresholds, and lays out the sweep.
+A boundary adopts the statistics learnt from the last days, freezes the limits of segments, and lays out the
+sweep.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from models.learning.pairs import MOST_TRIPS
 from models.learning.popularity import GROUPS
 from models.memory import structured
 from models.segments import changes as segment_changes
+from models.segments.limits import freeze
 from models.state.columns import NEVER, NO_SEGMENT, Outcome
 from models.state.habits import statistics_of
 from models.state.state import Sweep
@@ -40,7 +42,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
 
     - adopts the statistics of the trips that the previous boundary closed,
     - adopts changed settings,
-    - freezes the thresholds that score customers until the next boundary,
+    - freezes the limits that rank customers until the next boundary,
     - finds the customers whom the boundary concerns.
 
     Args:
@@ -65,8 +67,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     if first or adopting:
         state.rebuild_histograms()
     state.histograms.roll(state.calendar.start(day + 1))
-    frozen = state.histograms.thresholds(state.settings.segment_minimum_population)
-    state.thresholds = (*state.thresholds, frozen)[-state.settings.segment_patience :]
+    state.limits = freeze(state)
     if not len(lay_out_sweep(state).rows):
         state.sweep = None
         state.clock = replace(state.clock, finished=day)
@@ -85,7 +86,7 @@ def lay_out_sweep(state: State) -> Sweep:
     concerned = (
         ((open_days != NEVER) & (open_days <= day)).any(axis=1)
         | ((customers["due"] != NEVER) & (customers["due"] <= day))
-        | segment_changes.falling(state)
+        | segment_changes.moving(state)
     ) & (customers["boundary"] < day)
     # Sort by id, because a customer's place in the columns may differ from one worker to another.
     rows = sorted(np.flatnonzero(concerned).tolist(), key=state.ids.__getitem__)

@@ -1,4 +1,4 @@
-"""End of a day for a customer: closed days are folded into habits, alerts fall due, and segments may fall."""
+"""End of a day for a customer: closed days are folded into habits, alerts fall due, segments may change."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from models.alerts import lapses, lists
 from models.alerts import lifecycle as alerts
 from models.alerts.due import next_due
 from models.segments import changes as segment_changes
+from models.segments.recency import count_purchase
 from models.state.columns import NEVER
 from models.state.habits import fold_categories, fold_products
 from models.state.open_days import bought_on
@@ -66,6 +67,7 @@ def _fold(step: Step, rows: NDArray[np.int64], day: int) -> None:
     state, slot = step.state, day & 1
     customers = state.customers
     customers["frequency"][rows] += customers["open_purchase"][rows, slot]
+    count_purchase(state, rows[customers["open_purchase"][rows, slot] == 1], day)
     bought = bought_on(state, rows, day)
     if len(bought.owners):
         buyers = rows[np.unique(bought.owners)]

@@ -12,10 +12,11 @@ from models.alerts.due import next_due
 from models.learning.assortment import assortment_of
 from models.learning.calibration import Calibrations
 from models.learning.catalogue import Catalogue
+from models.learning.fifths import Limits
 from models.learning.pairs import Pairs
 from models.learning.popularity import Popularity
 from models.learning.priors import Priors
-from models.learning.rfm import SEGMENTS, Thresholds
+from models.learning.rfm import SEGMENTS
 from models.ledger import boundaries
 from models.ledger.storage import RANKED, UNRANKED, own_rows
 from models.memory.rows import (
@@ -289,7 +290,7 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
             state.adopted_at = header(own[SETTINGS_KEY]).boundary
         # Learnt and frozen values of the last boundary.
         if THRESHOLDS_KEY in own:
-            state.thresholds = _decode_thresholds(own_payload(own[THRESHOLDS_KEY]))
+            state.limits = _decode_limits(own_payload(own[THRESHOLDS_KEY]))
         if PRIORS_KEY in own:
             payload = own_payload(own[PRIORS_KEY])
             state.learnt_until = int.from_bytes(payload[:4], "little")
@@ -348,15 +349,9 @@ def _load_dictionary(names: Dictionary, kind: bytes, own: dict[bytes, bytes]) ->
         names.load(shards)
 
 
-def _decode_thresholds(payload: bytes) -> tuple[Thresholds | None, ...]:
-    size = len(Thresholds((0,) * 4, (0,) * 4, (0,) * 4).encode())
-    frozen: list[Thresholds | None] = []
-    at = 0
-    while at < len(payload):
-        mark = payload[at : at + 1]
-        if mark not in (UNRANKED, RANKED):
-            raise ValueError(f"frozen thresholds do not begin with {mark!r}")
-        ranked = mark == RANKED
-        frozen.append(Thresholds.decode(payload[at + 1 : at + 1 + size]) if ranked else None)
-        at += 1 + size if ranked else 1
-    return tuple(frozen)
+def _decode_limits(payload: bytes) -> Limits | None:
+    if payload == UNRANKED:
+        return None
+    if payload[:1] != RANKED:
+        raise ValueError(f"limits of segments do not begin with {payload[:1]!r}")
+    return Limits.decode(payload[1:])

@@ -14,7 +14,7 @@ from models.learning.intervals import LOG_STEPS, purchase_probability
 from models.learning.rfm import SEGMENTS, label
 from models.ledger.intake import Intake
 from models.segments.changes import reasons
-from models.segments.settling import is_new
+from models.segments.settling import Tenure, tenure_of
 from models.settings import LedgerSettings
 from models.state.calendar import MINUTE, boundary_cause, date_text
 from models.state.columns import LIST_DAYS, NEVER, NO_SEGMENT, Cycle
@@ -96,7 +96,7 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
         "last_channel": state.channel_names.name(int(record["channel"])) or None,
         "held_out": held_out(customer, state.settings.holdout_share, state.settings.holdout_salt),
         "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
-        "new": bool(baskets) and bool(is_new(state, np.array([row]))[0]),
+        "new": bool(baskets) and bool(tenure_of(state, np.array([row]))[0] != Tenure.SETTLED),
         **_ranked(state, row, cuts),
         "late": int(record["late"]),
         "duplicates": int(record["duplicates"]),
@@ -140,9 +140,7 @@ def _ranked(state: State, row: int, cuts: Thresholds | None) -> dict[str, object
     return {
         "label": labelled,
         "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
-        "reasons": reasons(
-            ranked, quiet, days, spend, state.settings.currency, grounds=ranked, segment=labelled
-        ),
+        "reasons": reasons(ranked, quiet, days, spend, state.settings.currency),
     }
 
 

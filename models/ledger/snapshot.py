@@ -13,7 +13,7 @@ from models.learning.rfm import SEGMENTS, label
 from models.ledger.intake import Intake
 from models.ledger.profile import HORIZONS
 from models.memory.dictionary import UNTRACKED
-from models.segments.settling import is_new
+from models.segments.settling import Tenure, tenure_of
 from models.settings import LedgerSettings
 from models.state.calendar import boundary_cause
 from models.state.columns import NEVER, NO_SEGMENT, Cycle
@@ -115,7 +115,7 @@ def _customers(state: State, rows: Rows, ids: list[str], partition: int) -> dict
         "usual_store": _names(state.store_names, usual_stores(records)),
         "last_channel": _names(state.channel_names, records["channel"]),
         "segment": Values(records["segment"], records["segment"] != NO_SEGMENT, SEGMENTS),
-        "new": Values(bought & is_new(state, rows)),
+        "new": Values(bought & (tenure_of(state, rows) != Tenure.SETTLED)),
         **_ranks(state, rows),
         "open_alerts": Values(raised),
         "held_out": Values(np.array(out, np.bool_)),

@@ -32,12 +32,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.learning.rfm import Thresholds
     from models.state.state import State
     from models.state.step import Step
 
 UNRANKED, RANKED = b"\0", b"\1"
-"""Bytes before the frozen thresholds of a boundary: it ranked nobody, or the thresholds follow."""
+"""Bytes of the row of limits: the boundary ranked nobody, or its limits follow."""
 
 
 def changes_of(step: Step, applied: int) -> Changes:
@@ -165,7 +164,8 @@ def _catalogue_rows(state: State, shards: Iterable[int]) -> list[Row]:
 
 
 def _thresholds_row(state: State) -> Row:
-    return Row(THRESHOLDS_KEY, _own(_encode_thresholds(state.thresholds), at=state.clock.begun))
+    limits = UNRANKED if state.limits is None else RANKED + state.limits.encode()
+    return Row(THRESHOLDS_KEY, _own(limits, at=state.clock.begun))
 
 
 def _priors_row(state: State) -> Row:
@@ -183,7 +183,3 @@ def _own(payload: bytes, *, at: int) -> bytes:
         at: Boundary (day) at which the content was made, or the size of the content.
     """
     return partition_row(payload, offset=0, boundary=at)
-
-
-def _encode_thresholds(frozen: tuple[Thresholds | None, ...]) -> bytes:
-    return b"".join(UNRANKED if cuts is None else RANKED + cuts.encode() for cuts in frozen)

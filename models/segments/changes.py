@@ -1,13 +1,16 @@
-"""Reported segment: it rises at a purchase, and falls when the boundaries of a fortnight agree.
+"""Reported segment: what a customer's ranks say at a boundary, if they say it with a margin.
 
-A label is the exact RFM segment at one moment. Labels follow recency. Where most customers shop every week,
+A label is the exact RFM segment at one moment. Labels follow recency: where most customers shop every week,
 the best fifth by recency is only hours wide, and labels rise and fall with every trip. The reported segment
-therefore rises at once and falls late (`segment_patience`). Customers with too little history for a rank are
-reported as `New Customers` (`models.segments.settling`).
+ranks by smoothed recency (`models.segments.recency`), so that its fifths are fifths of customers and not of
+days of the week. It changes at a boundary, once the customer's ranks are further than a margin from all those
+that would give the segment reported so far. Customers with too little history for a rank are reported as
+`New Customers` (`models.segments.settling`).
 """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,8 +18,10 @@ import numpy as np
 from models.contracts.encoding import SEGMENT_CHANGE, as_json, block_of
 from models.contracts.events import event_ids
 from models.contracts.timestamps import time_text
-from models.learning.rfm import DAY_MS, SEGMENTS, RfmScores, label, scores_by_all
-from models.segments.settling import is_new, reportable
+from models.learning.fifths import AT, LESS, MORE
+from models.learning.rfm import DAY_MS, SEGMENTS, label
+from models.segments.recency import SCALE, smoothed
+from models.segments.settling import NEW, Tenure, reportable, tenure_of
 from models.state.calendar import boundary_cause
 from models.state.columns import NO_SEGMENT
 
@@ -25,23 +30,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.learning.rfm import Thresholds
     from models.records.columns import Records
     from models.state.state import State
     from models.state.step import Step
 
-MODEL_VERSION = "rfm-2"
+MODEL_VERSION = "rfm-3"
 """Version of the model, which changes with every definition of the segments."""
-UNRANKED = 0
-"""Value in place of a score for a segment that rests on no score, because the customer has too little
-history."""
-_RANKED_AT_ONCE = 4_096
-"""Customers ranked by all boundaries together, so that the comparisons fit the processor's cache."""
+_NEARBY = [ranks for ranks in product((LESS, AT, MORE), repeat=3) if ranks != (AT, AT, AT)]
+"""Rows of scores by which ranks are within the margin: of recency, frequency and spend."""
 _FIFTHS = ("lowest", "second lowest", "middle", "second highest", "highest")
 
 
-def promote(step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
-    """Move customers up whose purchase earns a better label by the thresholds frozen last.
+def introduce(step: Step, records: Records, which: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+    """Give customers with their first purchase a first segment, by the limits frozen last.
 
     Args:
         step: Step being computed.
@@ -50,31 +51,22 @@ def promote(step: Step, records: Records, which: NDArray[np.int64], rows: NDArra
         rows: (k,) rows of their customers, each once.
     """
     state = step.state
-    # Stage 1: (k,) segments by the frozen thresholds. Before the first ranking there are none.
-    frozen = state.thresholds[-1] if state.thresholds else None
-    if frozen is None or not len(rows):
-        return
-    standing = state.standing(rows)
-    labels, scores, grounds = _rank(standing, frozen, is_new(state, rows))
-    segments = state.customers["segment"][rows]
-    # Stage 2: (k,) customers whose segment is better than the reported one, or who had none.
-    better = ((segments == NO_SEGMENT) | (labels < segments)) & (standing.frequency > 0)
-    changed = np.flatnonzero(better)
+    fresh = np.flatnonzero(state.customers["segment"][rows] == NO_SEGMENT)
+    targets = _targets(state, rows[fresh])
+    changed = np.flatnonzero(targets.segments != NO_SEGMENT)
     if len(changed):
-        records_of = which[changed].tolist()
+        records_of = which[fresh[changed]].tolist()
         _change(
             step,
-            rows[changed],
-            labels[changed],
-            scores[changed],
-            grounds[changed],
+            rows[fresh[changed]],
+            targets.of(changed),
             causes=[records.event_ids[index] for index in records_of],
-            times=records.occurred_at[which[changed]].tolist(),
-            valid_until=state.calendar.boundary(state.clock.begun + state.settings.segment_patience),
+            times=records.occurred_at[records_of].tolist(),
+            valid_until=state.calendar.boundary(state.clock.begun + 1),
         )
 
 
-def falling(state: State) -> NDArray[np.bool_]:
+def moving(state: State) -> NDArray[np.bool_]:
     """Return (customers,) True for each customer whose segment changes at the boundary begun last.
 
     One scan of the columns finds the customers to touch. All other customers stay as they are.
@@ -85,7 +77,7 @@ def falling(state: State) -> NDArray[np.bool_]:
 
 
 def reconsider(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
-    """Let segments fall at a boundary, and give customers without a segment their first one.
+    """Let segments change at a boundary, and give customers without a segment their first one.
 
     Args:
         step: Step being computed.
@@ -93,15 +85,13 @@ def reconsider(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
         boundary: Boundary (day).
     """
     state = step.state
-    targets, scores, grounds = _targets(state, rows)
-    changed = np.flatnonzero(targets != state.customers["segment"][rows])
+    targets = _targets(state, rows)
+    changed = np.flatnonzero(targets.segments != state.customers["segment"][rows])
     if len(changed):
         _change(
             step,
             rows[changed],
-            targets[changed],
-            scores[changed],
-            grounds[changed],
+            targets.of(changed),
             causes=[boundary_cause(boundary)] * len(changed),
             times=[state.calendar.boundary(boundary)] * len(changed),
             valid_until=state.calendar.boundary(boundary + 1),
@@ -109,23 +99,20 @@ def reconsider(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
 
 
 class _Ranked(NamedTuple):
-    """Customers with the segments that may be reported of them."""
+    """Customers with the segments that are to be reported of them."""
 
     segments: NDArray[np.int8]
     """(k,) indexes into `SEGMENTS`, or `NO_SEGMENT`."""
     scores: NDArray[np.int8]
-    """(k, 3) scores by the newest thresholds."""
-    grounds: NDArray[np.int8]
-    """(k, 3) scores that explain the segment: by an older boundary's thresholds if `segment_patience` held up
-    the fall; 0 if the segment rests on no score."""
+    """(3, k) scores by smoothed recency, frequency and spend."""
+    recency: NDArray[np.int64]
+    """(k,) smoothed recency."""
+    unranked: NDArray[np.bool_]
+    """(k,) True where the segment rests on no score."""
 
-
-def _rank(standing: RfmScores, frozen: Thresholds, new: NDArray[np.bool_]) -> _Ranked:
-    """Rank customers at their present recency, frequency and spend, by frozen thresholds."""
-    scores = np.stack(frozen.scores(standing), axis=1)
-    labels = label(*scores.T)
-    segments = reportable(labels, standing.frequency, new)
-    return _Ranked(segments, scores, np.where((new & (segments != labels))[:, None], UNRANKED, scores))
+    def of(self, which: NDArray[np.int64]) -> _Ranked:
+        """Return some of the customers."""
+        return _Ranked(self.segments[which], self.scores[:, which], self.recency[which], self.unranked[which])
 
 
 def _targets(state: State, rows: NDArray[np.int64]) -> _Ranked:
@@ -135,52 +122,34 @@ def _targets(state: State, rows: NDArray[np.int64]) -> _Ranked:
         state: State of the partition.
         rows: (k,) rows of customers.
     """
-    segments = state.customers["segment"][rows]
-    newest = state.thresholds[-1] if state.thresholds else None
-    if newest is None or not len(rows):
-        nothing = np.full((len(rows), 3), UNRANKED, np.int8)
-        return _Ranked(segments, nothing, nothing)
-    # Stage 1: (k,) segments by the newest thresholds. A customer without a segment takes this one.
-    standing, new = state.standing(rows), is_new(state, rows)
-    labels, scores, grounds = _rank(standing, newest, new)
-    targets = np.where(segments == NO_SEGMENT, labels, segments)
-    # Stage 2: let segments fall once `segment_patience` boundaries have ranked. A segment falls to the best
-    # of all their labels. New customers never fall.
-    known = tuple(frozen for frozen in reversed(state.thresholds) if frozen is not None)
-    if len(known) == state.settings.segment_patience:
-        worse = np.flatnonzero((segments != NO_SEGMENT) & (labels > segments) & ~new)
-        for first in range(0, len(worse), _RANKED_AT_ONCE):
-            some = worse[first : first + _RANKED_AT_ONCE]
-            best, why = _best_of(known, RfmScores(*(measure[some] for measure in standing)))
-            falls = best > segments[some]
-            targets[some[falls]] = best[falls]
-            grounds[some[falls]] = why[falls]
-    return _Ranked(np.where(standing.frequency > 0, targets, segments), scores, grounds)
-
-
-def _best_of(known: tuple[Thresholds, ...], standing: RfmScores) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """Find the best segment of settled customers by several boundaries' thresholds.
-
-    Args:
-        known: t thresholds, the newest first.
-        standing: Recency, frequency and spend of w customers.
-
-    Returns:
-        (w,) best segment of each, and the (w, 3) scores by the newest thresholds that give it.
-    """
-    scores = scores_by_all(known, standing)
-    segments = reportable(label(*scores), standing.frequency, np.zeros(len(standing.spend), np.bool_))
-    newest = segments.argmin(axis=0)
-    everyone = np.arange(len(newest))
-    return segments[newest, everyone], np.stack([measure[newest, everyone] for measure in scores], axis=1)
+    segments, limits = state.customers["segment"][rows], state.limits
+    if limits is None or not len(rows):
+        nobody = np.zeros((3, len(rows)), np.int8)
+        return _Ranked(segments, nobody, np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_))
+    # Stage 1: (3, 3, k) scores by measure, for ranks less, as they are and more, and what the ranks as they
+    # are give.
+    standing, recency = state.standing(rows), smoothed(state, rows, state.clock.begun)
+    scores = limits.scores(recency, standing.frequency, standing.spend)
+    here = scores[:, AT]
+    labels, tenure = label(*here), tenure_of(state, rows)
+    targets = reportable(labels, standing.frequency, tenure)
+    unranked = (targets != labels) & (targets == NEW)
+    # Stage 2: keep the segment of the (d,) others that some ranks within the margin give as well, and that
+    # of customers who are too young to fall.
+    other = np.flatnonzero((targets != segments) & (segments != NO_SEGMENT))
+    keep = (tenure[other] == Tenure.YOUNG) & (targets[other] > segments[other])
+    for recency_rank, frequency_rank, spend_rank in _NEARBY:
+        ranks = recency_rank, frequency_rank, spend_rank
+        near = label(*(score[rank, other] for score, rank in zip(scores, ranks, strict=True)))
+        keep |= reportable(near, standing.frequency[other], tenure[other]) == segments[other]
+    targets[other[keep]] = segments[other[keep]]
+    return _Ranked(np.where(standing.frequency > 0, targets, segments), here, recency, unranked)
 
 
 def _change(
     step: Step,
     rows: NDArray[np.int64],
-    targets: NDArray[np.int8],
-    scores: NDArray[np.int8],
-    grounds: NDArray[np.int8],
+    ranked: _Ranked,
     *,
     causes: list[str],
     times: list[int],
@@ -191,9 +160,7 @@ def _change(
     Args:
         step: Step being computed.
         rows: (k,) rows of customers.
-        targets: (k,) new segments.
-        scores: (k, 3) present scores.
-        grounds: (k, 3) scores that the new segments rest on.
+        ranked: Their new segments.
         causes: k causes, each the id of a record or the name of a boundary.
         times: k event times, ms since 1970 UTC.
         valid_until: End of validity of all changes, ms since 1970 UTC.
@@ -201,19 +168,20 @@ def _change(
     # Stage 1: store the new segments and keep the (k,) old ones for the events.
     state = step.state
     before = state.customers["segment"][rows].tolist()
-    state.customers["segment"][rows] = targets
+    state.customers["segment"][rows] = ranked.segments
     step.counts["segment_changes"] += len(rows)
     # Stage 2: k values per field of the events.
     standing, currency = state.standing(rows), state.settings.currency
     customers = [state.ids[row] for row in rows.tolist()]
     identities = event_ids(SEGMENT_CHANGE.type_, customers, [""] * len(customers), causes, "")
     until, values = time_text(valid_until), list[bytes]()
-    for customer, old, new, now, then, last, days, money, cause, at in zip(
+    for customer, old, new, now, average, unranked, last, days, money, cause, at in zip(
         customers,
         before,
-        targets.tolist(),
-        scores.tolist(),
-        grounds.tolist(),
+        ranked.segments.tolist(),
+        ranked.scores.T.tolist(),
+        (ranked.recency / SCALE).tolist(),
+        ranked.unranked.tolist(),
         standing.last_purchase.tolist(),
         standing.frequency.tolist(),
         standing.spend.tolist(),
@@ -227,7 +195,7 @@ def _change(
             "customer_id": customer.decode(),
             "from": None if old == NO_SEGMENT else SEGMENTS[old],
             "to": segment,
-            "reasons": reasons(now, at - last, days, spend, currency, grounds=then, segment=segment),
+            "reasons": reasons(now, at - last, days, spend, currency, average=average, unranked=unranked),
             "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
             "evidence": {"last_purchase": time_text(last), "purchase_days": days, "spend": spend},
             "valid_until": until,
@@ -248,8 +216,8 @@ def reasons(
     spend: float,
     currency: str,
     *,
-    grounds: Sequence[int],
-    segment: str,
+    average: float | None = None,
+    unranked: bool = False,
 ) -> list[dict[str, object]]:
     """Explain a customer's segment in the words of the contract.
 
@@ -259,32 +227,30 @@ def reasons(
         days: Purchase days.
         spend: Spend in the currency.
         currency: ISO 4217 code.
-        grounds: Fifths that the segment rests on; `UNRANKED` for a segment that rests on none.
-        segment: Name of the segment.
+        average: Smoothed recency in days; None where recency is that of the moment.
+        unranked: True if the segment rests on no fifth.
     """
     quiet = round(max(quiet_ms, 0) / DAY_MS, 1)
+    lately = "" if average is None else f", {_count(round(average, 1), 'day')} on average of late"
     facts = (
-        ("recency", f"Last bought {_count(quiet, 'day')} ago", quiet, "days"),
+        ("recency", f"Last bought {_count(quiet, 'day')} ago{lately}", quiet, "days"),
         ("frequency", f"Bought on {_count(days, 'day')}", float(days), "purchase days"),
         ("monetary", f"Spent {spend:.2f} {currency}", spend, currency),
     )
     return [
         {
-            "text": f"{fact}: {_rank_in_words(measure, score, ground, segment)}",
+            "text": f"{fact}: {_rank_in_words(measure, score, unranked=unranked)}",
             "measure": measure,
             "value": value,
             "score": score,
             "unit": unit,
         }
-        for (measure, fact, value, unit), score, ground in zip(facts, scores, grounds, strict=True)
+        for (measure, fact, value, unit), score in zip(facts, scores, strict=True)
     ]
 
 
-def _rank_in_words(measure: str, score: int, ground: int, segment: str) -> str:
-    if ground == UNRANKED:
-        return "too little history to rank"
-    now = f"the {_FIFTHS[score - 1]} fifth by {measure}"
-    return now if ground == score else f"{now}, the {_FIFTHS[ground - 1]} when last ranked {segment}"
+def _rank_in_words(measure: str, score: int, *, unranked: bool) -> str:
+    return "too little history to rank" if unranked else f"the {_FIFTHS[score - 1]} fifth by {measure}"
 
 
 def _count(number: float, noun: str) -> str:

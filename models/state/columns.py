@@ -50,6 +50,8 @@ HEAD = np.dtype(
         ("late", "<u2"),  # events of closed days; 65,535 stands for that many or more
         ("duplicates", "<u2"),  # events that came again; 65,535 stands for that many or more
         ("segment", "i1"),  # reported segment, 0 is best
+        ("smoothed", "<u2"),  # recency averaged over boundaries at the last folded purchase, 1/64 of a day
+        ("smoothed_day", "<u2"),  # day of that purchase, or NEVER
         ("stores", "<u2", (MOST_STORES,)),  # numbers of the stores visited most, 0 for an empty place
         ("store_visits", "<u2", (MOST_STORES,)),  # purchases there, or fewer; see models.state.visits
         ("channel", "<u2"),  # number of the sales channel that was named last

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.learning.rfm import Thresholds
+    from models.learning.fifths import Limits
     from models.settings import LedgerSettings
 
 MOST_CATEGORY_BYTES = 512 * 1024
@@ -116,7 +116,8 @@ class State:
         """Last day whose trips and outcomes the priors, popularity, pairs and calibration hold; 0 before."""
         self.assortment = assortment_of(self.popularity, self.pairs, self.category_names)
         self.histograms = Histograms(0)
-        self.thresholds: tuple[Thresholds | None, ...] = ()
+        self.limits: Limits | None = None
+        """Limits between fifths that the boundary begun last froze; None where it ranked nobody."""
         self.sweep: Sweep | None = None
         self.later_sections: dict[bytes, bytes] = {}
         """Sections that a later release wrote, by the key of their row: kept, and written back untouched."""

@@ -48,7 +48,7 @@ class Step:
         self._calibration = state.calibration
         self._histograms = state.histograms
         self._histograms.mark()
-        self._thresholds = state.thresholds
+        self._limits = state.limits
         self._settings, self._adopted_at = state.settings, state.adopted_at
         self._clock = state.clock
         self._sweep = copy.copy(state.sweep)
@@ -184,7 +184,7 @@ class Step:
         for image in self._images:
             state.put_back(image)
         state.catalogue = self._catalogue
-        state.priors, state.histograms, state.thresholds = self._priors, self._histograms, self._thresholds
+        state.priors, state.histograms, state.limits = self._priors, self._histograms, self._limits
         state.adopted_at = self._adopted_at
         state.learnt_until, state.calibration = self._learnt_until, self._calibration
         state.popularity, state.pairs, state.assortment = self._popularity, self._pairs, self._assortment

@@ -79,7 +79,6 @@ async def test_a_shop_s_questions_are_answered_as_its_customers_pages_answer_the
         tansu,
         partitions=2,
         segment_minimum_population=5,
-        segment_patience=3,
         alert_minimum_probability=0.25,
         alert_minimum_lift=0.0,
     )
@@ -99,8 +98,8 @@ async def test_a_shop_s_questions_are_answered_as_its_customers_pages_answer_the
 
     lost = [told for told in known.values() if told["segment"] == "At Risk"]
     assert {told["customer_id"] for told in lost} >= set(LOST)
-    wanted = sorted(((told["spend"], told["customer_id"]) for told in lost), reverse=True)
-    assert [(float(spend), customer) for customer, spend, _ in at_risk] == wanted
+    wanted = sorted((-told["spend"], told["customer_id"]) for told in lost)
+    assert [(-float(spend), customer) for customer, spend, _ in at_risk] == wanted
 
     week = [date.fromisoformat(known[ids[0]]["as_of"]["closed_day"]) + timedelta(days=n) for n in (1, 7)]
     assert {(customer, category, str(day), quantity) for customer, category, day, quantity in due} == {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.learning import rfm as segments
-from models.learning.rfm import DAY_MS, SEGMENTS, Histograms, RfmScores, Thresholds, label, scores_by_all
+from models.learning.rfm import DAY_MS, SEGMENTS, Histograms, RfmScores, label
 from tests.support.ledgers import exact
 
 START = 17_200 * DAY_MS
@@ -26,18 +26,6 @@ def standing(rows: list[tuple[int, int, int]]) -> RfmScores:
 
 def test_its_examples_print_what_they_say() -> None:
     assert doctest.testmod(segments).failed == 0
-
-
-def test_scores_by_several_thresholds_are_those_by_each() -> None:
-    draw = np.random.default_rng(3)
-    each = tuple(
-        Thresholds(*(tuple(sorted(cuts)) for cuts in draw.integers(0, 30, (3, 4)).tolist())) for _ in range(5)
-    )
-    standing = RfmScores(*draw.integers(0, 30, (3, 40)))
-    together = scores_by_all(each, standing)
-    for place, thresholds in enumerate(each):
-        for measure, alone in zip(together, thresholds.scores(standing), strict=True):
-            assert measure[place].tolist() == alone.tolist()
 
 
 def test_every_pair_of_scores_has_the_label_of_its_definition() -> None:
@@ -149,19 +137,3 @@ def test_going_back_in_time_does_nothing() -> None:
     shop = Histograms.build(standing([(START, 1, 1)]), START)
     shop.roll(START - 9 * DAY_MS)
     assert shop == Histograms.build(standing([(START, 1, 1)]), START)
-
-
-def test_thresholds_come_back_from_their_bytes_and_damage_is_refused() -> None:
-    generator = np.random.default_rng(5)
-    crowd = [
-        (START - int(age), int(often), int(spent))
-        for age, often, spent in generator.integers(1, 10**9, (99, 3))
-    ]
-    cuts = Histograms.build(standing(crowd), START).thresholds()
-    assert cuts is not None
-    assert Thresholds.decode(cuts.encode()) == cuts
-    assert len(cuts.encode()) == 96
-    with pytest.raises(ValueError, match="96 bytes"):
-        Thresholds.decode(cuts.encode()[:-1])
-    with pytest.raises(ValueError, match="ascend"):
-        Thresholds.decode(Thresholds((4, 3, 2, 1), (1, 2, 3, 4), (1, 2, 3, 4)).encode())

@@ -47,7 +47,7 @@ def test_the_first_boundary_only_says_where_time_begins() -> None:
     ledger = ledger_after([tick(-1)])
     assert ledger.clock.begun == ledger.clock.finished == DAY - 1
     assert ledger._state.learnt_until == 0
-    assert ledger._state.thresholds == (None,)
+    assert ledger._state.limits is None
 
 
 def test_a_sweep_takes_those_with_something_open_in_order_of_their_ids() -> None:
@@ -78,21 +78,20 @@ def test_a_customer_with_an_alert_due_is_swept() -> None:
     assert swept(state) == ["a"]
 
 
-def test_thresholds_of_as_many_boundaries_are_kept_as_patience_says() -> None:
-    patient = SETTINGS.model_copy(update={"segment_patience": 3})
-    ledger = ledger_after([tick(-1), *everybody(0), tick(0), tick(1)], patient)
-    assert [cuts is None for cuts in ledger._state.thresholds] == [True, False, False]
-    drive(ledger, records_of([tick(2), tick(3)], SETTINGS, first_offset=20), Replay(), finish=True)
-    assert len(ledger._state.thresholds) == 3
-    assert None not in ledger._state.thresholds
+def limits_of(ledger: Ledger) -> bytes:
+    """Limits of segments that the ledger works with."""
+    limits = ledger._state.limits
+    assert limits is not None
+    return limits.encode()
 
 
-def test_thresholds_stay_frozen_while_purchases_arrive() -> None:
+def test_limits_stay_frozen_while_purchases_arrive() -> None:
     ledger = ledger_after([tick(-1), *everybody(0), tick(0)])
-    frozen = ledger._state.thresholds[-1]
+    frozen = limits_of(ledger)
     drive(ledger, records_of([visit(c, 1, 99.0) for c in CUSTOMERS], SETTINGS, first_offset=20), Replay())
-    assert ledger._state.thresholds[-1] == frozen
-    assert ledger._state.histograms.thresholds() != frozen
+    assert limits_of(ledger) == frozen
+    drive(ledger, records_of([tick(1)], SETTINGS, first_offset=40), Replay())
+    assert limits_of(ledger) != frozen
 
 
 def test_a_day_s_intervals_are_learnt_at_the_boundary_after_its_own() -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.learning.rfm import SEGMENTS, Thresholds
+from models.learning.fifths import Limits
+from models.learning.rfm import SEGMENTS
 from models.ledger.day_end import catch_up
 from models.ledger.ledger import Ledger
 from models.settings import LedgerSettings
@@ -21,10 +22,10 @@ ROWS = np.array([0])
 
 def test_who_has_seen_a_boundary_is_not_ranked_again_at_it() -> None:
     for seen, segment in ((5_999, "Hibernating"), (6_000, "Champions")):
-        state = State(LedgerSettings(segment_patience=1), 1)
+        state = State(LedgerSettings(), 1)
         state.add(b"1")
         state.clock = replace(state.clock, begun=6_000)
-        state.thresholds = (Thresholds((9, 9, 9, 9), (9, 9, 9, 9), (9, 9, 9, 9)),)
+        state.limits = Limits(0, np.full((3, 3, 4), 9))
         state.customers["frequency"], state.customers["segment"] = 5, SEGMENTS.index("Champions")
         state.customers["boundary"] = seen
         step = Step(state)

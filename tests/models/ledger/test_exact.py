@@ -19,7 +19,7 @@ from scipy import special, stats
 from models.learning import intervals as consumption
 from models.learning.calibration import Calibration
 from models.learning.intervals import purchase_probability
-from models.learning.rfm import label
+from models.learning.rfm import SEGMENTS, label
 from models.ledger.ledger import Ledger
 from models.records.columns import UNKNOWN_TIME
 from models.records.decoder import Decoder, Raw
@@ -250,12 +250,16 @@ def test_labels_are_those_of_exact_quintiles(everybody: Run) -> None:
     assert np.mean(labels == exact.rfm_labels(known)) >= 0.998
 
 
-def test_reported_segments_are_hardly_ever_worse_than_exact_labels(everybody: Run) -> None:
+def test_reported_segments_are_near_the_exact_labels_and_true_to_size(everybody: Run) -> None:
     known, state = exact.customers(lines()), everybody.state
     rows = np.array([state.rows[str(number).encode()] for number in known.customers.tolist()])
-    segments = state.customers["segment"][rows]
+    segments, labels = state.customers["segment"][rows], exact.rfm_labels(known)
     assert np.all(segments >= 0)
-    assert np.mean(segments <= exact.rfm_labels(known)) >= 0.98
+    assert np.mean(segments == labels) >= 0.5
+    shares = [np.bincount(each, minlength=len(SEGMENTS)) / len(rows) for each in (segments, labels)]
+    common = shares[1] >= 0.05
+    ratio = shares[0][common] / shares[1][common]
+    assert np.all((ratio > 1 / 1.6) & (ratio < 1.6)), ratio
 
 
 def test_reported_segments_do_not_flap(everybody: Run) -> None:

@@ -1,21 +1,24 @@
-"""The reported segment: first from nothing, up at a purchase, down when the last boundaries agree."""
+"""The reported segment: first from nothing, another one when ranks pass a margin."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, cast
+from datetime import date
+from itertools import pairwise, product
+from typing import Any, cast
 
 import numpy as np
-from hypothesis import example, given
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.contracts.encoding import SEGMENT_CHANGE
 from models.contracts.events import event_ids
-from models.learning.rfm import DAY_MS, SEGMENTS, Thresholds
+from models.learning.fifths import Limits, cuts_of
+from models.learning.rfm import DAY_MS, SEGMENTS
 from models.ledger.ledger import Ledger
-from models.segments.changes import UNRANKED, falling, reasons, reconsider
+from models.segments.changes import moving, reasons, reconsider
 from models.settings import LedgerSettings
 from models.state.state import State
 from models.state.step import Step
@@ -23,10 +26,7 @@ from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers import exact
 from tests.support.ledgers.logs import FIRST_DAY, Replay, basket, drive, moment, records_of, replay_of, tick
 
-if TYPE_CHECKING:
-    import pytest
-
-SETTINGS = LedgerSettings(segment_minimum_population=10, segment_patience=3)
+SETTINGS = LedgerSettings(segment_minimum_population=10)
 CROWD = 20
 SETTLED = (0, *range(22, 28))
 """Days on which one buys who is settled when the last of them is over."""
@@ -61,18 +61,6 @@ def rank(change: dict[str, Any], end: str) -> int:
     return SEGMENTS.index(change[end])
 
 
-def labels_at_boundaries(values: list[bytes]) -> list[str]:
-    """`me`'s label after each tick of a log."""
-    ledger, found = Ledger(SETTINGS), []
-    records = records_of(values, SETTINGS)
-    for at in range(len(records)):
-        drive(ledger, records.slice(at, at + 1), Replay(), finish=True)
-        known = ledger.describe(b"me")
-        if values[at].startswith(b'{"kind":"tick"') and known is not None:
-            found.append(str(known["label"]))
-    return found
-
-
 def test_nobody_is_ranked_among_too_few() -> None:
     few = [value for value in log(10, {0: 1.0}) if b'"c' not in value]
     assert replay_of(few, SETTINGS).values("segment-changes") == []
@@ -90,58 +78,36 @@ def test_a_newcomer_gets_a_first_segment_with_the_first_purchase() -> None:
     assert (first["from"], first["cause"]) == (None, "me-9")
 
 
-def test_a_purchase_that_earns_a_better_label_moves_up_at_once() -> None:
-    me = dict.fromkeys((0, 10, 11, 12, 13), 50.0)
-    found = changes(replay_of(log(15, me), SETTINGS))
-    ups = [
-        change for change in found if change["from"] is not None and rank(change, "to") < rank(change, "from")
+def test_who_has_a_segment_moves_at_boundaries_alone_and_up_and_down() -> None:
+    me = dict.fromkeys((*range(6), 20, 21, 22, 30), 50.0)
+    events: list[dict[str, Any]] = list(replay_of(log(60, me), SETTINGS).values("segment-changes"))
+    found = [change for change in events if change["from"]]
+    assert all(change["cause"].startswith("boundary:") for change in found)
+    assert {rank(change, "to") < rank(change, "from") for change in found} == {True, False}
+
+
+@pytest.mark.parametrize("days", [7, 2])
+def test_a_regular_customer_stays_and_the_label_goes_up_and_down_with_every_trip(days: int) -> None:
+    values = log(90, dict.fromkeys(range(0, 90, days), 50.0))
+    ledger, labels = Ledger(SETTINGS), []
+    records = records_of(values, SETTINGS)
+    for at in range(len(records)):
+        drive(ledger, records.slice(at, at + 1), Replay(), finish=True)
+        known: Any = ledger.describe(b"me")
+        labels.append(None if known is None else known["label"])
+    late = [change for change in changes(replay_of(values, SETTINGS)) if change["occurred_at"] > moment(45)]
+    moved = sum(before != after for before, after in pairwise(labels[len(labels) // 2 :]))
+    assert moved > 10
+    assert len(late) <= 2
+
+
+def test_the_wider_the_margin_the_fewer_the_changes() -> None:
+    values = a_log(5, days=60, customers=24)
+    counts = [
+        replay_of(values, SETTINGS.model_copy(update={"segment_margin": margin})).counts["segment_changes"]
+        for margin in (0.0, 0.1, 0.3)
     ]
-    assert ups
-    assert all(change["cause"].startswith("me-") for change in ups)
-    assert all(change["occurred_at"].endswith("T12:00:00Z") for change in ups)
-
-
-def test_who_stays_away_falls_only_when_three_boundaries_agree_and_to_the_best_of_them() -> None:
-    me = dict.fromkeys(SETTLED, 50.0)
-    values = log(58, me)
-    found = changes(replay_of(values, SETTINGS))
-    downs = [change for change in found if change["from"] and rank(change, "to") > rank(change, "from")]
-    assert len(downs) >= 2
-    labels = labels_at_boundaries(values)
-    for change in downs:
-        day = int(change["occurred_at"][8:10]) - 2 + 31 * (int(change["occurred_at"][5:7]) - 1)
-        last_three = [SEGMENTS.index(label) for label in labels[day - 2 : day + 1]]
-        assert min(last_three) > rank(change, "from")
-        assert rank(change, "to") == min(last_three)
-    assert all(change["cause"].startswith("boundary:") for change in downs)
-
-
-def test_customers_ranked_in_portions_fall_as_those_ranked_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = a_log(5, days=40, customers=24)
-    together = replay_of(log, SETTINGS).events
-    monkeypatch.setattr("models.segments.changes._RANKED_AT_ONCE", 3)
-    assert replay_of(log, SETTINGS).events == together
-
-
-def test_a_weekly_customer_who_falls_and_rises_every_week_without_patience_stays_with_it() -> None:
-    values = log(60, dict.fromkeys(range(0, 60, 7), 50.0))
-    impatient = changes(replay_of(values, SETTINGS))
-    patient = changes(replay_of(values, SETTINGS.model_copy(update={"segment_patience": 14})))
-    assert len(impatient) > 10
-    assert len(patient) <= 3
-
-
-def test_a_customer_who_falls_is_noticed_after_as_many_boundaries_as_patience_says() -> None:
-    values = log(60, dict.fromkeys(SETTLED, 50.0))
-    fallen = []
-    for patience in (3, 14):
-        settings = SETTINGS.model_copy(update={"segment_patience": patience})
-        found = changes(replay_of(values, settings))
-        fallen.append(
-            next(change for change in found if change["from"] and rank(change, "to") > rank(change, "from"))
-        )
-    first, later = (change["occurred_at"] for change in fallen)
-    assert (datetime.fromisoformat(later) - datetime.fromisoformat(first)).days == 11
+    assert counts[0] > counts[1] > counts[2]
 
 
 def test_each_change_begins_where_the_last_one_ended() -> None:
@@ -177,7 +143,7 @@ def test_purchases_of_the_last_day_that_an_event_may_carry_are_applied() -> None
     replay = replay_of([*values, *crowd(last), visit(last, "me", 99.0)], SETTINGS)
     assert replay.counts["applied"] == 21
     (change,) = changes(replay)
-    assert change["valid_until"] == "2101-01-03T06:00:00Z"
+    assert change["valid_until"] == "2101-01-01T06:00:00Z"
 
 
 def test_a_return_moves_nobody_up() -> None:
@@ -195,19 +161,19 @@ def test_a_customer_of_one_day_is_new_and_neither_lost_nor_a_champion_on_a_young
 
 def test_nobody_falls_before_the_first_purchase_is_four_weeks_ago_and_many_do_then() -> None:
     found = changes(replay_of(log(28, dict.fromkeys(range(6), 50.0)), SETTINGS))
+    assert all(rank(change, "to") < rank(change, "from") for change in found if change["from"])
     assert rank(found[-1], "to") < SEGMENTS.index("New Customers")
     (*_, last) = changes(replay_of(log(40, dict.fromkeys(range(6), 50.0)), SETTINGS))
     assert rank(last, "to") > rank(last, "from")
-    assert last["occurred_at"] == "2017-01-30T06:00:00Z"
 
 
-def test_a_third_purchase_day_makes_a_new_customer_what_the_label_says() -> None:
-    found = changes(replay_of(log(20, dict.fromkeys((14, 16, 18), 50.0)), SETTINGS))
-    assert [(change["to"], change["cause"]) for change in found] == [
-        ("New Customers", "me-14"),
-        (found[1]["to"], "me-18"),
-    ]
-    assert rank(found[1], "to") < SEGMENTS.index("New Customers")
+def test_who_comes_late_to_a_log_is_new_for_ninety_days_and_ranked_then() -> None:
+    values = log(220, dict.fromkeys(range(100, 220, 2), 50.0))
+    (first, second, *_) = changes(replay_of(values, SETTINGS))
+    assert (first["to"], first["cause"]) == ("New Customers", "me-100")
+    assert second["from"] == "New Customers"
+    assert second["cause"] == f"boundary:{moment(100 + 90)[:10]}"
+    assert all("fifth by" in reason["text"] for reason in second["reasons"])
 
 
 def test_who_bought_on_fewer_than_three_days_had_no_habit_to_be_at_risk() -> None:
@@ -219,7 +185,7 @@ def test_who_bought_on_fewer_than_three_days_had_no_habit_to_be_at_risk() -> Non
 
 def test_a_reason_names_a_fifth_only_where_the_segment_rests_on_it() -> None:
     replay = replay_of(log(58, dict.fromkeys(SETTLED, 50.0)), SETTINGS)
-    told = {"ranked": 0, "earlier": 0, "unranked": 0}
+    told = {"ranked": 0, "unranked": 0}
     for change in replay.values("segment-changes"):
         texts = [reason["text"] for reason in cast("list[dict[str, Any]]", change["reasons"])]
         scores = cast("dict[str, int]", change["scores"])
@@ -228,28 +194,25 @@ def test_a_reason_names_a_fifth_only_where_the_segment_rests_on_it() -> None:
             assert change["to"] == "New Customers"
             assert all(text.endswith("too little history to rank") for text in texts)
             told["unranked"] += 1
-        elif any(f"when last ranked {change['to']}" in text for text in texts):
-            told["earlier"] += 1
         else:
             label = exact.rfm_label(scores["recency"], value)
-            assert SEGMENTS[label] == change["to"]
+            assert {"New Customers": "Promising"}.get(SEGMENTS[label], SEGMENTS[label]) == change["to"]
             told["ranked"] += 1
     assert all(told.values())
 
 
 def test_reasons_are_those_of_the_contract_word_for_word() -> None:
-    told = reasons((1, 2, 3), DAY_MS, 1, 7.5, "EUR", grounds=(1, 4, 3), segment="At Risk")
+    told = reasons((1, 2, 3), DAY_MS, 1, 7.5, "EUR", average=4.26)
     assert told == [
         {
-            "text": "Last bought 1 day ago: the lowest fifth by recency",
+            "text": "Last bought 1 day ago, 4.3 days on average of late: the lowest fifth by recency",
             "measure": "recency",
             "value": 1.0,
             "score": 1,
             "unit": "days",
         },
         {
-            "text": "Bought on 1 day: the second lowest fifth by frequency, "
-            "the second highest when last ranked At Risk",
+            "text": "Bought on 1 day: the second lowest fifth by frequency",
             "measure": "frequency",
             "value": 1.0,
             "score": 2,
@@ -272,61 +235,72 @@ def test_reasons_round_time_to_tenths_and_know_no_time_before_now() -> None:
         (-DAY_MS, "Last bought 0 days ago", 0.0),
         (1, "Last bought 0 days ago", 0.0),
     ):
-        (recency, *_) = reasons((5, 4, 5), quiet, 12, 0.0, "EUR", grounds=(5, 4, 5), segment="Champions")
+        (recency, *_) = reasons((5, 4, 5), quiet, 12, 0.0, "EUR")
         assert recency["text"] == f"{text}: the highest fifth by recency"
         assert recency["value"] == value
-    (_, frequency, monetary) = reasons((5, 4, 5), 0, 12, 0.0, "EUR", grounds=(5, 4, 5), segment="Champions")
+    (_, frequency, monetary) = reasons((5, 4, 5), 0, 12, 0.0, "EUR")
     assert frequency["text"] == "Bought on 12 days: the second highest fifth by frequency"
     assert monetary["text"] == "Spent 0.00 EUR: the highest fifth by monetary"
 
 
 def test_a_segment_that_rests_on_no_score_says_so() -> None:
-    told = reasons((5, 1, 1), 0, 2, 1.0, "EUR", grounds=(UNRANKED,) * 3, segment="New Customers")
+    told = reasons((5, 1, 1), 0, 2, 1.0, "EUR", unranked=True)
     assert [str(reason["text"]).partition(": ")[2] for reason in told] == ["too little history to rank"] * 3
     assert [reason["score"] for reason in told] == [5, 1, 1]
 
 
 STORY = (
-    # from, to, cause, moment, end of validity, scores, and the fifths that the segment rests on
-    (None, "New Customers", "boundary:2017-01-02", "2017-01-03T06", "2017-01-04T06", (2, 3, 5), None),
-    ("New Customers", "Potential Loyalists", "me-23", "2017-01-24T12", "2017-01-27T06", (5, 1, 5), (5, 1, 5)),
-    ("Potential Loyalists", "Champions", "me-26", "2017-01-27T12", "2017-01-30T06", (5, 2, 5), (5, 2, 5)),
+    # from, to, cause, moment, end of validity, scores, average recency in days, and whether it rests on ranks
+    (None, "New Customers", "boundary:2017-01-02", "2017-01-03", "2017-01-04", (2, 3, 5), "0.2", False),
     (
-        "Champions",
+        "New Customers",
+        "At Risk",
+        "boundary:2017-01-29",
+        "2017-01-30",
+        "2017-01-31",
+        (1, 5, 5),
+        "2.4",
+        True,
+    ),
+    (
+        "At Risk",
         "Loyal Customers",
         "boundary:2017-01-31",
-        "2017-02-01T06",
-        "2017-02-02T06",
-        (1, 1, 5),
-        (4, 2, 5),
+        "2017-02-01",
+        "2017-02-02",
+        (4, 5, 5),
+        "1.3",
+        True,
     ),
     (
         "Loyal Customers",
-        "At Risk",
+        "Champions",
         "boundary:2017-02-01",
-        "2017-02-02T06",
-        "2017-02-03T06",
-        (1, 1, 5),
-        (1, 1, 5),
+        "2017-02-02",
+        "2017-02-03",
+        (5, 5, 5),
+        "1",
+        True,
     ),
+    ("Champions", "At Risk", "boundary:2017-02-14", "2017-02-15", "2017-02-16", (1, 5, 5), "2", True),
 )
 FIFTHS = ("lowest", "second lowest", "middle", "second highest", "highest")
 
 
 def test_the_story_of_a_customer_who_comes_rises_and_stays_away_is_told_word_for_word() -> None:
-    replay = replay_of(log(58, dict.fromkeys(SETTLED, 50.0)), SETTINGS)
+    days = (0, *range(22, 41))
+    replay = replay_of(log(70, dict.fromkeys(days, 50.0)), SETTINGS)
     told = changes(replay)
     assert len(told) == len(STORY)
-    for change, (before, after, cause, at, until, scores, grounds) in zip(told, STORY, strict=True):
-        texts = [reason["text"].partition(": ")[2] for reason in change.pop("reasons")]
-        for text, measure, score, ground in zip(
-            texts, change["scores"], scores, grounds or scores, strict=True
-        ):
-            now = f"the {FIFTHS[score - 1]} fifth by {measure}"
-            earlier = "" if score == ground else f", the {FIFTHS[ground - 1]} when last ranked {after}"
-            assert text == (now + earlier if grounds else "too little history to rank")
+    for change, (before, after, cause, at, until, scores, average, ranked) in zip(told, STORY, strict=True):
+        texts = [reason["text"].partition(": ") for reason in change.pop("reasons")]
+        assert f" ago, {average} day" in texts[0][0]
+        for (_, _, text), measure, score in zip(texts, change["scores"], scores, strict=True):
+            assert text == (
+                f"the {FIFTHS[score - 1]} fifth by {measure}" if ranked else "too little history to rank"
+            )
         evidence = change.pop("evidence")
-        trips = [day for day in SETTLED if moment(day + 0.5) <= f"{at}:00:00Z"]
+        trips = [day for day in days if moment(day + 0.5) <= f"{at}T06:00:00Z"]
         assert evidence == {
             "last_purchase": moment(trips[-1] + 0.5),
             "purchase_days": len(trips),
@@ -337,10 +311,10 @@ def test_the_story_of_a_customer_who_comes_rises_and_stays_away_is_told_word_for
             "from": before,
             "to": after,
             "scores": dict(zip(("recency", "frequency", "monetary"), scores, strict=True)),
-            "valid_until": f"{until}:00:00Z",
+            "valid_until": f"{until}T06:00:00Z",
             "cause": cause,
-            "occurred_at": f"{at}:00:00Z",
-            "model_version": "rfm-2",
+            "occurred_at": f"{at}T06:00:00Z",
+            "model_version": "rfm-3",
         }
     assert replay.counts["segment_changes"] == len(replay.values("segment-changes"))
 
@@ -374,44 +348,62 @@ def test_an_id_follows_from_the_customer_and_the_cause_alone() -> None:
             assert dict(output.headers)["ce_id"].decode() == wanted
 
 
-CUSTOMER = st.tuples(st.integers(-1, len(SEGMENTS) - 1), st.booleans(), st.booleans())
-"""Segment reported, whether the customer comes often and spends much, and whether the customer is new."""
-
-
-@given(
-    recency=st.lists(st.integers(1, 5), min_size=1, max_size=3),
-    customers=st.lists(CUSTOMER, min_size=1, max_size=4),
+CUSTOMER = st.tuples(
+    st.integers(-1, len(SEGMENTS) - 1),
+    st.tuples(*[st.integers(0, 99)] * 3),
+    st.integers(1, 9),
+    st.sampled_from([5, 60, 200]),
 )
-@example(recency=[1, 5, 1], customers=[(0, True, False), (1, True, False), (0, False, False)])
-@example(recency=[1, 3, 1], customers=[(0, True, False)] * 2)
-@example(recency=[5, 1, 1], customers=[(0, True, False)])
-@example(recency=[1, 1, 3], customers=[(0, True, False)])
-def test_a_segment_falls_to_the_best_of_the_last_labels_if_all_are_worse(
-    recency: list[int], customers: list[tuple[int, bool, bool]]
+"""Segment reported, ranks of 100 by recency, frequency and spend, purchase days, days since the first."""
+
+
+@given(customers=st.lists(CUSTOMER, min_size=1, max_size=6), margin=st.sampled_from([0.0, 0.11, 0.3]))
+def test_a_segment_stays_while_ranks_within_the_margin_give_it(
+    customers: list[tuple[int, tuple[int, int, int], int, int]], margin: float
 ) -> None:
-    state, begun = State(SETTINGS, 1), 6_000
+    state, begun = State(SETTINGS.model_copy(update={"new_customer_days": 90}), 1), 6_000
     rows = np.array([state.add(f"customer {number}".encode()) for number in range(len(customers))])
     state.clock = replace(state.clock, begun=begun)
-    last = state.calendar.start(begun)
-    segments, often, new = (np.array(column) for column in zip(*customers, strict=True))
-    state.customers["segment"][rows] = segments
-    state.customers["last_purchase"][rows] = last
-    state.customers["first_purchase"][rows] = np.where(new, last, last - 90 * DAY_MS)
-    state.customers["frequency"][rows] = np.where(often, 10, 3)
-    state.customers["spend"][rows] = np.where(often, 10, 3)
-    state.thresholds = tuple(
-        Thresholds(tuple(sorted(last + (cut >= score) for cut in range(1, 5))), (4, 5, 6, 7), (4, 5, 6, 7))
-        for score in recency
-    )
+    opened = state.calendar.start(begun + 1)
+    everybody = np.arange(100)
+    # Frequency is ranked by cuts of its own, so that purchase days can be few in any rank.
+    for number, (segment, (recency, _, spend), bought, tenure) in enumerate(customers):
+        state.customers["segment"][number] = segment
+        state.customers["smoothed"][number], state.customers["smoothed_day"][number] = 99 - recency, begun
+        state.customers["frequency"][number], state.customers["spend"][number] = bought, spend
+        state.customers["first_purchase"][number] = opened - tenure * DAY_MS + 1
+    often = np.repeat(np.arange(1, 10), 11)
+    cuts = [
+        cuts_of(values, width)
+        for values, width in ((everybody - 99, margin), (often, 0.05), (everybody, 0.05))
+    ]
+    state.limits = Limits(begun - 20, np.stack(cuts))
+
+    def fifth(rank_of: float, shift: float) -> int:
+        return int(np.clip(np.floor(5 * (rank_of + shift) + 1e-9), 0, 4)) + 1
+
+    def segment_of(ranks: tuple[float, ...], shifts: tuple[float, ...], bought: int, tenure: int) -> int:
+        scores = [fifth(at, shift) for at, shift in zip(ranks, shifts, strict=True)]
+        found = SEGMENTS[exact.rfm_label(scores[0], (scores[1] + scores[2] + 1) // 2)]
+        if bought < 3 and found == "At Risk":
+            found = "Hibernating"
+        if tenure < 28:
+            worse = SEGMENTS.index(found) > SEGMENTS.index("New Customers")
+            return SEGMENTS.index("New Customers" if worse or bought < 3 else found)
+        return SEGMENTS.index("Promising" if found == "New Customers" else found)
+
     wanted = []
-    for segment, much, young in customers:
-        labels = [exact.rfm_label(score, 5 if much else 1) for score in recency]
-        if young:
-            labels = [min(label, SEGMENTS.index("New Customers")) for label in labels]
-        falls = len(labels) == SETTINGS.segment_patience and not young and min(labels) > segment
-        wanted.append(labels[-1] if segment < 0 else min(labels) if falls else segment)
-    assert falling(state).tolist() == [
-        after != before for after, before in zip(wanted, segments, strict=True)
+    for segment, (recency, _, spend), bought, tenure in customers:
+        ranks = ((recency + 0.5) / 100, (bought - 0.5) / 9, (spend + 0.5) / 100)
+        now = segment_of(ranks, (0, 0, 0), bought, tenure)
+        near = {
+            segment_of(ranks, shifts, bought, tenure)
+            for shifts in product((-margin, 0, margin), (-0.05, 0, 0.05), (-0.05, 0, 0.05))
+        }
+        stays = segment in near or (tenure < 28 and 0 <= segment < now)
+        wanted.append(segment if stays else now)
+    assert moving(state).tolist() == [
+        after != before for after, (before, *_) in zip(wanted, customers, strict=True)
     ]
     reconsider(Step(state), rows, begun)
     assert state.customers["segment"][rows].tolist() == wanted

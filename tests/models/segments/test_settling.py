@@ -9,14 +9,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.learning.fifths import Limits
 from models.learning.rfm import SEGMENTS
 from models.segments import settling
-from models.segments.settling import SETTLED_DAYS, is_new, reportable
+from models.segments.settling import SETTLED_DAYS, Tenure, reportable, tenure_of
 from models.settings import LedgerSettings
 from models.state.state import State
 
 DAY = 6_000
-LABELS = st.lists(st.tuples(st.integers(0, 7), st.integers(1, 9), st.booleans()), min_size=1)
+LABELS = st.lists(st.tuples(st.integers(0, 7), st.integers(1, 9), st.sampled_from(Tenure)), min_size=1)
 
 
 def test_its_examples_print_what_they_say() -> None:
@@ -25,19 +26,21 @@ def test_its_examples_print_what_they_say() -> None:
 
 @given(customers=LABELS)
 def test_below_the_minimum_a_segment_is_new_customers_or_a_better_one_that_was_earned(
-    customers: list[tuple[int, int, bool]],
+    customers: list[tuple[int, int, Tenure]],
 ) -> None:
-    labels, days, new = (np.array(column) for column in zip(*customers, strict=True))
-    for (label, bought, recent), found in zip(
-        customers, reportable(labels.astype(np.int8), days, new), strict=True
+    labels, days, tenures = (np.array(column) for column in zip(*customers, strict=True))
+    for (label, bought, tenure), found in zip(
+        customers, reportable(labels.astype(np.int8), days, tenures.astype(np.int8)), strict=True
     ):
         name = SEGMENTS[found]
-        if recent and bought < 3:
+        if tenure == Tenure.NEW or (tenure == Tenure.YOUNG and bought < 3):
             assert name == "New Customers"
-        elif recent:
+        elif tenure == Tenure.YOUNG:
             assert found == min(label, SEGMENTS.index("New Customers"))
         else:
-            assert found == label or (SEGMENTS[label], name) == ("At Risk", "Hibernating")
+            changed = {("At Risk", "Hibernating"), ("New Customers", "Promising")}
+            assert found == label or (SEGMENTS[label], name) in changed
+            assert name != "New Customers"
         assert bought >= 3 or name != "At Risk"
 
 
@@ -47,5 +50,22 @@ def test_a_customer_is_settled_from_the_boundary_four_weeks_after_the_first_purc
     state.clock = replace(state.clock, begun=DAY)
     settled = state.calendar.start(DAY + 1 - SETTLED_DAYS)
     state.customers["first_purchase"][rows] = [settled - 1, settled, settled + 1]
-    assert is_new(state, rows).tolist() == [False, False, True]
-    assert is_new(state, rows[::-1]).tolist() == [True, False, False]
+    assert tenure_of(state, rows).tolist() == [Tenure.SETTLED, Tenure.SETTLED, Tenure.YOUNG]
+    assert tenure_of(state, rows[::-1]).tolist() == [Tenure.YOUNG, Tenure.SETTLED, Tenure.SETTLED]
+
+
+def test_who_was_not_seen_in_ninety_days_of_the_log_is_new_for_ninety_days() -> None:
+    state = State(LedgerSettings(), 1)
+    began = DAY - 120
+    state.limits = Limits(began, np.zeros((3, 3, 4), np.int64))
+    first = [state.calendar.start(began + days) for days in (0, 89, 90, 119)]
+    rows = np.array([state.add(str(number).encode()) for number in range(len(first))])
+    state.customers["first_purchase"][rows] = first
+    for begun, wanted in (
+        (began + 100, [Tenure.SETTLED, Tenure.YOUNG, Tenure.NEW, Tenure.NEW]),
+        (began + 150, [Tenure.SETTLED, Tenure.SETTLED, Tenure.NEW, Tenure.NEW]),
+        (began + 178, [Tenure.SETTLED, Tenure.SETTLED, Tenure.NEW, Tenure.NEW]),
+        (began + 179, [Tenure.SETTLED, Tenure.SETTLED, Tenure.SETTLED, Tenure.NEW]),
+    ):
+        state.clock = replace(state.clock, begun=begun)
+        assert tenure_of(state, rows).tolist() == wanted

@@ -50,7 +50,7 @@ def everything(state: State) -> tuple[object, ...]:
         state.category_names.classes[: len(state.category_names) + 1].tolist(),
         state.histograms.thresholds(),
         state.histograms.population,
-        state.thresholds,
+        state.limits and state.limits.encode(),
         state.learnt_until,
         state.settings,
         state.clock,

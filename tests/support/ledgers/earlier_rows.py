@@ -40,8 +40,12 @@ _EARLIER_CYCLES: Final = {
     Cycle.FULFILLED: 3,
     Cycle.LAPSED: 3,
 }
-_EARLIER_HEAD: Final = np.dtype(
-    [(name, HEAD[name]) for name in HEAD.names or () if name not in {"weekdays", "list_day", "listed"}]
+EARLIER_HEAD: Final = np.dtype(
+    [
+        (name, HEAD[name])
+        for name in HEAD.names or ()
+        if name not in {"weekdays", "list_day", "listed", "smoothed", "smoothed_day"}
+    ]
 )
 
 
@@ -83,8 +87,8 @@ def _rewritten(row: bytes, cells: NDArray[Any]) -> bytes:
             continue
         if kind == Section.HEAD:
             head = np.frombuffer(items, HEAD)
-            earlier = np.zeros(1, _EARLIER_HEAD)
-            for name in _EARLIER_HEAD.names or ():
+            earlier = np.zeros(1, EARLIER_HEAD)
+            for name in EARLIER_HEAD.names or ():
                 earlier[name] = head[name]
         elif kind == Section.CELLS:
             earlier = _cells(cells)

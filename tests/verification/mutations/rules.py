@@ -34,14 +34,15 @@ WATCHED = (
     Watched("models/ledger/baskets.py", (_BASKETS, _STATE + "test_visits.py")),
     Watched("models/ledger/day_end.py", ("tests/models/ledger/test_day_end.py", _BASKETS, _ALERTS)),
     Watched("models/segments/settling.py", (_SEGMENTS + "test_settling.py",)),
+    Watched("models/segments/recency.py", (_SEGMENTS + "test_recency.py",)),
+    Watched("models/learning/fifths.py", ("tests/models/learning/test_fifths.py",)),
 )
 
 TOO_SLOW = tuple(
     f"{_SEGMENTS}test_changes.py::test_{name}"
     for name in (
         "a_customer_of_one_day_is_new_and_neither_lost_nor_a_champion_on_a_young_log",
-        "a_weekly_customer_who_falls_and_rises_every_week_without_patience_stays_with_it",
-        "a_customer_who_falls_is_noticed_after_as_many_boundaries_as_patience_says",
+        "a_segment_stays_while_ranks_within_the_margin_give_it",
     )
 )
 """Tests that are left out, because a mutant that survives pays for every test of its file."""
