@@ -75,6 +75,16 @@ def _ordered(
     return order, at - np.maximum.accumulate(np.where(begins(grouped), at, 0))
 
 
+def first_of(keys: NDArray[np.int64], ranks: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the item of least rank for each key, in order of the keys.
+
+    >>> first_of(np.array([7, 3, 7]), np.array([0.5, 0.9, 0.1])).tolist()
+    [1, 2]
+    """
+    order = np.lexsort((ranks, keys))
+    return order[places_of(begins(keys[order]))]
+
+
 def best_within(
     owners: NDArray[np.int64], scores: NDArray[np.float64], hashes: NDArray[np.uint64]
 ) -> NDArray[np.int64]:

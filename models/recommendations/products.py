@@ -13,7 +13,7 @@ import numpy as np
 
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.groups import NO_KEY, begins, greatest, look_up, places_of, ranking_keys
+from models.memory.groups import NO_KEY, begins, first_of, greatest, look_up, places_of, ranking_keys
 from models.recommendations.candidates import ITEMS, LEAST_SCORE, PRIOR_TRIPS, groups_of, may_be_offered
 from models.state.habits import TRIP_DECAY
 
@@ -123,11 +123,10 @@ def _open_lines(state: State, visits: Visits, which: Integers) -> _OpenLines:
         categories.append(lines["category"])
         counts.append(np.where(earlier, TRIP_DECAY, 1.0))
         days.append(state.customers["open_day"][rows, slot][owners])
-    # A product that a customer bought in two categories of a day counts once, in the first of them.
-    once, at = np.unique(np.concatenate(keys), return_index=True)
-    return _OpenLines(
-        once, np.concatenate(categories)[at], np.concatenate(counts)[at], np.concatenate(days)[at]
-    )
+    # A product that a customer bought in two categories of a day counts once, as the fold does.
+    merged, named = np.concatenate(keys), np.concatenate(categories)
+    at = first_of(merged, state.category_names.hashes[named])
+    return _OpenLines(merged[at], named[at], np.concatenate(counts)[at], np.concatenate(days)[at])
 
 
 def _keys(owners: Integers, products: NDArray[np.uint32]) -> Integers:

@@ -9,7 +9,7 @@ import numpy as np
 from models.learning.intervals import STEPS, Statistic, observe, purchase_probability
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
-from models.memory.groups import among_first, look_up, places_of
+from models.memory.groups import among_first, first_of, look_up, places_of
 from models.state.columns import CELL, MOST_CELLS, MOST_PRODUCTS, PRODUCT
 
 if TYPE_CHECKING:
@@ -190,7 +190,9 @@ def _bought_products(
         & look_up(owners << 16 | lines["category"], bought_keys)[1]
     )
     owners, lines = owners[bought], structured.take(lines, bought)
-    once = np.unique(owners << 32 | lines["product"], return_index=True)[1]
+    # A product that a customer bought in two categories counts once, in the category whose name has the least
+    # hash. Numbers of categories follow the order of the log.
+    once = first_of(owners << 32 | lines["product"], state.category_names.hashes[lines["category"]])
     owners, lines = owners[once], structured.take(lines, once)
     added = np.zeros(len(lines), PRODUCT)
     added["product"], added["category"] = lines["product"], lines["category"]

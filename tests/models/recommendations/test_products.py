@@ -67,3 +67,19 @@ def test_never_what_cannot_be_had_is_excluded_or_was_returned() -> None:
     listing = catalogue("list", ("m1", "MILK", None, "available"), ("m2", "MILK", None, "withdrawn"))
     log = [tick(-1), listing, basket("a", "1", 0.5, *lines), back, basket("b", "1", 1.5, line("MILK", "m1"))]
     assert products(said(log, chosen)[-1]) == ["m1"]
+
+
+@pytest.mark.parametrize("open_day", [False, True])
+def test_the_category_of_a_product_of_two_does_not_depend_on_which_the_log_named_first(
+    *, open_day: bool
+) -> None:
+    def category(first: str, second: str) -> str:
+        log = [
+            tick(-1),
+            basket("a", "other", 0.1, line(first, "q"), line(second, "q")),
+            basket("b", "1", 0.5, line("MILK", "m1"), line("TEA", "m1")),
+        ]
+        log += [] if open_day else [tick(0), basket("c", "1", 1.5, line(first, "q"), line(second, "q"))]
+        return str(next(each["category"] for each in said(log)[-1]["products"] if each["product_id"] == "m1"))
+
+    assert category("MILK", "TEA") == category("TEA", "MILK")
