@@ -22,6 +22,9 @@ if TYPE_CHECKING:
         AlertClosing,
         AlertEvidence,
         ClosingState,
+        Cluster,
+        ClusterChange,
+        ClusterTrait,
         DeadLetter,
         DeadLetterReplayed,
         DiscoverEvidence,
@@ -69,6 +72,9 @@ __all__ = [
     "CartpulseError",
     "CatalogueUpdate",
     "ClosingState",
+    "Cluster",
+    "ClusterChange",
+    "ClusterTrait",
     "ContractError",
     "DeadLetter",
     "DeadLetterReplayed",
@@ -119,10 +125,11 @@ os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
 _HOMES: Final = {
     "models.contracts.changes": "Refusal",
     "models.contracts.events": (
-        "AlertClosing AlertEvidence ClosingState DeadLetter DeadLetterReplayed DiscoverEvidence "
-        "LapsedHabit ListClosing ListedCategory OutputEvent PastEvidence PurchaseHabit Reason "
-        "Recommendation RecommendedItem RecommendedProduct RepeatEvidence ReplenishmentAlert "
-        "ReplenishmentList Scores Segment SegmentChange SegmentEvidence"
+        "AlertClosing AlertEvidence ClosingState Cluster ClusterChange ClusterTrait DeadLetter "
+        "DeadLetterReplayed DiscoverEvidence LapsedHabit ListClosing ListedCategory OutputEvent "
+        "PastEvidence PurchaseHabit Reason Recommendation RecommendedItem RecommendedProduct "
+        "RepeatEvidence ReplenishmentAlert ReplenishmentList Scores Segment SegmentChange "
+        "SegmentEvidence"
     ),
     "models.contracts.purchases": (
         "CatalogueUpdate ContractError Erasure ErrorCode Item Listing Purchase Signal"

@@ -92,6 +92,7 @@ class Counts:
     timeless: int = _metric(int, "Purchases whose record carries no usable timestamp.", "timeless_events")
     passed_over: int = _metric(int, "Customers whom a model could not bring to a day boundary.")
     segment_changes: int = _metric(int, "Segment changes, sent or history.")
+    cluster_changes: int = _metric(int, "Cluster changes, sent or history.")
     rows: int = _metric(int, "Rows given to the changelog.", "changelog_rows")
     row_bytes: int = _metric(int, "Bytes of keys and values of these rows.", "changelog_bytes")
     recoveries: int = _metric(int, "Partitions whose state was recovered.")

@@ -8,8 +8,8 @@
 | `b2.csv` | household_id, key, date, score |
 | `c-LEVEL.csv` | household_id, date, items, separated by `;` |
 | `d.jsonl` | customer_id, as_of, label, segment, r, f, m, cluster (null while there is none) |
-| `e.csv` | customer_id, p_active, x_hold, spend: no rows while the ledger says nothing of value |
-| `centers.json` | centres of clusters: an empty list while there are none |
+| `e.csv` | customer_id, p_active, x_hold (empty: purchases are not foretold), spend |
+| `centers.json` | per day and partition: names of the features, and centres, mean and spread in their units |
 
 A key is the name of a category. Days count from the date.
 """
@@ -27,6 +27,7 @@ from benchmarks.quality.log import journey as journeys
 from benchmarks.quality.log.windows import date_of
 from benchmarks.quality.tables import cycles
 from benchmarks.quality.tables.baskets import asked_trips
+from models.clusters.features import FEATURES
 from models.learning.rfm import SEGMENTS
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def write(run: Run, folder: Path) -> None:
         if ours is not None:
             _write_pairs(run, ours, own)
             _write_labels(ours, own / "d.jsonl")
+            _write_centres(ours, own / "centers.json")
         for level in journeys.LEVELS:
             given = run.lists(level).get(name) if "product_type" in run.ours[name] else None
             if given is None:
@@ -59,8 +61,16 @@ def write(run: Run, folder: Path) -> None:
                 for household, day in asked_trips(run.journey.bought(level), run.window.trip_days)
             )
             _csv(own / f"c-{level}.csv", "household_id date items", rows)
-        _csv(own / "e.csv", "customer_id p_active x_hold spend", ())
-        (own / "centers.json").write_text("[]\n", encoding="utf-8")
+        outlook = run.outlooks.get(name)
+        if outlook is not None:
+            rows_of_value = zip(
+                outlook.households.tolist(),
+                _rounded(outlook.active),
+                [""] * len(outlook.households),
+                _rounded(outlook.spend),
+                strict=True,
+            )
+            _csv(own / "e.csv", "customer_id p_active x_hold spend", rows_of_value)
 
 
 def _write_pairs(run: Run, ours: Ours, folder: Path) -> None:
@@ -100,8 +110,10 @@ def _write_labels(ours: Ours, file: Path) -> None:
     with file.open("w", encoding="utf-8") as lines:
         for instant, said in ours.standings.items():
             moment = datetime.fromtimestamp(instant / 1000, UTC).isoformat()
-            columns = said.households, said.labels, said.segments, *said.scores
-            for who, label, segment, r, f, m in zip(*(column.tolist() for column in columns), strict=True):
+            columns = said.households, said.labels, said.segments, said.clusters, *said.scores
+            for who, label, segment, cluster, r, f, m in zip(
+                *(column.tolist() for column in columns), strict=True
+            ):
                 row = {
                     "customer_id": who,
                     "as_of": moment,
@@ -110,9 +122,25 @@ def _write_labels(ours: Ours, file: Path) -> None:
                     "r": r,
                     "f": f,
                     "m": m,
-                    "cluster": None,
+                    "cluster": None if cluster < 0 else cluster,
                 }
                 lines.write(json.dumps(row) + "\n")
+
+
+def _write_centres(ours: Ours, file: Path) -> None:
+    told = [
+        {
+            "day": date_of(day).isoformat(),
+            "partition": number,
+            "features": [feature.measure for feature in FEATURES],
+            "centres": (part.centres * part.spread + part.mean).round(6).tolist(),
+            "mean": part.mean.round(6).tolist(),
+            "spread": part.spread.round(6).tolist(),
+        }
+        for day, parts in sorted(ours.clusters.items())
+        for number, part in enumerate(parts)
+    ]
+    file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float]:

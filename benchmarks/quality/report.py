@@ -12,6 +12,7 @@ from benchmarks.quality.baselines import trees
 from benchmarks.quality.baselines.features import Features
 from benchmarks.quality.log import journey as journeys
 from benchmarks.quality.log.ours import Ours, last_list
+from benchmarks.quality.log.outlook import Value, consumed_alone
 from benchmarks.quality.log.pairs import History
 from benchmarks.quality.log.service import DAY_ZERO, SETTINGS, replay
 from benchmarks.quality.tables import baskets, cycles, emitted, next_purchase, segments, value
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from benchmarks.quality.log.journey import Journey, Level
     from benchmarks.quality.log.ours import Answer, Topics
+    from benchmarks.quality.log.outlook import Outlook
     from benchmarks.quality.log.windows import Window
     from benchmarks.quality.tables.baskets import Lists
     from benchmarks.quality.tables.table import Table
@@ -57,6 +59,8 @@ class Run:
     history: History = field(init=False)
     medians: NDArray[Any] = field(init=False)
     ours: dict[str, dict[Level, Ours]] = field(init=False, default_factory=dict)
+    outlooks: dict[str, Outlook] = field(init=False, default_factory=dict)
+    """By name of the ledger, what it expects of customers where section E is asked for."""
 
     def __post_init__(self) -> None:
         self.tell("reading")
@@ -79,12 +83,22 @@ class Run:
                     cuts=sorted({*window.pair_cuts, *window.digest_cuts}) if of_categories else (),
                     days=window.purchase_days if of_categories else range(0),
                     instants=segments.instants_of(window) if of_categories else (),
+                    clusters=window.value if of_categories else (),
                 )
                 replay(
                     ours, level=level, days=window.days, one_in=self.one_in, partitions=partitions,
                     tell=self.tell,
                 )  # fmt: skip
                 self.ours[name][level] = ours
+            if "E" in sections:
+                last, end = window.value
+                watcher = Value(last, end - last)
+                replay(
+                    watcher, level="category", days=last + 2, one_in=self.one_in, partitions=partitions,
+                    only=consumed_alone, tell=self.tell,
+                )  # fmt: skip
+                if watcher.outlook is not None:
+                    self.outlooks[name] = watcher.outlook
 
     def lists(self, level: Level) -> dict[str, Lists]:
         """Return who recommends at a level.
@@ -165,12 +179,12 @@ class Run:
         standings = {name: ours.standings for name, ours in self._of_categories.items()}
         yield segments.table_of_labels(self.journey, segments.instants_of(self.window), standings)
         if self.learners:
-            ends = [day + 1 for day in self.window.value]
-            yield segments.table_of_clusters(self.journey, ends, list(self.ours))
+            held = {name: ours.clusters for name, ours in self._of_categories.items()}
+            yield segments.table_of_clusters(self.window.value, held)
 
     def _value(self) -> Iterator[Table]:
         learner = trees.activity if self.learners else None
-        yield value.table(self.journey, self.window.value, list(self.ours), learner)
+        yield value.table(self.journey, self.window.value, self.outlooks, learner)
 
     def _emitted(self) -> Iterator[Table]:
         topics = {name: ours.topics for name, ours in self._of_categories.items()}

@@ -66,7 +66,13 @@ PARTS: Final = {
     ),
     "sweep: plan": ("alerts.lifecycle:plan", "alerts.lifecycle:next_due"),
     "sweep: raise and miss": ("alerts.lifecycle:raise_due", "alerts.lifecycle:close_missed"),
+    "sweep: lists": ("alerts.lists:raise_due", "alerts.lists:close_ended", "alerts.lists:next_due"),
+    "sweep: lapses": ("alerts.lapses:tell_due", "alerts.lapses:next_due"),
     "sweep: segments": ("segments.changes:reconsider",),
+    "sweep: clusters": ("clusters.changes:reconsider",),
+    "sweep: sums and landmarks": ("state.shopping:count_day", "value.foresight:take_landmarks"),
+    "boundary: clusters": ("clusters.features:learn", "clusters.changes:moving"),
+    "boundary: activity": ("value.foresight:learn", "value.foresight:due"),
     "boundary": ("ledger.boundaries:begin", "ledger.boundaries:lay_out_sweep", "segments.limits:freeze"),
 }
 """Functions of each part, as `module:name` below `models`. The time of a part excludes that of parts that it

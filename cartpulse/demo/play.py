@@ -252,6 +252,7 @@ class Play:
             popular_hit_share=next_trips.popular_hit_share,
             recommendations_judged=next_trips.trips,
             segment_changes=len(received.changes),
+            cluster_changes=received.clusters,
             dead_letters_by_reason=received.dead_letters,
             copies=received.copies,
             seconds=replayed.seconds,

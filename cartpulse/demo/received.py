@@ -107,6 +107,8 @@ class Received:
     listed_bought: int = 0
     """Number of those that were bought while their list held."""
     changes: list[SegmentChange] = field(default_factory=list)
+    clusters: int = 0
+    """Changes of cluster."""
     recommended: dict[str, list[Recommended]] = field(default_factory=dict)
     """Customer -> recommendations, in the order of their arrival."""
     dead_letters: dict[str, int] = field(default_factory=dict)
@@ -129,6 +131,8 @@ class Received:
             self.dead_letters[kind] = self.dead_letters.get(kind, 0) + 1
         elif record.topic == settings.topic("segment-changes"):
             self.changes.append(_CHANGES.decode(record.value))
+        elif record.topic == settings.topic("cluster-changes"):
+            self.clusters += 1
         elif record.topic == settings.topic("recommendations"):
             event = _RECOMMENDATIONS.decode(record.value)
             categories = tuple(self._names.setdefault(item.category, item.category) for item in event.items)

@@ -80,6 +80,7 @@ class Report:
     recommendations_judged: int
     """Trips on which recommendations were judged."""
     segment_changes: int
+    cluster_changes: int
     dead_letters_by_reason: dict[str, int]
     copies: int
     """Output events that arrived more than once; consumers drop copies by `ce_id`."""
@@ -122,7 +123,8 @@ def _headline(report: Report) -> str:
         f"{report.baskets:,} real baskets of {report.customers:,} customers in {report.days} days\n"
         f"went through Kafka in {report.seconds:,.0f} s. Out came\n"
         f"{report.alerts:,} replenishment alerts, {report.lists:,} weekly lists,\n"
-        f"{report.recommendations:,} recommendations and {report.segment_changes:,} segment changes."
+        f"{report.recommendations:,} recommendations, {report.segment_changes:,} segment changes\n"
+        f"and {report.cluster_changes:,} cluster changes."
     )
 
 

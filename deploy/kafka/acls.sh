@@ -23,6 +23,7 @@ PURCHASES=${PREFIX}purchases
 ALERTS=${PREFIX}replenishment-alerts
 RECOMMENDATIONS=${PREFIX}recommendations
 SEGMENTS=${PREFIX}segment-changes
+CLUSTERS=${PREFIX}cluster-changes
 EXPOSURES=${PREFIX}exposures
 DEAD_LETTERS=${PREFIX}dead-letters
 CHANGELOG=${PREFIX}${APPLICATION}-ledger-changelog
@@ -40,7 +41,7 @@ allow() {
 allow "$WORKER" --operation Read --operation Write --operation DescribeConfigs \
     --topic "$PURCHASES" --topic "$CHANGELOG" --topic "$COMMANDS"
 allow "$WORKER" --operation Write --operation DescribeConfigs \
-    --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
+    --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$CLUSTERS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
 # The group that shares the partitions out, and one for each worker, for commands.
 allow "$WORKER" --operation Read --group "$APPLICATION-ledger"
 allow "$WORKER" --operation Read --group "$APPLICATION-worker-" --resource-pattern-type prefixed
@@ -58,19 +59,19 @@ allow "$LOADER" --operation Describe --group "$APPLICATION-ledger"
 
 # A consumer reads what comes out, in groups whose names begin so.
 allow "$CONSUMER" --operation Read \
-    --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$EXPOSURES"
+    --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$CLUSTERS" --topic "$EXPOSURES"
 allow "$CONSUMER" --operation Read --group "$APPLICATION-outputs-" --resource-pattern-type prefixed
 
 # Support answers questions about single customers (`cartpulse customer`, `export`, `watch`): it reads purchases,
 # customers' state and what comes out, in no group, and writes nothing.
 allow "$SUPPORT" --operation Read --topic "$PURCHASES" --topic "$CHANGELOG" \
-    --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
+    --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$CLUSTERS" --topic "$EXPOSURES" --topic "$DEAD_LETTERS"
 
 # An operator makes and configures the topics (`cartpulse topics`), goes live, erases customers, sends the catalogue,
 # talks to workers, and looks at dead letters and sends them back (`cartpulse dead-letters`). It cannot read purchases,
 # customers' state or outputs.
 allow "$OPERATOR" --operation Create --operation Describe --operation DescribeConfigs --operation AlterConfigs \
-    --topic "$PURCHASES" --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$EXPOSURES" \
+    --topic "$PURCHASES" --topic "$ALERTS" --topic "$RECOMMENDATIONS" --topic "$SEGMENTS" --topic "$CLUSTERS" --topic "$EXPOSURES" \
     --topic "$DEAD_LETTERS" --topic "$CHANGELOG" --topic "$COMMANDS"
 allow "$OPERATOR" --operation Write --topic "$PURCHASES" --topic "$COMMANDS" --topic "$DEAD_LETTERS"
 allow "$OPERATOR" --operation Read --topic "$DEAD_LETTERS" --topic "$COMMANDS"

@@ -14,6 +14,8 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from models.contracts import cloudevents
 from models.contracts.events import (
     ALERT_CLOSING_TYPE,
+    CLUSTER_CHANGE_TYPE,
+    CLUSTER_CHANGES,
     DEAD_LETTER_REPLAYED_TYPE,
     DEAD_LETTER_TYPE,
     DEAD_LETTERS,
@@ -30,6 +32,7 @@ from models.contracts.events import (
     SEGMENT_CHANGES,
     AlertClosing,
     CatalogueUpdate,
+    ClusterChange,
     DeadLetter,
     DeadLetterReplayed,
     Erasure,
@@ -105,6 +108,7 @@ _MESSAGES: Final = (
     _Message("lapsed-habit", LapsedHabit, "serialization", REPLENISHMENT_ALERTS, LAPSED_HABIT_TYPE),
     _Message("recommendation", Recommendation, "serialization", RECOMMENDATIONS, RECOMMENDATION_TYPE),
     _Message("segment-change", SegmentChange, "serialization", SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE),
+    _Message("cluster-change", ClusterChange, "serialization", CLUSTER_CHANGES, CLUSTER_CHANGE_TYPE),
     _Message("dead-letter", DeadLetter, "serialization", DEAD_LETTERS, DEAD_LETTER_TYPE),
     _Message(
         "dead-letter-replayed",
@@ -119,6 +123,7 @@ _CHANNELS: Final[dict[str, tuple[Literal["receive", "send"], str]]] = {
     REPLENISHMENT_ALERTS: ("send", "Who is about to need what, and how it ended."),
     RECOMMENDATIONS: ("send", "What a customer is likely to buy on the next trip, and why."),
     SEGMENT_CHANGES: ("send", "Who moved from one segment to another, and why."),
+    CLUSTER_CHANGES: ("send", "Who shops in another way than before, and how."),
     EXPOSURES: (
         "send",
         "All outputs of the customers held out, as they would have gone to their own topics.",
@@ -167,8 +172,8 @@ def _asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Cartpulse",
             "version": VERSION,
-            "description": "Purchases go in; replenishment alerts, recommendations and segment changes "
-            "come out. "
+            "description": "Purchases go in; replenishment alerts, recommendations, segment and cluster "
+            "changes come out. "
             "Topic names may carry a prefix; every topic has as many partitions as purchases, "
             "and the record's key is the customer id in UTF-8.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALERT_CLOSING_TYPE",
+    "CLUSTER_CHANGES",
+    "CLUSTER_CHANGE_TYPE",
     "DEAD_LETTERS",
     "DEAD_LETTER_REPLAYED_TYPE",
     "DEAD_LETTER_TYPE",
@@ -48,6 +50,9 @@ __all__ = [
     "AlertEvidence",
     "CatalogueUpdate",
     "ClosingState",
+    "Cluster",
+    "ClusterChange",
+    "ClusterTrait",
     "ContractError",
     "DeadLetter",
     "DeadLetterReplayed",
@@ -83,6 +88,7 @@ PURCHASES: Final = "purchases"
 REPLENISHMENT_ALERTS: Final = "replenishment-alerts"
 RECOMMENDATIONS: Final = "recommendations"
 SEGMENT_CHANGES: Final = "segment-changes"
+CLUSTER_CHANGES: Final = "cluster-changes"
 EXPOSURES: Final = "exposures"
 DEAD_LETTERS: Final = "dead-letters"
 
@@ -93,6 +99,7 @@ LIST_CLOSING_TYPE: Final = "io.cartpulse.list-closing.v1"
 LAPSED_HABIT_TYPE: Final = "io.cartpulse.lapsed-habit.v1"
 RECOMMENDATION_TYPE: Final = "io.cartpulse.recommendation.v1"
 SEGMENT_CHANGE_TYPE: Final = "io.cartpulse.segment-change.v1"
+CLUSTER_CHANGE_TYPE: Final = "io.cartpulse.cluster-change.v1"
 DEAD_LETTER_TYPE: Final = "io.cartpulse.dead-letter.v1"
 DEAD_LETTER_REPLAYED_TYPE: Final = "io.cartpulse.dead-letter-replayed.v1"
 
@@ -386,6 +393,14 @@ class SegmentEvidence(_Event):
     spend: float = Field(description="What the customer spent, less returns, in the service's currency.")
 
 
+class Cluster(_Event):
+    """Cluster of customers of one partition who shop alike."""
+
+    number: int = Field(ge=1, le=8, description="Its number, which it keeps.")
+    name: str = Field(description="What its customers do, in words that follow them.")
+    share: float = Field(ge=0, le=1, description="Its share of the partition's customers with a cluster.")
+
+
 class SegmentChange(_Event):
     """Change of the customer's reported segment."""
 
@@ -401,10 +416,67 @@ class SegmentChange(_Event):
     reasons: tuple[Reason, ...] = Field(description="Why, the weightiest first.")
     scores: Scores
     evidence: SegmentEvidence
+    cluster: Cluster | None = Field(
+        default=None, description="How the customer shops; null while too little is known."
+    )
+    active_90_days: Probability | None = Field(
+        default=None,
+        description="Chance of a purchase within 90 days of the last boundary; null while little is known.",
+    )
+    expected_spend_90_days: float | None = Field(
+        default=None,
+        ge=0,
+        description="Spend to expect within 90 days of the last boundary, in the service's currency; null "
+        "while too little is known.",
+    )
     valid_until: AwareDatetime | None = Field(
         description="When it will be looked at anew; null where it stays until the next change; UTC."
     )
     cause: str = Field(description="The event id or the boundary (boundary:YYYY-MM-DD) that made it happen.")
+    occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
+    model_version: str = Field(description="The models that decided.")
+
+
+class ClusterTrait(_Event):
+    """Feature by which a cluster stands out against all customers."""
+
+    measure: Literal["trips_a_week", "basket_value", "items", "days_between_trips", "discount_share"] = Field(
+        description="What was measured, as of the boundary; older trips count less."
+    )
+    unit: str = Field(description="Unit of the three values, such as trips, days or USD.")
+    value: float = Field(description="What it is for this customer.")
+    cluster: float = Field(description="What it is at the cluster's centre.")
+    average: float = Field(description="What it is for the partition's customers on average.")
+
+
+class ClusterChange(_Event):
+    """Change of the customer's reported cluster: how somebody shops, beside the segment."""
+
+    customer_id: str = Field(description="Who changed; the record's key in UTF-8.")
+    from_cluster: Cluster | None = Field(
+        validation_alias="from",
+        serialization_alias="from",
+        description="The cluster before; null for the first.",
+    )
+    to_cluster: Cluster = Field(
+        validation_alias="to", serialization_alias="to", description="The cluster now."
+    )
+    traits: tuple[ClusterTrait, ...] = Field(
+        description="How the new cluster stands out, the weightiest first."
+    )
+    distance: float = Field(
+        ge=0,
+        description="The customer's distance to the new centre, in standard deviations.",
+    )
+    second: Cluster = Field(description="The nearest of the other clusters.")
+    distance_to_second: float = Field(ge=0, description="The distance to its centre.")
+    distance_from: float | None = Field(
+        ge=0, description="The distance to the centre of the cluster before; null for the first."
+    )
+    since: date | None = Field(
+        description="First boundary at which others were nearer than the one before; null for the first."
+    )
+    cause: str = Field(description="The boundary (boundary:YYYY-MM-DD) that made it happen.")
     occurred_at: AwareDatetime = Field(description="Event time of the cause; UTC.")
     model_version: str = Field(description="The models that decided.")
 
@@ -566,6 +638,7 @@ OutputEvent = (
     | LapsedHabit
     | Recommendation
     | SegmentChange
+    | ClusterChange
 )
 """Events that a ledger sends."""
 OUTPUT_EVENTS: Final[Mapping[type[OutputEvent], tuple[str, str]]] = {
@@ -576,6 +649,7 @@ OUTPUT_EVENTS: Final[Mapping[type[OutputEvent], tuple[str, str]]] = {
     LapsedHabit: (REPLENISHMENT_ALERTS, LAPSED_HABIT_TYPE),
     Recommendation: (RECOMMENDATIONS, RECOMMENDATION_TYPE),
     SegmentChange: (SEGMENT_CHANGES, SEGMENT_CHANGE_TYPE),
+    ClusterChange: (CLUSTER_CHANGES, CLUSTER_CHANGE_TYPE),
 }
 """Topic and `ce_type` of each."""
 

@@ -136,7 +136,8 @@ def _apply_turn(
     days = state.calendar.days(occurred)
     late = is_late(state, days)
     after["offset"] = records.offsets[which]
-    after["spend"] += _basket_spend(records, which)
+    spend = _of_baskets(records, records.spends, which)
+    after["spend"] += spend
     first = before["baskets"] == 0
     after["first_purchase"] = np.where(
         purchase,
@@ -157,6 +158,10 @@ def _apply_turn(
     slot = days[at] & 1
     after["open_day"][at, slot] = days[at]
     after["open_purchase"][at, slot] |= purchase[at]
+    after["open_spend"][at, slot] += spend[at]
+    after["open_discount"][at, slot] += _of_baskets(records, records.discounts, which[at]) * purchase[at]
+    items = records.line_starts[which[at] + 1] - records.line_starts[which[at]]
+    after["open_items"][at, slot] += (items * purchase[at]).astype(np.uint32)
     structured.put(state.customers, rows, after)
     step.counts["late"] += int(late.sum())
     step.counts["applied"] += len(which)
@@ -166,11 +171,11 @@ def _apply_turn(
     return new
 
 
-def _basket_spend(records: Records, which: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the (k,) spend of whole baskets, 1/10,000 of the currency."""
-    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(records.spends)])
-    spend: NDArray[np.int64] = total[records.line_starts[which + 1]] - total[records.line_starts[which]]
-    return spend
+def _of_baskets(records: Records, amounts: NDArray[np.int64], which: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the (k,) sums over the lines of baskets, in the unit of the (m,) amounts of lines."""
+    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(amounts)])
+    sums: NDArray[np.int64] = total[records.line_starts[which + 1]] - total[records.line_starts[which]]
+    return sums
 
 
 def _remember(

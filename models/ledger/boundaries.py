@@ -15,6 +15,8 @@ import numpy as np
 
 from models.alerts import lifecycle as alerts
 from models.alerts.due import next_due
+from models.clusters import changes as cluster_changes
+from models.clusters import features as clusters
 from models.learning.assortment import assortment_of
 from models.learning.calibration import Calibrations
 from models.learning.intervals import before_last
@@ -26,6 +28,7 @@ from models.segments.limits import freeze
 from models.state.columns import NEVER, NO_SEGMENT, Outcome
 from models.state.habits import statistics_of
 from models.state.state import Sweep
+from models.value import foresight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,6 +46,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     - adopts the statistics of the trips that the previous boundary closed,
     - adopts changed settings,
     - freezes the limits that rank customers until the next boundary,
+    - moves the centres of clusters, and learns from the landmarks whose outcome is known,
     - finds the customers whom the boundary concerns.
 
     Args:
@@ -51,7 +55,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
         wanted: Settings that the worker was started with.
     """
     state = step.state
-    first = not state.clock.begun
+    first, passed = not state.clock.begun, day - state.clock.begun
     if not first:
         _learn(state)
     adopting = state.settings != wanted
@@ -68,6 +72,8 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
         state.rebuild_histograms()
     state.histograms.roll(state.calendar.start(day + 1))
     state.limits = freeze(state)
+    clusters.learn(state, day)
+    foresight.learn(state, day, 1.0 if first else float(passed))
     if not len(lay_out_sweep(state).rows):
         state.sweep = None
         state.clock = replace(state.clock, finished=day)
@@ -76,8 +82,8 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
 def lay_out_sweep(state: State) -> Sweep:
     """Find the customers whom the boundary begun concerns and who have not seen it, in order of their ids.
 
-    A customer is concerned if a day to close is open, an alert is due, or the segment changes. Other
-    customers are not written at all.
+    A customer is concerned if a day to close is open, an alert is due, the segment or the nearest cluster
+    changes, or a landmark falls on the day. Other customers are not written at all.
     """
     # Mask over all customers, shape (customers,): concerned and not yet brought to this boundary.
     customers = state.customers[: len(state.ids)]
@@ -87,6 +93,8 @@ def lay_out_sweep(state: State) -> Sweep:
         ((open_days != NEVER) & (open_days <= day)).any(axis=1)
         | ((customers["due"] != NEVER) & (customers["due"] <= day))
         | segment_changes.moving(state)
+        | cluster_changes.moving(state)
+        | foresight.due(state)
     ) & (customers["boundary"] < day)
     # Sort by id, because a customer's place in the columns may differ from one worker to another.
     rows = sorted(np.flatnonzero(concerned).tolist(), key=state.ids.__getitem__)

@@ -9,11 +9,14 @@ import numpy as np
 from models.alerts import lapses, lists
 from models.alerts import lifecycle as alerts
 from models.alerts.due import next_due
+from models.clusters import changes as cluster_changes
 from models.segments import changes as segment_changes
 from models.segments.recency import count_purchase
 from models.state.columns import NEVER
 from models.state.habits import fold_categories, fold_products
 from models.state.open_days import bought_on
+from models.state.shopping import count_day
+from models.value.foresight import take_landmarks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +52,9 @@ def catch_up(step: Step, rows: NDArray[np.int64]) -> None:
     alerts.raise_due(step, rows, boundary)
     lists.raise_due(step, rows, boundary)
     lapses.tell_due(step, rows, boundary)
+    cluster_changes.reconsider(step, rows, boundary)
     segment_changes.reconsider(step, rows, boundary)
+    take_landmarks(step.state, rows, boundary)
     step.boundary = None
     # Store the next day on which something is due, so that the next boundary can leave these rows alone.
     customers["due"][rows] = next_due(step.state, rows)
@@ -67,6 +72,7 @@ def _fold(step: Step, rows: NDArray[np.int64], day: int) -> None:
     state, slot = step.state, day & 1
     customers = state.customers
     customers["frequency"][rows] += customers["open_purchase"][rows, slot]
+    count_day(state, rows, day)
     count_purchase(state, rows[customers["open_purchase"][rows, slot] == 1], day)
     bought = bought_on(state, rows, day)
     if len(bought.owners):

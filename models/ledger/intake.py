@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.alerts.due import next_due
+from models.learning.activity import Activity
 from models.learning.assortment import assortment_of
 from models.learning.calibration import Calibrations
 from models.learning.catalogue import Catalogue
+from models.learning.clusters import CLUSTERS, Clusters
 from models.learning.fifths import Limits
 from models.learning.pairs import Pairs
 from models.learning.popularity import Popularity
 from models.learning.priors import Priors
 from models.learning.rfm import SEGMENTS
 from models.ledger import boundaries
-from models.ledger.storage import RANKED, UNRANKED, own_rows
+from models.ledger.storage import CLUSTERLESS, RANKED, UNRANKED, own_rows
 from models.memory.rows import (
+    ACTIVITY_KEY,
     CALIBRATION_KEY,
     CLOCK_KEY,
+    CLUSTERS_KEY,
     POPULARITY_KEY,
     PRIORS_KEY,
     SETTINGS_KEY,
@@ -288,17 +292,7 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
         if SETTINGS_KEY in own:
             state.adopt(LedgerSettings.model_validate_json(own_payload(own[SETTINGS_KEY])))
             state.adopted_at = header(own[SETTINGS_KEY]).boundary
-        # Learnt and frozen values of the last boundary.
-        if THRESHOLDS_KEY in own:
-            state.limits = _decode_limits(own_payload(own[THRESHOLDS_KEY]))
-        if PRIORS_KEY in own:
-            payload = own_payload(own[PRIORS_KEY])
-            state.learnt_until = int.from_bytes(payload[:4], "little")
-            state.priors = Priors.decode(payload[4:])
-        if CALIBRATION_KEY in own:
-            state.calibration = Calibrations.decode(own_payload(own[CALIBRATION_KEY]))
-        if POPULARITY_KEY in own:
-            state.popularity = Popularity.decode(own_payload(own[POPULARITY_KEY]))
+        _load_boundary(state, own)
         # Shards are numbered without gaps, except those of the catalogue.
         shards: list[bytes] = []
         while (key := pairs_key(len(shards))) in own:
@@ -316,6 +310,29 @@ def _load_own(state: State, own: dict[bytes, bytes]) -> None:
         raise RowError(f"a row of the partition's own cannot be read: {error}") from error
 
 
+def _load_boundary(state: State, own: dict[bytes, bytes]) -> None:
+    """Decode what the last boundary froze and learnt, dictionaries and pairs excepted.
+
+    Raises:
+        ValueError: A payload cannot be decoded.
+    """
+    if THRESHOLDS_KEY in own:
+        state.limits = _decode_limits(own_payload(own[THRESHOLDS_KEY]))
+    if PRIORS_KEY in own:
+        payload = own_payload(own[PRIORS_KEY])
+        state.learnt_until = int.from_bytes(payload[:4], "little")
+        state.priors = Priors.decode(payload[4:])
+    if CALIBRATION_KEY in own:
+        state.calibration = Calibrations.decode(own_payload(own[CALIBRATION_KEY]))
+    if CLUSTERS_KEY in own:
+        clusters = own_payload(own[CLUSTERS_KEY])
+        state.clusters = None if clusters == CLUSTERLESS else Clusters.decode(clusters)
+    if ACTIVITY_KEY in own:
+        state.activity = Activity.decode(own_payload(own[ACTIVITY_KEY]))
+    if POPULARITY_KEY in own:
+        state.popularity = Popularity.decode(own_payload(own[POPULARITY_KEY]))
+
+
 def _check_numbers(state: State) -> None:
     """Refuse customers whose rows hold numbers of names or segments that there are not.
 
@@ -327,6 +344,7 @@ def _check_numbers(state: State) -> None:
     categories, products = state.category_names, state.product_names
     columns = [
         (customers["segment"].astype(np.int64), len(SEGMENTS) - 1),
+        (customers["cluster"].astype(np.int64), CLUSTERS - 1),
         (customers["stores"], len(state.store_names)),
         (customers["channel"], len(state.channel_names)),
         (customers["listed"], len(categories)),

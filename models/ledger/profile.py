@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.alerts import lifecycle as alerts
 from models.alerts.list_events import list_id
+from models.clusters.changes import describe as describe_cluster
 from models.contracts.events import alert_id
 from models.contracts.timestamps import instant_of
 from models.learning.intervals import LOG_STEPS, purchase_probability
@@ -23,6 +25,7 @@ from models.state.holdout import held_out
 from models.state.open_days import bought_on
 from models.state.state import State
 from models.state.visits import usual_stores
+from models.value.foresight import foresee
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,6 +101,8 @@ def describe(state: State, customer: bytes, cuts: Thresholds | None) -> dict[str
         "segment": None if segment == NO_SEGMENT else SEGMENTS[segment],
         "new": bool(baskets) and bool(tenure_of(state, np.array([row]))[0] != Tenure.SETTLED),
         **_ranked(state, row, cuts),
+        "cluster": describe_cluster(state, row),
+        **_foreseen(state, row),
         "late": int(record["late"]),
         "duplicates": int(record["duplicates"]),
         "open_days": [date_text(day) for day in sorted(record["open_day"].tolist()) if day != NEVER],
@@ -141,6 +146,16 @@ def _ranked(state: State, row: int, cuts: Thresholds | None) -> dict[str, object
         "label": labelled,
         "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
         "reasons": reasons(ranked, quiet, days, spend, state.settings.currency),
+    }
+
+
+def _foreseen(state: State, row: int) -> dict[str, object]:
+    """Return what to expect of a customer within 90 days of the last boundary; None where little is known."""
+    foreseen = foresee(state, np.array([row]))
+    active, spend = float(foreseen.active[0]), float(foreseen.spend[0])
+    return {
+        "active_90_days": None if isnan(active) else round(active, 4),
+        "expected_spend_90_days": None if isnan(spend) else round(spend, 2),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.alerts import lifecycle as alerts
+from models.clusters.names import portraits_of
 from models.contracts.events import REPLENISHMENT_ALERT_TYPE, event_ids
 from models.learning.intervals import LOG_STEPS, purchase_probability
 from models.learning.rfm import SEGMENTS, label
@@ -16,12 +17,13 @@ from models.memory.dictionary import UNTRACKED
 from models.segments.settling import Tenure, tenure_of
 from models.settings import LedgerSettings
 from models.state.calendar import boundary_cause
-from models.state.columns import NEVER, NO_SEGMENT, Cycle
+from models.state.columns import NEVER, NO_CLUSTER, NO_SEGMENT, Cycle
 from models.state.habits import statistics_of
 from models.state.holdout import held_out
 from models.state.open_days import bought_on
 from models.state.state import State
 from models.state.visits import usual_stores
+from models.value.foresight import foresee
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,6 +119,7 @@ def _customers(state: State, rows: Rows, ids: list[str], partition: int) -> dict
         "segment": Values(records["segment"], records["segment"] != NO_SEGMENT, SEGMENTS),
         "new": Values(bought & (tenure_of(state, rows) != Tenure.SETTLED)),
         **_ranks(state, rows),
+        **_shopping(state, rows),
         "open_alerts": Values(raised),
         "held_out": Values(np.array(out, np.bool_)),
         "late": Values(records["late"]),
@@ -150,6 +153,20 @@ def _ranks(state: State, rows: Rows) -> dict[str, Values]:
     return {"label": Values(label(*scores), ranked, SEGMENTS)} | {
         name: Values(score, ranked)
         for name, score in zip(("recency", "frequency", "monetary"), scores, strict=True)
+    }
+
+
+def _shopping(state: State, rows: Rows) -> dict[str, Values]:
+    """Tell how (n,) customers shop, and what to expect of them."""
+    clusters, foreseen = state.customers["cluster"][rows].astype(np.int64), foresee(state, rows)
+    held = (clusters != NO_CLUSTER) & (state.clusters is not None)
+    names = [] if state.clusters is None else [each.name for each in portraits_of(state.clusters)]
+    active, spend = foreseen.active, foreseen.spend
+    return {
+        "cluster": Values(clusters + 1, held),
+        "cluster_name": Values(np.where(held, clusters, 0), held, names or [""]),
+        "active_90_days": Values(np.round(np.nan_to_num(active), 4), ~np.isnan(active)),
+        "expected_spend_90_days": Values(np.round(np.nan_to_num(spend), 2), ~np.isnan(spend)),
     }
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from models.contracts.changes import Changes, Row
 from models.contracts.event_block import Outputs
 from models.memory.rows import (
+    ACTIVITY_KEY,
     CALIBRATION_KEY,
     CLOCK_KEY,
+    CLUSTERS_KEY,
     POPULARITY_KEY,
     PRIORS_KEY,
     SETTINGS_KEY,
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 UNRANKED, RANKED = b"\0", b"\1"
 """Bytes of the row of limits: the boundary ranked nobody, or its limits follow."""
+CLUSTERLESS = b"\0"
+"""Content of the row of clusters while too few customers are known."""
 
 
 def changes_of(step: Step, applied: int) -> Changes:
@@ -119,10 +123,10 @@ def _rows_stored(state: State) -> int:
     Days name their habits, so that a missing row of habits is noticed without a count. A count of them would
     change within a sweep, and clock rows of equal rank must be equal.
 
-    The settings row comes with the first step. Rows of thresholds, priors, popularity, calibration and
-    pairs come with every boundary.
+    The settings row comes with the first step. Rows of thresholds, priors, popularity, calibration,
+    clusters, activity and pairs come with every boundary.
     """
-    own = 1 + (4 + state.pairs.shards if state.clock.begun else 0)
+    own = 1 + (6 + state.pairs.shards if state.clock.begun else 0)
     shards = sum(names.shards for names in state.dictionaries.values())
     return len(state.ids) + own + shards + len(state.catalogue.offsets)
 
@@ -137,10 +141,13 @@ def _settings_row(state: State) -> Row:
 
 
 def _boundary_rows(state: State) -> list[Row]:
-    """Encode the rows that every boundary changes: thresholds, priors, popularity, calibration and pairs."""
+    """Encode the rows that every boundary changes: what it froze, and what it learnt."""
     rows = [_thresholds_row(state), _priors_row(state)]
     rows.append(Row(POPULARITY_KEY, _own(state.popularity.encode(), at=state.clock.begun)))
     rows.append(Row(CALIBRATION_KEY, _own(state.calibration.encode(), at=state.clock.begun)))
+    clusters = CLUSTERLESS if state.clusters is None else state.clusters.encode()
+    rows.append(Row(CLUSTERS_KEY, _own(clusters, at=state.clock.begun)))
+    rows.append(Row(ACTIVITY_KEY, _own(state.activity.encode(), at=state.clock.begun)))
     rows += [
         Row(pairs_key(shard), _own(counts, at=state.clock.begun))
         for shard, counts in enumerate(state.pairs.encode())

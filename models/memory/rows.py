@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-ROW_VERSION = 6
+ROW_VERSION = 7
 """Version of the rows' format, which grows with every change of their meaning. Rows of versions 1 and 2 held
 no content hashes of the remembered events, rows of version 3 neither stores, channel nor the chance that an
-alert said. Up to version 4 a customer had one row, of columns instead of sections, and up to version 5 a
-habit took 56 bytes instead of 28."""
+alert said. Up to version 4 a customer had one row, of columns instead of sections, up to version 5 a
+habit took 56 bytes instead of 28, and up to version 6 nothing was kept of how a customer shops."""
 HEADER = np.dtype([("version", "<u2"), ("offset", "<i8"), ("boundary", "<i4"), ("due", "<i4")])
 """Header of every row, readable without the rest: format version, source offset of the last record applied,
 last boundary seen (day), and the boundary at which the customer next has something due (day)."""
@@ -22,6 +22,8 @@ THRESHOLDS_KEY = b"\0thresholds"
 PRIORS_KEY = b"\0priors"
 POPULARITY_KEY = b"\0popularity"
 CALIBRATION_KEY = b"\0calibration"
+CLUSTERS_KEY = b"\0clusters"
+ACTIVITY_KEY = b"\0activity"
 SETTINGS_KEY = b"\0settings"
 _CATALOGUE = b"\0catalogue:"
 _HABITS = b"\0h"

@@ -78,6 +78,8 @@ class Records:
     """(m,) quantities in 1/1,000 of a unit; negative for a returned line."""
     spends: NDArray[np.int64]
     """(m,) spend in 1/10,000 of the currency: quantity x unit_price - discount, rounded half to even."""
+    discounts: NDArray[np.int64]
+    """(m,) discounts that the spend is after, 1/10,000 of the currency."""
     listings: list[Sequence[Listing]]
     """n lists of product listings, empty for all records but catalogue updates."""
 
@@ -104,6 +106,7 @@ class Records:
             categories=self.categories[first:last],
             quantities=self.quantities[first:last],
             spends=self.spends[first:last],
+            discounts=self.discounts[first:last],
             listings=self.listings[start:stop],
         )
 
@@ -126,5 +129,6 @@ class Records:
             categories=[],
             quantities=np.zeros(0, np.int64),
             spends=np.zeros(0, np.int64),
+            discounts=np.zeros(0, np.int64),
             listings=[()],
         )

@@ -380,6 +380,7 @@ def _records(raws: Sequence[Raw], values: list[bytes], reads: list[_Read], lines
         categories=categories,
         quantities=lines.quantities,
         spends=lines.spends,
+        discounts=lines.discounts,
         listings=[one.listings for one in reads],
     )
 
@@ -404,5 +405,6 @@ def _joined(runs: list[Records]) -> Records:
         categories=list(chain.from_iterable(run.categories for run in runs)),
         quantities=np.concatenate([run.quantities for run in runs]),
         spends=np.concatenate([run.spends for run in runs]),
+        discounts=np.concatenate([run.discounts for run in runs]),
         listings=list(chain.from_iterable(run.listings for run in runs)),
     )

@@ -11,10 +11,12 @@ that would give the segment reported so far. Customers with too little history f
 from __future__ import annotations
 
 from itertools import product
+from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from models.clusters.changes import clusters_of
 from models.contracts.encoding import SEGMENT_CHANGE, as_json, block_of
 from models.contracts.events import event_ids
 from models.contracts.timestamps import time_text
@@ -24,6 +26,7 @@ from models.segments.recency import SCALE, smoothed
 from models.segments.settling import NEW, Tenure, reportable, tenure_of
 from models.state.calendar import boundary_cause
 from models.state.columns import NO_SEGMENT
+from models.value.foresight import foresee
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +178,14 @@ def _change(
     customers = [state.ids[row] for row in rows.tolist()]
     identities = event_ids(SEGMENT_CHANGE.type_, customers, [""] * len(customers), causes, "")
     until, values = time_text(valid_until), list[bytes]()
-    for customer, old, new, now, average, unranked, last, days, money, cause, at in zip(
+    foreseen = foresee(state, rows)
+    shown = zip(
+        clusters_of(state, rows),
+        foreseen.active.round(4).tolist(),
+        foreseen.spend.round(2).tolist(),
+        strict=True,
+    )
+    for customer, old, new, now, average, unranked, last, days, money, cause, at, more in zip(
         customers,
         before,
         ranked.segments.tolist(),
@@ -187,10 +197,12 @@ def _change(
         standing.spend.tolist(),
         causes,
         times,
+        shown,
         strict=True,
     ):
         spend, segment = money / 10_000, SEGMENTS[new]
         recency, frequency, monetary = now
+        cluster, active, expected = more
         value = {
             "customer_id": customer.decode(),
             "from": None if old == NO_SEGMENT else SEGMENTS[old],
@@ -198,6 +210,9 @@ def _change(
             "reasons": reasons(now, at - last, days, spend, currency, average=average, unranked=unranked),
             "scores": {"recency": recency, "frequency": frequency, "monetary": monetary},
             "evidence": {"last_purchase": time_text(last), "purchase_days": days, "spend": spend},
+            "cluster": cluster,
+            "active_90_days": None if isnan(active) else active,
+            "expected_spend_90_days": None if isnan(expected) else expected,
             "valid_until": until,
             "cause": cause,
             "occurred_at": time_text(at),

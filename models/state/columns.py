@@ -36,6 +36,11 @@ LIST_DAYS = 7
 NO_EVENT = np.iinfo(np.int64).min
 """`ring_at` of an empty place of the ring: less than every instant."""
 NO_SEGMENT = -1
+NO_CLUSTER = -1
+SUMS = 7
+"""Decayed sums kept of how a customer shops."""
+LANDMARK = 4
+"""Columns of a landmark, from which the chance of a purchase is learnt once it is known whether one came."""
 NEVER = 0
 """Day number that stands for no day. Days count from 2000-01-01, and events of that date have day 1."""
 
@@ -62,6 +67,14 @@ HEAD = np.dtype(
         ("weekdays", "u1", (7,)),  # folded trips by day of the week, from Monday on; halved when one is many
         ("list_day", "<u2"),  # boundary that made the open list, or NEVER
         ("listed", "<u2", (LISTED,)),  # numbers of its categories, the likeliest first; 0 behind the last
+        ("open_spend", "<i8", (2,)),  # of the open day in each slot, returns taken off, 1/10,000
+        ("open_discount", "<i8", (2,)),  # discounts of its purchases, 1/10,000
+        ("open_items", "<u4", (2,)),  # lines of its purchases
+        ("decayed_sums", "<f4", (SUMS,)),  # models.state.shopping.Sum, as of `smoothed_day`
+        ("cluster", "i1"),  # reported cluster, or NO_CLUSTER
+        ("cluster_since", "<u2"),  # first boundary at which another cluster was nearer, or NEVER
+        ("landmark_day", "<u2"),  # boundary at which the landmark was taken, or NEVER
+        ("landmark", "<i2", (LANDMARK,)),  # what was known then: models.learning.activity.Column
         (
             "folded",
             "<u2",
@@ -77,6 +90,7 @@ CUSTOMER = np.dtype(
         *((name, HEAD[name]) for name in HEAD.names or ()),
         ("habits_offset", "<i8"),  # source offset in the header of the row of habits
         ("habits_boundary", "<u2"),  # boundary in that header, NEVER without such a row
+        ("drawn", "<u4"),  # CRC-32 of the customer's id, by which samples of customers are drawn
         ("ring_at", "<i8", (RING,)),  # ms since 1970 UTC
         ("ring_hash", "<u8", (RING,)),
         ("ring_content", "<u4", (RING,)),  # hash of the event's content: `Records.content_hashes`

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
+from models.learning.activity import Activity
 from models.learning.assortment import assortment_of
 from models.learning.calibration import Calibrations
 from models.learning.catalogue import Catalogue
@@ -26,6 +28,7 @@ from models.state.columns import (
     MOST_CELLS,
     MOST_OPEN_LINES,
     MOST_PRODUCTS,
+    NO_CLUSTER,
     NO_EVENT,
     NO_SEGMENT,
     OPEN_LINE,
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from models.learning.clusters import Clusters
     from models.learning.fifths import Limits
     from models.settings import LedgerSettings
 
@@ -79,7 +83,7 @@ def _newcomer() -> NDArray[Any]:
     """Return the (1,) columns of a customer of whom nothing is known."""
     record = np.zeros(1, CUSTOMER)
     record["version"], record["offset"] = ROW_VERSION, -1
-    record["segment"], record["ring_at"] = NO_SEGMENT, NO_EVENT
+    record["segment"], record["ring_at"], record["cluster"] = NO_SEGMENT, NO_EVENT, NO_CLUSTER
     return record
 
 
@@ -112,6 +116,9 @@ class State:
         self.priors = Priors()
         self.popularity, self.pairs = Popularity(), Pairs()
         self.calibration = Calibrations()
+        self.activity = Activity()
+        self.clusters: Clusters | None = None
+        """Clusters that the boundary begun last learnt; None where too few customers are known."""
         self.learnt_until = 0
         """Last day whose trips and outcomes the priors, popularity, pairs and calibration hold; 0 before."""
         self.assortment = assortment_of(self.popularity, self.pairs, self.category_names)
@@ -155,6 +162,7 @@ class State:
         self.reserve(end)
         self.customers[first:end] = _NEWCOMER
         self.customers["boundary"][first:end] = self.clock.begun
+        self.customers["drawn"][first:end] = [crc32(customer) for customer in customers]
         self.ids += customers
         self.rows.update(zip(customers, range(first, end), strict=True))
         return np.arange(first, end)

@@ -45,7 +45,7 @@ class Step:
         self._priors = state.priors
         self._learnt_until = state.learnt_until
         self._popularity, self._pairs, self._assortment = state.popularity, state.pairs, state.assortment
-        self._calibration = state.calibration
+        self._calibration, self._clusters, self._activity = state.calibration, state.clusters, state.activity
         self._histograms = state.histograms
         self._histograms.mark()
         self._limits = state.limits
@@ -187,6 +187,7 @@ class Step:
         state.priors, state.histograms, state.limits = self._priors, self._histograms, self._limits
         state.adopted_at = self._adopted_at
         state.learnt_until, state.calibration = self._learnt_until, self._calibration
+        state.clusters, state.activity = self._clusters, self._activity
         state.popularity, state.pairs, state.assortment = self._popularity, self._pairs, self._assortment
         if state.settings is not self._settings:
             state.adopt(self._settings)

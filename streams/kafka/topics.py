@@ -48,7 +48,13 @@ SAFE_COPIES: Final = 3
 be lost with all its data, and writes go on. With fewer copies, nothing could be written while one broker is
 away."""
 
-OUTPUTS: Final = ("replenishment-alerts", "recommendations", "segment-changes", "exposures")
+OUTPUTS: Final = (
+    "replenishment-alerts",
+    "recommendations",
+    "segment-changes",
+    "cluster-changes",
+    "exposures",
+)
 """Contract names of the output topics. `exposures` holds all outputs of hold-out customers."""
 
 CHECKED: Final = ("cleanup.policy", "max.message.bytes", TIMESTAMPS)

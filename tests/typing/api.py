@@ -12,6 +12,7 @@ from cartpulse import (
     CartpulseError,
     CatalogueUpdate,
     ClosingState,
+    ClusterChange,
     ContractError,
     DeadLetter,
     Erasure,
@@ -93,6 +94,8 @@ def count(events: Iterable[OutputEvent]) -> Counter[str]:
                 found[event.category] += 1
             case Recommendation():
                 found.update(item.category for item in event.items)
+            case ClusterChange():
+                found[event.to_cluster.name] += 1
             case SegmentChange():
                 segment: Segment = event.to_segment
                 found[segment] += 1

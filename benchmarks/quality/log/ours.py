@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import numpy as np
 
+from benchmarks.quality.log.outlook import WEEK, clustered
 from models.contracts.events import RECOMMENDATIONS, REPLENISHMENT_ALERTS, SEGMENT_CHANGES
 from models.learning.alert_dates import AlertDates
 from models.learning.intervals import (
@@ -22,7 +23,7 @@ from models.learning.intervals import (
     renewal_quantile,
 )
 from models.learning.rfm import label
-from models.state.columns import NO_SEGMENT
+from models.state.columns import NO_CLUSTER, NO_SEGMENT
 from models.state.habits import statistics_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmarks.quality.log.outlook import Clustered
     from benchmarks.quality.log.pairs import Asked, History
     from models.contracts.changes import Changes
     from models.state.state import State
@@ -85,6 +87,8 @@ class Standing(NamedTuple):
     """As computed when read; -1 where a partition has too few customers to rank them."""
     segments: Integers
     """As reported; -1 for none."""
+    clusters: Integers
+    """Reported number from 1 on; -1 for none."""
     scores: Integers
     """(3, k) recency, frequency, money."""
 
@@ -196,6 +200,7 @@ class Ours:
         cuts: First unknown days at which chances are asked.
         days: Days at whose purchases the next one is asked for.
         instants: Ascending instants at which labels are asked, ms since 1970 UTC.
+        clusters: Days at whose end, and a week before, clusters are asked.
     """
 
     def __init__(
@@ -206,6 +211,7 @@ class Ours:
         cuts: Sequence[int] = (),
         days: range = range(0),
         instants: Sequence[int] = (),
+        clusters: Sequence[int] = (),
     ) -> None:
         self.instants = instants
         self.topics = Topics()
@@ -215,19 +221,24 @@ class Ours:
         """By day of the purchases."""
         self.standings: dict[int, Standing] = {}
         """By instant."""
+        self.clusters: dict[int, list[Clustered]] = {}
+        """By day, those of each partition."""
+        self._clusters = {*clusters, *(day - WEEK for day in clusters)}
         self._history, self._names = history, list(names)
         self._cuts, self._purchases = set(cuts), days
-        self.days = {*days, *(cut - 1 for cut in cuts)}
+        self.days = {*days, *(cut - 1 for cut in cuts), *self._clusters}
         """Days at whose end something is asked."""
 
     def at_day_end(self, day: int, states: Sequence[State]) -> None:
-        """Ask for chances and for the next purchase of each pair."""
+        """Ask for chances, for the next purchase of each pair, and for clusters."""
         if day + 1 in self._cuts:
             asked = self._history.at(day + 1)
             self.chances[day + 1] = self._ask(asked, states, cycles=False)
         if day in self._purchases:
             asked = self._history.after(range(day, day + 1))
             self.cycles[day] = self._ask(asked, states, cycles=True)
+        if day in self._clusters:
+            self.clusters[day] = clustered(states)
 
     def at_instant(self, instant: int, states: Sequence[State]) -> None:
         """Ask for every customer's label."""
@@ -324,10 +335,12 @@ def standing_of(states: Sequence[State]) -> Standing:
         segments = state.customers["segment"][: len(state.ids)].astype(np.int64)
         customers = np.array([int(customer) for customer in state.ids], np.int64)
         reported = np.where(segments == NO_SEGMENT, -1, segments)
-        parts.append(np.stack([customers, labels, reported, *scores])[:, ranked])
+        held = state.customers["cluster"][: len(state.ids)].astype(np.int64)
+        clusters = np.where(held == NO_CLUSTER, -1, held + 1)
+        parts.append(np.stack([customers, labels, reported, clusters, *scores])[:, ranked])
     both = np.concatenate(parts, axis=1).astype(np.int64)
     both = both[:, np.argsort(both[0])]
-    return Standing(both[0], both[1], both[2], both[3:])
+    return Standing(both[0], both[1], both[2], both[3], both[4:])
 
 
 def last_list(topics: Topics, household: int, before: int) -> Recommendation:

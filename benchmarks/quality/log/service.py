@@ -135,6 +135,7 @@ def replay(
     days: int,
     one_in: int = 1,
     partitions: int = 1,
+    only: Callable[[Iterable[Feed]], Iterable[Feed]] = lambda feeds: feeds,
     tell: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run The Complete Journey through a service.
@@ -145,12 +146,13 @@ def replay(
         days: Days from day 0.
         one_in: One household in so many.
         partitions: Partitions of the log.
+        only: Chooses or changes the records that are applied.
         tell: Receiver of progress.
     """
     source = CompleteJourney(level=level, days=days)
     chosen = (feed for feed in source if feed.key is not None and takes_part(int(feed.key), one_in))
     name = f"ledger of {level}, {partitions} partitions" if partitions > 1 else f"ledger of {level}"
-    Service(watcher, partitions=partitions).run(_told(with_ticks(chosen, SETTINGS), days, name, tell))
+    Service(watcher, partitions=partitions).run(_told(with_ticks(only(chosen), SETTINGS), days, name, tell))
 
 
 def _told(feeds: Iterable[Feed], days: int, name: str, tell: Callable[[str], None]) -> Iterator[Feed]:

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from benchmarks.quality.log.outlook import WEEK
 from benchmarks.quality.log.windows import FIRST_DATE, end_of
-from benchmarks.quality.tables.table import NOT_BUILT, Table
+from benchmarks.quality.tables.table import Table
 from models.learning.rfm import SEGMENTS
 from streams.sources.complete_journey import TIME_ZONE
 from tests.support.ledgers import exact
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from benchmarks.quality.log.journey import Journey
     from benchmarks.quality.log.ours import Standing
+    from benchmarks.quality.log.outlook import Clustered
     from benchmarks.quality.log.windows import Window
 
     Integers = NDArray[np.int64]
@@ -37,21 +39,6 @@ SUNDAY, WEDNESDAY = (6, 20), (2, 12)
 """Weekday, Monday first, and hour of New York at which labels are asked every week."""
 CLUSTERS: Final = 8
 STARTS: Final = 10
-RECENT_DAYS: Final = 56
-"""Half-life, in days, of what clusters look at: a habit that is over fades."""
-FEATURES: Final = (
-    "ln trips a week",
-    "ln basket value",
-    "ln items",
-    "ln mean gap",
-    "produce",
-    "meat",
-    "non-food",
-    "discount",
-)
-PRODUCE: Final = ("PRODUCE",)
-MEAT: Final = ("MEAT", "MEAT-PCKGD", "SEAFOOD", "SEAFOOD-PCKGD")
-NON_FOOD: Final = ("DRUG GM", "COSMETICS", "NUTRITION", "GARDEN CENTER", "FLORAL")
 
 
 _LABELS: Final = np.array([[exact.rfm_label(recency, value) for value in range(6)] for recency in range(6)])
@@ -184,55 +171,6 @@ def table_of_labels(
     return table
 
 
-def features(journey: Journey, day: int) -> tuple[Integers, Reals]:
-    """Return households and the (k, 8) features of clusters before a day, everything decayed to it.
-
-    A basket is here a household's business day.
-    """
-    known = journey.before(day)
-    who, place = np.unique(known.households, return_inverse=True)
-    weight = np.exp2(-(day - 1 - known.days) / RECENT_DAYS)
-    # (t,) trips: household, day, decayed weight
-    trips = np.unique(place * exact.DAYS + known.days)
-    owner, days = np.divmod(trips, exact.DAYS)
-    faded = np.exp2(-(day - 1 - days) / RECENT_DAYS)
-    count = np.bincount(owner, faded)
-    cents = known.cents.astype(np.float64)
-    spend = np.bincount(place, weight * cents)
-    items = np.bincount(place, weight)
-    again = np.diff(owner, prepend=-1) == 0
-    gaps = np.where(again, np.diff(days, prepend=0), 0)
-    gap = np.bincount(owner, faded * gaps) / np.maximum(np.bincount(owner, faded * again), 1e-9)
-    gap = np.where(gap > 0, gap, day - days[np.searchsorted(owner, np.arange(len(who)))])
-
-    def share(departments: tuple[str, ...]) -> Reals:
-        inside = np.isin(known.departments, departments)
-        part: Reals = np.bincount(place, weight * cents * inside) / np.maximum(spend, 1)
-        return part
-
-    off = np.bincount(place, weight * known.discount_cents)
-    watched = RECENT_DAYS / np.log(2) * -np.expm1(-np.log(2) * day / RECENT_DAYS)
-    return who, np.stack(
-        [
-            np.log(count / watched * 7 + 1e-3),
-            np.log(np.maximum(spend / count / 100, 0.01)),
-            np.log(items / count),
-            np.log(gap + 1),
-            share(PRODUCE),
-            share(MEAT),
-            share(NON_FOOD),
-            off / np.maximum(spend + off, 1),
-        ],
-        axis=1,
-    )
-
-
-def standardised(values: Reals) -> Reals:
-    """Return columns with mean 0 and standard deviation 1."""
-    scaled: Reals = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-9)
-    return scaled
-
-
 def inertia(values: Reals, centers: Reals) -> float:
     """Return the sum of squared distances to the nearest centre.
 
@@ -243,37 +181,76 @@ def inertia(values: Reals, centers: Reals) -> float:
     return float(squares.min(axis=1).sum())
 
 
-def fitted(values: Reals, *, starts: int, seed: int = SEED) -> Reals:
-    """Return the (8, f) centres of scikit-learn's k-means."""
+def fitted(values: Reals, *, starts: int, seed: int = SEED) -> tuple[Reals, Integers]:
+    """Return the (8, f) centres of scikit-learn's k-means, and the cluster of each customer."""
     from sklearn.cluster import KMeans  # noqa: PLC0415 - of the benchmark's own group of packages
 
-    centers: Reals = KMeans(CLUSTERS, n_init=starts, random_state=seed).fit(values).cluster_centers_
-    return centers
+    found = KMeans(CLUSTERS, n_init=starts, random_state=seed).fit(values)
+    return found.cluster_centers_, found.labels_.astype(np.int64)
 
 
-def table_of_clusters(journey: Journey, days: Sequence[int], ours: Sequence[str]) -> Table:
-    """Make table D of clusters: inertia relative to k-means of ten starts on the same day.
+def table_of_clusters(days: Sequence[int], ours: Mapping[str, Mapping[int, Sequence[Clustered]]]) -> Table:
+    """Make table D of clusters, on the ledgers' own features.
+
+    Inertia is relative to that of k-means with ten starts on the same customers of the same partition, and
+    identity is the share of customers with the same number a week later.
 
     Args:
-        journey: Lines.
-        days: First unknown days.
-        ours: Names of ledgers, which have no clusters yet.
+        days: Days at whose end clusters are judged.
+        ours: Customers of each partition at the end of days, by name of the ledger.
     """
     table = Table(
-        f"D. Clusters (k = {CLUSTERS}, {len(FEATURES)} features), inertia by that of k-means with ten starts",
-        tuple(f"day {day - 1}" for day in days),
+        f"D. Clusters (k = {CLUSTERS}), inertia by that of k-means with ten starts; same number a week later",
+        tuple(f"{what}, day {day}" for day in days for what in ("inertia", "same")),
     )
-    rows: dict[str, list[float]] = {name: [] for name in ("ten starts", "one start", "centres of a week ago")}
-    for day in days:
-        values = standardised(features(journey, day)[1])
-        best = inertia(values, fitted(values, starts=STARTS))
-        rows["ten starts"].append(1.0)
-        alone = [inertia(values, fitted(values, starts=1, seed=seed)) for seed in range(STARTS)]
-        rows["one start"].append(float(np.median(alone)) / best)
-        before = fitted(standardised(features(journey, day - 7)[1]), starts=STARTS)
-        rows["centres of a week ago"].append(inertia(values, before) / best)
-    for name, cells in rows.items():
-        table.add(f"k-means, {name}", *cells)
-    for name in ours:
-        table.add(name, *[NOT_BUILT] * len(days))
+    for name, by_day in ours.items():
+        rows: dict[str, list[float | None]] = {
+            each: [] for each in (name, f"k-means, ten starts ({name})", f"k-means, one start ({name})")
+        }
+        for day in days:
+            parts, before = by_day[day], by_day[day - WEEK]
+            fits = [fitted(part.values, starts=STARTS) for part in parts]
+            earlier = [fitted(part.values, starts=STARTS)[1] for part in before]
+            best = sum(inertia(part.values, centres) for part, (centres, _) in zip(parts, fits, strict=True))
+            own = sum(inertia(part.values, part.centres) for part in parts)
+            alone = [
+                sum(inertia(part.values, fitted(part.values, starts=1, seed=seed)[0]) for part in parts)
+                for seed in range(STARTS)
+            ]
+            now = [part.clusters for part in parts], [part.clusters for part in before]
+            anew = [labels for _, labels in fits], earlier
+            here, then = ([part.households for part in each] for each in (parts, before))
+            figures: list[tuple[float | None, float | None]] = [
+                (own / best if parts else None, _same(here, then, *now)),
+                (1.0 if parts else None, _same(here, then, *anew)),
+                (float(np.median(alone)) / best if parts else None, None),
+            ]
+            for row, cells in zip(rows.values(), figures, strict=True):
+                row.extend(cells)
+        for each, row in rows.items():
+            table.add(each, *row)
+        missing = [day for day in days if not by_day[day]]
+        if missing:
+            table.notes.append(f"{name}: too few customers a partition for clusters at days {missing}")
     return table
+
+
+def _same(
+    here: Sequence[Integers],
+    then: Sequence[Integers],
+    now: Sequence[Integers],
+    before: Sequence[Integers],
+) -> float | None:
+    """Return the share of households of both days that have one number on both; None without any."""
+    numbers = {
+        household: number
+        for households, labels in zip(then, before, strict=True)
+        for household, number in zip(households.tolist(), labels.tolist(), strict=True)
+    }
+    same = [
+        numbers[household] == number
+        for households, labels in zip(here, now, strict=True)
+        for household, number in zip(households.tolist(), labels.tolist(), strict=True)
+        if household in numbers
+    ]
+    return float(np.mean(same)) if same else None

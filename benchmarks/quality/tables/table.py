@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-NOT_BUILT = "not built"
-"""Cell of what the ledger does not say yet."""
 Cell = float | str | None
 
 

@@ -17,14 +17,15 @@ from benchmarks.quality.log.journey import DAYS
 from benchmarks.quality.log.windows import date_of
 from benchmarks.quality.measures import scores
 from benchmarks.quality.tables.next_purchase import TREES
-from benchmarks.quality.tables.table import NOT_BUILT, Table
+from benchmarks.quality.tables.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from benchmarks.quality.log.journey import Journey
+    from benchmarks.quality.log.outlook import Outlook
 
     Integers = NDArray[np.int64]
     Reals = NDArray[np.float64]
@@ -138,14 +139,17 @@ def baselines(earlier: Question, now: Question, held: int) -> dict[str, Said]:
 
 
 def table(
-    journey: Journey, known: tuple[int, int], ours: Sequence[str], learner: Learner | None = None
+    journey: Journey,
+    known: tuple[int, int],
+    ours: Mapping[str, Outlook],
+    learner: Learner | None = None,
 ) -> Table:
     """Make table E.
 
     Args:
         journey: Lines.
         known: Last day known, and last day held out.
-        ours: Names of ledgers, which say nothing of value yet.
+        ours: What ledgers expect, by name. They were given what is consumed alone.
         learner: LightGBM, or None to leave it out.
     """
     last, held = known[0], known[1] - known[0]
@@ -158,6 +162,11 @@ def table(
     models = baselines(earlier, now, held)
     if learner is not None:
         models[TREES] = Said(*learner(earlier.features, earlier.active, earlier.spend, now.features))
+    for name, outlook in ours.items():
+        place = np.searchsorted(outlook.households, now.households)
+        models[name] = Said(outlook.active[place], outlook.spend[place])
+        if outlook.unknown:
+            table.notes.append(f"{name}: the mean is said of {outlook.unknown} of whom too little is known")
     for name, said in models.items():
         cells: list[float | None] = [None] * 4
         if said.active is not None:
@@ -165,8 +174,7 @@ def table(
             cells[1] = scores.Ranking(-said.active, ~now.active).average_precision
         if said.spend is not None:
             cells[2] = float(np.mean(np.abs(said.spend - now.spend)))
-            cells[3] = float(spearmanr(said.spend, now.spend).statistic)
+            ranked = np.ptp(said.spend) > 0 and np.ptp(now.spend) > 0
+            cells[3] = float(spearmanr(said.spend, now.spend).statistic) if ranked else None
         table.add(name, *cells)
-    for name in ours:
-        table.add(name, *[NOT_BUILT] * 4)
     return table

@@ -21,7 +21,7 @@ MOST: Final = 10
 WIDE: Final = 105
 MIDDLE: Final = 78
 """Widths of a terminal, in columns, from which on tables show more columns."""
-RISES: Final = "A segment rises at a purchase and falls when many boundaries agree."
+SETTLES: Final = "A segment changes at a boundary, once a rank has passed its limit by a margin."
 
 NEW: Final = "Known for less than four weeks: the segment may rise, and falls only later."
 
@@ -50,6 +50,8 @@ class Page:
             out(Padding(Text(sentence, style="dim"), (0, 0, 0, 2)))
         for heading, section in (
             ("Segment", self._segment()),
+            ("How they shop", self._cluster()),
+            ("Outlook", self._outlook()),
             ("Open alerts", self._alerts()),
             ("Open list", self._list()),
             ("Habits", self._habits()),
@@ -100,11 +102,38 @@ class Page:
         if told["new"]:
             yield Text(NEW, style="dim")
         elif told["label"] is not None and told["label"] != told["segment"]:
-            yield Text(f"Ranked by the last boundary's thresholds: {told['label']}. {RISES}", style="dim")
+            yield Text(f"Ranked by the last boundary's thresholds: {told['label']}. {SETTLES}", style="dim")
         changes = told["segment_changes"][::-1]
         if changes:
             yield _history(changes[: self._most], reasons=self._console.width >= MIDDLE)
         yield from self._more(len(changes), "change", "changes")
+
+    def _cluster(self) -> Iterator[RenderableType]:
+        """Yield the cluster, by which it stands out, and which is the second nearest."""
+        told = self._told["cluster"]
+        if told is None:
+            return
+        share = f"{told['share']:.0%} of the partition's customers"
+        yield Text.assemble((told["name"], "bold green"), (f"  cluster {told['number']}, {share}", "dim"))
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for title in ("", "this customer", "cluster", "average", ""):
+            table.add_column(title, justify="right" if title else "left")
+        for trait in told["traits"]:
+            numbers = (f"{trait[name]:,.2f}" for name in ("value", "cluster", "average"))
+            table.add_row(trait["measure"].replace("_", " "), *numbers, trait["unit"])
+        yield table
+        since = told["others_nearer_since"]
+        moving = f"; others are nearer since {since}" if since else ""
+        second = f"{told['second']['name']} ({told['distance_to_second']:.1f} away)"
+        yield Text(f"{told['distance']:.1f} away from its centre, second {second}{moving}", style="dim")
+
+    def _outlook(self) -> Iterator[RenderableType]:
+        """Yield what to expect within 90 days."""
+        active, spend = self._told["active_90_days"], self._told["expected_spend_90_days"]
+        parts = [f"buys again with a chance of {active:.0%}"] if active is not None else []
+        parts += [f"spends about {spend:,.0f} {self._told['currency']}"] if spend is not None else []
+        if parts:
+            yield Text(f"Within 90 days {', '.join(parts)}.")
 
     def _alerts(self) -> Iterator[RenderableType]:
         alerts = sorted(self._told["open_alerts"], key=lambda alert: (alert["best_date"], alert["category"]))

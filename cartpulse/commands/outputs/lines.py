@@ -79,11 +79,23 @@ def _change(value: dict[str, Any]) -> str:
     return f"{value.get('from') or 'new'} -> {value.get('to')}: {reasons[0].get('text', '')}"
 
 
+def _moved(value: dict[str, Any]) -> str:
+    """Name the clusters of a change, and the feature by which the new one stands out most."""
+    before, now = value.get("from") or {}, value.get("to") or {}
+    trait = next((each for each in value.get("traits") or () if isinstance(each, dict)), {})
+    why = f": {trait.get('measure')} {trait.get('value')}, average {trait.get('average')}" if trait else ""
+    return f"{before.get('name') or 'none'} -> {now.get('name')}{why}"
+
+
 def _items(value: dict[str, Any]) -> str:
-    """List the items of a recommendation by name."""
-    items = [item for item in value.get("items") or () if isinstance(item, dict)]
+    """List the items and the products of a recommendation by name."""
+    items, products = (
+        [each for each in value.get(name) or () if isinstance(each, dict)] for name in ("items", "products")
+    )
     names = [str(item.get("product_name") or item.get("category", "?")) for item in items]
-    return f"{len(names)} items: {', '.join(names)}"
+    named = [str(each.get("product_name") or each.get("product_id", "?")) for each in products]
+    more = f"; products: {', '.join(named)}" if named else ""
+    return f"{len(names)} items: {', '.join(names)}{more}"
 
 
 def _replayed(value: dict[str, Any]) -> str:
@@ -115,6 +127,7 @@ _KINDS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "list-closing": ("list", _list_closing),
     "lapsed-habit": ("habit", _lapse),
     "segment-change": ("segment", _change),
+    "cluster-change": ("cluster", _moved),
     "recommendation": ("recommended", _items),
     "recommendations": ("recommended", _items),
     "dead-letter-replayed": ("replayed", _replayed),

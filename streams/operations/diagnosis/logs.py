@@ -30,6 +30,9 @@ DAY: Final = 24 * HOUR
 FAR_AHEAD: Final = DAY
 """Lead of a watermark, ms, above which a producer's clock that is a little off no longer explains it."""
 
+FEW_CUSTOMERS: Final = 10_000
+"""Customers of a partition below which fewer partitions are advised."""
+
 MOST_STRANGERS: Final = 0.01
 """Share of purchases in a wrong partition above which the setting is wrong, and not a few old events."""
 
@@ -87,6 +90,7 @@ def log_findings(settings: Settings, logs: Logs, *, now: int) -> Iterator[Findin
         yield from _jumps(settings, logs)
         yield from _timestamps(settings, logs)
         yield from _clock(settings, logs, now)
+        yield from _population(settings, logs)
     yield _partitioner(settings, logs)
 
 
@@ -252,6 +256,22 @@ def _timestamps(settings: Settings, logs: Logs) -> Iterator[Finding]:
             f"kafka-configs.sh --alter --entity-type topics --entity-name {settings.purchases_topic} "
             "--add-config message.timestamp.type=LogAppendTime.",
         )
+
+
+def _population(settings: Settings, logs: Logs) -> Iterator[Finding]:
+    """Advise fewer partitions where each learns from few customers."""
+    rows = sum(clock.rows for clock in logs.clocks.values())
+    if settings.partitions > 1 and len(logs.clocks) == settings.partitions and rows:
+        customers = rows // settings.partitions
+        if customers < FEW_CUSTOMERS:
+            yield Finding(
+                "customers",
+                Level.NOTE,
+                f"Each of the {settings.partitions} partitions knows about {customers:,} customers. Each "
+                "learns its priors, limits between segments and clusters from its own, and ranks them among "
+                f"themselves: with fewer than {FEW_CUSTOMERS:,}, partitions differ by chance.",
+                "A new service is better made with fewer partitions; one that runs keeps its count.",
+            )
 
 
 def _partitioner(settings: Settings, logs: Logs) -> Finding:

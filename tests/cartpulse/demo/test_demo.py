@@ -57,6 +57,7 @@ def test_every_basket_is_accounted_for(tmp_path: Path) -> None:
     assert report["left_out"] == accounting.left_out
     assert (report["lost"], report["dead_letters"]) == (0, 0)
     assert report["segment_changes"] > 0
+    assert report["cluster_changes"] >= 0
     assert report["recommendations"] > accounting.sent / 2
     assert 0 < report["popular_hit_share"] < 1
     assert 0 < report["recommendation_hit_share"] < 1

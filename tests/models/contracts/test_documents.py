@@ -146,6 +146,7 @@ def test_the_asyncapi_document_names_every_topic_and_what_it_is_read_or_written_
         "replenishment-alerts": "send",
         "recommendations": "send",
         "segment-changes": "send",
+        "cluster-changes": "send",
         "exposures": "send",
         "dead-letters": "send",
     }

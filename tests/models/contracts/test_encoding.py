@@ -7,12 +7,14 @@ import json
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from models.clusters import changes
 from models.contracts import encoding as outputs
 from models.contracts.encoding import (
     ALERT,
@@ -27,6 +29,7 @@ from models.contracts.encoding import (
 )
 from models.contracts.events import OUTPUT_EVENTS, AlertClosing, output
 from models.contracts.timestamps import time_text
+from models.learning import clusters
 from models.settings import LedgerSettings
 from tests.models.ledger.test_ledger import a_log
 from tests.support.ledgers.logs import basket, live, replay_of, tick, until_live
@@ -59,7 +62,9 @@ def events() -> tuple[Output, ...]:
     log = a_log(7, days=45, customers=8)
     for at, value in enumerate(odd):
         log += [value, *(tick(45 + at * 5 + day) for day in range(5))]
-    return tuple(replay_of(log, SETTINGS).outputs)
+    # Eight customers are enough for eight clusters here, and two days for a change.
+    with mock.patch.object(clusters, "LEAST_MEMBERS", 1), mock.patch.object(changes, "PATIENCE_DAYS", 2):
+        return tuple(replay_of(log, SETTINGS).outputs)
 
 
 def name_of(event: Output) -> str:
@@ -83,7 +88,7 @@ def test_the_committed_schema_finds_no_fault_in_any_event(name: str) -> None:
     schema = json.loads((SCHEMAS / f"{name}.v1.json").read_text(encoding="utf-8"))
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     found = [json.loads(event.value) for event in events() if name_of(event) == name]
-    assert len(found) > (5 if name == "lapsed-habit" else 20)
+    assert len(found) > (5 if name in {"lapsed-habit", "cluster-change"} else 20)
     for value in found:
         validator.validate(value)
         assert list(value) == list(schema["properties"])

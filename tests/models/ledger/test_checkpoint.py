@@ -152,7 +152,13 @@ def test_a_checkpoint_and_the_tail_are_the_whole_changelog(
     last = {row.key: row.value for row in changelog[:position] + tail}
     greatest = Replay()
     greatest.store(changelog)
-    assert wrong == {key for key in last if header(last[key])[1:3] < header(greatest.rows[key])[1:3]}
+    # Of two tombstones either may stand last: neither leaves anything.
+    assert wrong == {
+        key
+        for key, row in last.items()
+        if header(row)[1:3] < header(greatest.rows[key])[1:3]
+        and not (is_erased(row) and is_erased(greatest.rows[key]))
+    }
     assert ledger.rows_of(sorted(wrong)) == whole.rows_of(sorted(wrong))
     assert_same(ledger, whole)
 

@@ -18,6 +18,7 @@ from models.contracts.events import (
     SegmentChange,
 )
 from models.contracts.purchases import Erasure, Purchase, Signal
+from models.learning import clusters
 from models.replay.replay import AT_ONCE, EventRefusedError, replay
 from models.settings import LedgerSettings
 from streams.sources.complete_journey import CompleteJourney
@@ -51,7 +52,10 @@ def counted(events: Iterable[OutputEvent]) -> Counter[tuple[str, str]]:
     return Counter((type(event).__name__, event.model_dump_json()) for event in events)
 
 
-def test_a_fortnight_of_real_purchases_gives_the_events_of_the_log_with_its_ticks() -> None:
+def test_a_fortnight_of_real_purchases_gives_the_events_of_the_log_with_its_ticks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clusters, "LEAST_MEMBERS", 5)
     settings = LedgerSettings(time_zone="America/New_York", segment_minimum_population=20)
     feeds = [feed for feed in CompleteJourney(days=40) if int(feed.key or b"0") % 12 == 0]
     assert len(feeds) > AT_ONCE

@@ -300,6 +300,9 @@ def test_the_story_of_a_customer_who_comes_rises_and_stays_away_is_told_word_for
                 f"the {FIFTHS[score - 1]} fifth by {measure}" if ranked else "too little history to rank"
             )
         evidence = change.pop("evidence")
+        assert (change.pop("cluster"), change.pop("active_90_days")) == (None, None)
+        expected, age = change.pop("expected_spend_90_days"), (date.fromisoformat(at) - FIRST_DAY.date()).days
+        assert expected is None if age < 28 else 0 <= expected <= 50.0 * 90
         trips = [day for day in days if moment(day + 0.5) <= f"{at}T06:00:00Z"]
         assert evidence == {
             "last_purchase": moment(trips[-1] + 0.5),

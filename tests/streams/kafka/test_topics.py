@@ -56,6 +56,7 @@ def test_every_topic_has_as_many_partitions_as_purchases() -> None:
         "replenishment-alerts",
         "recommendations",
         "segment-changes",
+        "cluster-changes",
         "exposures",
         "dead-letters",
         "cartpulse-ledger-changelog",

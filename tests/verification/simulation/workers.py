@@ -70,6 +70,7 @@ class BareDecoder:
             categories=[],
             quantities=np.zeros(0, np.int64),
             spends=np.zeros(0, np.int64),
+            discounts=np.zeros(0, np.int64),
             listings=[()] * count,
         )
         refusals = [

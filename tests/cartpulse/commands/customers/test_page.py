@@ -55,6 +55,9 @@ def told(**other: Any) -> dict[str, Any]:
         "habits": [habit("MILK")],
         "open_alerts": [],
         "open_list": None,
+        "cluster": None,
+        "active_90_days": None,
+        "expected_spend_90_days": None,
         "segment_changes": [],
         "recommendations": None,
         "as_of": {
@@ -226,3 +229,45 @@ def test_an_open_list_is_shown_with_its_day_and_whether_it_was_sent() -> None:
     assert "for 2017-03-04, open until 2017-03-11" in shown
     assert "was not sent" not in shown
     assert "it was not sent" in page(told(open_list=listed | {"sent": False}))
+
+
+def test_how_somebody_shops_is_told_by_what_stands_out_and_what_is_nearest_else() -> None:
+    cluster = {
+        "number": 3,
+        "name": "weekly big shop",
+        "share": 0.2,
+        "traits": [
+            {
+                "measure": "basket_value",
+                "unit": "USD",
+                "value": 61.0,
+                "cluster": 52.0,
+                "average": 29.8,
+            }
+        ],
+        "distance": 1.23,
+        "second": {"number": 1, "name": "frequent small basket", "share": 0.1},
+        "distance_to_second": 1.87,
+        "others_nearer_since": None,
+    }
+    shown = page(told(cluster=cluster))
+    assert "weekly big shop  cluster 3, 20% of the partition's customers" in shown
+    assert "basket value 61.00 52.00 29.80 USD" in " ".join(shown.split())
+    assert "1.2 away from its centre, second frequent small basket (1.9 away)" in shown
+    assert "others are nearer" not in shown
+    moving = page(told(cluster=cluster | {"others_nearer_since": "2017-02-20"}))
+    assert "others are nearer since 2017-02-20" in moving
+    assert "How they shop" not in page(told())
+
+
+@pytest.mark.parametrize(
+    ("active", "spend", "sentence"),
+    [
+        (0.93, 412.4, "Within 90 days buys again with a chance of 93%, spends about 412 USD."),
+        (None, 12.0, "Within 90 days spends about 12 USD."),
+        (0.05, None, "Within 90 days buys again with a chance of 5%."),
+    ],
+)
+def test_what_to_expect_is_one_sentence(active: float | None, spend: float | None, sentence: str) -> None:
+    assert sentence in page(told(active_90_days=active, expected_spend_90_days=spend))
+    assert "Outlook" not in page(told())

@@ -87,6 +87,33 @@ def words(event: OutputEvent) -> str:
         ),
         (
             seen(
+                {
+                    "items": [{"category": "EGGS"}],
+                    "products": [{"product_name": "Whole milk"}, {"product_id": "p7"}],
+                    "occurred_at": None,
+                },
+                "recommendation",
+            ),
+            "never recommended 900 1 items: EGGS; products: Whole milk, p7",
+        ),
+        (
+            seen(
+                {
+                    "from": {"number": 1, "name": "rare small shop"},
+                    "to": {"number": 4, "name": "weekly big shop"},
+                    "traits": [{"measure": "items", "value": 21.0, "average": 9.4}],
+                    "occurred_at": None,
+                },
+                "cluster-change",
+            ),
+            "never cluster 900 rare small shop -> weekly big shop: items 21.0, average 9.4",
+        ),
+        (
+            seen({"from": None, "to": {"name": "rare small shop"}, "occurred_at": None}, "cluster-change"),
+            "never cluster 900 none -> rare small shop",
+        ),
+        (
+            seen(
                 b"\xff{",
                 "dead-letter",
                 None,
@@ -113,6 +140,9 @@ def words(event: OutputEvent) -> str:
         "raised far ahead",
         "segment",
         "recommendation",
+        "products",
+        "cluster",
+        "first cluster",
         "dead letter",
         "unknown",
         "no event",

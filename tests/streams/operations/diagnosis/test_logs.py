@@ -71,6 +71,14 @@ def test_what_is_not_applied_is_counted_by_partition() -> None:
     assert findings(logs(None))["lag"].said.startswith("400 records")
 
 
+def test_partitions_of_few_customers_are_advised_against() -> None:
+    few = findings(logs(replace(CLOCK, rows=700)))["customers"]
+    assert few.level is Level.NOTE
+    assert "Each of the 4 partitions knows about 700 customers" in few.said
+    assert "customers" not in findings(logs(replace(CLOCK, rows=10_000)))
+    assert "customers" not in findings(logs(replace(CLOCK, rows=700)), Settings(partitions=1))
+
+
 def test_a_log_that_was_made_anew_is_a_fault_with_its_way_on() -> None:
     source = findings(logs(end=50))["source"]
     assert source.level is Level.FAULT

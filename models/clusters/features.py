@@ -1,0 +1,116 @@
+"""Features by which customers are clustered, and what a boundary learns from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from models.learning.clusters import SCALE, Clusters
+from models.state.shopping import HALF_LIVES, Sum, shopping_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from models.state.shopping import Shopping
+    from models.state.state import State
+
+    Integers = NDArray[np.int64]
+    Reals = NDArray[np.float64]
+
+LEAST_DAYS: Final = 3
+"""Purchase days after which a customer shops in some way that can be told: two intervals."""
+DRAWN: Final = 8
+"""Customers of whom River learns one at each boundary, by the hash of the id."""
+MOST_DRAWN: Final = 128
+"""Customers of whom River learns at most at a boundary: it takes 20 us for each."""
+_FEWEST_TRIPS: Final = 1 / 64
+"""Trips a week below which nobody is told apart. Those who left long ago would be all the spread."""
+
+
+class Feature(NamedTuple):
+    """Feature as people are told of it."""
+
+    measure: str
+    """Name in events."""
+    unit: str
+    """Unit of its value; `currency` stands for the service's."""
+    offset: float
+    """Added before the logarithm; a feature of which none is taken has NaN here."""
+
+
+FEATURES: Final = (
+    Feature("trips_a_week", "trips", 0.0),
+    Feature("basket_value", "currency", 0.0),
+    Feature("items", "lines", 0.0),
+    Feature("days_between_trips", "days", 1.0),
+    Feature("discount_share", "share", float("nan")),
+)
+
+
+def features_of(shopping: Shopping) -> Integers:
+    """Return the (k, 5) features of customers who have bought, 1/1,024.
+
+    Logarithms of trips a week, spend and lines a trip, and days between trips, the running ones included, so
+    that silence shows; and the share of the prices that discounts took off.
+    """
+    sums = shopping.sums
+    trips = np.maximum(sums[:, Sum.TRIPS], np.finfo(np.float64).tiny)
+    # A week more than the customer's age: three trips of a first week are no habit of three a week.
+    watched = HALF_LIVES[Sum.TRIPS] / np.log(2)
+    watched *= -np.expm1(-(shopping.age + 7) / watched)
+    spend, discount = np.maximum(sums[:, Sum.SPEND], 0), np.maximum(sums[:, Sum.DISCOUNT], 0)
+    features = np.stack(
+        [
+            np.log(np.maximum(7 * trips / watched, _FEWEST_TRIPS)),
+            np.log(np.maximum(spend / trips, 0.01)),
+            np.log(np.maximum(sums[:, Sum.ITEMS] / trips, 1.0)),
+            # The first trip has no gap, and the running one is not over: together they make one.
+            np.log((sums[:, Sum.GAPS] + shopping.elapsed) / np.maximum(trips, 1.0) + 1),
+            discount / np.maximum(spend + discount, 0.01),
+        ],
+        axis=1,
+    )
+    steps: Integers = np.rint(features * SCALE).astype(np.int64)
+    return steps
+
+
+def values_of(features: Integers | Reals) -> Reals:
+    """Return (k, 5) features in their units, from features in 1/1,024.
+
+    >>> np.round(values_of(np.array([[0.0, 4717.0, 2358.0, 2129.0, 102.4]])), 1).tolist()
+    [[1.0, 100.1, 10.0, 7.0, 0.1]]
+    """
+    offsets = np.array([feature.offset for feature in FEATURES])
+    plain = features / SCALE
+    values: Reals = np.where(np.isnan(offsets), plain, np.exp(plain) - offsets)
+    return values
+
+
+def known(state: State, rows: Integers) -> NDArray[np.bool_]:
+    """Return (k,) True for customers of whom enough is known for a cluster."""
+    enough: NDArray[np.bool_] = state.standing(rows).frequency >= LEAST_DAYS
+    return enough
+
+
+def learn(state: State, day: int) -> None:
+    """Learn clusters at the boundary of a day. The customers' sums do not change, the centres do.
+
+    Args:
+        state: State of the partition; its clusters are replaced.
+        day: Last day closed.
+    """
+    everyone = np.arange(len(state.ids))
+    rows = everyone[known(state, everyone)]
+    features = features_of(shopping_of(state, rows, day))
+    if state.clusters is None:
+        state.clusters = Clusters.first(features)
+        return
+    if not len(rows):
+        return
+    hashes = state.customers["drawn"][rows]
+    drawn = np.flatnonzero(hashes % DRAWN == day % DRAWN)
+    if len(drawn) > MOST_DRAWN:
+        drawn = drawn[np.argsort(hashes[drawn], kind="stable")[:MOST_DRAWN]]
+    in_order = sorted(drawn.tolist(), key=lambda place: state.ids[rows[place]])
+    state.clusters = state.clusters.learnt(features, np.array(in_order, np.int64))
