@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import exp, isnan, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 HORIZONS = (7, 14, 28)
 """Days ahead for which a profile gives the probability of a purchase."""
+TOLD_CHANGE = 1.5
+"""Ratio of intervals, since a change and before, from which on the change is told."""
 
 
 def look(
@@ -191,6 +193,7 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
                 if intervals
                 else None,
                 "usual_quantity": round(float(cell["quantity"]), 3),
+                "change": _change(cell),
                 "enough_known": known,
                 "alert": cycle.name.lower(),
                 "best_date": date_text(int(cell["best_day"])) if planned else None,
@@ -205,6 +208,27 @@ def _habits(state: State, row: int, cells: NDArray[Any]) -> list[dict[str, objec
             }
         )
     return told
+
+
+def changed(cells: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return (k,) True for habits that have changed, by `TOLD_CHANGE` or more."""
+    apart = np.abs(cells["log_since"].astype(np.int64) - cells["log_before"])
+    told: NDArray[np.bool_] = (cells["changed_day"] != NEVER) & (apart >= log(TOLD_CHANGE) * LOG_STEPS)
+    return told
+
+
+def _change(cell: Any) -> dict[str, object] | None:
+    """Describe how a habit has changed; None for one that has not."""
+    if not changed(np.array([cell]))[0]:
+        return None
+    day = date_text(int(cell["changed_day"]))
+    then, now = (round(exp(float(cell[name]) / LOG_STEPS), 1) for name in ("log_before", "log_since"))
+    return {
+        "text": f"every {then:g} days until about {day}, every {now:g} since",
+        "since": day,
+        "days_before": then,
+        "days_since": now,
+    }
 
 
 def _bought_on_open_days(state: State, row: int) -> set[int]:

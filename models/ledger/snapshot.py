@@ -12,7 +12,7 @@ from models.contracts.events import REPLENISHMENT_ALERT_TYPE, event_ids
 from models.learning.intervals import LOG_STEPS, purchase_probability
 from models.learning.rfm import SEGMENTS, label
 from models.ledger.intake import Intake
-from models.ledger.profile import HORIZONS
+from models.ledger.profile import HORIZONS, changed
 from models.memory.dictionary import UNTRACKED
 from models.segments.settling import Tenure, tenure_of
 from models.settings import LedgerSettings
@@ -188,7 +188,7 @@ def _habits(state: State, rows: Rows, ids: list[str], partition: int) -> dict[st
     owners, cells, places = owners[order], cells[order], places[order]
     known = cells["purchases"] >= state.settings.alert_minimum_purchases
     intervals = cells["purchases"].astype(np.int64) - 1
-    several = intervals > 0
+    several, another = intervals > 0, changed(cells)
     typical = np.exp(cells["mean_log"] / LOG_STEPS)
     expected = alerts.expected(state, cells)
     return {
@@ -202,6 +202,9 @@ def _habits(state: State, rows: Rows, ids: list[str], partition: int) -> dict[st
         "typical_interval_days": Values(np.round(typical, 1), several),
         "usual_quantity": Values(np.round(cells["quantity"].astype(np.float64), 3)),
         "recent_trips": Values(np.round(cells["count"] / 1024, 3)),
+        "changed_since": Values(cells["changed_day"], another),
+        "interval_before_days": Values(np.round(np.exp(cells["log_before"] / LOG_STEPS), 1), another),
+        "interval_since_days": Values(np.round(np.exp(cells["log_since"] / LOG_STEPS), 1), another),
         "enough_known": Values(known),
         "best_date": Values(cells["best_day"], cells["best_day"] != NEVER),
         "expected_date": Values(expected.date, known),

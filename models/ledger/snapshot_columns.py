@@ -102,6 +102,19 @@ HABITS: Final = (
     ),
     Column("usual_quantity", "number", "units", "Units a purchase day, recent ones weighing more."),
     Column("recent_trips", "number", "trips", "Trips with the category, old ones counting less."),
+    Column(
+        "changed_since",
+        "day",
+        "business day",
+        "Day about which the habit last became another; null where it has not.",
+    ),
+    Column(
+        "interval_before_days",
+        "number",
+        "days",
+        "Usual days between purchases until then; null with that day.",
+    ),
+    Column("interval_since_days", "number", "days", "Usual days since then; null with that day."),
     Column("enough_known", "flag", "", "True where there are purchases enough for a date and an alert."),
     Column("best_date", "day", "business day", "Day that an alert aims at; null where there is none."),
     Column(

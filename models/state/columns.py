@@ -20,7 +20,7 @@ RING = 32
 """Recent events remembered per customer to recognise duplicates. Within a day, an event may come up to this
 many events out of order."""
 MOST_CELLS = 128
-"""Categories kept per customer: 3.6 KB of a full row of habits. In a year, a household of The Complete
+"""Categories kept per customer: 3.8 KB of a full row of habits. In a year, a household of The Complete
 Journey buys 91 (median), and one in five more than 128. With 64, 15 % of the purchases of established pairs
 came from pairs that were taken for new; with 128 it is 1 %."""
 MOST_PRODUCTS = 100
@@ -151,6 +151,17 @@ OUTCOME = np.dtype(
 )
 """Record of how a cell's last alert ended, which the next boundary learns from."""
 
+CHANGED = np.dtype(
+    [
+        ("changed_day", "<u2"),  # about when the habit became another, or NEVER
+        ("log_before", "<u2"),  # ln(usual interval in days) until then, 1/4,096
+        ("log_since", "<u2"),  # since then
+    ]
+)
+"""Record of the last change of a habit. Most cells hold zeros."""
+MOST_CHANGED = 64
+"""Changes kept per customer; the oldest go first. In The Complete Journey one habit in twenty has changed."""
+
 CELL = np.dtype(
     [
         ("category", "<u2"),
@@ -165,13 +176,16 @@ CELL = np.dtype(
         ("quantity", "<f2"),  # units per purchase day, exponentially weighted
         ("count", "<u2"),  # trips with the category, decayed per trip of the customer, 1/1,024
         ("recent", "<u2"),  # the customer's last 16 trips, newest in bit 0: 1 for a trip with it
+        ("drift", "u1", (2,)),  # sums of longer and of shorter intervals: models.learning.drift
         *((name, RAISED_ALERT[name]) for name in RAISED_ALERT.names or ()),
         *((name, OUTCOME[name]) for name in OUTCOME.names or ()),
+        *((name, CHANGED[name]) for name in CHANGED.names or ()),
         ("alert", "u1"),  # Cycle
     ]
 )
-"""Record of one customer's habit in one category. A fold alone changes the columns up to `recent`, which are
-an item of the row of habits. The others change on any day: they are kept in the row of the day."""
+"""Record of one customer's habit in one category. A fold alone changes the columns up to `drift`, which are
+an item of the row of habits, and those of `CHANGED`. The others change on any day: they are kept in the row
+of the day."""
 
 _CELL_FIELDS: Any = CELL.fields
 HABIT_BYTES = int(_CELL_FIELDS["best_day"][1])

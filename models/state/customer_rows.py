@@ -7,7 +7,7 @@ batch, and the day names the habits that belong to it.
 | row | key | sections |
 | --- | --- | --- |
 | day | customer id | head, ring of events, lines of two open days, an alert state per cell, raised alerts |
-| habits | byte 0, `h`, customer id | cells without their alerts, products |
+| habits | byte 0, `h`, customer id | cells without their alerts, products, changes of habits |
 
 Of 2,000 customers of `benchmarks.recovery` (44 habits, 3.5 KB) one took 4 us to encode the day and 4 us the
 habits, in steps of 600, and 35 us to decode both; the single row before took 8 and 80 us.
@@ -29,11 +29,13 @@ from models.memory.sections import SECTION, Items, Sections, headings
 from models.state.calendar import FIRST_DATE, HOUR, LAST_DAY
 from models.state.columns import (
     CELL,
+    CHANGED,
     CUSTOMER,
     HABIT_BYTES,
     HEAD,
     LIST_DAYS,
     MOST_CELLS,
+    MOST_CHANGED,
     MOST_OPEN_LINES,
     MOST_PRODUCTS,
     NEVER,
@@ -75,11 +77,14 @@ class Section(IntEnum):
     PRODUCTS = 8
     OUTCOMES = 9
     """Ends of alerts that the next boundary will learn from, with their categories."""
+    CHANGED = 10
+    """Habits that have changed, with their categories."""
 
 
-_HABITS: Final = frozenset({Section.CELLS, Section.PRODUCTS})
+_HABITS: Final = frozenset({Section.CELLS, Section.PRODUCTS, Section.CHANGED})
 _DAY: Final = frozenset(Section) - _HABITS
 _OUTCOME: Final = np.dtype([("category", "<u2"), *((name, OUTCOME[name]) for name in OUTCOME.names or ())])
+_CHANGED: Final = np.dtype([("category", "<u2"), *((name, CHANGED[name]) for name in CHANGED.names or ())])
 _SIZES: Final = {
     Section.HEAD: (HEAD.itemsize, 1),
     Section.RING: (RING_EVENT.itemsize, RING),
@@ -90,6 +95,7 @@ _SIZES: Final = {
     Section.CELLS: (HABIT_BYTES, MOST_CELLS),
     Section.PRODUCTS: (PRODUCT.itemsize, MOST_PRODUCTS),
     Section.OUTCOMES: (_OUTCOME.itemsize, MOST_CELLS),
+    Section.CHANGED: (_CHANGED.itemsize, MOST_CHANGED),
 }
 """Bytes of an item of each kind, and the most items that a row holds."""
 _HEADINGS: Final = {kind: headings(kind, *sizes) for kind, sizes in _SIZES.items()}
@@ -141,13 +147,18 @@ def habits_of(state: State, rows: NDArray[np.int64]) -> list[bytes]:
     header["version"] = ROW_VERSION
     header["offset"] = state.customers["habits_offset"][rows]
     header["boundary"] = state.customers["habits_boundary"][rows]
-    _, positions = state.cells.positions(rows)
+    owners, positions = state.cells.positions(rows)
     cells = state.cells.records.view(np.uint8).reshape(-1, CELL.itemsize)[positions, :HABIT_BYTES]
     each = state.cells.lengths[rows].tolist()
     products = state.products
     pieces: list[Iterable[Piece]] = [_cut(header, _runs([1] * len(rows)))]
     pieces += _section(Section.CELLS, each, _cut(cells, _runs(each)))
     pieces += _section(Section.PRODUCTS, products.lengths[rows].tolist(), products.slices(rows))
+    at = places_of(state.cells.records["changed_day"][positions] != NEVER)
+    if len(at):
+        changed = _some_of(state, positions[at], _CHANGED)
+        counts = np.bincount(owners[at], minlength=len(rows)).tolist()
+        pieces += _section(Section.CHANGED, counts, _cut(changed, _runs(counts)))
     pieces += _later(state, [habits_key(state.ids[row]) for row in rows.tolist()])
     return [seal(*row) for row in zip(*pieces, strict=True)]
 
@@ -236,7 +247,9 @@ def take_habits(state: State, rows: NDArray[np.int64], values: Sequence[bytes]) 
     cells.view(np.uint8).reshape(-1, CELL.itemsize)[:, :HABIT_BYTES] = np.frombuffer(
         stored.data, np.uint8
     ).reshape(-1, HABIT_BYTES)
-    state.cells.put_all(rows, np.repeat(np.arange(len(rows)), stored.counts), cells)
+    owners = np.repeat(np.arange(len(rows)), stored.counts)
+    _put_changes(owners, cells, _items(sections, Section.CHANGED))
+    state.cells.put_all(rows, owners, cells)
     _put(state.products, rows, _items(sections, Section.PRODUCTS), PRODUCT)
     header = _beginnings(values, HEADER.itemsize).view(HEADER)[:, 0]
     if (header["boundary"] > _LAST_BOUNDARY).any():
@@ -244,6 +257,30 @@ def take_habits(state: State, rows: NDArray[np.int64], values: Sequence[bytes]) 
     state.customers["habits_offset"][rows] = header["offset"]
     state.customers["habits_boundary"][rows] = header["boundary"]
     _keep_later(state, sections, _HABITS, [habits_key(state.ids[row]) for row in rows.tolist()])
+
+
+def _put_changes(owners: NDArray[np.int64], cells: NDArray[Any], items: Items) -> None:
+    """Put the changes of habits into the cells that they belong to.
+
+    Args:
+        owners: (m,) customer of each cell.
+        cells: (m,) cells, changed in place.
+        items: Changes of the customers, each with its category.
+
+    Raises:
+        RowError: A change belongs to no cell, or lies beyond the calendar.
+    """
+    changed = np.frombuffer(items.data, _CHANGED)
+    if not len(changed):
+        return
+    whose = np.repeat(np.arange(len(items.counts)), items.counts)
+    keys = owners << 16 | cells["category"]
+    order = np.argsort(keys)
+    place, known = look_up(whose << 16 | changed["category"], keys[order])
+    if not known.all() or (changed["changed_day"] > LAST_DAY).any():
+        raise RowError("a customer's row tells of changes of other habits than it holds")
+    for name in CHANGED.names or ():
+        cells[name][order[place]] = changed[name]
 
 
 def take_alerts(state: State, rows: NDArray[np.int64], alerts: Alerts) -> None:
@@ -342,10 +379,16 @@ def _outcomes(state: State, rows: NDArray[np.int64]) -> tuple[NDArray[Any], list
     owners, positions = state.cells.positions(rows)
     cells, seen = state.cells.records, state.customers["boundary"][rows].astype(np.int64)
     at = places_of((cells["ended_day"][positions] != NEVER) & (cells["ended_day"][positions] >= seen[owners]))
-    ended = np.empty(len(at), _OUTCOME)
-    for name in _OUTCOME.names or ():
-        ended[name] = cells[name][positions[at]]
+    ended = _some_of(state, positions[at], _OUTCOME)
     return ended, np.bincount(owners[at], minlength=len(rows)).tolist()
+
+
+def _some_of(state: State, positions: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the fields of cells that a type names."""
+    found = np.empty(len(positions), dtype)
+    for name in dtype.names or ():
+        found[name] = state.cells.records[name][positions]
+    return found
 
 
 def _section(kind: Section, counts: list[int], contents: Sequence[Piece]) -> list[Iterable[Piece]]:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from models.learning.intervals import STEPS, Statistic, observe, purchase_probability
+from models.learning import drift
+from models.learning.intervals import LOG_STEPS, STEPS, Statistic, observe, purchase_probability
 from models.memory import structured
 from models.memory.dictionary import UNTRACKED
 from models.memory.groups import among_first, first_of, look_up, places_of
-from models.state.columns import CELL, MOST_CELLS, MOST_PRODUCTS, PRODUCT
+from models.state.columns import CELL, CHANGED, MOST_CELLS, MOST_CHANGED, MOST_PRODUCTS, NEVER, PRODUCT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,8 @@ _COLUMNS = (
 )
 _DECAYED = slice(Statistic.DECAYED_14, Statistic.DECAYED_112 + 1)
 _STEPS = STEPS.astype(np.float32)
+LEVEL_WEIGHT = 0.125
+"""Weight of an interval in the level of a habit since its last change: the last eight say the most."""
 WORTH_DAYS = 91
 """Days within which a category that is kept should be bought again."""
 
@@ -105,6 +108,7 @@ def fold_categories(state: State, rows: NDArray[np.int64], bought: Bought, day: 
     order = np.flatnonzero(keep)
     order = order[np.argsort(all_owners[order], kind="stable")]
     all_owners, cells = all_owners[order], structured.take(cells, order)
+    _bound_changes(state, all_owners, cells)
     state.cells.put_all(rows, all_owners, cells)
     return evicted
 
@@ -117,8 +121,10 @@ def _worth(state: State, cells: NDArray[Any], day: int) -> NDArray[np.float64]:
 
 def _observed(cells: NDArray[Any], quantities: NDArray[np.int64], day: int) -> NDArray[Any]:
     """Return cell records after a trip."""
-    matrix = observe(statistics_of(cells), float(day), quantities / 1000.0)
+    before = statistics_of(cells)
+    matrix = observe(before, float(day), quantities / 1000.0)
     after = structured.copy(cells)
+    _judge(after, before, matrix, day)
     after["quantity"] = matrix[:, Statistic.QUANTITY]
     matrix[:, : Statistic.QUANTITY] *= _STEPS
     for name, column in _COLUMNS:
@@ -127,6 +133,56 @@ def _observed(cells: NDArray[Any], quantities: NDArray[np.int64], day: int) -> N
     after["count"] += COUNT_SCALE
     after["recent"] |= 1
     return after
+
+
+def _bound_changes(state: State, owners: NDArray[np.int64], cells: NDArray[Any]) -> None:
+    """Forget the oldest changes of customers with more than a row can hold.
+
+    Args:
+        state: State of the partition.
+        owners: (c,) customer of each cell, from 0 on.
+        cells: (c,) cell records, changed in place.
+    """
+    at = places_of(cells["changed_day"] != NEVER)
+    days, names = cells["changed_day"][at], state.category_names.hashes[cells["category"][at]]
+    forgotten = at[~among_first(owners[at], MOST_CHANGED, -days.astype(np.int64), names)]
+    for name in CHANGED.names or ():
+        cells[name][forgotten] = 0
+
+
+def _judge(cells: NDArray[Any], before: NDArray[np.float32], after: NDArray[np.float32], day: int) -> None:
+    """Judge whether the interval that a trip ends makes a habit another.
+
+    Args:
+        cells: (k,) cell records, whose sums and last change are changed in place.
+        before: (k, 11) statistics before the trip.
+        after: (k, 11) statistics after it.
+        day: Day of the trip.
+    """
+    # Stage 1: (i,) cells with an interval, and the level that it is held against: all intervals so far, or
+    # those since the last change.
+    at = places_of(before[:, Statistic.PURCHASES] >= 1)
+    intervals = before[at, Statistic.PURCHASES].astype(np.int64) - 1
+    logs = np.log(np.maximum(after[at, Statistic.LAST_INTERVAL].astype(np.float64), 1.0))
+    changed = cells["changed_day"][at] != NEVER
+    since = cells["log_since"][at] / LOG_STEPS
+    level = np.where(changed, since, before[at, Statistic.MEAN_LOG])
+    spread = drift.spread_of(before[at, Statistic.VARIANCE_LOG].astype(np.float64), intervals)
+    found = drift.judge(cells["drift"][at], (logs - level) / spread, intervals)
+    cells["drift"][at] = found.sums
+    # Stage 2: the level since a change follows the intervals slowly.
+    moved = since + LEVEL_WEIGHT * (logs - since)
+    cells["log_since"][at] = np.where(changed, np.rint(moved * LOG_STEPS), 0).astype(np.uint16)
+    # Stage 3: (a,) habits that are others now, some intervals ago, go on from what came lately.
+    alarm = places_of(found.alarm)
+    if not len(alarm):
+        return
+    lately = after[at[alarm], Statistic.EWMA_LOG].astype(np.float64)
+    ago = drift.began((lately - level[alarm]) / spread[alarm]) * np.exp(lately)
+    first = after[at[alarm], Statistic.FIRST_DAY]
+    cells["changed_day"][at[alarm]] = np.maximum(day - np.rint(ago), first).astype(np.uint16)
+    cells["log_before"][at[alarm]] = np.rint(level[alarm] * LOG_STEPS).astype(np.uint16)
+    cells["log_since"][at[alarm]] = np.rint(lately * LOG_STEPS).astype(np.uint16)
 
 
 def fold_products(state: State, rows: NDArray[np.int64], bought: Bought, day: int) -> None:

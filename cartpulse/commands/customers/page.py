@@ -55,6 +55,7 @@ class Page:
             ("Open alerts", self._alerts()),
             ("Open list", self._list()),
             ("Habits", self._habits()),
+            ("Changed habits", self._changes()),
             ("Recommendations", self._recommendations()),
         ):
             lines = list(section)
@@ -171,6 +172,14 @@ class Page:
             names = "" if self._most is not None else f": {', '.join(rare)}"
             categories = _count(len(rare), "category", "categories")
             yield Text(f"{categories} bought too rarely to say when next{names}", style="dim")
+
+    def _changes(self) -> Iterator[RenderableType]:
+        """Yield the habits that are others than they were, the latest change first."""
+        changed = [habit for habit in self._told["habits"] if habit["change"]]
+        changed.sort(key=lambda habit: (habit["change"]["since"], habit["category"]), reverse=True)
+        for habit in changed[: self._most]:
+            yield Text(f"{printable(habit['category'])}: {habit['change']['text']}")
+        yield from self._more(len(changed), "change", "changes")
 
     def _recommendations(self) -> Iterator[RenderableType]:
         """Yield the items of the last recommendation event: kind, name, score and the reason in words."""

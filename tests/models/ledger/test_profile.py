@@ -110,6 +110,7 @@ def test_a_customer_is_told_in_plain_values() -> None:
         "typical_interval_days": 10.0,
         "usual_quantity": 1.5,
         "enough_known": True,
+        "change": None,
         "bought_on_open_day": True,
     }
 
@@ -121,7 +122,7 @@ def test_of_what_was_bought_too_rarely_no_date_and_no_chance_is_told() -> None:
     assert habit["enough_known"] is False
     told = {name for name, value in habit.items() if value is None}
     assert told == {
-        *("typical_interval_days", "best_date", "expected_date", "interval_low", "interval_high"),
+        *("typical_interval_days", "best_date", "expected_date", "interval_low", "interval_high", "change"),
         *(f"probability_{days}_days" for days in (7, 14, 28)),
     }
 

@@ -100,7 +100,13 @@ def test_every_column_of_every_customer_is_what_describe_tells(log: list[bytes])
 
 
 def compare(habit: dict[str, Any], wanted: dict[str, Any], alert: dict[str, Any] | None) -> None:
-    same = wanted.keys() - {"last_purchase", "last_interval_days"}
+    same = wanted.keys() - {"last_purchase", "last_interval_days", "change"}
+    change = wanted["change"] or dict.fromkeys(("since", "days_before", "days_since"))
+    assert habit["changed_since"] == change["since"]
+    assert (habit["interval_before_days"], habit["interval_since_days"]) == (
+        change["days_before"],
+        change["days_since"],
+    )
     assert {name: habit[name] for name in same} == {name: wanted[name] for name in same}
     assert habit["last_purchase_day"] == wanted["last_purchase"]
     assert (habit["last_interval_days"] or 0) == wanted["last_interval_days"]

@@ -17,7 +17,7 @@ from models.memory.rows import (
     unseal,
 )
 from models.memory.sections import SECTION
-from models.state.columns import HEAD
+from models.state.columns import HABIT_BYTES, HEAD
 from models.state.customer_rows import Section
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _LATER: Final = {
     *("cluster", "cluster_since", "landmark_day", "landmark"),
 }
 """Fields of the head that the release before did not know."""
+_EARLIER_CELL: Final = 28
+"""Bytes of a cell, whose sums of drift are the last two of today's."""
 EARLIER_HEAD: Final = np.dtype([(name, HEAD[name]) for name in HEAD.names or () if name not in _LATER])
 
 
@@ -60,12 +62,16 @@ def _rewritten(row: bytes) -> bytes:
     """The sections of a row, with those that have changed as they were."""
     pieces = []
     for kind, heading, items in sections_of(row):
-        if kind != Section.HEAD:
+        if kind == Section.CELLS:
+            cells = np.frombuffer(items, np.uint8).reshape(-1, HABIT_BYTES)[:, :_EARLIER_CELL]
+            made = np.array([(kind, len(cells), _EARLIER_CELL)], SECTION)
+            pieces += [made.tobytes(), cells.tobytes()]
+        elif kind == Section.HEAD:
+            head, earlier = np.frombuffer(items, HEAD), np.zeros(1, EARLIER_HEAD)
+            for name in EARLIER_HEAD.names or ():
+                earlier[name] = head[name]
+            made = np.array([(kind, 1, EARLIER_HEAD.itemsize)], SECTION)
+            pieces += [made.tobytes(), earlier.tobytes()]
+        elif kind <= Section.OUTCOMES:
             pieces += [heading, items]
-            continue
-        head, earlier = np.frombuffer(items, HEAD), np.zeros(1, EARLIER_HEAD)
-        for name in EARLIER_HEAD.names or ():
-            earlier[name] = head[name]
-        made = np.array([(kind, 1, EARLIER_HEAD.itemsize)], SECTION)
-        pieces += [made.tobytes(), earlier.tobytes()]
     return b"".join(pieces)

@@ -28,6 +28,7 @@ def habit(category: str, **other: Any) -> dict[str, Any]:
         "probability_14_days": 0.7,
         "probability_28_days": 0.9,
         "bought_on_open_day": False,
+        "change": None,
     } | other
 
 
@@ -271,3 +272,17 @@ def test_how_somebody_shops_is_told_by_what_stands_out_and_what_is_nearest_else(
 def test_what_to_expect_is_one_sentence(active: float | None, spend: float | None, sentence: str) -> None:
     assert sentence in page(told(active_90_days=active, expected_spend_90_days=spend))
     assert "Outlook" not in page(told())
+
+
+def test_habits_that_have_changed_are_told_the_latest_first() -> None:
+    def changed(since: str) -> dict[str, Any]:
+        text = f"every 12 days until about {since}, every 25 since"
+        return {"text": text, "since": since, "days_before": 12.0, "days_since": 25.0}
+
+    habits = [habit("MILK", change=changed("2017-01-20")), habit("TEA", change=changed("2017-02-11"))]
+    shown = page(told(habits=[*habits, habit("EGGS")]))
+    assert (
+        "Changed habits\n  TEA: every 12 days until about 2017-02-11, every 25 since\n  MILK: every 12"
+        in ("\n".join(line.rstrip() for line in shown.splitlines()))
+    )
+    assert "Changed habits" not in page(told())
