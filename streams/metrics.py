@@ -63,6 +63,11 @@ def _metric(kind: type[T], help_text: str, name: str = "", label: str = "", valu
 
 
 _ALERTS: Final = ("Replenishment alerts, by what became of them.", "alerts", "state")
+_DRIFTS: Final = (
+    "Boundaries at which a model's chances were found to have left the outcomes, by model.",
+    "model_drifts",
+    "model",
+)
 _EVENTS: Final = ("Whatever else is counted, by its name in `counts`.", "events", "event")
 
 
@@ -128,6 +133,9 @@ class Counts:
     alerts_quiet: int = _metric(int, *_ALERTS, "quiet")
     alerts_raised: int = _metric(int, *_ALERTS, "raised")
     alerts_withdrawn: int = _metric(int, *_ALERTS, "withdrawn")
+    drifts_activity: int = _metric(int, *_DRIFTS, "activity")
+    drifts_alerts: int = _metric(int, *_DRIFTS, "alerts")
+    drifts_week: int = _metric(int, *_DRIFTS, "week")
     evicted_categories: int = _metric(int, *_EVENTS, "evicted_categories")
     habits_lapsed: int = _metric(int, *_EVENTS, "habits_lapsed")
     lists_closed: int = _metric(int, *_EVENTS, "lists_closed")

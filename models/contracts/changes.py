@@ -10,7 +10,8 @@ from models.contracts.event_block import Outputs
 Counted = Literal[
     "applied", "changed", "duplicates", "late", "refused", "reused_id", "timeless", "too_old",
     "alerts_capped", "alerts_fulfilled", "alerts_missed", "alerts_overtaken", "alerts_quiet", "alerts_raised",
-    "alerts_withdrawn", "recommendations", "segment_changes", "cluster_changes", "exposures", "suppressed",
+    "alerts_withdrawn", "recommendations", "segment_changes", "cluster_changes", "drifts_alerts",
+    "drifts_week", "drifts_activity", "exposures", "suppressed",
     "erased", "evicted_categories", "habits_lapsed", "listed", "lists_closed", "lists_raised", "not_listed",
     "passed_over",
 ]  # fmt: skip

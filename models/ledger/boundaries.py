@@ -18,7 +18,7 @@ from models.alerts.due import next_due
 from models.clusters import changes as cluster_changes
 from models.clusters import features as clusters
 from models.learning.assortment import assortment_of
-from models.learning.calibration import Calibrations
+from models.learning.calibration import SCALE, Calibrations
 from models.learning.intervals import before_last
 from models.learning.pairs import MOST_TRIPS
 from models.learning.popularity import GROUPS
@@ -58,6 +58,8 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     first, passed = not state.clock.begun, day - state.clock.begun
     if not first:
         _learn(state)
+        step.counts["drifts_alerts"] += state.watches.alerts.alarm
+        step.counts["drifts_week"] += state.watches.week.alarm
     adopting = state.settings != wanted
     if adopting:
         step.keep_due()
@@ -74,6 +76,7 @@ def begin(step: Step, day: int, wanted: LedgerSettings) -> None:
     state.limits = freeze(state)
     clusters.learn(state, day)
     foresight.learn(state, day, 1.0 if first else float(passed))
+    step.counts["drifts_activity"] += state.watches.activity.alarm
     if not len(lay_out_sweep(state).rows):
         state.sweep = None
         state.clock = replace(state.clock, finished=day)
@@ -137,7 +140,7 @@ def _learn_outcomes(state: State, last: int, passed: float) -> None:
     """Learn how the alerts ended that the boundaries since the last learnt day closed.
 
     Args:
-        state: State of the partition; its calibration is replaced.
+        state: State of the partition; its calibration and the watches over it are replaced.
         last: Boundary (day) that was begun last, whose sweep is finished.
         passed: Number of days since.
     """
@@ -149,12 +152,17 @@ def _learn_outcomes(state: State, last: int, passed: float) -> None:
         state.cells.records, positions[np.flatnonzero((days > state.learnt_until) & (days <= last))]
     )
     outcome, settings = ended["outcome"], state.settings
-    hit = state.calibration.hit.learnt(ended["ended_chance"], (outcome & Outcome.HIT) > 0, days=passed)
+    said, came = ended["ended_chance"] / SCALE, (outcome & Outcome.HIT) > 0
+    watches = state.watches._replace(alerts=state.watches.alerts.after(state.calibration.hit.of(said), came))
+    hit = state.calibration.hit.learnt(ended["ended_chance"], came, days=passed)
     week = state.calibration.week
     # Of a missed alert it is known that nothing was bought in the window, which may be shorter than a week.
     if settings.alert_lead_days + settings.alert_grace_days + 1 >= alerts.PROBABILITY_DAYS:
         within = (outcome & Outcome.WITHIN_WEEK) > 0
+        soon = week.of(ended["ended_week"] / SCALE)
+        watches = watches._replace(week=watches.week.after(soon, within))
         week = week.learnt(ended["ended_week"], within, days=passed)
+    state.watches = watches
     state.calibration = Calibrations(hit, week)
 
 

@@ -19,6 +19,7 @@ from models.learning.pairs import Pairs
 from models.learning.popularity import Popularity
 from models.learning.priors import Priors
 from models.learning.rfm import SEGMENTS
+from models.learning.watch import Watches
 from models.ledger import boundaries
 from models.ledger.storage import CLUSTERLESS, RANKED, UNRANKED, own_rows
 from models.memory.rows import (
@@ -30,6 +31,7 @@ from models.memory.rows import (
     PRIORS_KEY,
     SETTINGS_KEY,
     THRESHOLDS_KEY,
+    WATCHES_KEY,
     RowError,
     catalogue_shard,
     customer_of,
@@ -329,6 +331,8 @@ def _load_boundary(state: State, own: dict[bytes, bytes]) -> None:
         state.clusters = None if clusters == CLUSTERLESS else Clusters.decode(clusters)
     if ACTIVITY_KEY in own:
         state.activity = Activity.decode(own_payload(own[ACTIVITY_KEY]))
+    if WATCHES_KEY in own:
+        state.watches = Watches.decode(own_payload(own[WATCHES_KEY]))
     if POPULARITY_KEY in own:
         state.popularity = Popularity.decode(own_payload(own[POPULARITY_KEY]))
 

@@ -18,6 +18,7 @@ from models.memory.rows import (
     PRIORS_KEY,
     SETTINGS_KEY,
     THRESHOLDS_KEY,
+    WATCHES_KEY,
     catalogue_key,
     customer_of,
     dictionary_key,
@@ -124,9 +125,9 @@ def _rows_stored(state: State) -> int:
     change within a sweep, and clock rows of equal rank must be equal.
 
     The settings row comes with the first step. Rows of thresholds, priors, popularity, calibration,
-    clusters, activity and pairs come with every boundary.
+    clusters, activity, watches and pairs come with every boundary.
     """
-    own = 1 + (6 + state.pairs.shards if state.clock.begun else 0)
+    own = 1 + (7 + state.pairs.shards if state.clock.begun else 0)
     shards = sum(names.shards for names in state.dictionaries.values())
     return len(state.ids) + own + shards + len(state.catalogue.offsets)
 
@@ -148,6 +149,7 @@ def _boundary_rows(state: State) -> list[Row]:
     clusters = CLUSTERLESS if state.clusters is None else state.clusters.encode()
     rows.append(Row(CLUSTERS_KEY, _own(clusters, at=state.clock.begun)))
     rows.append(Row(ACTIVITY_KEY, _own(state.activity.encode(), at=state.clock.begun)))
+    rows.append(Row(WATCHES_KEY, _own(state.watches.encode(), at=state.clock.begun)))
     rows += [
         Row(pairs_key(shard), _own(counts, at=state.clock.begun))
         for shard, counts in enumerate(state.pairs.encode())

@@ -16,6 +16,7 @@ from models.learning.pairs import Pairs
 from models.learning.popularity import Popularity
 from models.learning.priors import Priors
 from models.learning.rfm import Histograms, RfmScores
+from models.learning.watch import Watches
 from models.memory import structured
 from models.memory.arena import RESERVED_CUSTOMERS, Arena, grown, reserved
 from models.memory.dictionary import Dictionary
@@ -117,6 +118,7 @@ class State:
         self.popularity, self.pairs = Popularity(), Pairs()
         self.calibration = Calibrations()
         self.activity = Activity()
+        self.watches = Watches()
         self.clusters: Clusters | None = None
         """Clusters that the boundary begun last learnt; None where too few customers are known."""
         self.learnt_until = 0

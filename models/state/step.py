@@ -46,6 +46,7 @@ class Step:
         self._learnt_until = state.learnt_until
         self._popularity, self._pairs, self._assortment = state.popularity, state.pairs, state.assortment
         self._calibration, self._clusters, self._activity = state.calibration, state.clusters, state.activity
+        self._watches = state.watches
         self._histograms = state.histograms
         self._histograms.mark()
         self._limits = state.limits
@@ -187,7 +188,7 @@ class Step:
         state.priors, state.histograms, state.limits = self._priors, self._histograms, self._limits
         state.adopted_at = self._adopted_at
         state.learnt_until, state.calibration = self._learnt_until, self._calibration
-        state.clusters, state.activity = self._clusters, self._activity
+        state.clusters, state.activity, state.watches = self._clusters, self._activity, self._watches
         state.popularity, state.pairs, state.assortment = self._popularity, self._pairs, self._assortment
         if state.settings is not self._settings:
             state.adopt(self._settings)

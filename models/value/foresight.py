@@ -85,7 +85,7 @@ def learn(state: State, day: int, passed: float) -> None:
     """Learn from the landmarks of 90 days before a boundary, whose outcome is known now.
 
     Args:
-        state: State of the partition; its model of activity is replaced.
+        state: State of the partition; its model of activity and the watch over it are replaced.
         day: Last day closed. The landmarks that it brings are not yet taken.
         passed: Days since the boundary before.
     """
@@ -93,7 +93,11 @@ def learn(state: State, day: int, passed: float) -> None:
     rows = np.flatnonzero((customers["landmark_day"] == day - HORIZON_DAYS) & (day > HORIZON_DAYS))
     elapsed = shopping_of(state, rows, day).elapsed
     columns = customers["landmark"][rows].astype(np.int64).reshape(-1, LANDMARK)
-    state.activity = state.activity.learnt(columns, elapsed < HORIZON_DAYS, days=passed)
+    active, said = elapsed < HORIZON_DAYS, state.activity.of(columns)
+    known = np.zeros(0, np.int64) if said is None else np.arange(len(rows))
+    watch = state.watches.activity.after(np.zeros(0) if said is None else said, active[known])
+    state.watches = state.watches._replace(activity=watch)
+    state.activity = state.activity.learnt(columns, active, days=passed)
 
 
 def _columns(shopping: Shopping) -> Integers:

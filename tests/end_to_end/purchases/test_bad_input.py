@@ -152,6 +152,7 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
             ),
             "recommendations": ("recommendation",),
             "segment-changes": ("segment-change",),
+            "cluster-changes": ("cluster-change",),
             "dead-letters": ("dead-letter",),
         }
         assert set(OUTPUTS) < {*contracts, "exposures"}
@@ -181,6 +182,7 @@ async def test_a_plain_consumer_and_a_cloudevents_reader_understand_every_output
         assert counts["replenishment-alerts"] > 50
         assert counts["recommendations"] > 1_000
         assert counts["segment-changes"] > 100
+        assert counts["cluster-changes"] > 100
         assert counts["exposures"] > 20
         assert sum(counts.values()) == total
 

@@ -11,6 +11,7 @@ from models.memory.rows import (
     CHECKSUM_BYTES,
     CLUSTERS_KEY,
     HEADER,
+    WATCHES_KEY,
     customer_of,
     is_erased,
     seal,
@@ -38,7 +39,7 @@ def earlier_rows(rows: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Rewrite a whole changelog into format 6, without what it did not know."""
     earlier = {}
     for key, row in rows.items():
-        if key in {CLUSTERS_KEY, ACTIVITY_KEY}:
+        if key in {CLUSTERS_KEY, ACTIVITY_KEY, WATCHES_KEY}:
             continue
         body = unseal(row)
         if customer_of(key) is not None and not is_erased(row):
