@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from enum import IntEnum
 from functools import cached_property
 from typing import Literal, Self
@@ -53,6 +54,13 @@ NOT_RECOMMENDED: tuple[str, ...] = (
 
 SUBCATEGORY = " | "
 """Separator between a category and its subcategory, as in `BREAD | RYE`."""
+
+
+MOST_GROUPS = 3
+"""Groups of categories that clusters look at: with more features, each tells less."""
+LONGEST_GROUP_NAME = 32
+Groups = tuple[tuple[str, tuple[str, ...]], ...]
+"""Groups of categories, each with its name."""
 
 
 class CategoryClass(IntEnum):
@@ -178,6 +186,12 @@ class LedgerSettings(BaseModel):
         description="Share of the customers by which a rank by recency must pass a limit before a customer's "
         "segment changes.",
     )
+    category_groups: Groups = Field(
+        default=(),
+        max_length=MOST_GROUPS,
+        description="Up to three groups of categories whose shares of what is bought tell customers apart in "
+        'clusters, as a JSON object: {"produce": ["FRUIT", "VEGETABLES"], "meat": ["BEEF"]}.',
+    )
     new_customer_days: int = Field(
         default=90,
         ge=0,
@@ -195,6 +209,24 @@ class LedgerSettings(BaseModel):
                 f"{name!r} is no IANA time zone; write one such as 'America/New_York'"
             ) from error
         return name
+
+    @field_validator("category_groups", mode="before")
+    @classmethod
+    def _pairs(cls, groups: object) -> object:
+        """Take a mapping, too: settings are hashed, and a mapping has no hash."""
+        return tuple(groups.items()) if isinstance(groups, Mapping) else groups
+
+    @field_validator("category_groups")
+    @classmethod
+    def _grouped_once(cls, groups: Groups) -> Groups:
+        names = [category for _, categories in groups for category in categories]
+        if len(set(names)) < len(names) or len({name for name, _ in groups}) < len(groups):
+            raise ValueError("a category belongs to one group at most, and each group has a name of its own")
+        if not all(name and len(name) <= LONGEST_GROUP_NAME and categories for name, categories in groups):
+            raise ValueError(
+                f"each group has a name of 1 to {LONGEST_GROUP_NAME} characters and one category or more"
+            )
+        return tuple(sorted((name, tuple(sorted(categories))) for name, categories in groups))
 
     @field_validator("not_consumed", "not_recommended", "alert_quiet_categories")
     @classmethod
@@ -229,6 +261,23 @@ class LedgerSettings(BaseModel):
         if category in known:
             return known[category]
         return known.get(category.partition(SUBCATEGORY)[0], CategoryClass.EVERYWHERE)
+
+    @cached_property
+    def _groups(self) -> dict[str, int]:
+        return {
+            category: number
+            for number, (_, categories) in enumerate(self.category_groups, 1)
+            for category in categories
+        }
+
+    def group_of(self, category: str) -> int:
+        """Return the number of a category's group, from 1 on; 0 for none. A name covers subcategories too.
+
+        >>> LedgerSettings(category_groups={"meat": ["BEEF"]}).group_of("BEEF | GROUND")
+        1
+        """
+        known = self._groups
+        return known[category] if category in known else known.get(category.partition(SUBCATEGORY)[0], 0)
 
     @cached_property
     def alert_quiet_set(self) -> frozenset[str]:

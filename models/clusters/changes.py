@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from models.clusters.features import FEATURES, features_of, known, values_of
+from models.clusters.features import features_of, known, named, values_of
 from models.clusters.names import portraits_of
 from models.contracts.encoding import CLUSTER_CHANGE, as_json, block_of
 from models.contracts.events import event_ids
@@ -19,7 +19,6 @@ from models.contracts.timestamps import time_text
 from models.learning.clusters import CLUSTERS
 from models.state.calendar import boundary_cause, date_text
 from models.state.columns import NEVER, NO_CLUSTER
-from models.state.shopping import shopping_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +98,7 @@ def _changed(state: State, rows: Integers) -> tuple[NDArray[np.bool_], _Nearest]
     assert state.clusters is not None  # noqa: S101 - callers look first
     held = state.customers["cluster"][rows]
     since = state.customers["cluster_since"][rows].astype(np.int64)
-    features = features_of(shopping_of(state, rows, state.clock.begun))
+    features = features_of(state, rows, state.clock.begun)
     found, distances = state.clusters.nearest(features)
     away = (held != NO_CLUSTER) & (found != held)
     long = away & (since != NEVER) & (state.clock.begun - since >= PATIENCE_DAYS)
@@ -128,7 +127,7 @@ def _emit(step: Step, moved: _Moved, boundary: int) -> None:
     assert state.clusters is not None  # noqa: S101 - callers look first
     rows, nearest = moved.rows, moved.nearest
     step.counts["cluster_changes"] += len(rows)
-    portraits = portraits_of(state.clusters)
+    portraits = portraits_of(state.clusters, named(state.settings))
     customers, at = [state.ids[row] for row in rows.tolist()], state.calendar.boundary(boundary)
     causes = [boundary_cause(boundary)] * len(rows)
     identities = event_ids(CLUSTER_CHANGE.type_, customers, [""] * len(rows), causes, "")
@@ -158,7 +157,7 @@ def clusters_of(state: State, rows: Integers) -> list[dict[str, object] | None]:
     """Describe the reported clusters of k customers; None for those without one."""
     if state.clusters is None:
         return [None] * len(rows)
-    portraits = portraits_of(state.clusters)
+    portraits = portraits_of(state.clusters, named(state.settings))
     told: list[dict[str, object] | None] = [_cluster(number, portraits) for number in range(CLUSTERS)]
     # The last place answers to `NO_CLUSTER`.
     told.append(None)
@@ -178,9 +177,10 @@ def describe(state: State, row: int) -> dict[str, object] | None:
     number = int(state.customers["cluster"][row])
     if state.clusters is None or number == NO_CLUSTER:
         return None
-    features = features_of(shopping_of(state, np.array([row]), state.clock.begun))
+    features = features_of(state, np.array([row]), state.clock.begun)
     distances = state.clusters.nearest(features).distances
-    portraits, since = portraits_of(state.clusters), int(state.customers["cluster_since"][row])
+    portraits = portraits_of(state.clusters, named(state.settings))
+    since = int(state.customers["cluster_since"][row])
     return {
         **_cluster(number, portraits),
         **_place(number, features[0], distances[0], portraits, state),
@@ -209,7 +209,8 @@ def _place(
         portraits: All clusters in words.
         state: State of the partition.
     """
-    own = dict(zip((each.measure for each in FEATURES), values_of(features[None])[0].tolist(), strict=True))
+    measures = [feature.measure for feature in named(state.settings)]
+    own = dict(zip(measures, values_of(features[None])[0].tolist(), strict=True))
     others = [place for place in np.argsort(distances, kind="stable").tolist() if place != number]
     return {
         "traits": [

@@ -12,6 +12,7 @@ from models.state.shopping import HALF_LIVES, Sum, shopping_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from models.settings import LedgerSettings
     from models.state.shopping import Shopping
     from models.state.state import State
 
@@ -26,6 +27,10 @@ MOST_DRAWN: Final = 128
 """Customers of whom River learns at most at a boundary: it takes 20 us for each."""
 _FEWEST_TRIPS: Final = 1 / 64
 """Trips a week below which nobody is told apart. Those who left long ago would be all the spread."""
+
+
+SHARE: Final = "share_of:"
+"""Beginning of the name of a feature that is a group's share of what is bought."""
 
 
 class Feature(NamedTuple):
@@ -48,8 +53,36 @@ FEATURES: Final = (
 )
 
 
-def features_of(shopping: Shopping) -> Integers:
-    """Return the (k, 5) features of customers who have bought, 1/1,024.
+def named(settings: LedgerSettings) -> tuple[Feature, ...]:
+    """Return the features of a service: five, and one of each group of categories that its settings name."""
+    shares = (Feature(f"{SHARE}{name}", "share", float("nan")) for name, _ in settings.category_groups)
+    return (*FEATURES, *shares)
+
+
+def features_of(state: State, rows: Integers, day: int) -> Integers:
+    """Return the (k, f) features of customers who have bought, as of a boundary, 1/1,024.
+
+    Args:
+        state: State of the partition.
+        rows: (k,) rows of customers.
+        day: Boundary (day), not before the last day folded.
+    """
+    features = shopping_features(shopping_of(state, rows, day))
+    groups = len(state.settings.category_groups)
+    if not groups:
+        return features
+    # (k, groups) share of the decayed trips with categories that the cells count.
+    owners, positions = state.cells.positions(rows)
+    cells = state.cells.records
+    group, counts = state.category_names.groups[cells["category"][positions]], cells["count"][positions]
+    sums = np.bincount(owners * (groups + 1) + group, counts, len(rows) * (groups + 1))
+    sums = sums.reshape(len(rows), groups + 1)
+    shares = sums[:, 1:] / np.maximum(sums.sum(axis=1, keepdims=True), 1)
+    return np.concatenate([features, np.rint(shares * SCALE).astype(np.int64)], axis=1)
+
+
+def shopping_features(shopping: Shopping) -> Integers:
+    """Return the (k, 5) features that purchases alone tell, 1/1,024.
 
     Logarithms of trips a week, spend and lines a trip, and days between trips, the running ones included, so
     that silence shows; and the share of the prices that discounts took off.
@@ -76,12 +109,13 @@ def features_of(shopping: Shopping) -> Integers:
 
 
 def values_of(features: Integers | Reals) -> Reals:
-    """Return (k, 5) features in their units, from features in 1/1,024.
+    """Return (k, f) features in their units, from features in 1/1,024.
 
     >>> np.round(values_of(np.array([[0.0, 4717.0, 2358.0, 2129.0, 102.4]])), 1).tolist()
     [[1.0, 100.1, 10.0, 7.0, 0.1]]
     """
-    offsets = np.array([feature.offset for feature in FEATURES])
+    offsets = np.full(features.shape[1], np.nan)
+    offsets[: len(FEATURES)] = [feature.offset for feature in FEATURES]
     plain = features / SCALE
     values: Reals = np.where(np.isnan(offsets), plain, np.exp(plain) - offsets)
     return values
@@ -102,7 +136,7 @@ def learn(state: State, day: int) -> None:
     """
     everyone = np.arange(len(state.ids))
     rows = everyone[known(state, everyone)]
-    features = features_of(shopping_of(state, rows, day))
+    features = features_of(state, rows, day)
     if state.clusters is None:
         state.clusters = Clusters.first(features)
         return

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from models.clusters.features import FEATURES, values_of
+from models.clusters.features import FEATURES, SHARE, values_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from models.clusters.features import Feature
     from models.learning.clusters import Clusters
 
 TOLD: Final = 3
@@ -45,15 +48,19 @@ class Portrait(NamedTuple):
     """Features by which it stands out most, the farthest from the average first."""
 
 
-def portraits_of(clusters: Clusters) -> list[Portrait]:
+def portraits_of(clusters: Clusters, features: Sequence[Feature]) -> list[Portrait]:
     """Describe all clusters. No two have one name.
+
+    Args:
+        clusters: Clusters.
+        features: What their features are, from `named`.
 
     Names say how often and how much is bought, and what else is far from the average, as in
     `weekly big shop` or `rare small shop, discount`.
     """
     away = (clusters.centres - clusters.mean) / clusters.spread
     values, average = values_of(clusters.centres), values_of(clusters.mean[None])[0]
-    names = [_name(*each) for each in zip(away, values, strict=True)]
+    names = [_name(*each, features) for each in zip(away, values, strict=True)]
     # Clusters of one name are told apart by how large their baskets are, those of one size by their number.
     for name in {each for each in names if names.count(each) > 1}:
         alike = [place for place, each in enumerate(names) if each == name]
@@ -63,17 +70,19 @@ def portraits_of(clusters: Clusters) -> list[Portrait]:
             names[place] = f"{name}, {word}"
     known = max(int(clusters.sizes.sum()), 1)
     return [
-        Portrait(name, int(size) / known, _traits(apart, value, average))
+        Portrait(name, int(size) / known, _traits(apart, value, average, features))
         for name, size, apart, value in zip(names, clusters.sizes, away, values, strict=True)
     ]
 
 
-def _name(away: NDArray[np.float64], values: NDArray[np.float64]) -> str:
+def _name(away: NDArray[np.float64], values: NDArray[np.float64], features: Sequence[Feature]) -> str:
     often = next(word for least, word in _OFTEN if values[_TRIPS] >= least)
     size = "big" if away[_VALUE] >= _APART else "small" if away[_VALUE] <= -_APART else "medium"
     noun = "basket" if often == "frequent" else "shop"
-    more = ""
-    if away[_DISCOUNT] >= _FAR_APART:
+    more, groups = "", away[len(FEATURES) :]
+    if len(groups) and groups.max() >= _FAR_APART:
+        more = f", {features[len(FEATURES) + int(groups.argmax())].measure.removeprefix(SHARE)}-led"
+    elif away[_DISCOUNT] >= _FAR_APART:
         more = ", discount"
     elif away[_DISCOUNT] <= -_FAR_APART:
         more = ", full price"
@@ -85,13 +94,16 @@ def _name(away: NDArray[np.float64], values: NDArray[np.float64]) -> str:
 
 
 def _traits(
-    away: NDArray[np.float64], values: NDArray[np.float64], average: NDArray[np.float64]
+    away: NDArray[np.float64],
+    values: NDArray[np.float64],
+    average: NDArray[np.float64],
+    features: Sequence[Feature],
 ) -> tuple[Trait, ...]:
     order = np.argsort(-np.abs(away), kind="stable")[:TOLD].tolist()
     return tuple(
         Trait(
-            FEATURES[place].measure,
-            FEATURES[place].unit,
+            features[place].measure,
+            features[place].unit,
             round(float(values[place]), 3),
             round(float(average[place]), 3),
         )

@@ -440,8 +440,9 @@ class SegmentChange(_Event):
 class ClusterTrait(_Event):
     """Feature by which a cluster stands out against all customers."""
 
-    measure: Literal["trips_a_week", "basket_value", "items", "days_between_trips", "discount_share"] = Field(
-        description="What was measured, as of the boundary; older trips count less."
+    measure: str = Field(
+        description="What was measured, older trips counting less: trips_a_week, basket_value, items, "
+        "days_between_trips, discount_share, or share_of:GROUP of a group that the settings name."
     )
     unit: str = Field(description="Unit of the three values, such as trips, days or USD.")
     value: float = Field(description="What it is for this customer.")

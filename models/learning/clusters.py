@@ -124,7 +124,10 @@ class Clusters:
         Args:
             features: (n, f) features, 1/1,024.
         """
-        values, centres = (features - self.mean) / self.spread, (self.centres - self.mean) / self.spread
+        # Of features that the centres do not know yet, nothing is made.
+        shared = min(features.shape[1], self.centres.shape[1])
+        mean, spread = self.mean[:shared], self.spread[:shared]
+        values, centres = (features[:, :shared] - mean) / spread, (self.centres[:, :shared] - mean) / spread
         squares = _squares(values, centres)
         return Nearest(squares.argmin(axis=1).astype(np.int8), np.sqrt(squares))
 

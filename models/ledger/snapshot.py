@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from models.alerts import lifecycle as alerts
+from models.clusters.features import named
 from models.clusters.names import portraits_of
 from models.contracts.events import REPLENISHMENT_ALERT_TYPE, event_ids
 from models.learning.intervals import LOG_STEPS, purchase_probability
@@ -160,7 +161,11 @@ def _shopping(state: State, rows: Rows) -> dict[str, Values]:
     """Tell how (n,) customers shop, and what to expect of them."""
     clusters, foreseen = state.customers["cluster"][rows].astype(np.int64), foresee(state, rows)
     held = (clusters != NO_CLUSTER) & (state.clusters is not None)
-    names = [] if state.clusters is None else [each.name for each in portraits_of(state.clusters)]
+    names = (
+        []
+        if state.clusters is None
+        else [each.name for each in portraits_of(state.clusters, named(state.settings))]
+    )
     active, spend = foreseen.active, foreseen.spend
     return {
         "cluster": Values(clusters + 1, held),

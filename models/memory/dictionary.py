@@ -46,7 +46,10 @@ class Dictionary:
         arrival."""
         self.classes = np.zeros(1024, np.uint8)
         """(most names,) class of each name by `classify`; 0 without classes."""
+        self.groups = np.zeros(1024, np.uint8)
+        """(most names,) group of each name by `group`; 0 without groups."""
         self._classify: Callable[[str], int] | None = None
+        self._group: Callable[[str], int] | None = None
 
     def __len__(self) -> int:
         return len(self._names) - 1
@@ -74,6 +77,12 @@ class Dictionary:
         self._classify = classify
         for number in range(1, len(self._names)):
             self.classes[number] = classify(self._names[number])
+
+    def group(self, group: Callable[[str], int]) -> None:
+        """Assign every present and future name to a group, as `classify` does to a class."""
+        self._group = group
+        for number in range(1, len(self._names)):
+            self.groups[number] = group(self._names[number])
 
     def numbers(self, names: list[str]) -> list[int]:
         """Return the number of each name. A new name gets a number while there is room."""
@@ -153,6 +162,9 @@ class Dictionary:
         if number >= len(self.hashes):
             self.hashes = np.concatenate([self.hashes, np.zeros_like(self.hashes)])
             self.classes = np.concatenate([self.classes, np.zeros_like(self.classes)])
+            self.groups = np.concatenate([self.groups, np.zeros_like(self.groups)])
         self.hashes[number] = int.from_bytes(blake2b(encoded, digest_size=8).digest(), "little")
         if self._classify is not None:
             self.classes[number] = self._classify(name)
+        if self._group is not None:
+            self.groups[number] = self._group(name)

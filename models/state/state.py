@@ -138,6 +138,7 @@ class State:
         """Put settings into force, with the calendar and the classes of categories that follow from them."""
         self.settings, self.calendar = settings, calendar_of(settings)
         self.category_names.classify(settings.class_of)
+        self.category_names.group(settings.group_of)
 
     @property
     def dictionaries(self) -> dict[bytes, Dictionary]:

@@ -11,7 +11,6 @@ from models.clusters.features import features_of, known
 from models.learning.activity import HORIZON_DAYS
 from models.learning.clusters import SCALE
 from models.settings import NOT_CONSUMED, SUBCATEGORY
-from models.state.shopping import shopping_of
 from models.value.foresight import foresee
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def clustered(states: Sequence[State]) -> list[Clustered]:
         rows = rows[known(state, rows)]
         if state.clusters is None or not len(rows):
             continue
-        features = features_of(shopping_of(state, rows, state.clock.begun))
+        features = features_of(state, rows, state.clock.begun)
         mean, spread = state.clusters.mean, state.clusters.spread
         found.append(
             Clustered(

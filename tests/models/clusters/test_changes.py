@@ -185,3 +185,32 @@ def test_a_partition_of_few_customers_has_no_clusters(monkeypatch: pytest.Monkey
     drive(ledger, records_of(shop(40), SETTINGS), replay, finish=True)
     assert not changes(replay)
     assert ledger.describe(b"0")["cluster"] is None  # type: ignore[index]
+
+
+def test_groups_of_categories_tell_customers_apart_and_may_come_later() -> None:
+    def led(customer: int, _: int) -> tuple[int, int]:
+        return (3, 2) if customer % 2 else (3, 4)
+
+    chosen = SETTINGS.model_copy(update={"category_groups": (("fish", ("c2", "c3")),)})
+    ledger, replay = Ledger(SETTINGS), Replay()
+    values = shop(60, led)
+    records = records_of(values, SETTINGS)
+    half = len(records) // 2
+    drive(ledger, records.slice(0, half), replay, finish=True)
+    again = Ledger(chosen)
+    again.load(replay.rows.items())
+    drive(again, records.slice(half, len(records)), replay, finish=True)
+    state = again._state
+    assert state.clusters is not None
+    assert state.clusters.centres.shape == (8, 6)
+    told: Any = again.describe(b"0")
+    other: Any = again.describe(b"1")
+    assert told["cluster"]["number"] != other["cluster"]["number"]
+    measures = {trait["measure"]: trait["value"] for trait in told["cluster"]["traits"]}
+    assert measures["share_of:fish"] == pytest.approx(0.5, abs=0.01)
+    whole = Ledger(chosen)
+    drive(whole, records, Replay(), finish=True)
+    assert "fish-led" in whole.describe(b"0")["cluster"]["name"]  # type: ignore[index]
+    third = Ledger(chosen)
+    third.load(replay.rows.items())
+    assert third.describe(b"0") == told

@@ -74,3 +74,18 @@ def test_every_setting_is_shown_under_its_variable() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().partitions = 2  # type: ignore[misc]  # the point of the test
+
+
+def test_groups_of_categories_are_written_as_an_object_and_none_may_share_a_category() -> None:
+    name = "CARTPULSE_CATEGORY_GROUPS"
+    given = load_settings({name: '{"produce": ["VEG", "FRUIT"], "meat": ["BEEF"]}'})
+    assert given.ledger.category_groups == (("meat", ("BEEF",)), ("produce", ("FRUIT", "VEG")))
+    assert load_settings({name: given.shown()[name]}).ledger == given.ledger
+    for wrong, why in (
+        ('{"a": []}', "one category or more"),
+        ('{"a": ["X"], "b": ["X"]}', "a category belongs to one group at most"),
+        ('{"a": ["1"], "b": ["2"], "c": ["3"], "d": ["4"]}', "at most 3"),
+        ("[1]", "valid tuple"),
+    ):
+        with pytest.raises(SettingsError, match=why):
+            load_settings({name: wrong})
