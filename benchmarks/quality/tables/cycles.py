@@ -15,7 +15,7 @@ from benchmarks.quality.baselines import rules
 from benchmarks.quality.log.ours import GRACE, LEAD, QUANTILES, Answer, Cycles
 from benchmarks.quality.log.windows import FOLLOW_UP, date_of
 from benchmarks.quality.measures import scores
-from benchmarks.quality.measures.scores import Ranking
+from benchmarks.quality.measures.scores import Ranked, Ranking
 from benchmarks.quality.tables.next_purchase import GAMMA_POISSON, MEDIAN, POISSON_GAMMA, compared
 from benchmarks.quality.tables.table import Table
 
@@ -53,6 +53,10 @@ def alerts(cycles: Cycles, until: Integers) -> Ranking:
     return Ranking(
         cycles.chance, hits(cycles.date, until), counts=until >= cycles.date - LEAD, relevant=closed
     )
+
+
+def _ranked(cycles: Cycles, until: Integers) -> Ranked:
+    return Ranked(cycles.chance, hits(cycles.date, until), until >= cycles.date - LEAD, until <= FOLLOW_UP)
 
 
 def rules_of(history: History, days: range, medians: Reals) -> dict[str, Cycles]:
@@ -139,6 +143,9 @@ def tables(
         losses = [_losses(models[model], until) for model in (name, other)]
         found = scores.difference(losses[0], losses[1], households)
         times.notes.append(f"pinball, {name} minus {other}: {found}")
+        ranked = [_ranked(models[model], until) for model in (name, other)]
+        gained = scores.precision_difference(ranked[0], ranked[1], households)
+        dates.notes.append(f"AP, {name} minus {other}: {gained}")
     return times, dates
 
 

@@ -164,10 +164,11 @@ def table_of_digests(
         learnt: What learners said, by name and cut.
     """
     chances: dict[str, list[Reals]] = {}
-    seen = []
+    seen, households = [], []
     for cut in cuts:
         asked = history.at(cut)
         seen.append(asked.until <= HORIZONS[0])
+        households.append(history.households(asked))
         models = rules_at(history, asked, cut, medians)
         del models[BASE]
         models |= {name: said_by(answer[cut]) for name, answer in answers.items()}
@@ -178,6 +179,7 @@ def table_of_digests(
         due = np.log((history.elapsed(asked) + MID_WEEK) / np.maximum(medians[asked.last], 1))
         chances.setdefault(MEDIAN, []).append(-np.abs(due))
     truth = np.concatenate(seen)
+    every = np.ones(len(truth), np.bool_)
     table = Table(
         f"B2. Weekly digest, {len(cuts)} Sundays, {len(truth):,} pair-weeks, "
         f"{float(truth.mean()):.1%} bought",
@@ -194,6 +196,12 @@ def table_of_digests(
             table.add(name, *ranks, None, None)
         else:
             table.add(name, *ranks, scores.brier(week, truth), scores.calibration_error(week, truth))
+    ranked = {
+        name: scores.Ranked(np.concatenate(parts), truth, every, truth) for name, parts in chances.items()
+    }
+    for name, other in compared(answers, ranked):
+        gained = scores.precision_difference(ranked[name], ranked[other], np.concatenate(households))
+        table.notes.append(f"AP, {name} minus {other}: {gained}")
     table.notes.append(
         "own median interval: the closer the middle of the week lies to the due date, by ratio, the higher"
     )
