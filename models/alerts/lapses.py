@@ -14,13 +14,12 @@ from models.alerts.evidence import evidence_of, usual_products
 from models.contracts.encoding import LAPSE, block_of, quoted, text_as_json
 from models.contracts.events import event_ids
 from models.contracts.timestamps import time_text
-from models.learning.intervals import Statistic
+from models.learning.intervals import LOG_STEPS, VARIANCE_STEPS
 from models.learning.normal import quantile
 from models.memory import structured
 from models.memory.groups import look_up, places_of
 from models.state.calendar import boundary_cause
 from models.state.columns import NEVER, Cycle
-from models.state.habits import statistics_of
 from models.state.open_days import bought_on
 
 if TYPE_CHECKING:
@@ -46,10 +45,9 @@ MODEL_VERSION = "lapse-1"
 
 def next_due(state: State, rows: Integers) -> Integers:
     """Return the (k,) next boundary (day) at which a habit may count as lapsed; `NEVER` without one."""
-    owners, positions = _positions(state, rows)
-    cells = structured.take(state.cells.records, positions)
-    days = np.maximum(_lapsed_from(cells), state.clock.begun + 1)
-    told = places_of(_still_comes(state, rows[owners], cells, days))
+    owners, positions, seen = _positions(state, rows)
+    days = np.maximum(_lapsed_from(state, positions), state.clock.begun + 1)
+    told = places_of(days - seen[owners] <= LAST_SEEN_DAYS)
     far = np.iinfo(np.int64).max
     soonest = np.full(len(rows), far)
     np.minimum.at(soonest, owners[told], days[told])
@@ -65,12 +63,13 @@ def tell_due(step: Step, rows: Integers, boundary: int) -> None:
         boundary: Boundary (day).
     """
     state = step.state
-    owners, positions = _positions(state, rows)
-    cells = structured.take(state.cells.records, positions)
-    lapsed = places_of((_lapsed_from(cells) <= boundary) & _still_comes(state, rows[owners], cells, boundary))
+    owners, positions, seen = _positions(state, rows)
+    lately = places_of(boundary - seen[owners] <= LAST_SEEN_DAYS)
+    lapsed = lately[_lapsed_from(state, positions[lately]) <= boundary]
     if not len(lapsed):
         return
-    owners, positions, cells = owners[lapsed], positions[lapsed], structured.take(cells, lapsed)
+    owners, positions = owners[lapsed], positions[lapsed]
+    cells = structured.take(state.cells.records, positions)
     # What was bought on the open day has not lapsed. Quiet categories lapse in silence.
     bought = bought_on(state, rows, boundary + 1)
     back = look_up(owners << 16 | cells["category"], bought.owners << 16 | bought.categories)[1]
@@ -82,43 +81,39 @@ def tell_due(step: Step, rows: Integers, boundary: int) -> None:
         _emit(step, rows[owners[told]], structured.take(cells, told), boundary)
 
 
-def _positions(state: State, rows: Integers) -> tuple[Integers, Integers]:
-    """Find the (m,) habits that may lapse: index into `rows` of the customer, and position of the cell."""
-    owners, positions = state.cells.positions(rows)
-    records = state.cells.records
-    kept = places_of(
-        (records["purchases"][positions] >= LEAST_PURCHASES)
-        & (records["alert"][positions] == Cycle.UNPLANNED)
-    )
-    return owners[kept], positions[kept]
+def _positions(state: State, rows: Integers) -> tuple[Integers, Integers, Integers]:
+    """Find the habits that may lapse: of customers who have bought other things since.
 
-
-def _still_comes(
-    state: State, rows: Integers, cells: NDArray[Any], days: Integers | int
-) -> NDArray[np.bool_]:
-    """Tell of (m,) habits whether the customer has bought other things since, and lately.
-
-    Args:
-        state: State of the partition.
-        rows: (m,) row of each habit's customer.
-        cells: (m,) cells.
-        days: Boundary (day) at which it is asked, one or (m,).
+    Returns:
+        (m,) index into `rows` of each habit's customer, (m,) position of its cell, and (k,) the day of each
+        customer's last purchase of anything.
     """
-    seen = state.calendar.days(state.customers["last_purchase"][rows])
-    return (seen > cells["last_day"]) & (days - seen <= LAST_SEEN_DAYS)
+    owners, positions = state.cells.positions(rows)
+    records, seen = state.cells.records, state.calendar.days(state.customers["last_purchase"][rows])
+    kept = places_of(records["purchases"][positions] >= LEAST_PURCHASES)
+    owners, positions = owners[kept], positions[kept]
+    kept = places_of(
+        (records["alert"][positions] == Cycle.UNPLANNED) & (records["last_day"][positions] < seen[owners])
+    )
+    return owners[kept], positions[kept], seen
 
 
-def _lapsed_from(cells: NDArray[Any]) -> Integers:
+def _lapsed_from(state: State, positions: Integers) -> Integers:
     """Return the (m,) boundary (day) from which each habit counts as lapsed.
 
     It follows from the habit's own intervals, ln D normal: a day that moved with the priors of others would
     not be the same for a worker that recovers.
+
+    Args:
+        state: State of the partition.
+        positions: (m,) positions of cells.
     """
-    statistics = statistics_of(cells).astype(np.float64)
-    count = statistics[:, Statistic.PURCHASES] - 1
-    variance = np.maximum(statistics[:, Statistic.VARIANCE_LOG] * count / (count - 1), LEAST_VARIANCE)
-    longest = statistics[:, Statistic.MEAN_LOG] + _QUANTILE * np.sqrt(variance * (1 + 1 / count))
-    return cells["last_day"] + np.ceil(np.exp(longest)).astype(np.int64)
+    records = state.cells.records
+    count = records["purchases"][positions] - 1.0
+    variance = records["variance_log"][positions] / VARIANCE_STEPS
+    variance = np.maximum(variance * count / (count - 1), LEAST_VARIANCE)
+    longest = records["mean_log"][positions] / LOG_STEPS + _QUANTILE * np.sqrt(variance * (1 + 1 / count))
+    return records["last_day"][positions] + np.ceil(np.exp(longest)).astype(np.int64)
 
 
 def _emit(step: Step, rows: Integers, cells: NDArray[Any], boundary: int) -> None:

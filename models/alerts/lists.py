@@ -55,22 +55,19 @@ def count_weekday(state: State, rows: Integers, day: int) -> None:
     state.customers["weekdays"][rows] = counts
 
 
-def usual_weekdays(customers: NDArray[Any]) -> Integers:
+def usual_weekdays(weekdays: NDArray[Any]) -> Integers:
     """Return the (n,) day of the week on which each customer usually shops, 0 for Monday.
 
     Of days that come near the most frequent one, it is the first of the week. Who shops twice a week on equal
     terms would otherwise have another usual day after every trip.
 
     Args:
-        customers: (n,) records of `CUSTOMER`.
+        weekdays: (n, 7) trips by day of the week, from Monday on.
 
-    >>> from models.state.columns import CUSTOMER
-    >>> customer = np.zeros(1, CUSTOMER)
-    >>> customer["weekdays"][0] = [0, 0, 7, 0, 2, 0, 8]
-    >>> usual_weekdays(customer).tolist()
+    >>> usual_weekdays(np.array([[0, 0, 7, 0, 2, 0, 8]])).tolist()
     [2]
     """
-    counts = customers["weekdays"].astype(np.int64)
+    counts = weekdays.astype(np.int64)
     near: Integers = (counts * 4 >= counts.max(axis=1, keepdims=True) * 3).argmax(axis=1)
     return near
 
@@ -82,13 +79,14 @@ def weekday(day: int) -> int:
 
 def next_due(state: State, rows: Integers) -> Integers:
     """Return the (k,) next boundary (day) at which a list ends or may be made; `NEVER` without one."""
-    customers, begun = structured.take(state.customers, rows), state.clock.begun
-    open_lists = customers["list_day"].astype(np.int64)
+    # Columns one by one: a customer's whole record is a kilobyte.
+    customers, begun = state.customers, state.clock.begun
+    open_lists = customers["list_day"][rows].astype(np.int64)
     # The usual day of each customer, and the next boundary that opens such a day.
-    ahead = (usual_weekdays(customers) - weekday(begun + 2)) % 7 + 1
+    ahead = (usual_weekdays(customers["weekdays"][rows]) - weekday(begun + 2)) % 7 + 1
     eve = begun + ahead
-    last = state.calendar.days(customers["last_purchase"])
-    wanted = (customers["trips"] >= LEAST_TRIPS) & (eve - last <= QUIET_DAYS)
+    last = state.calendar.days(customers["last_purchase"][rows])
+    wanted = (customers["trips"][rows] >= LEAST_TRIPS) & (eve - last <= QUIET_DAYS)
     if state.settings.alert_policy == "dated":
         wanted[:] = False
     return np.where(open_lists != NEVER, open_lists + LIST_DAYS, np.where(wanted, eve, NEVER))
@@ -154,15 +152,10 @@ def raise_due(step: Step, rows: Integers, boundary: int) -> None:
     state = step.state
     if state.settings.alert_policy == "dated":
         return
-    customers = structured.take(state.customers, rows)
-    last = state.calendar.days(customers["last_purchase"])
-    due = places_of(
-        (customers["list_day"] == NEVER)
-        & (customers["trips"] >= LEAST_TRIPS)
-        & (usual_weekdays(customers) == weekday(boundary + 1))
-        & (boundary - last <= QUIET_DAYS)
-    )
-    rows = rows[due]
+    customers = state.customers
+    rows = rows[(customers["list_day"][rows] == NEVER) & (customers["trips"][rows] >= LEAST_TRIPS)]
+    rows = rows[usual_weekdays(customers["weekdays"][rows]) == weekday(boundary + 1)]
+    rows = rows[boundary - state.calendar.days(customers["last_purchase"][rows]) <= QUIET_DAYS]
     if not len(rows):
         return
     listed = _likely(state, rows, boundary)
