@@ -10,14 +10,17 @@ import numpy as np
 
 from benchmarks.quality.baselines import trees
 from benchmarks.quality.baselines.features import Features
+from benchmarks.quality.log import cdnow
 from benchmarks.quality.log import journey as journeys
 from benchmarks.quality.log.ours import Ours, last_list
 from benchmarks.quality.log.outlook import Value, consumed_alone
 from benchmarks.quality.log.pairs import History
-from benchmarks.quality.log.service import DAY_ZERO, SETTINGS, replay
+from benchmarks.quality.log.service import DAY_ZERO, SETTINGS, Service, replay
+from benchmarks.quality.log.windows import FIRST_DATE
 from benchmarks.quality.tables import baskets, cycles, emitted, next_purchase, segments, value
 from benchmarks.quality.tables.next_purchase import OURS, OURS_SPLIT, TREES, Said
 from models.state.calendar import calendar_of
+from streams.sources.ticks import with_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
 SECTIONS: Final = ("A1", "A2", "B1", "B2", "C", "D", "E", "emitted")
 PARTITIONS: Final = {OURS: 1, OURS_SPLIT: 16}
 """Ledgers by their name in the tables. The loss by partitions is the difference of the two rows."""
+
+
+CDNOW_KNOWN: Final = (272, 545)
+"""Last day known of CDNOW, and last day held out: 39 weeks each."""
 
 
 @dataclass
@@ -185,6 +192,23 @@ class Run:
     def _value(self) -> Iterator[Table]:
         learner = trees.activity if self.learners else None
         yield value.table(self.journey, self.window.value, self.outlooks, learner)
+        found = self._cdnow()
+        if found is not None:
+            yield found
+
+    def _cdnow(self) -> Table | None:
+        """Return the table of CDNOW, which has one window; None for some households or without the data."""
+        purchases = cdnow.read() if self.one_in == 1 else None
+        if purchases is None:
+            return None
+        self.tell("ledger of CDNOW")
+        last, end = CDNOW_KNOWN
+        watcher = Value(last, end - last)
+        watcher.days = {last - (FIRST_DATE - cdnow.first_date()).days}
+        Service(watcher, settings=cdnow.SETTINGS).run(with_ticks(purchases.feeds(last + 2), cdnow.SETTINGS))
+        if watcher.outlook is None:
+            raise ValueError("the ledger of CDNOW never came to the last day known")
+        return value.table_of_cdnow(purchases, CDNOW_KNOWN, watcher.outlook)
 
     def _emitted(self) -> Iterator[Table]:
         topics = {name: ours.topics for name, ours in self._of_categories.items()}

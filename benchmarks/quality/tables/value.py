@@ -13,10 +13,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.quality.baselines import lifetimes
+from benchmarks.quality.log.cdnow import DAYS as DAYS_OF_CDNOW
 from benchmarks.quality.log.journey import DAYS
 from benchmarks.quality.log.windows import date_of
 from benchmarks.quality.measures import scores
-from benchmarks.quality.tables.next_purchase import TREES
+from benchmarks.quality.tables.next_purchase import OURS, TREES
 from benchmarks.quality.tables.table import Table
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmarks.quality.log.cdnow import Cdnow
     from benchmarks.quality.log.journey import Journey
     from benchmarks.quality.log.outlook import Outlook
 
@@ -123,6 +125,50 @@ def logistic(features: Reals, seen: Booleans, asked: Reals) -> Reals:
     return said
 
 
+def table_of_cdnow(cdnow: Cdnow, known: tuple[int, int], outlook: Outlook) -> Table:
+    """Make table E of CDNOW: who buys again, and for how much, of customers who were all new once.
+
+    Args:
+        cdnow: Purchases.
+        known: Last day known, and last day held out.
+        outlook: What the ledger expects within 90 days, scaled to the days held out.
+    """
+    last, end = known
+    who, place = np.unique(cdnow.customers, return_inverse=True)
+    owner, day = np.divmod(np.unique(place * DAYS_OF_CDNOW + cdnow.days), DAYS_OF_CDNOW)
+    early = day <= last
+    count = np.bincount(owner[early], minlength=len(who))
+    first, newest = np.full(len(who), DAYS_OF_CDNOW), np.zeros(len(who), np.int64)
+    np.minimum.at(first, owner[early], day[early])
+    np.maximum.at(newest, owner[early], day[early])
+    held = (cdnow.days > last) & (cdnow.days <= end)
+    spend: Reals = np.bincount(place[held], cdnow.cents[held] / 100, len(who)).astype(np.float64)
+    active = np.bincount(place[held], minlength=len(who)) > 0
+    total = np.bincount(place[cdnow.days <= last], cdnow.cents[cdnow.days <= last] / 100, len(who))
+    age, lasted = (last - first + 1) / 7, (newest - first) / 7
+    past = lifetimes.Past(*np.stack([count - 1.0, lasted, age, total / np.maximum(count, 1)]))
+    future = lifetimes.forecast(past, (end - last) / 7)
+    table = Table(
+        f"E. CDNOW, {(last + 1) // 7} weeks known and {(end - last) // 7} held out, {len(who):,} customers, "
+        f"{float(active.mean()):.1%} active",
+        ("AUC active", "AP churn", "spend MAE $", "Spearman"),
+    )
+    ours = np.searchsorted(outlook.households, who)
+    for name, said in {
+        "recency alone; mean spend so far": Said(
+            newest.astype(np.float64), total / np.maximum(last - first + 1, 1) * (end - last)
+        ),
+        "BG/NBD with Gamma-Gamma": Said(future.active, future.spend),
+        OURS: Said(outlook.active[ours], outlook.spend[ours]),
+    }.items():
+        table.add(name, *_judged(said, active, spend))
+    table.notes.append(
+        f"{OURS} learns who buys within 90 days and expects spend by decayed rates, of {outlook.unknown:,} "
+        "customers the mean"
+    )
+    return table
+
+
 def baselines(earlier: Question, now: Question, held: int) -> dict[str, Said]:
     """Return what rules, a logistic regression and BG/NBD say."""
     future = lifetimes.forecast(now.past, held / 7)
@@ -168,13 +214,18 @@ def table(
         if outlook.unknown:
             table.notes.append(f"{name}: the mean is said of {outlook.unknown} of whom too little is known")
     for name, said in models.items():
-        cells: list[float | None] = [None] * 4
-        if said.active is not None:
-            cells[0] = scores.area(said.active, now.active)
-            cells[1] = scores.Ranking(-said.active, ~now.active).average_precision
-        if said.spend is not None:
-            cells[2] = float(np.mean(np.abs(said.spend - now.spend)))
-            ranked = np.ptp(said.spend) > 0 and np.ptp(now.spend) > 0
-            cells[3] = float(spearmanr(said.spend, now.spend).statistic) if ranked else None
-        table.add(name, *cells)
+        table.add(name, *_judged(said, now.active, now.spend))
     return table
+
+
+def _judged(said: Said, active: Booleans, spend: Reals) -> list[float | None]:
+    """Return AUC of activity, average precision of churn, mean error of spend, and its rank correlation."""
+    cells: list[float | None] = [None] * 4
+    if said.active is not None:
+        cells[0] = scores.area(said.active, active)
+        cells[1] = scores.Ranking(-said.active, ~active).average_precision
+    if said.spend is not None:
+        cells[2] = float(np.mean(np.abs(said.spend - spend)))
+        ranked = np.ptp(said.spend) > 0 and np.ptp(spend) > 0
+        cells[3] = float(spearmanr(said.spend, spend).statistic) if ranked else None
+    return cells
