@@ -5,6 +5,7 @@
     make quality ARGS="A1 B2"                    some sections
     make quality ARGS="--final --json FILE"      the whole year: once, at the end
     make quality ARGS="--predictions DIR"        what was predicted, without the truth
+    make quality ARGS="--pictures DIR"           reliability, ranks, clusters and segments as SVG
 
 Constants are chosen on weeks 1 to 40, and a label that needs a later week is not known there. The sections:
 A1 next purchase of a pair at a cut, A2 time to it at every purchase, B1 one alert date a cycle, B2 weekly
@@ -19,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.quality import predictions
+from benchmarks.quality import pictures, predictions
 from benchmarks.quality.log.journey import FAST
 from benchmarks.quality.log.windows import DEVELOPMENT, FINAL
 from benchmarks.quality.report import PARTITIONS, SECTIONS, Run
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--one-partition", action="store_true", help="leave the 16 partitions out")
     parser.add_argument("--no-learners", action="store_true", help="leave LightGBM and k-means out")
     parser.add_argument("--predictions", type=Path, metavar="DIR", help="write what ledgers predicted, too")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="draw what was found, too, as SVG")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
     given = parser.parse_args(arguments)
     unknown = set(given.sections) - set(SECTIONS)
@@ -66,6 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
         tables.append(table)
         print("\n".join(table.lines()), flush=True)
         tell(table.title)
+    if given.pictures:
+        for picture in pictures.draw(run, given.pictures):
+            print(picture)
     print(f"took {time.monotonic() - begun:,.0f} s")
     if given.json:
         figures = {

@@ -172,10 +172,15 @@ class Run:
         learnt = {TREES: trees.times(self.history, self.features, days)} if self.learners else {}
         yield from cycles.tables(self.history, days, self.medians, said, learnt)
 
-    def _digests(self) -> Iterator[Table]:
+    @cached_property
+    def digests(self) -> next_purchase.Digests:
+        """What models say on Sundays, for table B2 and its picture."""
         cuts = self.window.digest_cuts
         learnt = self._trees([cuts[0], cuts[len(cuts) // 2]], cuts)
-        yield next_purchase.table_of_digests(self.history, cuts, self.medians, self._chances, learnt)
+        return next_purchase.digests(self.history, cuts, self.medians, self._chances, learnt)
+
+    def _digests(self) -> Iterator[Table]:
+        yield next_purchase.table_of_digests(self.digests, self.window.digest_cuts, self._chances)
 
     def _baskets(self) -> Iterator[Table]:
         for level in journeys.LEVELS:

@@ -147,22 +147,23 @@ def _notes(
         yield f"Brier@14, {name} minus {other}: {found}"
 
 
-def table_of_digests(
+class Digests(NamedTuple):
+    """What models say of all pairs at the end of some Sundays, one entry per pair and Sunday."""
+
+    scores: dict[str, Reals]
+    """By model, chance of a purchase within 7 days; a score alone of the median."""
+    seen: NDArray[np.bool_]
+    households: NDArray[np.int64]
+
+
+def digests(
     history: History,
     cuts: Sequence[int],
     medians: Reals,
     answers: Mapping[str, Mapping[int, Answer]],
     learnt: Mapping[str, Mapping[int, Said]],
-) -> Table:
-    """Make table B2: of all pairs, at the end of each Sunday, who buys within 7 days.
-
-    Args:
-        history: Purchase days of all pairs.
-        cuts: First unknown days.
-        medians: (n,) running medians of `history`.
-        answers: What ledgers said, by name and cut.
-        learnt: What learners said, by name and cut.
-    """
+) -> Digests:
+    """Gather what is judged in B2; the arguments are those of `table_of_digests`."""
     chances: dict[str, list[Reals]] = {}
     seen, households = [], []
     for cut in cuts:
@@ -178,15 +179,26 @@ def table_of_digests(
                 chances.setdefault(name, []).append(said.forecast.chances[0])
         due = np.log((history.elapsed(asked) + MID_WEEK) / np.maximum(medians[asked.last], 1))
         chances.setdefault(MEDIAN, []).append(-np.abs(due))
-    truth = np.concatenate(seen)
+    joined = {name: np.concatenate(parts) for name, parts in chances.items()}
+    return Digests(joined, np.concatenate(seen), np.concatenate(households))
+
+
+def table_of_digests(found: Digests, cuts: Sequence[int], ledgers: Iterable[str]) -> Table:
+    """Make table B2: of all pairs, at the end of each Sunday, who buys within 7 days.
+
+    Args:
+        found: What models say.
+        cuts: First unknown days.
+        ledgers: Names of ledgers among the models.
+    """
+    truth = found.seen
     every = np.ones(len(truth), np.bool_)
     table = Table(
         f"B2. Weekly digest, {len(cuts)} Sundays, {len(truth):,} pair-weeks, "
         f"{float(truth.mean()):.1%} bought",
         ("AP", "P@R10", "P@R30", "R@P50", "Brier", "ECE"),
     )
-    for name, parts in chances.items():
-        week = np.concatenate(parts)
+    for name, week in found.scores.items():
         ranking = scores.Ranking(week, truth)
         ranks = (
             ranking.average_precision, ranking.precision_at(0.1), ranking.precision_at(0.3),
@@ -196,11 +208,9 @@ def table_of_digests(
             table.add(name, *ranks, None, None)
         else:
             table.add(name, *ranks, scores.brier(week, truth), scores.calibration_error(week, truth))
-    ranked = {
-        name: scores.Ranked(np.concatenate(parts), truth, every, truth) for name, parts in chances.items()
-    }
-    for name, other in compared(answers, ranked):
-        gained = scores.precision_difference(ranked[name], ranked[other], np.concatenate(households))
+    ranked = {name: scores.Ranked(week, truth, every, truth) for name, week in found.scores.items()}
+    for name, other in compared(ledgers, ranked):
+        gained = scores.precision_difference(ranked[name], ranked[other], found.households)
         table.notes.append(f"AP, {name} minus {other}: {gained}")
     table.notes.append(
         "own median interval: the closer the middle of the week lies to the due date, by ratio, the higher"
