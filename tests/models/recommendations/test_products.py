@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.ledger.ledger import Ledger
+from models.records.partitioner import partition_of
 from models.settings import LedgerSettings
 from models.state.habits import TRIP_DECAY
 from tests.models.recommendations.test_recommend import line, said, weeks
-from tests.support.ledgers.logs import basket, catalogue, tick
+from tests.support.ledgers.logs import Replay, basket, catalogue, drive, erase, records_of, replay_of, tick
 
 BASKET = st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("pqrstuvwxyz")), min_size=1, max_size=4)
 
@@ -83,3 +85,57 @@ def test_the_category_of_a_product_of_two_does_not_depend_on_which_the_log_named
         return str(next(each["category"] for each in said(log)[-1]["products"] if each["product_id"] == "m1"))
 
     assert category("MILK", "TEA") == category("TEA", "MILK")
+
+
+def shop() -> list[bytes]:
+    """Twenty customers, each with products of their own."""
+    log = [tick(-1)]
+    for day in range(12):
+        for customer in range(20):
+            lines = [line("MILK", f"m{customer}"), line("TEA", f"t{(day + customer) % 3}")]
+            log.append(basket(f"{day}-{customer}", str(customer), day + 0.5, *lines))
+        log.append(tick(day))
+    return log
+
+
+def test_products_bought_before_an_erasure_are_named_no_more() -> None:
+    log = [*weeks(4, line("MILK", "m1"), line("TEA", "t1")), erase("1", 28.2)]
+    again = [basket("again", "1", 28.5, line("MILK", "m2")), tick(28)]
+    again.append(basket("b", "1", 29.5, line("EGGS", "e1")))
+    assert sorted(products(said([*log, *again])[-1])) == ["e1", "m2"]
+
+
+def test_lists_of_customers_held_out_name_their_products_elsewhere() -> None:
+    chosen = LedgerSettings(segment_minimum_population=1_000, holdout_share=0.5, holdout_salt="s")
+    whole, part = said(shop()), replay_of(shop(), chosen)
+    sent, held = (part.values(topic) for topic in ("recommendations", "exposures"))
+    exposed = [event for event in held if "items" in event]
+    assert sent
+    assert exposed
+    everyone = {(event["customer_id"], event["occurred_at"]): event["products"] for event in whole}
+    for event in [*sent, *exposed]:
+        assert event["products"] == everyone[str(event["customer_id"]), event["occurred_at"]]
+    assert len(sent) + len(exposed) == len(whole)
+
+
+def test_four_partitions_name_the_products_that_one_does() -> None:
+    chosen = LedgerSettings(segment_minimum_population=1_000)
+    records = records_of(shop(), chosen)
+    told = list[dict[str, Any]]()
+    for number in range(4):
+        ledger, replay = Ledger(chosen, partition=number, partitions=4), Replay()
+        mine = [
+            index
+            for index, customer in enumerate(records.customers)
+            if not customer or partition_of(customer, 4, "murmur2") == number
+        ]
+        own = [shop()[index] for index in mine]
+        drive(ledger, records_of(own, chosen), replay, finish=True)
+        told += replay.values("recommendations")
+
+    def counted(event: Any) -> set[tuple[str, float, str]]:
+        return {(each["product_id"], each["trips"], each["last_bought"]) for each in event["products"]}
+
+    one = {(event["customer_id"], event["occurred_at"]): counted(event) for event in said(shop())}
+    four = {(event["customer_id"], event["occurred_at"]): counted(event) for event in told}
+    assert four == one
