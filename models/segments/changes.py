@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 MODEL_VERSION = "rfm-3"
 """Version of the model, which changes with every definition of the segments."""
-_NEARBY = [ranks for ranks in product((LESS, AT, MORE), repeat=3) if ranks != (AT, AT, AT)]
-"""Rows of scores by which ranks are within the margin: of recency, frequency and spend."""
+_NEARBY = np.array([ranks for ranks in product((LESS, AT, MORE), repeat=3) if ranks != (AT, AT, AT)]).T
+"""(3, 26) rows of scores by which ranks are within the margin: of recency, frequency and spend."""
 _FIFTHS = ("lowest", "second lowest", "middle", "second highest", "highest")
 
 
@@ -141,10 +141,10 @@ def _targets(state: State, rows: NDArray[np.int64]) -> _Ranked:
     # of customers who are too young to fall.
     other = np.flatnonzero((targets != segments) & (segments != NO_SEGMENT))
     keep = (tenure[other] == Tenure.YOUNG) & (targets[other] > segments[other])
-    for recency_rank, frequency_rank, spend_rank in _NEARBY:
-        ranks = recency_rank, frequency_rank, spend_rank
-        near = label(*(score[rank, other] for score, rank in zip(scores, ranks, strict=True)))
-        keep |= reportable(near, standing.frequency[other], tenure[other]) == segments[other]
+    # (26, d) segments by all ranks within the margin.
+    near = label(*(score[:, other][ranks] for score, ranks in zip(scores, _NEARBY, strict=True)))
+    near = reportable(near, standing.frequency[other], tenure[other])
+    keep |= (near == segments[other]).any(axis=0)
     targets[other[keep]] = segments[other[keep]]
     return _Ranked(np.where(standing.frequency > 0, targets, segments), here, recency, unranked)
 
