@@ -27,8 +27,6 @@ MOST_DRAWN: Final = 128
 """Customers of whom River learns at most at a boundary: it takes 20 us for each."""
 _FEWEST_TRIPS: Final = 1 / 64
 """Trips a week below which nobody is told apart. Those who left long ago would be all the spread."""
-
-
 SHARE: Final = "share_of:"
 """Beginning of the name of a feature that is a group's share of what is bought."""
 
@@ -142,9 +140,10 @@ def learn(state: State, day: int) -> None:
         return
     if not len(rows):
         return
+    # Draw by hash, and learn in order of id: a customer's row may be another one in another worker.
     hashes = state.customers["drawn"][rows]
-    drawn = np.flatnonzero(hashes % DRAWN == day % DRAWN)
+    drawn = np.flatnonzero(hashes % DRAWN == day % DRAWN).tolist()
     if len(drawn) > MOST_DRAWN:
-        drawn = drawn[np.argsort(hashes[drawn], kind="stable")[:MOST_DRAWN]]
-    in_order = sorted(drawn.tolist(), key=lambda place: state.ids[rows[place]])
-    state.clusters = state.clusters.learnt(features, np.array(in_order, np.int64))
+        drawn.sort(key=lambda place: (int(hashes[place]), state.ids[rows[place]]))
+    drawn = sorted(drawn[:MOST_DRAWN], key=lambda place: state.ids[rows[place]])
+    state.clusters = state.clusters.learnt(features, np.array(drawn, np.int64))
