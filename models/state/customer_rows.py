@@ -39,6 +39,7 @@ from models.state.columns import (
     MOST_OPEN_LINES,
     MOST_PRODUCTS,
     NEVER,
+    NO_CLUSTER,
     NO_EVENT,
     OPEN_LINE,
     OUTCOME,
@@ -206,7 +207,7 @@ def take_days(state: State, rows: NDArray[np.int64], values: Sequence[bytes]) ->
     # Stage 1: header and head, written as bytes into the columns.
     columns = state.customers.view(np.uint8).reshape(-1, CUSTOMER.itemsize)
     heads = _beginnings(values, _HEAD_END)
-    _check_instants(heads[:, HEAD_AT:].copy().view(HEAD)[:, 0])
+    _check_heads(heads[:, HEAD_AT:].copy().view(HEAD)[:, 0])
     columns[rows, :_HEAD_END] = heads
     # Stage 2: (m,) events into the last places of their rings.
     ring = _items(sections, Section.RING)
@@ -337,13 +338,22 @@ def head_of(day: bytes) -> Any:
     return np.frombuffer(heads.data, HEAD)[0]
 
 
-def _check_instants(heads: NDArray[Any]) -> None:
-    """Refuse instants beyond the calendar: histograms make room for every day up to the last purchase."""
+def _check_heads(heads: NDArray[Any]) -> None:
+    """Refuse numbers that no purchase gives.
+
+    Histograms make room for every day up to the last purchase, and one sum that is no number would make the
+    centres of all clusters none.
+
+    Raises:
+        RowError: A number is beyond what it can be.
+    """
     for name in ("first_purchase", "last_purchase"):
         if (heads[name] < 0).any() or (heads[name] > _LAST_INSTANT).any():
             raise RowError("a customer's row holds a purchase beyond the calendar")
     if (heads["list_day"] > LAST_DAY - LIST_DAYS).any():
         raise RowError("a customer's row holds a list beyond the calendar")
+    if not np.isfinite(heads["decayed_sums"]).all() or (heads["cluster"] < NO_CLUSTER).any():
+        raise RowError("a customer's row holds sums or a cluster that no purchase gives")
 
 
 def _rings(customers: NDArray[Any]) -> tuple[NDArray[Any], list[int]]:
