@@ -93,13 +93,13 @@ def expected(state: State, cells: NDArray[Any]) -> Expected:
     Of a raised alert, the interval is the one that it said.
     """
     raised = cells["alert"] == Cycle.RAISED
-    date, _ = _interval(state, cells, state.clock.begun, coverage=0.0)
-    low, high = _interval(state, cells, state.clock.begun)
+    date, _ = _interval(state, cells, state.clock.begun, 0.0)
+    low, high = _interval(state, cells, state.clock.begun, COVERAGE)
     return Expected(date, np.where(raised, cells["low_day"], low), np.where(raised, cells["high_day"], high))
 
 
 def _interval(
-    state: State, cells: NDArray[Any], boundary: int, coverage: float = COVERAGE
+    state: State, cells: NDArray[Any], boundary: int, coverage: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the (k,) first and last day of an interval of the next trip, inside the calendar.
 
@@ -224,7 +224,7 @@ def raise_due(step: Step, rows: NDArray[np.int64], boundary: int) -> None:
     raised = ~over & ~quiet & ~capped
     # Stage 5: store the cycles. An alert that is not raised now is over until the category is bought again.
     cells["alert"] = np.where(raised, Cycle.RAISED, Cycle.UNPLANNED)
-    cells["low_day"], cells["high_day"] = _interval(state, cells, boundary)
+    cells["low_day"], cells["high_day"] = _interval(state, cells, boundary, COVERAGE)
     cells["raised_day"] = boundary
     cells["model_chance"], cells["model_week"] = np.rint(hit * SCALE), np.rint(soon * SCALE)
     cells["chance"] = np.rint(state.calibration.hit.of(hit) * SCALE)
